@@ -1,0 +1,240 @@
+//! What the services tell each other: CloudEvents 1.0 in JSON, one Rust type for each event's data.
+//!
+//! A type is only ever added to. A change that old readers cannot bear gets a higher `dataversion`; a reader sets
+//! aside what is newer than it knows.
+
+use crate::{Money, OrderId, ProductId, Reference};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The version of every event's data that this build writes and reads.
+pub const DATA_VERSION: u32 = 1;
+
+/// Data of one type of event.
+pub trait EventData: Serialize {
+    /// The event's type, which is also its routing key.
+    const TYPE: &'static str;
+
+    /// What the event is about; events of one subject arrive in the order they happened.
+    fn subject(&self) -> String;
+}
+
+/// The envelope, after CloudEvents 1.0 (JSON format, structured mode).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Envelope<Data> {
+    /// Version of the CloudEvents specification: `1.0`.
+    pub specversion: String,
+    /// Unique for each event; a consumer that has seen it skips it.
+    pub id: Uuid,
+    /// The service it comes from, as a URI reference: `/order-service`.
+    pub source: String,
+    /// Type of the event: `order.created`.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// What it is about: the reference of an order, the number of a product.
+    pub subject: String,
+    /// When it happened.
+    #[serde(with = "time::serde::rfc3339")]
+    pub time: OffsetDateTime,
+    /// W3C trace context of the request that caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// Media type of `data`.
+    pub datacontenttype: String,
+    /// Version of `data`, see [`DATA_VERSION`].
+    pub dataversion: u32,
+    /// The data of this type of event.
+    pub data: Data,
+}
+
+/// An event whose data has not been looked at yet.
+pub type RawEvent = Envelope<Box<RawValue>>;
+
+/// Why a message cannot be understood; trying again does not help.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadableEvent {
+    /// Not a CloudEvent in JSON, or the data lacks a field.
+    #[error("cannot be parsed: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Written by a newer version of the sender.
+    #[error("{event_type} has data version {version}, newest known is {DATA_VERSION}")]
+    TooNew {
+        /// Type of the event.
+        event_type: String,
+        /// Its data version.
+        version: u32,
+    },
+}
+
+impl RawEvent {
+    /// Reads the envelope of a message.
+    pub fn parse(body: &[u8]) -> Result<Self, UnreadableEvent> {
+        let event: Self = serde_json::from_slice(body)?;
+        if event.dataversion > DATA_VERSION {
+            return Err(UnreadableEvent::TooNew { event_type: event.event_type, version: event.dataversion });
+        }
+        Ok(event)
+    }
+
+    /// Reads the data, once the type is known.
+    pub fn data<'a, Data: Deserialize<'a>>(&'a self) -> Result<Data, UnreadableEvent> {
+        Ok(serde_json::from_str(self.data.get())?)
+    }
+}
+
+/// A line of an order as the events carry it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderLine {
+    /// The product.
+    pub product_id: ProductId,
+    /// Its name when it was sold.
+    pub product_name: String,
+    /// Pieces.
+    pub quantity: i32,
+    /// Price of one piece when it was sold.
+    pub price: Money,
+}
+
+/// An order was placed and its stock is held.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderCreated {
+    /// Number of the order.
+    pub order_id: OrderId,
+    /// Reference of the order and of its reservation.
+    pub reference: Reference,
+    /// Who ordered.
+    pub customer_name: String,
+    /// Where to write to.
+    pub customer_email: String,
+    /// Sum of the lines.
+    pub total_amount: Money,
+    /// The lines.
+    pub items: Vec<OrderLine>,
+}
+
+/// What every change of status says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderChanged {
+    /// Number of the order.
+    pub order_id: OrderId,
+    /// Reference of the order and of its reservation.
+    pub reference: Reference,
+    /// Why, where somebody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What happened to a reservation.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReservationChanged {
+    /// Reference of the reservation and of its order.
+    pub reference: Reference,
+}
+
+/// A product's stock has fallen to its threshold or below it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StockLow {
+    /// The product.
+    pub product_id: ProductId,
+    /// Its stock keeping unit.
+    pub sku: String,
+    /// Pieces left.
+    pub stock_quantity: i32,
+    /// The threshold.
+    pub low_stock_threshold: i32,
+}
+
+impl EventData for OrderCreated {
+    const TYPE: &'static str = "order.created";
+
+    fn subject(&self) -> String {
+        self.reference.to_string()
+    }
+}
+
+impl EventData for StockLow {
+    const TYPE: &'static str = "stock.low";
+
+    fn subject(&self) -> String {
+        self.product_id.to_string()
+    }
+}
+
+macro_rules! events_about_a_reference {
+    ($($(#[$doc:meta])* $name:ident($data:ty) = $type:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $data);
+
+        impl EventData for $name {
+            const TYPE: &'static str = $type;
+
+            fn subject(&self) -> String {
+                self.0.reference.to_string()
+            }
+        }
+    )*};
+}
+
+events_about_a_reference! {
+    /// The order's stock is committed.
+    OrderConfirmed(OrderChanged) = "order.confirmed";
+    /// The order has left the house.
+    OrderShipped(OrderChanged) = "order.shipped";
+    /// The order has arrived.
+    OrderDelivered(OrderChanged) = "order.delivered";
+    /// The order was called off; its stock must come back.
+    OrderCancelled(OrderChanged) = "order.cancelled";
+    /// The stock is the order's for good.
+    ReservationCommitted(ReservationChanged) = "reservation.committed";
+    /// The stock went back.
+    ReservationReleased(ReservationChanged) = "reservation.released";
+}
+
+/// Every type of event there is, for the documentation and the tests that hold it to the code.
+pub const ALL_TYPES: [&str; 8] = [
+    OrderCreated::TYPE,
+    OrderConfirmed::TYPE,
+    OrderShipped::TYPE,
+    OrderDelivered::TYPE,
+    OrderCancelled::TYPE,
+    ReservationCommitted::TYPE,
+    ReservationReleased::TYPE,
+    StockLow::TYPE,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::{RawEvent, ReservationChanged, UnreadableEvent};
+
+    fn message(version: u32) -> String {
+        format!(
+            r#"{{"specversion":"1.0","id":"01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70","source":"/inventory-service",
+                "type":"reservation.committed","subject":"x","time":"2026-01-31T12:00:00Z",
+                "datacontenttype":"application/json","dataversion":{version},"later":true,
+                "data":{{"reference":"01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70","later":1}}}}"#
+        )
+    }
+
+    #[test]
+    fn fields_added_later_are_passed_over() {
+        let event = RawEvent::parse(message(1).as_bytes()).unwrap();
+        let data: ReservationChanged = event.data().unwrap();
+        assert_eq!(data.reference.to_string(), "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70");
+    }
+
+    #[test]
+    fn a_newer_version_is_not_guessed_at() {
+        let refused = RawEvent::parse(message(2).as_bytes()).unwrap_err();
+        assert!(matches!(refused, UnreadableEvent::TooNew { version: 2, .. }), "{refused}");
+        assert!(matches!(RawEvent::parse(b"{}"), Err(UnreadableEvent::Malformed(_))));
+    }
+}

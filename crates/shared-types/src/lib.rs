@@ -1,0 +1,12 @@
+//! The wire between the two services, and nothing else: types both sides must agree on, with serde, no I/O.
+
+pub mod events;
+pub mod ids;
+pub mod money;
+pub mod order_status;
+pub mod reservations;
+pub mod topology;
+
+pub use ids::{OrderId, ProductId, Reference};
+pub use money::Money;
+pub use order_status::{InvalidTransition, OrderStatus, Transition};

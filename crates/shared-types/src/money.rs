@@ -1,0 +1,126 @@
+//! Exact amounts of money: a decimal in code, an exact JSON number on the wire, never a float.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+use std::iter::Sum;
+use std::str::FromStr;
+use utoipa::ToSchema;
+
+/// An amount in the shop's currency, in units with two decimals (`2499.99`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, ToSchema)]
+#[schema(value_type = f64, example = 2499.99)]
+pub struct Money(Decimal);
+
+/// Why a number is no amount of money.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum InvalidMoney {
+    /// More than two digits after the decimal point: nothing is rounded behind the sender's back.
+    #[error("must have at most two decimals")]
+    TooPrecise,
+    /// More than ten digits before the decimal point, the bound of `NUMERIC(12,2)`.
+    #[error("must be below 10000000000")]
+    TooLarge,
+}
+
+impl Money {
+    /// The price of one piece: positive or not is the caller's to decide, two decimals and the range are checked.
+    pub fn price(amount: Decimal) -> Result<Self, InvalidMoney> {
+        let amount = amount.normalize();
+        if amount.scale() > 2 {
+            return Err(InvalidMoney::TooPrecise);
+        }
+        if amount.abs() >= Decimal::from(10_000_000_000_i64) {
+            return Err(InvalidMoney::TooLarge);
+        }
+        Ok(Self::from(amount))
+    }
+
+    /// Whether the amount is above zero.
+    pub fn is_positive(self) -> bool {
+        self.0 > Decimal::ZERO
+    }
+
+    /// The amount for `quantity` pieces. Exact: a price has 12 digits, a quantity at most 10, a decimal 28.
+    #[must_use]
+    pub fn times(self, quantity: i32) -> Self {
+        Self(self.0 * Decimal::from(quantity))
+    }
+
+    /// The plain decimal, as the database wants it.
+    pub fn decimal(self) -> Decimal {
+        self.0
+    }
+}
+
+impl From<Decimal> for Money {
+    /// Takes an amount that is known to be right, such as a column of `NUMERIC(12,2)`.
+    fn from(mut amount: Decimal) -> Self {
+        amount.rescale(2);
+        Self(amount)
+    }
+}
+
+impl Sum for Money {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        Self::from(amounts.map(|amount| amount.0).sum::<Decimal>())
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2}", self.0)
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::Number::from_str(&self.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = serde_json::Number::deserialize(deserializer)?.to_string();
+        let amount = Decimal::from_str_exact(&number)
+            .or_else(|_| Decimal::from_scientific(&number))
+            .map_err(|_| de::Error::custom("must be a decimal number with at most two decimals"))?;
+        Self::price(amount).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Money;
+
+    fn parse(json: &str) -> Result<Money, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_price_crosses_the_wire_digit_by_digit() {
+        for exact in ["2499.99", "0.10", "9999999999.99", "2500.00", "0.00"] {
+            let json = serde_json::to_string(&parse(exact).unwrap()).unwrap();
+            assert_eq!(json, exact);
+        }
+        assert_eq!(parse("2500").unwrap(), parse("2500.00").unwrap());
+        assert_eq!(parse("2.5e3").unwrap(), parse("2500").unwrap());
+    }
+
+    #[test]
+    fn what_is_no_price_is_refused() {
+        assert!(parse("1.999").unwrap_err().contains("at most two decimals"));
+        assert!(parse("10000000000").unwrap_err().contains("below 10000000000"));
+        assert!(parse("1e400").is_err());
+        assert!(parse("\"2499.99\"").is_err());
+        assert!(parse("null").is_err());
+    }
+
+    #[test]
+    fn multiplying_and_adding_is_exact_up_to_the_largest_order() {
+        let largest = parse("9999999999.99").unwrap().times(i32::MAX);
+        assert_eq!(largest.to_string(), "21474836469978525163.53");
+        let total: Money = [parse("0.10").unwrap(), parse("0.20").unwrap()].into_iter().sum();
+        assert_eq!(total, parse("0.30").unwrap());
+    }
+}

@@ -1,0 +1,138 @@
+//! The call from order-service to inventory-service: bodies of the reservation requests and answers.
+
+use crate::{Money, ProductId, Reference};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+/// How many reservations one batch call may carry.
+pub const MAX_BATCH: usize = 256;
+
+/// How many different products one reservation or order may name.
+pub const MAX_LINES: usize = 100;
+
+/// One product and how many pieces of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReservationLine {
+    /// The product.
+    pub product_id: ProductId,
+    /// Pieces, at least 1.
+    #[schema(minimum = 1, example = 2)]
+    pub quantity: i32,
+}
+
+/// A request to hold stock: all lines or none.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReservationRequest {
+    /// The reference of the order the stock is for; asking twice with the same one holds the stock once.
+    pub id: Reference,
+    /// What to hold, 1 to 100 lines.
+    #[schema(min_items = 1, max_items = 100)]
+    pub items: Vec<ReservationLine>,
+}
+
+/// Many requests in one call, up to [`MAX_BATCH`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReservationBatch {
+    /// The requests; each is decided on its own.
+    #[schema(min_items = 1, max_items = 256)]
+    pub reservations: Vec<ReservationRequest>,
+}
+
+/// Where a reservation stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ReservationStatus {
+    /// The stock is set aside, its order is not known yet.
+    Held,
+    /// The stock is the order's.
+    Committed,
+    /// The stock went back.
+    Released,
+}
+
+impl ReservationStatus {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Held, Self::Committed, Self::Released];
+
+    /// The name on the wire and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "HELD",
+            Self::Committed => "COMMITTED",
+            Self::Released => "RELEASED",
+        }
+    }
+}
+
+impl fmt::Display for ReservationStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that names no reservation status.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("must be one of HELD, COMMITTED, RELEASED")]
+pub struct UnknownReservationStatus;
+
+impl FromStr for ReservationStatus {
+    type Err = UnknownReservationStatus;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|s| s.as_str().eq_ignore_ascii_case(text)).ok_or(UnknownReservationStatus)
+    }
+}
+
+/// A line of a reservation with the name and price the product had when it was sold.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReservedLine {
+    /// The product.
+    pub product_id: ProductId,
+    /// Its stock keeping unit.
+    #[schema(example = "LAPTOP-001")]
+    pub sku: String,
+    /// Its name.
+    #[schema(example = "Laptop Pro 15")]
+    pub name: String,
+    /// Pieces.
+    #[schema(example = 2)]
+    pub quantity: i32,
+    /// Price of one piece.
+    pub unit_price: Money,
+}
+
+/// Stock set aside for one order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reservation {
+    /// The reference of the order.
+    pub id: Reference,
+    /// Where it stands.
+    pub status: ReservationStatus,
+    /// The lines, by product id.
+    pub items: Vec<ReservedLine>,
+    /// When the stock was set aside.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// Until when the order must exist; afterwards the stock goes back.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires_at: OffsetDateTime,
+}
+
+/// A line that asks for more than there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShortLine {
+    /// The product.
+    pub product_id: ProductId,
+    /// Pieces asked for.
+    pub requested: i32,
+    /// Pieces available.
+    pub available: i32,
+}

@@ -1,0 +1,82 @@
+//! Running cargo for the commands, so that Ctrl-C ends it together with everything it started.
+
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::error::{Result, XtaskError};
+use crate::interrupt;
+use crate::process::{self, Signal};
+use crate::workspace::{Profile, Workspace};
+
+/// The binaries of the two services.
+pub const SERVICES: [&str; 2] = ["order-service", "inventory-service"];
+
+/// A cargo command in the checkout. Queries are checked against the committed `.sqlx`, whatever database the caller's
+/// environment names.
+pub fn cargo(workspace: &Workspace) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command
+        .current_dir(&workspace.root)
+        .env("CARGO_TARGET_DIR", &workspace.target)
+        .env("SQLX_OFFLINE", "true")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Builds the two services.
+pub fn build_services(workspace: &Workspace, profile: Profile) -> Result<()> {
+    let mut build = cargo(workspace);
+    build.arg("build");
+    for name in SERVICES {
+        build.args(["--bin", name]);
+    }
+    if profile == Profile::Release {
+        build.arg("--release");
+    }
+    run(&mut build, "cargo build")
+}
+
+/// Runs the command to its end; an error when it fails.
+pub fn run(command: &mut Command, name: &str) -> Result<()> {
+    let status = wait(start(command, name)?)?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(XtaskError::new(format!("{name} failed ({status})")))
+}
+
+/// Starts the command in a process group of its own.
+pub fn start(command: &mut Command, name: &str) -> Result<Child> {
+    interrupt::check()?;
+    command.process_group(0).spawn().map_err(|cause| XtaskError::new(format!("cannot run {name}: {cause}")))
+}
+
+/// Waits for the end, and sends an interruption of ours on to the whole group. Nothing of the group is left afterwards.
+pub fn wait(mut child: Child) -> Result<ExitStatus> {
+    let group = -i64::from(child.id());
+    let failed = |cause: std::io::Error| XtaskError::new(format!("lost sight of cargo: {cause}"));
+    loop {
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            process::send(Signal::Kill, group);
+            // Cargo that was interrupted itself means the person wants everything to end.
+            if status.signal().is_some() {
+                interrupt::check()?;
+            }
+            return Ok(status);
+        }
+        if interrupt::requested() {
+            process::send(Signal::Interrupt, group);
+            let ended = crate::poll::came_true(Duration::from_secs(5), || {
+                child.try_wait().is_ok_and(|status| status.is_some())
+            });
+            process::send(Signal::Kill, group);
+            if !ended {
+                child.wait().map_err(failed)?;
+            }
+            return Err(XtaskError::interrupted());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,131 @@
+//! The command line: which commands there are and what they take.
+
+use crate::error::{Result, XtaskError};
+use crate::workspace::{Profile, Workspace};
+use crate::{down, generate, interrupt, test, up};
+
+const HELP: &str = "\
+The project's own commands:
+
+  cargo xtask up [--release] [--detach]   build and start everything; Ctrl-C stops it again
+  cargo xtask down                        stop what `up` started
+  cargo xtask reset                       stop it and delete its data
+  cargo xtask test [--keep] [ARGS…]       run all tests against private servers; ARGS go to cargo test
+  cargo xtask generate [--check]          renew .sqlx, database-schema.sql and docs/openapi, or check them
+
+Settings of `up` (environment variables): DATABASE_URL or PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD; AMQP_URL or
+RABBITMQ_HOST, RABBITMQ_PORT, RABBITMQ_USERNAME, RABBITMQ_PASSWORD: servers to use instead of private ones;
+ORDER_SERVICE_PORT (8081), INVENTORY_SERVICE_PORT (8082).
+";
+
+/// One understood command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Command {
+    Help,
+    Up(up::Options),
+    Down,
+    Reset,
+    Test(test::Options),
+    Generate(generate::Mode),
+}
+
+/// Carries out the command line (without the program's name) and gives the exit code.
+pub fn run(arguments: &[String]) -> Result<u8> {
+    let command = parse(arguments)?;
+    if command == Command::Help {
+        print!("{HELP}");
+        return Ok(0);
+    }
+    interrupt::listen()?;
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Help => Ok(0),
+        Command::Up(options) => up::run(&workspace, options),
+        Command::Down => down::run(&workspace),
+        Command::Reset => down::reset(&workspace),
+        Command::Test(options) => test::run(&workspace, &options),
+        Command::Generate(mode) => generate::run(&workspace, mode),
+    }
+}
+
+fn parse(arguments: &[String]) -> Result<Command> {
+    let Some((name, rest)) = arguments.split_first() else {
+        return Ok(Command::Help);
+    };
+    let is_help = |argument: &String| matches!(argument.as_str(), "--help" | "-h");
+    if rest.first().is_some_and(is_help) {
+        return Ok(Command::Help);
+    }
+    match name.as_str() {
+        "help" | "--help" | "-h" => Ok(Command::Help),
+        "up" => {
+            let [release, detach] = flags(name, rest, ["--release", "--detach"])?;
+            let profile = if release { Profile::Release } else { Profile::Dev };
+            Ok(Command::Up(up::Options { profile, detach }))
+        }
+        "down" => flags(name, rest, []).map(|[]| Command::Down),
+        "reset" => flags(name, rest, []).map(|[]| Command::Reset),
+        "test" => Ok(Command::Test(test_options(rest))),
+        "generate" => {
+            let [check] = flags(name, rest, ["--check"])?;
+            Ok(Command::Generate(if check { generate::Mode::Check } else { generate::Mode::Write }))
+        }
+        other => Err(XtaskError::usage(format!("unknown command `{other}`\n\n{HELP}"))),
+    }
+}
+
+/// Which of the known flags were given; an error for anything else.
+fn flags<const N: usize>(command: &str, given: &[String], known: [&str; N]) -> Result<[bool; N]> {
+    if let Some(unknown) = given.iter().find(|argument| !known.contains(&argument.as_str())) {
+        return Err(XtaskError::usage(format!("`cargo xtask {command}` does not take `{unknown}`\n\n{HELP}")));
+    }
+    Ok(known.map(|flag| given.iter().any(|argument| argument == flag)))
+}
+
+/// `--keep` is ours when it comes before `--`; everything else is cargo's.
+fn test_options(rest: &[String]) -> test::Options {
+    let ours = rest.iter().take_while(|argument| *argument != "--").position(|argument| argument == "--keep");
+    let mut cargo_arguments = rest.to_vec();
+    if let Some(position) = ours {
+        cargo_arguments.remove(position);
+    }
+    test::Options { keep: ours.is_some(), cargo_arguments }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        parse(&words)
+    }
+
+    #[test]
+    fn understands_every_command() {
+        let up = |profile, detach| Ok(Command::Up(up::Options { profile, detach }));
+        assert_eq!(parsed(""), Ok(Command::Help));
+        assert_eq!(parsed("--help"), Ok(Command::Help));
+        assert_eq!(parsed("up --help"), Ok(Command::Help));
+        assert_eq!(parsed("up"), up(Profile::Dev, false));
+        assert_eq!(parsed("up --detach --release"), up(Profile::Release, true));
+        assert_eq!(parsed("down"), Ok(Command::Down));
+        assert_eq!(parsed("reset"), Ok(Command::Reset));
+        assert_eq!(parsed("generate"), Ok(Command::Generate(generate::Mode::Write)));
+        assert_eq!(parsed("generate --check"), Ok(Command::Generate(generate::Mode::Check)));
+    }
+
+    #[test]
+    fn passes_the_arguments_of_test_on() {
+        let Ok(Command::Test(options)) = parsed("test place --keep -- --keep") else { panic!("not a test command") };
+        assert!(options.keep);
+        assert_eq!(options.cargo_arguments, ["place", "--", "--keep"]);
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        for line in ["upp", "up --fast", "down now", "generate check"] {
+            assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `cargo xtask down` and `cargo xtask reset`: stopping whatever `up` started, and deleting its data.
+
+use crate::error::{Result, XtaskError};
+use crate::lock::Lock;
+use crate::parts::{self, Part};
+use crate::postgres::Postgres;
+use crate::rabbitmq::RabbitMq;
+use crate::step::Steps;
+use crate::workspace::Workspace;
+
+/// Stops everything that is recorded as started.
+pub fn run(workspace: &Workspace) -> Result<u8> {
+    let steps = Steps::begin("stopping what cargo xtask up started");
+    if workspace.dev_folder().exists() {
+        let _lock = Lock::take(workspace, &steps)?;
+        stop_all(workspace, &steps)?;
+    } else {
+        steps.say("nothing was running");
+    }
+    Ok(0)
+}
+
+/// Stops everything and deletes its data.
+pub fn reset(workspace: &Workspace) -> Result<u8> {
+    let steps = Steps::begin("stopping what cargo xtask up started, and deleting its data");
+    let folder = workspace.dev_folder();
+    if !folder.exists() {
+        steps.say("nothing was running, and there is no data");
+        return Ok(0);
+    }
+    let _lock = Lock::take(workspace, &steps)?;
+    let containers = !parts::needs_in_containers(workspace)?.is_empty();
+    stop_all(workspace, &steps)?;
+    Postgres::delete(&parts::postgres_folder(workspace))?;
+    RabbitMq::delete(&parts::rabbitmq_folder(workspace))?;
+    std::fs::remove_dir_all(&folder).map_err(|cause| XtaskError::io("cannot delete", &folder, &cause))?;
+    steps.say(&format!("deleted {}", folder.display()));
+    if containers {
+        steps.say("the containers' data is still there; `docker compose down --volumes` deletes it");
+    }
+    Ok(0)
+}
+
+fn stop_all(workspace: &Workspace, steps: &Steps) -> Result<()> {
+    let mut any = false;
+    for part in Part::ALL {
+        any |= part.stop(workspace, steps)?;
+    }
+    if !any {
+        steps.say("nothing was running");
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! `cargo xtask generate`: everything in the checkout that is made from something else in it.
+
+mod compared;
+mod migrations;
+mod openapi;
+mod queries;
+mod schema;
+
+use std::time::Instant;
+
+use crate::durability::Durability;
+use crate::error::Result;
+use crate::install::{self, Apt, Need};
+use crate::ports;
+use crate::postgres::Postgres;
+use crate::step::Steps;
+use crate::throwaway::RunFolder;
+use crate::workspace::Workspace;
+
+pub use compared::Mode;
+use compared::Outcome;
+
+/// Renews or compares everything; in [`Mode::Check`] the exit code says whether all of it was up to date.
+pub fn run(workspace: &Workspace, mode: Mode) -> Result<u8> {
+    let steps = Steps::begin(match mode {
+        Mode::Write => "renewing .sqlx, database-schema.sql and docs/openapi",
+        Mode::Check => "checking that .sqlx, database-schema.sql and docs/openapi are up to date",
+    });
+    let since = Instant::now();
+    let mut outcome =
+        report("database-schema.sql", schema::settle_schema(workspace, mode, &steps)?, mode, since, &steps);
+
+    // Before the services are built: they are built from .sqlx.
+    let since = Instant::now();
+    let queries = with_database(workspace, mode, &steps)?;
+    outcome = outcome.and(report(".sqlx", queries, mode, since, &steps));
+
+    let since = Instant::now();
+    match openapi::settle_documents(workspace, mode, &steps) {
+        Ok(documents) => outcome = outcome.and(report("docs/openapi", documents, mode, since, &steps)),
+        // Queries that are missing from .sqlx do not compile; the reason was said above.
+        Err(error) if mode == Mode::Check && queries == Outcome::Changed && !error.is_interruption() => {
+            steps.say(&format!("docs/openapi was not compared: {error}"));
+        }
+        Err(error) => return Err(error),
+    }
+    if mode == Mode::Check && outcome == Outcome::Changed {
+        println!("run `cargo xtask generate` and commit");
+        return Ok(1);
+    }
+    Ok(0)
+}
+
+fn with_database(workspace: &Workspace, mode: Mode, steps: &Steps) -> Result<Outcome> {
+    let folder = RunFolder::make(workspace, "generate", false, steps)?;
+    if Need::Postgres.is_missing() {
+        let apt = Apt::find().ok_or_else(|| install::ask_for(&[Need::Postgres]))?;
+        steps.say("installing postgresql with apt-get");
+        install::with_apt(&apt, &[Need::Postgres], &folder.path().join("install.log"))?;
+    }
+    let since = Instant::now();
+    let postgres = Postgres::start(&folder.path().join("postgres"), ports::free_port()?, Durability::ThrowAway)?;
+    migrations::apply(workspace, &postgres)?;
+    steps.done(&format!("PostgreSQL {} started and migrated", postgres.major_version()), since);
+    queries::settle_queries(workspace, &postgres, folder.path(), mode, steps)
+}
+
+fn report(what: &str, outcome: Outcome, mode: Mode, since: Instant, steps: &Steps) -> Outcome {
+    let word = match (outcome, mode) {
+        (Outcome::UpToDate, _) => "is up to date",
+        (Outcome::Changed, Mode::Write) => "has changed",
+        (Outcome::Changed, Mode::Check) => "is not up to date",
+    };
+    steps.done(&format!("{what} {word}"), since);
+    outcome
+}

@@ -1,0 +1,89 @@
+//! Putting a generated file in its place, or saying that what is there differs from it.
+
+use std::path::Path;
+
+use crate::error::{Result, XtaskError};
+use crate::step::Steps;
+use crate::workspace::{Workspace, make_folder};
+
+/// Whether generated files are written or only compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Write what differs.
+    Write,
+    /// Only say what differs.
+    Check,
+}
+
+/// How what was there compares with what was generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is the same.
+    UpToDate,
+    /// It differed; in [`Mode::Write`] it no longer does.
+    Changed,
+}
+
+impl Outcome {
+    /// One outcome for several files.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if self == Self::UpToDate { other } else { Self::Changed }
+    }
+}
+
+/// Compares the generated content with the file at `path`, which is relative to the checkout. `None` means that there
+/// should be no such file.
+pub fn settle(
+    workspace: &Workspace,
+    path: &Path,
+    generated: Option<&[u8]>,
+    mode: Mode,
+    steps: &Steps,
+) -> Result<Outcome> {
+    let file = workspace.root.join(path);
+    let present = std::fs::read(&file).ok();
+    if present.as_deref() == generated {
+        return Ok(Outcome::UpToDate);
+    }
+    let difference = match (&present, generated) {
+        (None, _) => "is missing",
+        (Some(_), None) => "is no longer needed",
+        (Some(_), Some(_)) => "differs",
+    };
+    if mode == Mode::Check {
+        steps.say(&format!("{} {difference}", path.display()));
+        return Ok(Outcome::Changed);
+    }
+    let done = match generated {
+        Some(content) => {
+            file.parent().map_or(Ok(()), make_folder)?;
+            std::fs::write(&file, content)
+        }
+        None => std::fs::remove_file(&file),
+    };
+    done.map_err(|cause| XtaskError::io("cannot renew", &file, &cause))?;
+    steps.say(&format!("{} {difference}: renewed", path.display()));
+    Ok(Outcome::Changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_what_differs_and_only_then_says_changed() {
+        let root = std::env::temp_dir().join(format!("xtask-compared-{}", std::process::id()));
+        let workspace = Workspace { root: root.clone(), target: root.join("target") };
+        let steps = Steps::begin("comparing");
+        let path = Path::new("docs/file.json");
+        let settle = |content, mode| settle(&workspace, path, content, mode, &steps).unwrap();
+        assert_eq!(settle(Some(b"{}".as_slice()), Mode::Check), Outcome::Changed);
+        assert_eq!(settle(Some(b"{}"), Mode::Write), Outcome::Changed);
+        assert_eq!(settle(Some(b"{}"), Mode::Check), Outcome::UpToDate);
+        assert_eq!(settle(None, Mode::Check), Outcome::Changed);
+        assert_eq!(settle(None, Mode::Write), Outcome::Changed);
+        assert_eq!(settle(None, Mode::Write), Outcome::UpToDate);
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+}

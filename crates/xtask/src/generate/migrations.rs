@@ -1,0 +1,45 @@
+//! The migrations of both services, in the order in which they are applied.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Result, XtaskError};
+use crate::postgres::Postgres;
+use crate::process;
+use crate::workspace::Workspace;
+
+const FOLDERS: [&str; 2] = ["migrations/inventory-service", "migrations/order-service"];
+
+/// The paths of all migrations, relative to the checkout: inventory-service's in name order, then order-service's.
+pub fn list(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for folder in FOLDERS {
+        all.extend(sorted_files(&workspace.root, Path::new(folder), "sql")?);
+    }
+    Ok(all)
+}
+
+/// Applies them to an empty database.
+pub fn apply(workspace: &Workspace, postgres: &Postgres) -> Result<()> {
+    for migration in list(workspace)? {
+        let mut psql = postgres.psql();
+        psql.arg("--file").arg(workspace.root.join(&migration));
+        process::output_of(&mut psql).map_err(|cause| cause.while_doing(&migration.display().to_string()))?;
+    }
+    Ok(())
+}
+
+/// The files with this extension directly in a folder of the checkout, by name, relative to the checkout.
+pub fn sorted_files(root: &Path, folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let absolute = root.join(folder);
+    let entries = match std::fs::read_dir(&absolute) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(|cause| XtaskError::io("cannot read", &absolute, &cause))?,
+    };
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| folder.join(entry.file_name()))
+        .filter(|path| path.extension().is_some_and(|it| it == extension))
+        .collect();
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,106 @@
+//! Seeing which programs are missing, and how they can be had on this machine.
+
+mod apt;
+mod docker;
+
+use std::path::Path;
+
+use crate::error::{Result, XtaskError};
+use crate::process;
+use crate::{postgres, rabbitmq};
+
+pub use apt::Apt;
+pub use docker::Docker;
+
+/// A program that a command needs, named as people know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The PostgreSQL server programs.
+    Postgres,
+    /// The RabbitMQ server.
+    RabbitMq,
+    /// A browser that some tests look at pages with.
+    Chromium,
+}
+
+impl Need {
+    /// The Debian package it comes in.
+    pub fn package(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgresql",
+            Self::RabbitMq => "rabbitmq-server",
+            Self::Chromium => "chromium",
+        }
+    }
+
+    /// The service of docker-compose.yml that stands in for it.
+    pub fn compose_service(self) -> Option<&'static str> {
+        match self {
+            Self::Postgres => Some("postgres"),
+            Self::RabbitMq => Some("rabbitmq"),
+            Self::Chromium => None,
+        }
+    }
+
+    /// Whether it is missing.
+    pub fn is_missing(self) -> bool {
+        match self {
+            Self::Postgres => postgres::find_programs(None).is_err(),
+            Self::RabbitMq => rabbitmq::find_programs().is_err(),
+            Self::Chromium => !["chromium", "chromium-browser", "google-chrome"].into_iter().any(is_on_path),
+        }
+    }
+}
+
+/// The names of the needs, for sentences.
+pub fn names(needs: &[Need]) -> String {
+    let packages: Vec<&str> = needs.iter().map(|it| it.package()).collect();
+    packages.join(", ")
+}
+
+/// The error that says what to install by hand.
+pub fn ask_for(needs: &[Need]) -> XtaskError {
+    let packages: Vec<&str> = needs.iter().map(|it| it.package()).collect();
+    let packages = packages.join(" ");
+    XtaskError::new(format!(
+        "missing: {}. Do one of these and run the command again:\n\
+         \x20 Debian, Ubuntu   sudo apt-get install --no-install-recommends {packages}\n\
+         \x20 macOS            brew install {}\n\
+         \x20 Docker           start a Docker engine (only `cargo xtask up` can use it)\n\
+         \x20 your own servers set DATABASE_URL and AMQP_URL (only `cargo xtask up` can use them)",
+        names(needs),
+        packages.replace("rabbitmq-server", "rabbitmq").replace("postgresql", "postgresql@17"),
+    ))
+}
+
+/// Installs what is missing of `needs` with apt-get, its output going to `log`.
+pub fn with_apt(apt: &Apt, needs: &[Need], log: &Path) -> Result<()> {
+    let packages: Vec<&str> = needs.iter().map(|it| it.package()).collect();
+    apt.install(&packages, log).map_err(|cause| {
+        cause.while_doing(&format!("cannot install {}", names(needs))).with_details(&process::tail(log, 20))
+    })
+}
+
+/// Whether a program of this name is on the search path.
+pub(crate) fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_exactly_what_to_install() {
+        let message = ask_for(&[Need::Postgres, Need::RabbitMq]).to_string();
+        assert!(message.contains("apt-get install --no-install-recommends postgresql rabbitmq-server\n"));
+        assert!(message.contains("brew install postgresql@17 rabbitmq\n"));
+    }
+
+    #[test]
+    fn finds_programs_on_the_search_path() {
+        assert!(is_on_path("sh"));
+        assert!(!is_on_path("no-such-program-anywhere"));
+    }
+}

@@ -1,0 +1,223 @@
+//! A private RabbitMQ: its own data, its own ports and its own Erlang port mapper, the loopback address only.
+
+mod programs;
+mod settings;
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+pub use programs::{Programs, find as find_programs};
+
+use crate::durability::Durability;
+use crate::error::{Result, XtaskError};
+use crate::http;
+use crate::poll;
+use crate::process::{self, Identity, Signal};
+use crate::state::{SERVER_FILE, State};
+use settings::Ports;
+
+/// What the state file of a private server of this kind says under `kind`.
+pub(crate) const KIND: &str = "rabbitmq";
+
+const SERVER: &str = "server";
+
+/// A handle on a server that runs, was killed, or was stopped. Dropping it leaves the server as it is, unless
+/// [`RabbitMq::stop_on_drop`] was asked for.
+#[derive(Debug)]
+pub struct RabbitMq {
+    dir: PathBuf,
+    ports: Ports,
+    durability: Durability,
+    programs: Programs,
+    stops_on_drop: bool,
+}
+
+impl RabbitMq {
+    /// Starts a server whose files are in `dir`, with the management plugin. A server that runs there already is taken
+    /// over as it is.
+    pub fn start(dir: &Path, port: u16, durability: Durability) -> Result<Self> {
+        std::fs::create_dir_all(dir).map_err(|cause| XtaskError::io("cannot create", dir, &cause))?;
+        let dir = dir.canonicalize().map_err(|cause| XtaskError::io("cannot find", dir, &cause))?;
+        if let Some(running) = Self::attach(&dir)? {
+            return Ok(running);
+        }
+        let last = State::read(&dir.join(SERVER_FILE))?;
+        let server = Self {
+            ports: Ports::choose(port, last.as_ref())?,
+            durability,
+            programs: find_programs()?,
+            dir,
+            stops_on_drop: false,
+        };
+        server.launch()?;
+        Ok(server)
+    }
+
+    /// The server that [`RabbitMq::start`] left running in `dir`, or `None` when none runs there.
+    pub fn attach(dir: &Path) -> Result<Option<Self>> {
+        let Some(state) = State::read(&dir.join(SERVER_FILE))? else {
+            return Ok(None);
+        };
+        let running = state.process(SERVER).is_some_and(|it| it.is_running());
+        let (Some(ports), Some(durability), true) = (Ports::recall(&state), state.get("durability"), running) else {
+            return Ok(None);
+        };
+        Ok(Some(Self { dir: dir.to_owned(), ports, durability, programs: find_programs()?, stops_on_drop: false }))
+    }
+
+    /// The port that a server in `dir` was last started on.
+    pub fn last_port(dir: &Path) -> Result<Option<u16>> {
+        Ok(State::read(&dir.join(SERVER_FILE))?.and_then(|state| state.get("port")))
+    }
+
+    /// Stops what runs in `dir`, if anything, without ceremony, and deletes all of its files.
+    pub fn delete(dir: &Path) -> Result<()> {
+        if let Some(state) = State::read(&dir.join(SERVER_FILE))? {
+            if let Some(process) = state.process(SERVER) {
+                process.kill();
+            }
+            if let (Some(ports), Ok(programs)) = (Ports::recall(&state), find_programs()) {
+                kill_epmd(&programs, ports);
+            }
+        }
+        if dir.exists() {
+            std::fs::remove_dir_all(dir).map_err(|cause| XtaskError::io("cannot delete", dir, &cause))?;
+        }
+        Ok(())
+    }
+
+    /// The AMQP URL of the default virtual host for the user guest.
+    pub fn url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.ports.amqp)
+    }
+
+    /// The URL of the management API for the user guest, without a path.
+    pub fn management_url(&self) -> String {
+        format!("http://guest:guest@127.0.0.1:{}", self.ports.management)
+    }
+
+    /// The port it speaks AMQP on.
+    pub fn port(&self) -> u16 {
+        self.ports.amqp
+    }
+
+    /// The server's log.
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("rabbitmq.log")
+    }
+
+    /// The server's process (`beam.smp`) while it runs.
+    pub fn process(&self) -> Result<Option<Identity>> {
+        let state = State::read(&self.dir.join(SERVER_FILE))?;
+        Ok(state.and_then(|it| it.process(SERVER)).filter(Identity::is_running))
+    }
+
+    /// Stops it in order, and its port mapper; a server that does not run is left alone.
+    pub fn stop(&self) -> Result<()> {
+        if let Some(process) = self.process()? {
+            process.end(Signal::Terminate, Duration::from_secs(30));
+        }
+        kill_epmd(&self.programs, self.ports);
+        Ok(())
+    }
+
+    /// `kill -9` of the server, as a crash would. Its port mapper lives on for the restart, as it would then.
+    pub fn kill(&self) -> Result<()> {
+        if let Some(process) = self.process()? {
+            process.kill();
+        }
+        Ok(())
+    }
+
+    /// Stops it if it runs, and starts it on the same data and ports; also the way back after a kill.
+    pub fn restart(&self) -> Result<()> {
+        if let Some(process) = self.process()? {
+            process.end(Signal::Terminate, Duration::from_secs(30));
+        }
+        self.launch()
+    }
+
+    /// Makes dropping this handle stop the server, also when a test panics.
+    #[must_use]
+    pub fn stop_on_drop(mut self) -> Self {
+        self.stops_on_drop = true;
+        self
+    }
+
+    fn launch(&self) -> Result<()> {
+        settings::write_files(&self.dir, self.ports, self.durability)?;
+        let output = self.dir.join("start.log");
+        let mut start = Command::new(&self.programs.server);
+        settings::apply(&mut start, &self.dir, self.ports);
+        let script = process::spawn_detached(&start, &output)?;
+        let ready = self.remember(script.pid).and_then(|server| {
+            poll::until(Duration::from_secs(120), "RabbitMQ", || {
+                if !server.is_running() {
+                    return Err(XtaskError::new("RabbitMQ ended during its start"));
+                }
+                Ok(self.answers().then_some(()))
+            })
+        });
+        ready.map_err(|cause| {
+            if let Some(process) = Identity::of(script.pid) {
+                process.kill();
+            }
+            kill_epmd(&self.programs, self.ports);
+            let said = process::tail(&output, 10);
+            let log = process::tail(&self.log(), 15);
+            cause.with_details(&format!("{said}\n{log}"))
+        })
+    }
+
+    /// Waits until the start script has become the server, which keeps the script's pid, and writes down who it is.
+    fn remember(&self, pid: u32) -> Result<Identity> {
+        let server = poll::until(Duration::from_secs(30), "RabbitMQ's start script", || match Identity::of(pid) {
+            None => Err(XtaskError::new("RabbitMQ ended during its start")),
+            Some(process) => Ok(process.program.contains("beam").then_some(process)),
+        })?;
+        self.ports
+            .remember(State::default())
+            .with("kind", KIND)
+            .with("durability", self.durability)
+            .with_process(SERVER, &server)
+            .write(&self.dir.join(SERVER_FILE))?;
+        Ok(server)
+    }
+
+    fn answers(&self) -> bool {
+        speaks_amqp(self.ports.amqp) && http::get(self.ports.management, "/").is_some()
+    }
+}
+
+impl Drop for RabbitMq {
+    fn drop(&mut self) {
+        if self.stops_on_drop {
+            // Nobody is left to hear of a failure here.
+            let _ = self.stop();
+        }
+    }
+}
+
+/// Whether an AMQP 0-9-1 server on this port of the loopback address opens a connection: it answers the protocol header
+/// with a method frame, whose first byte is 1.
+pub fn speaks_amqp(port: u16) -> bool {
+    let Some(mut stream) = http::connect(port) else {
+        return false;
+    };
+    let mut first = [0u8; 1];
+    stream.write_all(b"AMQP\x00\x00\x09\x01").is_ok() && stream.read_exact(&mut first).is_ok() && first == [1]
+}
+
+fn kill_epmd(programs: &Programs, ports: Ports) {
+    let mut kill = Command::new(&programs.epmd);
+    settings::apply_epmd(&mut kill, ports);
+    kill.arg("-kill").stdin(Stdio::null());
+    // It refuses while the server is still registered, which ends a moment after the server; and it fails when there is
+    // no port mapper, which is as good.
+    poll::came_true(Duration::from_secs(5), || {
+        let said = kill.output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        !said.is_ok_and(|text| text.contains("not allowed"))
+    });
+}

@@ -1,0 +1,192 @@
+//! Starting the two services, and telling whether one that runs is still the one that is wanted.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use crate::dev_servers::{Addresses, given_settings};
+use crate::error::{Result, XtaskError};
+use crate::http;
+use crate::parts::{Part, Started};
+use crate::poll;
+use crate::ports;
+use crate::process::{self, Identity};
+use crate::state::State;
+use crate::step::Steps;
+use crate::workspace::{Profile, Workspace};
+
+const READY_LIMIT: Duration = Duration::from_secs(120);
+
+/// The ports that the services listen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ServicePorts {
+    /// Of order-service.
+    pub order: u16,
+    /// Of inventory-service.
+    pub inventory: u16,
+}
+
+impl ServicePorts {
+    /// 8081 and 8082, unless the environment says otherwise.
+    pub fn from_environment() -> Result<Self> {
+        Ok(Self { order: port_from(ORDER_PORT, 8081)?, inventory: port_from(INVENTORY_PORT, 8082)? })
+    }
+
+    /// An error when another program listens on one of them. Our own services may: they are reused or restarted.
+    pub fn check_free(self, workspace: &Workspace) -> Result<()> {
+        for (part, variable) in [(Part::OrderService, ORDER_PORT), (Part::InventoryService, INVENTORY_PORT)] {
+            let port = self.of(part);
+            if part.process(workspace)?.is_none() && !ports::is_free_everywhere(port) {
+                return Err(XtaskError::new(format!(
+                    "port {port}, on which {} is to listen, is taken by another program. Stop that program, or choose \
+                     another port: {variable}={} cargo xtask up",
+                    part.name(),
+                    port.saturating_add(1000),
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The port of this service.
+    pub fn of(self, service: Part) -> u16 {
+        if service == Part::InventoryService { self.inventory } else { self.order }
+    }
+}
+
+const ORDER_PORT: &str = "ORDER_SERVICE_PORT";
+const INVENTORY_PORT: &str = "INVENTORY_SERVICE_PORT";
+
+fn port_from(variable: &str, default: u16) -> Result<u16> {
+    match std::env::var(variable) {
+        Ok(text) if !text.is_empty() => {
+            text.parse().map_err(|_| XtaskError::usage(format!("{variable}={text} is not a port number")))
+        }
+        _ => Ok(default),
+    }
+}
+
+/// Starts both services, or reuses those that run, and waits until both are ready.
+pub fn start_both(
+    workspace: &Workspace,
+    profile: Profile,
+    ports: ServicePorts,
+    addresses: &Addresses,
+    started: &Started,
+    steps: &Steps,
+) -> Result<()> {
+    let since = Instant::now();
+    // Both at once: neither waits for the other to be there.
+    for service in [Part::InventoryService, Part::OrderService] {
+        let wanted = Launch::new(workspace, service, profile, ports, addresses)?;
+        if wanted.runs(workspace)? {
+            steps.say(&format!("{} runs already on port {}", service.name(), ports.of(service)));
+            continue;
+        }
+        if service.process(workspace)?.is_some() {
+            steps.say(&format!("{} runs with an older binary or other settings; restarting it", service.name()));
+            service.stop(workspace, steps)?;
+        }
+        started.add(service, Some(wanted.start(workspace)?));
+    }
+    for service in [Part::InventoryService, Part::OrderService] {
+        wait_until_ready(workspace, service, ports.of(service))?;
+        steps.done(&format!("{} is ready on port {}", service.name(), ports.of(service)), since);
+    }
+    Ok(())
+}
+
+/// The log of a service.
+pub fn log_of(workspace: &Workspace, service: Part) -> PathBuf {
+    workspace.dev_folder().join("logs").join(format!("{}.log", service.name()))
+}
+
+/// One service with all that it is started with.
+struct Launch {
+    service: Part,
+    binary: PathBuf,
+    environment: Vec<(&'static str, String)>,
+    fingerprint: u64,
+}
+
+impl Launch {
+    fn new(
+        workspace: &Workspace,
+        service: Part,
+        profile: Profile,
+        ports: ServicePorts,
+        addresses: &Addresses,
+    ) -> Result<Self> {
+        let binary = workspace.binary(service.name(), profile);
+        let built = std::fs::metadata(&binary)
+            .and_then(|file| file.modified())
+            .map_err(|cause| XtaskError::io("cannot find", &binary, &cause))?;
+        let mut environment = addresses.clone();
+        environment.push(("PORT", ports.of(service).to_string()));
+        if service == Part::OrderService {
+            environment.push(("INVENTORY_SERVICE_URL", format!("http://127.0.0.1:{}", ports.inventory)));
+        } else {
+            environment.push(("LOAD_SAMPLE_DATA", "true".to_owned()));
+        }
+        let mut hasher = DefaultHasher::new();
+        (&binary, built.duration_since(UNIX_EPOCH).ok(), &environment, given_settings()).hash(&mut hasher);
+        Ok(Self { service, binary, environment, fingerprint: hasher.finish() })
+    }
+
+    /// Whether the service runs with this very binary and these settings.
+    fn runs(&self, workspace: &Workspace) -> Result<bool> {
+        let state = State::read(&self.service.state_file(workspace))?.unwrap_or_default();
+        let same = state.get::<u64>("fingerprint") == Some(self.fingerprint);
+        Ok(same && self.service.process(workspace)?.is_some())
+    }
+
+    fn start(&self, workspace: &Workspace) -> Result<Identity> {
+        let log = log_of(workspace, self.service);
+        // The log is that of this start: its end explains a failure.
+        let _ = std::fs::remove_file(&log);
+        let mut command = Command::new(&self.binary);
+        command.current_dir(&workspace.root).envs(self.environment.iter().cloned());
+        let process =
+            process::spawn_detached(&command, &log).map_err(|cause| cause.with_details(&process::tail(&log, 20)))?;
+        State::default()
+            .with("fingerprint", self.fingerprint)
+            .with_process("service", &process)
+            .write(&self.service.state_file(workspace))?;
+        Ok(process)
+    }
+}
+
+fn wait_until_ready(workspace: &Workspace, service: Part, port: u16) -> Result<()> {
+    let mut last = None;
+    let outcome = poll::until(READY_LIMIT, service.name(), || {
+        if service.process(workspace)?.is_none() {
+            return Err(XtaskError::new(format!("{} ended during its start", service.name())));
+        }
+        last = http::get(port, "/health/ready");
+        Ok(last.as_ref().is_some_and(says_up).then_some(()))
+    });
+    outcome.map_err(|cause| {
+        let log = log_of(workspace, service);
+        let answer = last.map(|it| format!("its last answer: {} {}\n", it.status, it.body)).unwrap_or_default();
+        cause.with_details(&format!("{answer}the end of {}:\n{}", log.display(), process::tail(&log, 20)))
+    })
+}
+
+fn says_up(answer: &http::Answer) -> bool {
+    let body: String = answer.body.split_whitespace().collect();
+    answer.status == 200 && body.contains(r#""status":"UP""#)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_ready_only_when_the_status_and_the_body_say_so() {
+        let answer = |status, body: &str| http::Answer { status, body: body.to_owned() };
+        assert!(says_up(&answer(200, "{\n  \"status\": \"UP\"\n}")));
+        assert!(!says_up(&answer(503, r#"{"status":"UP"}"#)));
+        assert!(!says_up(&answer(200, r#"{"status":"STARTING"}"#)));
+    }
+}

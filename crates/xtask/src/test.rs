@@ -1,0 +1,239 @@
+//! `cargo xtask test`: every test of the workspace against private servers that are gone afterwards.
+
+mod summary;
+
+use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::cargo::{self, SERVICES, cargo};
+use crate::durability::Durability;
+use crate::error::{Result, XtaskError};
+use crate::install::{self, Apt, Need};
+use crate::interrupt;
+use crate::ports;
+use crate::postgres::Postgres;
+use crate::rabbitmq::RabbitMq;
+use crate::step::Steps;
+use crate::throwaway::RunFolder;
+use crate::workspace::{Profile, Workspace};
+use summary::Summary;
+
+/// What the command line asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Keep the folder with the servers' data and logs until the next run.
+    pub keep: bool,
+    /// Passed on to `cargo test`.
+    pub cargo_arguments: Vec<String>,
+}
+
+/// Runs the tests; the exit code is 0 only when some ran and none failed.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
+    let steps = Steps::begin("testing the workspace against private servers");
+    let folder = RunFolder::make(workspace, "test", options.keep, &steps)?;
+    let outcome = prepare_and_run(workspace, options, &folder, &steps);
+    let since = Instant::now();
+    if options.keep {
+        steps.say(&format!("kept until the next run: {}", folder.path().display()));
+    }
+    drop(folder);
+    steps.done("servers stopped", since);
+    let (summary, all_well) = outcome?;
+    Ok(report(&summary, all_well))
+}
+
+fn prepare_and_run(
+    workspace: &Workspace,
+    options: &Options,
+    folder: &RunFolder,
+    steps: &Steps,
+) -> Result<(Summary, bool)> {
+    let apt = can_install()?;
+    let servers = std::thread::scope(|scope| {
+        let starting = scope.spawn(|| start_servers(apt, folder, steps));
+        let since = Instant::now();
+        let built = build(workspace, options);
+        if built.is_ok() {
+            steps.done("tests and services built", since);
+        }
+        let started = starting.join().map_err(|_| XtaskError::new("the start of the servers panicked"));
+        built?;
+        started?
+    })?;
+    let mut test = cargo(workspace);
+    test.args(["test", "--no-fail-fast"]).args(arguments(&options.cargo_arguments));
+    set_environment(&mut test, workspace, folder, &servers);
+    run_tests(&mut test)
+}
+
+/// How missing programs are installed; an error when one is missing and none can be.
+fn can_install() -> Result<Option<Apt>> {
+    let missing: Vec<Need> =
+        [Need::Postgres, Need::RabbitMq, Need::Chromium].into_iter().filter(|need| need.is_missing()).collect();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let apt = Apt::find();
+    let servers: Vec<Need> = missing.into_iter().filter(|need| *need != Need::Chromium).collect();
+    if apt.is_none() && !servers.is_empty() {
+        return Err(install::ask_for(&servers));
+    }
+    Ok(apt)
+}
+
+fn start_servers(apt: Option<Apt>, folder: &RunFolder, steps: &Steps) -> Result<(Postgres, RabbitMq)> {
+    install_missing(apt, &[Need::Postgres, Need::RabbitMq], folder, steps)?;
+    let servers = std::thread::scope(|scope| {
+        let rabbitmq = scope.spawn(|| {
+            let since = Instant::now();
+            let server = RabbitMq::start(&folder.path().join("rabbitmq"), ports::free_port()?, Durability::ThrowAway)?;
+            steps.done(&format!("RabbitMQ started on 127.0.0.1:{}", server.port()), since);
+            Ok(server)
+        });
+        let since = Instant::now();
+        let postgres = Postgres::start(&folder.path().join("postgres"), ports::free_port()?, Durability::ThrowAway)?;
+        let named = format!("PostgreSQL {} started on 127.0.0.1:{}", postgres.major_version(), postgres.port());
+        steps.done(&named, since);
+        let rabbitmq = rabbitmq.join().map_err(|_| XtaskError::new("the start of RabbitMQ panicked"))??;
+        Ok::<_, XtaskError>((postgres, rabbitmq))
+    })?;
+    if let Err(error) = install_missing(apt, &[Need::Chromium], folder, steps) {
+        steps.say(&format!("going on without a browser: {error}"));
+    }
+    Ok(servers)
+}
+
+fn install_missing(apt: Option<Apt>, needs: &[Need], folder: &RunFolder, steps: &Steps) -> Result<()> {
+    let missing: Vec<Need> = needs.iter().copied().filter(|need| need.is_missing()).collect();
+    let (Some(apt), false) = (apt, missing.is_empty()) else {
+        return Ok(());
+    };
+    let since = Instant::now();
+    steps.say(&format!("installing {} with apt-get", install::names(&missing)));
+    install::with_apt(&apt, &missing, &folder.path().join("install.log"))?;
+    steps.done(&format!("installed {}", install::names(&missing)), since);
+    Ok(())
+}
+
+fn build(workspace: &Workspace, options: &Options) -> Result<()> {
+    let own_arguments = arguments(&options.cargo_arguments);
+    let before_dashes = own_arguments.iter().take_while(|argument| *argument != "--");
+    cargo::run(cargo(workspace).args(["build", "--workspace", "--bins"]), "cargo build")?;
+    cargo::run(cargo(workspace).args(["test", "--no-run"]).args(before_dashes), "cargo test --no-run")
+}
+
+/// The caller's arguments, and the whole workspace unless they choose packages.
+fn arguments(given: &[String]) -> Vec<String> {
+    let chooses = |argument: &String| {
+        ["-p", "--package", "--workspace", "--manifest-path"].iter().any(|flag| argument.starts_with(flag))
+    };
+    let mut all = given.to_vec();
+    if !given.iter().take_while(|argument| *argument != "--").any(chooses) {
+        all.insert(0, "--workspace".to_owned());
+    }
+    all
+}
+
+fn set_environment(
+    test: &mut Command,
+    workspace: &Workspace,
+    folder: &RunFolder,
+    (postgres, rabbitmq): &(Postgres, RabbitMq),
+) {
+    test.env("TEST_DATABASE_URL", postgres.url())
+        .env("TEST_AMQP_URL", rabbitmq.url())
+        .env("TEST_RABBITMQ_MANAGEMENT_URL", rabbitmq.management_url())
+        // Servers that tests start below this folder are ended with the run, however the tests end.
+        .env("TEST_RUN_DIR", folder.path());
+    for name in SERVICES {
+        let variable = format!("{}_BIN", name.to_uppercase().replace('-', "_"));
+        test.env(variable, workspace.binary(name, Profile::Dev));
+    }
+}
+
+/// Runs the command, shows what it says as it comes, and adds it up. The second value is whether it exited with 0.
+fn run_tests(test: &mut Command) -> Result<(Summary, bool)> {
+    let failed = |cause: std::io::Error| XtaskError::new(format!("cannot read what cargo says: {cause}"));
+    // One pipe for both streams keeps the name of each test binary above its tests.
+    let (reader, writer) = std::io::pipe().map_err(failed)?;
+    test.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+    if std::io::stdout().is_terminal() {
+        test.env("CARGO_TERM_COLOR", "always");
+    }
+    let child = cargo::start(test, "cargo test")?;
+    // The command holds the writing ends: without them gone, the reading never ends.
+    test.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(reader);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            let mut out = std::io::stdout().lock();
+            let _ = out.write_all(&line).and_then(|()| out.flush());
+            if send.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
+                break;
+            }
+            line.clear();
+        }
+    });
+    let status = cargo::wait(child)?;
+    interrupt::check()?;
+    let mut summary = Summary::default();
+    // A process that a test left behind may hold the pipe open for ever; what cargo said is there by now.
+    while let Ok(line) = receive.recv_timeout(Duration::from_secs(2)) {
+        summary.read_line(&line);
+    }
+    summary.finish();
+    Ok((summary, status.success()))
+}
+
+/// Prints the end of the output and gives the exit code.
+fn report(summary: &Summary, cargo_succeeded: bool) -> u8 {
+    if !summary.failures.is_empty() {
+        println!("\nfailed:");
+        summary.failures.iter().for_each(|name| println!("  {name}"));
+    }
+    if summary.ignored > 0 {
+        println!("{} ignored", summary.ignored);
+    }
+    let ran = summary.passed + summary.failed;
+    if ran == 0 {
+        println!("no test ran");
+    } else if !cargo_succeeded && summary.failed == 0 {
+        println!("cargo test failed, though no test did");
+    }
+    println!("{} passed, {} failed", summary.passed, summary.failed);
+    u8::from(!cargo_succeeded || summary.failed > 0 || ran == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn tests_the_whole_workspace_unless_told_otherwise() {
+        assert_eq!(arguments(&[]), ["--workspace"]);
+        assert_eq!(arguments(&words("place -- --nocapture")), words("--workspace place -- --nocapture"));
+        assert_eq!(arguments(&words("-p e2e place")), words("-p e2e place"));
+        assert_eq!(arguments(&words("x -- -p")), words("--workspace x -- -p"));
+    }
+
+    #[test]
+    fn succeeds_only_when_tests_ran_and_all_passed() {
+        let summary = |passed, failed| {
+            let mut summary = Summary::default();
+            (summary.passed, summary.failed) = (passed, failed);
+            summary
+        };
+        assert_eq!(report(&summary(3, 0), true), 0);
+        assert_eq!(report(&summary(3, 1), false), 1);
+        assert_eq!(report(&summary(3, 0), false), 1);
+        assert_eq!(report(&summary(0, 0), true), 1);
+    }
+}

@@ -1,0 +1,113 @@
+//! The folder of one run of a command that needs servers for a short time, and what dead runs left behind.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Result, XtaskError};
+use crate::postgres::{self, Postgres};
+use crate::process::Identity;
+use crate::rabbitmq::{self, RabbitMq};
+use crate::state::{SERVER_FILE, State};
+use crate::step::Steps;
+use crate::workspace::{Workspace, make_folder};
+
+// Tests put their own servers at most this many folders below that of the run.
+const DEPTH: u32 = 4;
+
+/// `.run/NAME-PID`, deleted together with the servers in it when dropped.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    kept: bool,
+}
+
+impl RunFolder {
+    /// Makes the folder, after deleting those of runs that have died. With `kept`, dropping it only ends the servers.
+    pub fn make(workspace: &Workspace, name: &str, kept: bool, steps: &Steps) -> Result<Self> {
+        clean_up_after_dead_runs(&workspace.run_folder(), steps)?;
+        let path = workspace.run_folder().join(format!("{name}-{}", std::process::id()));
+        make_folder(&path)?;
+        Ok(Self { path, kept })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        let result = if self.kept { end_servers(&self.path, DEPTH, false) } else { delete(&self.path) };
+        if let Err(error) = result {
+            eprintln!("warning: {error}");
+        }
+    }
+}
+
+fn clean_up_after_dead_runs(run_folder: &Path, steps: &Steps) -> Result<()> {
+    for folder in folders_in(run_folder) {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        if pid_in(&name).is_some_and(|pid| !is_live_run(pid)) {
+            steps.say(&format!("cleaning up after a run that ended early: {}", folder.display()));
+            delete(&folder)?;
+        }
+    }
+    Ok(())
+}
+
+/// The process id in the name of a run's folder: 42 in `test-42`.
+fn pid_in(name: &str) -> Option<u32> {
+    name.rsplit_once('-')?.1.parse().ok()
+}
+
+/// Our own pid in the name of a folder that we did not make yet is a dead run's as well.
+fn is_live_run(pid: u32) -> bool {
+    pid != std::process::id() && Identity::of(pid).is_some_and(|process| process.program.contains("xtask"))
+}
+
+fn delete(folder: &Path) -> Result<()> {
+    end_servers(folder, DEPTH, true)?;
+    std::fs::remove_dir_all(folder).map_err(|cause| XtaskError::io("cannot delete", folder, &cause))
+}
+
+fn end_servers(folder: &Path, depth: u32, with_files: bool) -> Result<()> {
+    if let Some(state) = State::read(&folder.join(SERVER_FILE))? {
+        let kind = state.get::<String>("kind").unwrap_or_default();
+        return match (kind.as_str(), with_files) {
+            (postgres::KIND, true) => Postgres::delete(folder),
+            (postgres::KIND, false) => Postgres::attach(folder)?.map_or(Ok(()), |it| it.stop()),
+            (rabbitmq::KIND, true) => RabbitMq::delete(folder),
+            (rabbitmq::KIND, false) => RabbitMq::attach(folder)?.map_or(Ok(()), |it| it.stop()),
+            _ => Ok(()),
+        };
+    }
+    if depth > 0 {
+        for inner in folders_in(folder) {
+            end_servers(&inner, depth - 1, with_files)?;
+        }
+    }
+    Ok(())
+}
+
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_pid_out_of_the_folder_name() {
+        assert_eq!(pid_in("test-42"), Some(42));
+        assert_eq!(pid_in("dev"), None);
+        assert_eq!(pid_in("some-thing"), None);
+    }
+
+    #[test]
+    fn takes_no_other_program_for_a_run() {
+        assert!(!is_live_run(std::process::id()));
+        assert!(!is_live_run(1));
+    }
+}

@@ -1,0 +1,142 @@
+//! `cargo xtask up`: from a bare checkout to both services answering.
+
+use std::time::{Duration, Instant};
+
+use crate::cargo;
+use crate::dev_servers::{Addresses, Plan};
+use crate::error::{Result, XtaskError};
+use crate::interrupt;
+use crate::lock::Lock;
+use crate::parts::{Part, Started};
+use crate::poll;
+use crate::process;
+use crate::services::{self, ServicePorts};
+use crate::state::State;
+use crate::step::Steps;
+use crate::workspace::{Profile, Workspace, make_folder};
+
+/// What the command line asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// How the services are built.
+    pub profile: Profile,
+    /// Return once everything answers, leaving it running.
+    pub detach: bool,
+}
+
+/// Starts what does not run yet and, unless detached, stays until Ctrl-C and stops that again.
+pub fn run(workspace: &Workspace, options: Options) -> Result<u8> {
+    let steps = Steps::begin("starting PostgreSQL, RabbitMQ and both services");
+    let started = Started::default();
+    let ports = ServicePorts::from_environment()?;
+    let lock = Lock::take(workspace, &steps)?;
+    if let Err(error) = start(workspace, options.profile, ports, &started, &steps) {
+        if !started.parts().is_empty() {
+            let reason = if error.is_interruption() { "interrupted" } else { "that did not work out" };
+            steps.say(&format!("{reason}; stopping what was started"));
+        }
+        started.stop(workspace, &steps)?;
+        return Err(error);
+    }
+    drop(lock);
+    println!("{}", what_now(ports));
+    if started.parts().is_empty() {
+        println!("Everything was running already. `cargo xtask down` stops it.");
+        return Ok(0);
+    }
+    if options.detach {
+        println!("It runs in the background; `cargo xtask down` stops it.");
+        return Ok(0);
+    }
+    println!("Ctrl-C stops everything; `cargo xtask down` does the same from another terminal.");
+    stay(workspace, &started, &steps)
+}
+
+fn start(workspace: &Workspace, profile: Profile, ports: ServicePorts, started: &Started, steps: &Steps) -> Result<()> {
+    ports.check_free(workspace)?;
+    make_folder(&workspace.dev_folder().join("logs"))?;
+    let plan = Plan::make(workspace)?;
+    let addresses = start_servers_while_building(workspace, profile, &plan, started, steps)?;
+    services::start_both(workspace, profile, ports, &addresses, started, steps)
+}
+
+fn start_servers_while_building(
+    workspace: &Workspace,
+    profile: Profile,
+    plan: &Plan,
+    started: &Started,
+    steps: &Steps,
+) -> Result<Addresses> {
+    std::thread::scope(|scope| {
+        let servers = scope.spawn(|| plan.carry_out(workspace, started, steps));
+        let since = Instant::now();
+        let built = cargo::build_services(workspace, profile);
+        if built.is_ok() {
+            steps.done("services built", since);
+        }
+        let servers = servers.join().map_err(|_| XtaskError::new("the start of the servers panicked"));
+        built?;
+        servers?
+    })
+}
+
+/// What a person can do with it now; every line of it works as it is printed.
+fn what_now(ports: ServicePorts) -> String {
+    let ServicePorts { order, inventory } = ports;
+    format!(
+        r#"
+  order-service      http://localhost:{order}/swagger-ui/
+  inventory-service  http://localhost:{inventory}/swagger-ui/
+
+  the products:       curl -s http://localhost:{inventory}/api/inventory/products
+  place an order:     curl -s -X POST http://localhost:{order}/api/orders -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-order' -d '{{"customerName":"Ada Lovelace","customerEmail":"ada@example.com","shippingAddress":"12 Saint James Square, London","items":[{{"productId":1,"quantity":1}}]}}'
+  see how it went:    curl -s http://localhost:{order}/api/orders/1/timeline
+"#
+    )
+}
+
+/// Stays until Ctrl-C, or until another command has stopped everything.
+fn stay(workspace: &Workspace, started: &Started, steps: &Steps) -> Result<u8> {
+    let mut reported = Vec::new();
+    loop {
+        let interrupted = poll::came_true(Duration::from_millis(500), interrupt::requested);
+        if interrupted {
+            println!();
+            started.stop(workspace, steps)?;
+            return Ok(0);
+        }
+        let mut any_left = false;
+        for (part, process) in started.parts() {
+            let Some(process) = process else {
+                any_left |= part.state_file(workspace).exists();
+                continue;
+            };
+            if process.is_running() {
+                any_left = true;
+            } else if is_still_recorded(workspace, part, process.pid)? && !reported.contains(&process.pid) {
+                reported.push(process.pid);
+                report_death(workspace, part, steps);
+            }
+        }
+        if !any_left {
+            steps.say("everything that was started here has ended");
+            return Ok(0);
+        }
+    }
+}
+
+/// Whether nobody stopped the service: `down` deletes its state file.
+fn is_still_recorded(workspace: &Workspace, part: Part, pid: u32) -> Result<bool> {
+    let state = State::read(&part.state_file(workspace))?;
+    Ok(state.and_then(|it| it.process("service")).is_some_and(|recorded| recorded.pid == pid))
+}
+
+fn report_death(workspace: &Workspace, service: Part, steps: &Steps) {
+    let log = services::log_of(workspace, service);
+    let end = process::tail(&log, 10);
+    steps.say(&format!(
+        "{} has ended; `cargo xtask up` in another terminal starts it again. The end of {}:\n{end}",
+        service.name(),
+        log.display(),
+    ));
+}
