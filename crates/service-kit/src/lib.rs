@@ -1,1 +1,24 @@
-//! x
+//! What every service needs and no business rule: configuration, database, HTTP, messages, telemetry.
+//!
+//! Nothing in here knows what an order or a product is.
+
+pub mod answer;
+pub mod batcher;
+pub mod broker;
+pub mod config;
+pub mod consumer;
+pub mod db;
+pub mod extract;
+pub mod health;
+pub mod idempotency;
+pub mod inbox;
+pub mod jobs;
+pub mod outbox;
+pub mod pagination;
+pub mod problem;
+pub mod relay;
+pub mod schema;
+pub mod server;
+pub mod shutdown;
+pub mod telemetry;
+pub mod validation;

@@ -17,6 +17,13 @@ pub const SERVICES: [&str; 2] = ["order-service", "inventory-service"];
 pub fn cargo(workspace: &Workspace) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
+    // What `cargo run` tells us about our own package would make build scripts that look at it run again.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
     command
         .current_dir(&workspace.root)
         .env("CARGO_TARGET_DIR", &workspace.target)

@@ -1,12 +1,12 @@
 //! `cargo xtask down` and `cargo xtask reset`: stopping whatever `up` started, and deleting its data.
 
-use crate::error::{Result, XtaskError};
+use crate::error::Result;
 use crate::lock::Lock;
 use crate::parts::{self, Part};
 use crate::postgres::Postgres;
 use crate::rabbitmq::RabbitMq;
 use crate::step::Steps;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, delete_folder};
 
 /// Stops everything that is recorded as started.
 pub fn run(workspace: &Workspace) -> Result<u8> {
@@ -33,7 +33,7 @@ pub fn reset(workspace: &Workspace) -> Result<u8> {
     stop_all(workspace, &steps)?;
     Postgres::delete(&parts::postgres_folder(workspace))?;
     RabbitMq::delete(&parts::rabbitmq_folder(workspace))?;
-    std::fs::remove_dir_all(&folder).map_err(|cause| XtaskError::io("cannot delete", &folder, &cause))?;
+    delete_folder(&folder)?;
     steps.say(&format!("deleted {}", folder.display()));
     if containers {
         steps.say("the containers' data is still there; `docker compose down --volumes` deletes it");

@@ -15,6 +15,7 @@ use crate::error::{Result, XtaskError};
 use crate::poll;
 use crate::process::{self, Identity, Signal};
 use crate::state::{SERVER_FILE, State};
+use crate::workspace::delete_folder;
 use home::Owner;
 
 /// What the state file of a private server of this kind says under `kind`.
@@ -47,7 +48,7 @@ impl Postgres {
             return Ok(running);
         }
         let owner = Owner::choose()?;
-        let home = home::prepare(&dir, &owner, durability)?;
+        let home = home::prepare(&dir, &owner)?;
         let server = Self {
             programs: find_programs(made_with(&home))?,
             dir,
@@ -94,12 +95,10 @@ impl Postgres {
             running.kill()?;
         }
         let home = State::read(&dir.join(SERVER_FILE))?.and_then(|it| it.get::<PathBuf>("home"));
-        for folder in home.iter().map(PathBuf::as_path).chain([dir]) {
-            if folder.exists() {
-                std::fs::remove_dir_all(folder).map_err(|cause| XtaskError::io("cannot delete", folder, &cause))?;
-            }
+        if let Some(home) = home.filter(|it| made_with(it).is_some()) {
+            delete_folder(&home)?;
         }
-        Ok(())
+        delete_folder(dir)
     }
 
     /// The URL of the database `oms`, with the rights of a superuser.
@@ -218,14 +217,18 @@ impl Postgres {
     }
 
     fn make_data(&self) -> Result<()> {
+        // Under another name until it is whole: an interrupted start must not leave half of it.
+        let unfinished = self.home.join("data.unfinished");
+        delete_folder(&unfinished)?;
         let mut make = self.programs.command("initdb");
         make.args(["--username=postgres", "--auth=trust", "--encoding=UTF8"])
             .args(["--no-locale", "--pgdata"])
-            .arg(self.data());
+            .arg(&unfinished);
         if self.durability == Durability::ThrowAway {
             make.arg("--no-sync");
         }
-        self.run(&mut make)
+        self.run(&mut make)?;
+        std::fs::rename(&unfinished, self.data()).map_err(|cause| XtaskError::io("cannot rename", &unfinished, &cause))
     }
 
     fn make_database(&self) -> Result<()> {

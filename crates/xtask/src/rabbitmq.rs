@@ -16,6 +16,7 @@ use crate::http;
 use crate::poll;
 use crate::process::{self, Identity, Signal};
 use crate::state::{SERVER_FILE, State};
+use crate::workspace::delete_folder;
 use settings::Ports;
 
 /// What the state file of a private server of this kind says under `kind`.
@@ -82,10 +83,7 @@ impl RabbitMq {
                 kill_epmd(&programs, ports);
             }
         }
-        if dir.exists() {
-            std::fs::remove_dir_all(dir).map_err(|cause| XtaskError::io("cannot delete", dir, &cause))?;
-        }
-        Ok(())
+        delete_folder(dir)
     }
 
     /// The AMQP URL of the default virtual host for the user guest.

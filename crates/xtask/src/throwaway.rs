@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Result, XtaskError};
+use crate::error::Result;
 use crate::postgres::{self, Postgres};
 use crate::process::Identity;
 use crate::rabbitmq::{self, RabbitMq};
 use crate::state::{SERVER_FILE, State};
 use crate::step::Steps;
-use crate::workspace::{Workspace, make_folder};
+use crate::workspace::{Workspace, delete_folder, make_folder};
 
 // Tests put their own servers at most this many folders below that of the run.
 const DEPTH: u32 = 4;
@@ -67,7 +67,7 @@ fn is_live_run(pid: u32) -> bool {
 
 fn delete(folder: &Path) -> Result<()> {
     end_servers(folder, DEPTH, true)?;
-    std::fs::remove_dir_all(folder).map_err(|cause| XtaskError::io("cannot delete", folder, &cause))
+    delete_folder(folder)
 }
 
 fn end_servers(folder: &Path, depth: u32, with_files: bool) -> Result<()> {

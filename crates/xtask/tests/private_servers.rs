@@ -14,7 +14,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn said(command: &mut Command) -> String {
-    let output = command.output().unwrap();
+    let output = command.output().unwrap_or_else(|cause| panic!("cannot run psql: {cause}"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

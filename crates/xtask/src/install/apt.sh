@@ -34,11 +34,17 @@ EOF
     chmod 755 "$policy"
 fi
 
+erlang_was_there=no
+if dpkg-query --status erlang-base >/dev/null 2>&1; then erlang_was_there=yes; fi
+
 # An outdated list of packages is better than none.
 apt-get -o DPkg::Lock::Timeout=300 update || echo 'apt-get update failed; trying with the lists there are'
 apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$@"
 
-# Nor one after the next boot of the machine: the packages were installed for private servers only.
+# Nor any after the next boot of the machine: the packages were installed for private servers only.
 case " $* " in *' rabbitmq-server '*)
-    if [ -d /run/systemd/system ]; then systemctl disable rabbitmq-server.service || true; fi
+    if [ -d /run/systemd/system ]; then
+        systemctl disable rabbitmq-server.service || true
+        if [ "$erlang_was_there" = no ]; then systemctl disable epmd.socket epmd.service || true; fi
+    fi
 esac

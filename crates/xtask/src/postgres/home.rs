@@ -6,11 +6,13 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::durability::Durability;
 use crate::error::{Result, XtaskError};
 use crate::process;
 
 const SYSTEM_USER: &str = "postgres";
+
+// Only root gets here. No temporary folder: those are swept, and others may prepare names in them.
+const OUTSIDE: &str = "/var/lib/oms-dev";
 
 /// The user that the database runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,19 +78,14 @@ pub fn is_root() -> bool {
     )
 }
 
-/// The folder for the database's files: `dir` where its owner can get at it, else one outside of the checkout. That is
-/// under `/var/lib` when the data must last, because temporary folders are swept, and a temporary one otherwise.
-pub fn prepare(dir: &Path, owner: &Owner, durability: Durability) -> Result<PathBuf> {
+/// The folder for the database's files: `dir` where its owner can get at it, else one outside of the checkout.
+pub fn prepare(dir: &Path, owner: &Owner) -> Result<PathBuf> {
     make(dir)?;
     owner.take(dir)?;
     if owner.can_enter(dir) {
         return Ok(dir.to_owned());
     }
-    let parent = match durability {
-        Durability::Durable => PathBuf::from("/var/lib/oms-dev"),
-        Durability::ThrowAway => std::env::temp_dir().join("oms-dev"),
-    };
-    let home = parent.join(name_for(dir));
+    let home = Path::new(OUTSIDE).join(name_for(dir));
     make(&home)?;
     owner.take(&home)?;
     Ok(home)

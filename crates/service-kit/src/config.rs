@@ -1,0 +1,187 @@
+//! Configuration from the environment (12-factor); each variable is also a flag, listed by `--help`.
+//!
+//! Passwords and URLs that may hold one are [`SecretString`]s: they never show in logs, `Debug` or `--help`.
+
+use clap::{Args, ValueEnum};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+use url::Url;
+
+/// A setting that cannot be used; the message names the variable, never its value.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable}: {reason}")]
+pub struct ConfigError {
+    /// The environment variable.
+    pub variable: &'static str,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+fn secret(text: &str) -> Result<SecretString, Infallible> {
+    Ok(SecretString::from(text))
+}
+
+/// Where PostgreSQL is.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "PostgreSQL")]
+pub struct DatabaseConfig {
+    /// Connection URL; takes the place of the PG* variables
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = secret)]
+    pub database_url: Option<SecretString>,
+    /// Host name or folder of the socket
+    #[arg(long, env = "PGHOST", default_value = "localhost")]
+    pub pghost: String,
+    /// Port
+    #[arg(long, env = "PGPORT", default_value_t = 5432)]
+    pub pgport: u16,
+    /// Database
+    #[arg(long, env = "PGDATABASE", default_value = "oms")]
+    pub pgdatabase: String,
+    /// User
+    #[arg(long, env = "PGUSER", default_value = "oms")]
+    pub pguser: String,
+    /// Password
+    #[arg(long, env = "PGPASSWORD", hide_env_values = true, value_parser = secret)]
+    pub pgpassword: Option<SecretString>,
+    /// Most connections held at once
+    #[arg(long, env = "DATABASE_MAX_CONNECTIONS", default_value_t = 16)]
+    pub database_max_connections: u32,
+    /// Milliseconds to wait for a connection before a request is refused with 503
+    #[arg(long, env = "DATABASE_ACQUIRE_TIMEOUT_MS", default_value_t = 2000)]
+    pub database_acquire_timeout_ms: u64,
+}
+
+impl DatabaseConfig {
+    /// The options to connect with.
+    ///
+    /// A statement is cut off after 10 s and a transaction whose process stands still after 5 s, so that no lock
+    /// outlives the request it was taken for.
+    pub fn connect_options(&self) -> Result<PgConnectOptions, ConfigError> {
+        let options = match &self.database_url {
+            Some(url) => PgConnectOptions::from_str(url.expose_secret()).map_err(|_| ConfigError {
+                variable: "DATABASE_URL",
+                reason: "must look like postgres://user:password@host:5432/database".to_owned(),
+            })?,
+            None => {
+                let options = PgConnectOptions::new_without_pgpass()
+                    .host(&self.pghost)
+                    .port(self.pgport)
+                    .database(&self.pgdatabase)
+                    .username(&self.pguser);
+                match &self.pgpassword {
+                    Some(password) => options.password(password.expose_secret()),
+                    None => options,
+                }
+            }
+        };
+        Ok(options.options([("statement_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s")]))
+    }
+
+    /// How long to wait for a connection.
+    pub fn acquire_timeout(&self) -> Duration {
+        Duration::from_millis(self.database_acquire_timeout_ms)
+    }
+}
+
+/// Where RabbitMQ is.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "RabbitMQ")]
+pub struct BrokerConfig {
+    /// Connection URL; takes the place of the RABBITMQ_* variables
+    #[arg(long, env = "AMQP_URL", hide_env_values = true, value_parser = secret)]
+    pub amqp_url: Option<SecretString>,
+    /// Host name
+    #[arg(long, env = "RABBITMQ_HOST", default_value = "localhost")]
+    pub rabbitmq_host: String,
+    /// Port
+    #[arg(long, env = "RABBITMQ_PORT", default_value_t = 5672)]
+    pub rabbitmq_port: u16,
+    /// User
+    #[arg(long, env = "RABBITMQ_USERNAME", default_value = "guest")]
+    pub rabbitmq_username: String,
+    /// Password
+    #[arg(long, env = "RABBITMQ_PASSWORD", hide_env_values = true, default_value = "guest", hide_default_value = true, value_parser = secret)]
+    pub rabbitmq_password: SecretString,
+}
+
+impl BrokerConfig {
+    /// The URL to connect to.
+    pub fn url(&self) -> Result<SecretString, ConfigError> {
+        if let Some(url) = &self.amqp_url {
+            return Ok(url.clone());
+        }
+        let refused = |variable| ConfigError { variable, reason: "cannot be part of a URL".to_owned() };
+        let mut url = Url::parse("amqp://localhost/%2f").map_err(|_| refused("AMQP_URL"))?;
+        url.set_host(Some(&self.rabbitmq_host)).map_err(|_| refused("RABBITMQ_HOST"))?;
+        url.set_port(Some(self.rabbitmq_port)).map_err(|()| refused("RABBITMQ_PORT"))?;
+        url.set_username(&self.rabbitmq_username).map_err(|()| refused("RABBITMQ_USERNAME"))?;
+        url.set_password(Some(self.rabbitmq_password.expose_secret())).map_err(|()| refused("RABBITMQ_PASSWORD"))?;
+        Ok(SecretString::from(url.to_string()))
+    }
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+/// How the service is reached and what it logs.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Service")]
+pub struct ServerConfig {
+    /// Address to listen on; 0.0.0.0 for all
+    #[arg(long, env = "BIND_ADDRESS", default_value = "127.0.0.1")]
+    pub bind_address: IpAddr,
+    /// Format of the log
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What to log, in the syntax of tracing-subscriber's filters
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    pub log_filter: String,
+    /// Seconds that requests in flight get to finish after SIGTERM
+    #[arg(long, env = "SHUTDOWN_TIMEOUT_SECONDS", default_value_t = 25)]
+    pub shutdown_timeout_seconds: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BrokerConfig, DatabaseConfig};
+    use clap::Parser;
+    use secrecy::ExposeSecret;
+
+    #[derive(Parser, Debug)]
+    struct Flags {
+        #[command(flatten)]
+        database: DatabaseConfig,
+        #[command(flatten)]
+        broker: BrokerConfig,
+    }
+
+    #[test]
+    fn the_broker_url_is_put_together_and_escaped() {
+        let flags = Flags::parse_from(["x", "--rabbitmq-host", "mq", "--rabbitmq-password", "p@ss/word"]);
+        assert_eq!(flags.broker.url().unwrap().expose_secret(), "amqp://guest:p%40ss%2Fword@mq:5672/%2f");
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let flags = Flags::parse_from(["x", "--pgpassword", "hush", "--database-url", "postgres://a:hush@b/c"]);
+        assert!(!format!("{flags:?}").contains("hush"));
+    }
+
+    #[test]
+    fn a_bad_database_url_is_named_but_not_shown() {
+        let flags = Flags::parse_from(["x", "--database-url", "nonsense:hush"]);
+        let error = flags.database.connect_options().unwrap_err().to_string();
+        assert!(error.starts_with("DATABASE_URL: must look like"), "{error}");
+        assert!(!error.contains("hush"));
+    }
+}

@@ -1,0 +1,110 @@
+//! The pool of connections, the transaction at the edge, and the migrations at start.
+
+use crate::config::{ConfigError, DatabaseConfig};
+use crate::schema::Schema;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, Postgres, Transaction};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// The service's database.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pool: PgPool,
+    committed: Arc<Notify>,
+}
+
+impl Database {
+    /// A pool that connects when it is first needed: a service starts, and stays up, without PostgreSQL.
+    pub fn connect_lazy(config: &DatabaseConfig) -> Result<Self, ConfigError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(config.database_max_connections)
+            .acquire_timeout(config.acquire_timeout())
+            .connect_lazy_with(config.connect_options()?);
+        Ok(Self { pool, committed: Arc::new(Notify::new()) })
+    }
+
+    /// For reads that need no transaction.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Begins a transaction; only an edge (handler, consumer, job) does this.
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        self.pool.begin().await
+    }
+
+    /// Commits, and wakes the relay for what the transaction may have put into the outbox.
+    pub async fn commit(&self, transaction: Transaction<'static, Postgres>) -> Result<(), sqlx::Error> {
+        transaction.commit().await?;
+        self.committed.notify_one();
+        Ok(())
+    }
+
+    /// Waits until something was committed here, at the most for `fallback`: another instance may have committed.
+    pub(crate) async fn committed_or(&self, fallback: Duration) {
+        // Running into the time-out is the normal case of an idle service.
+        let _ = tokio::time::timeout(fallback, self.committed.notified()).await;
+    }
+
+    /// Asks the database for a sign of life, within a second.
+    pub async fn ping(&self) -> Result<(), String> {
+        match tokio::time::timeout(Duration::from_secs(1), sqlx::query("SELECT 1").execute(&self.pool)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no answer within 1 s".to_owned()),
+        }
+    }
+
+    /// Brings the schema up to date, waiting for PostgreSQL where it is not there yet.
+    ///
+    /// Instances that start at once take turns. Fails on a schema newer than this build and on a broken migration.
+    pub async fn migrate(&self, mut migrator: Migrator, schema: Schema) -> Result<(), MigrateError> {
+        migrator.create_schema(schema.0);
+        migrator.dangerous_set_table_name(format!("{}._sqlx_migrations", schema.0));
+        let mut said = false;
+        loop {
+            match migrator.run(&self.pool).await {
+                Ok(()) => {
+                    tracing::info!(schema = schema.0, "database schema is up to date");
+                    return Ok(());
+                }
+                Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
+                    if is_unavailable(&error) =>
+                {
+                    if !said {
+                        tracing::warn!(%error, "PostgreSQL is not reachable, trying again every second");
+                        said = true;
+                    }
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Whether the database could not be reached or broke off: trying again later can help, and nobody's input is at
+/// fault.
+pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // Class 08: connection, 53: out of resources, 57: shut down or cancelled, 25P03: idle in transaction.
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "25P03"),
+        _ => false,
+    }
+}
+
+/// Whether the database gave way to another transaction (deadlock, serialization): the same work can succeed now.
+pub fn is_conflict(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if matches!(error.code().as_deref(), Some("40001" | "40P01" | "55P03")))
+}

@@ -1,0 +1,103 @@
+//! `/health/live` and `/health/ready`, each dependency by name.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// State of the service or of a dependency.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum State {
+    /// Works.
+    Up,
+    /// Works, but without something: what needs it is refused or comes later.
+    Degraded,
+    /// Does not work.
+    Down,
+}
+
+/// A dependency as it was found.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Dependency {
+    /// Up or down.
+    pub status: State,
+    /// Why it is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    #[serde(skip)]
+    essential: bool,
+}
+
+impl Dependency {
+    /// Without it the service is not ready.
+    pub fn essential(outcome: Result<(), String>) -> Self {
+        Self { essential: true, ..Self::optional(outcome) }
+    }
+
+    /// Without it the service goes on as far as it can.
+    pub fn optional(outcome: Result<(), String>) -> Self {
+        match outcome {
+            Ok(()) => Self { status: State::Up, detail: None, essential: false },
+            Err(reason) => Self { status: State::Down, detail: Some(reason), essential: false },
+        }
+    }
+}
+
+/// The answer of `/health/live` and `/health/ready`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// Of the service.
+    pub status: State,
+    /// Each dependency by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dependencies: BTreeMap<&'static str, Dependency>,
+}
+
+impl Health {
+    /// The process runs.
+    pub fn live() -> Self {
+        Self { status: State::Up, dependencies: BTreeMap::new() }
+    }
+
+    /// Down without an essential dependency, degraded without another.
+    pub fn ready(dependencies: impl IntoIterator<Item = (&'static str, Dependency)>) -> Self {
+        let dependencies: BTreeMap<_, _> = dependencies.into_iter().collect();
+        let down =
+            |essential: bool| dependencies.values().any(|d| d.status == State::Down && (d.essential || !essential));
+        let status = match (down(true), down(false)) {
+            (true, _) => State::Down,
+            (false, true) => State::Degraded,
+            (false, false) => State::Up,
+        };
+        Self { status, dependencies }
+    }
+}
+
+impl IntoResponse for Health {
+    /// 503 when down; a degraded service still gets its requests.
+    fn into_response(self) -> Response {
+        let status = if self.status == State::Down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+        (status, Json(self)).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Dependency, Health, State};
+
+    #[test]
+    fn an_essential_dependency_decides() {
+        let up = || Ok(());
+        let down = || Err("gone".to_owned());
+        let status = |database, broker| {
+            Health::ready([("db", Dependency::essential(database)), ("mq", Dependency::optional(broker))]).status
+        };
+        assert_eq!(status(up(), up()), State::Up);
+        assert_eq!(status(up(), down()), State::Degraded);
+        assert_eq!(status(down(), up()), State::Down);
+        assert_eq!(status(down(), down()), State::Down);
+    }
+}

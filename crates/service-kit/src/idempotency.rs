@@ -1,0 +1,206 @@
+//! `Idempotency-Key` (IETF draft): the row, the effect and the saved answer stand in one transaction.
+//!
+//! A second request with the same key waits at the row until the first has committed, and gets the same answer; when
+//! the first fails, its row goes with it and the key is free again.
+
+use crate::answer::Answer;
+use crate::problem::Problem;
+use crate::schema::Schema;
+use crate::validation::FieldErrors;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, Row};
+use std::collections::HashMap;
+
+/// Longest key, in characters.
+const LONGEST_KEY: usize = 255;
+
+/// The key of a request, if it has one, and the route it counts for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IdempotencyKey {
+    /// Method and path: the same key on another path is another key.
+    pub route: String,
+    /// The key; without one nothing is remembered.
+    pub key: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let route = format!("{} {}", parts.method, parts.uri.path());
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self { route, key: None }) };
+        // The draft writes the key as a quoted string; most clients leave the quotes out.
+        let key = value.to_str().unwrap_or_default().trim().trim_matches('"');
+        if key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
+            let message = format!("must have 1 to {LONGEST_KEY} printable ASCII characters");
+            return Err(Problem::validation(FieldErrors::one("Idempotency-Key", message)));
+        }
+        Ok(Self { route, key: Some(key.to_owned()) })
+    }
+}
+
+/// What tells one request from another: a hash of its parsed body, so that white space does not matter.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fingerprint(Vec<u8>);
+
+impl Fingerprint {
+    /// The fingerprint of a parsed body.
+    pub fn of(body: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self(Sha256::digest(serde_json::to_vec(body)?).to_vec()))
+    }
+}
+
+/// Why a keyed request cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum IdempotencyError {
+    /// The key belongs to another request.
+    #[error("the Idempotency-Key was used before, with another request")]
+    Reused,
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// An answer that was kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    fingerprint: Fingerprint,
+    answer: Answer,
+}
+
+impl Kept {
+    /// The kept answer, provided that it is to the same request.
+    pub fn replay(&self, fingerprint: &Fingerprint) -> Result<Answer, IdempotencyError> {
+        if self.fingerprint == *fingerprint { Ok(self.answer.clone()) } else { Err(IdempotencyError::Reused) }
+    }
+}
+
+/// A key with the answer to keep for it.
+#[derive(Clone, Debug)]
+pub struct NewAnswer<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// Of the request.
+    pub fingerprint: &'a Fingerprint,
+    /// Its answer.
+    pub answer: &'a Answer,
+}
+
+/// The table of kept answers of one service.
+#[derive(Clone, Copy, Debug)]
+pub struct IdempotencyKeys(pub Schema);
+
+impl IdempotencyKeys {
+    /// Takes the key for this transaction. Gives the kept answer where the request was served before; waits while
+    /// another transaction holds the key.
+    pub async fn claim(
+        self,
+        conn: &mut PgConnection,
+        key: &IdempotencyKey,
+        fingerprint: &Fingerprint,
+    ) -> Result<Option<Answer>, IdempotencyError> {
+        let Some(name) = key.key.as_deref() else { return Ok(None) };
+        let claimed = sqlx::query(self.0.sql(
+            "INSERT INTO {schema}.idempotency_keys (route, key, request_hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        ))
+        .bind(&key.route)
+        .bind(name)
+        .bind(&fingerprint.0)
+        .execute(&mut *conn)
+        .await?;
+        if claimed.rows_affected() == 1 {
+            return Ok(None);
+        }
+        let kept = self.find(conn, &key.route, &[name.to_owned()]).await?;
+        let kept = kept.get(name).ok_or(sqlx::Error::RowNotFound)?;
+        kept.replay(fingerprint).map(Some)
+    }
+
+    /// Keeps the answer for the key that [`Self::claim`] took.
+    pub async fn keep(self, conn: &mut PgConnection, key: &IdempotencyKey, answer: &Answer) -> Result<(), sqlx::Error> {
+        let Some(name) = key.key.as_deref() else { return Ok(()) };
+        sqlx::query(self.0.sql(
+            "UPDATE {schema}.idempotency_keys SET status = $3, location = $4, etag = $5, body = $6
+             WHERE route = $1 AND key = $2",
+        ))
+        .bind(&key.route)
+        .bind(name)
+        .bind(i16::try_from(answer.status).unwrap_or(200))
+        .bind(&answer.location)
+        .bind(&answer.etag)
+        .bind(&answer.body)
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Looks many keys of one route up at once.
+    pub async fn find(
+        self,
+        conn: &mut PgConnection,
+        route: &str,
+        keys: &[String],
+    ) -> Result<HashMap<String, Kept>, sqlx::Error> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = sqlx::query(self.0.sql(
+            "SELECT key, request_hash, status, location, etag, body FROM {schema}.idempotency_keys
+             WHERE route = $1 AND key = ANY($2) AND status IS NOT NULL",
+        ))
+        .bind(route)
+        .bind(keys)
+        .fetch_all(conn)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let answer = Answer {
+                    status: u16::try_from(row.try_get::<i16, _>("status")?).unwrap_or(200),
+                    location: row.try_get("location")?,
+                    etag: row.try_get("etag")?,
+                    body: row.try_get("body")?,
+                    replayed: true,
+                };
+                Ok((row.try_get("key")?, Kept { fingerprint: Fingerprint(row.try_get("request_hash")?), answer }))
+            })
+            .collect()
+    }
+
+    /// Keeps many answers of one route in one statement. A key that is taken already is an error of the caller's
+    /// transaction.
+    pub async fn keep_all(
+        self,
+        conn: &mut PgConnection,
+        route: &str,
+        answers: &[NewAnswer<'_>],
+    ) -> Result<(), sqlx::Error> {
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let column = |of: fn(&NewAnswer<'_>) -> String| answers.iter().map(of).collect::<Vec<_>>();
+        let optional = |of: fn(&Answer) -> Option<String>| answers.iter().map(|a| of(a.answer)).collect::<Vec<_>>();
+        sqlx::query(self.0.sql(
+            "INSERT INTO {schema}.idempotency_keys (route, key, request_hash, status, location, etag, body)
+             SELECT $1, * FROM unnest($2::text[], $3::bytea[], $4::smallint[], $5::text[], $6::text[], $7::text[])",
+        ))
+        .bind(route)
+        .bind(column(|a| a.key.to_owned()))
+        .bind(answers.iter().map(|a| a.fingerprint.0.clone()).collect::<Vec<_>>())
+        .bind(answers.iter().map(|a| i16::try_from(a.answer.status).unwrap_or(200)).collect::<Vec<_>>())
+        .bind(optional(|a| a.location.clone()))
+        .bind(optional(|a| a.etag.clone()))
+        .bind(column(|a| a.answer.body.clone()))
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets the keys of more than a day ago; gives how many.
+    pub async fn expire(self, conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
+        let statement = "DELETE FROM {schema}.idempotency_keys WHERE created_at < now() - INTERVAL '24 hours'";
+        Ok(sqlx::query(self.0.sql(statement)).execute(conn).await?.rows_affected())
+    }
+}

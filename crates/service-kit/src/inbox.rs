@@ -1,0 +1,36 @@
+//! Remembers which events a consumer has dealt with, in the transaction of their effect: once, however often an
+//! event comes.
+
+use crate::schema::Schema;
+use sqlx::PgConnection;
+use std::collections::HashSet;
+use uuid::Uuid;
+
+/// The inbox of one service.
+#[derive(Clone, Copy, Debug)]
+pub struct Inbox(pub Schema);
+
+impl Inbox {
+    /// Marks the events as dealt with and gives those that were not before.
+    ///
+    /// Sorted, so that two consumers with overlapping batches cannot wait for each other.
+    pub async fn claim(
+        self,
+        conn: &mut PgConnection,
+        consumer: &str,
+        events: &[Uuid],
+    ) -> Result<HashSet<Uuid>, sqlx::Error> {
+        let statement = "INSERT INTO {schema}.inbox (consumer, event_id)
+             SELECT DISTINCT $1, id FROM unnest($2::uuid[]) AS e (id) ORDER BY id
+             ON CONFLICT DO NOTHING RETURNING event_id";
+        let fresh: Vec<Uuid> =
+            sqlx::query_scalar(self.0.sql(statement)).bind(consumer).bind(events).fetch_all(conn).await?;
+        Ok(fresh.into_iter().collect())
+    }
+
+    /// Forgets events of more than a week ago; gives how many.
+    pub async fn expire(self, conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
+        let statement = "DELETE FROM {schema}.inbox WHERE received_at < now() - INTERVAL '7 days'";
+        Ok(sqlx::query(self.0.sql(statement)).execute(conn).await?.rows_affected())
+    }
+}

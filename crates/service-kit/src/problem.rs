@@ -1,0 +1,138 @@
+//! Errors as `application/problem+json` (RFC 9457), one shape for everything that goes wrong.
+
+use crate::validation::FieldErrors;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use shared_types::reservations::ShortLine;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+/// An error as the client sees it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Names the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/insufficient-stock")]
+    pub kind: String,
+    /// The same for every problem of the kind.
+    #[schema(example = "Insufficient stock")]
+    pub title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 409)]
+    pub status: u16,
+    /// What went wrong this time.
+    #[schema(example = "LAPTOP-001: 3 requested, 2 available")]
+    pub detail: String,
+    /// The path that was asked for.
+    #[schema(example = "/api/orders")]
+    pub instance: String,
+    /// When it went wrong.
+    #[serde(with = "time::serde::rfc3339")]
+    pub timestamp: OffsetDateTime,
+    /// Fields at fault, all at once, where the input was at fault.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub errors: BTreeMap<String, String>,
+    /// The lines that lack stock, where stock was lacking.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ShortLine>,
+    /// Seconds after which trying again makes sense; the `Retry-After` header.
+    #[serde(skip)]
+    pub retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// A problem of the kind `/problems/{slug}`.
+    pub fn new(status: StatusCode, slug: &str, title: &'static str, detail: impl Display) -> Self {
+        Self {
+            kind: format!("/problems/{slug}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.to_string(),
+            instance: String::new(),
+            timestamp: OffsetDateTime::now_utc(),
+            errors: BTreeMap::new(),
+            items: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// 400 with every field at fault.
+    pub fn validation(errors: FieldErrors) -> Self {
+        let detail =
+            errors.0.iter().map(|(field, message)| format!("{field} {message}")).collect::<Vec<_>>().join("; ");
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "validation", "Invalid input", detail);
+        problem.errors = errors.0;
+        problem
+    }
+
+    /// 404 for a thing that is not there.
+    pub fn not_found(what: impl Display) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", format!("{what} does not exist"))
+    }
+
+    /// 412 for an `If-Match` that does not match.
+    pub fn precondition_failed() -> Self {
+        let detail = "the resource has changed since the ETag in If-Match was given out";
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "Precondition failed", detail)
+    }
+
+    /// 422 for an `Idempotency-Key` that comes back with another request.
+    pub fn key_reused() -> Self {
+        let detail = "the Idempotency-Key was used before, with another request";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency-Key reused", detail)
+    }
+
+    /// 503 for something that will be back.
+    pub fn unavailable(detail: impl Display) -> Self {
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable", detail);
+        problem.retry_after = Some(1);
+        problem
+    }
+
+    /// 500; what went wrong goes to the log, not to the client.
+    pub fn internal() -> Self {
+        let detail = "an unexpected error occurred; it has been logged under the request's x-request-id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+    }
+
+    /// The HTTP status.
+    pub fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Hands the problem to [`render`], which knows the path that was asked for.
+    fn into_response(self) -> Response {
+        let mut response = self.status_code().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the problem a handler answered with, and turns an error that is none (of a library) into one.
+pub async fn render(request: Request, next: Next) -> Response {
+    let instance = request.uri().path().to_owned();
+    let mut response = next.run(request).await;
+    let Some(mut problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    problem.instance = instance;
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut rendered = (problem.status_code(), body).into_response();
+    rendered.headers_mut().extend(
+        response
+            .headers()
+            .iter()
+            .filter(|(name, _)| *name != header::CONTENT_LENGTH)
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+    rendered.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(seconds) = problem.retry_after {
+        rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    rendered
+}

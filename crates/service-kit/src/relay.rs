@@ -1,0 +1,96 @@
+//! Publishes what stands in the outbox, in order, and deletes what the broker has confirmed.
+//!
+//! One relay per service is at work at a time, whichever instance holds the advisory lock. It is woken by a commit
+//! of its own instance and looks by itself every quarter of a second, for the commits of others.
+
+use crate::broker::{self, Broker, BrokerError, RECONNECT_PAUSE};
+use crate::db::Database;
+use crate::outbox::Outbox;
+use lapin::{BasicProperties, Channel};
+use shared_types::topology::EXCHANGE;
+use sqlx::{PgConnection, Row};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Events published in one go.
+const BATCH: i64 = 512;
+
+/// How often to look without being woken.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How long the broker may take to confirm a batch.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The link's name in the log and in the status of the broker.
+const LINK: &str = "outbox relay";
+
+/// Runs until `shutdown`, across every loss of the broker and of the database.
+pub async fn run(database: Database, broker: Broker, outbox: Outbox, shutdown: CancellationToken) {
+    while !shutdown.is_cancelled() {
+        let outcome = shutdown.run_until_cancelled(relay(&database, &broker, outbox)).await;
+        match outcome {
+            Some(Err(BrokerError::Database(error))) => tracing::debug!(%error, "the relay waits for the database"),
+            Some(Err(error)) => broker.report(LINK, Err(error.to_string())),
+            Some(Ok(())) | None => {}
+        }
+        shutdown.run_until_cancelled(tokio::time::sleep(RECONNECT_PAUSE)).await;
+    }
+}
+
+async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(), BrokerError> {
+    let (connection, channel) = broker.connect(LINK).await?;
+    broker.report(LINK, Ok(()));
+    // Reading, deleting and the lock share one connection: who loses the lock can do neither.
+    let mut conn = database.pool().acquire().await?.detach();
+    loop {
+        if lock(&mut conn, outbox).await? {
+            while publish_batch(&mut conn, &channel, outbox).await? == BATCH {}
+        }
+        if !connection.status().connected() {
+            return Err(BrokerError::Closed);
+        }
+        database.committed_or(POLL).await;
+    }
+}
+
+/// Takes the service's relay lock, or keeps it: it belongs to the session and goes with it.
+async fn lock(conn: &mut PgConnection, outbox: Outbox) -> Result<bool, sqlx::Error> {
+    let held = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())
+                OR pg_try_advisory_lock(hashtext($1))";
+    sqlx::query_scalar(held).bind(format!("{} relay", outbox.schema.0)).fetch_one(conn).await
+}
+
+async fn publish_batch(conn: &mut PgConnection, channel: &Channel, outbox: Outbox) -> Result<i64, BrokerError> {
+    let statement = "SELECT id, event_id, event_type, body FROM {schema}.outbox ORDER BY id LIMIT $1";
+    let rows = sqlx::query(outbox.schema.sql(statement)).bind(BATCH).fetch_all(&mut *conn).await?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let mut sent = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let id: i64 = row.try_get("id")?;
+        let event_id: Uuid = row.try_get("event_id")?;
+        let body: &str = row.try_get("body")?;
+        let routing_key: &str = row.try_get("event_type")?;
+        let properties = BasicProperties::default().with_message_id(event_id.to_string().into());
+        sent.push((id, broker::publish(channel, EXCHANGE, routing_key, body.as_bytes(), properties).await?));
+    }
+    let mut confirmed = Vec::with_capacity(sent.len());
+    let confirming = async {
+        for (id, confirm) in sent {
+            // An event behind one that was refused is sent again after it, so that the order stands.
+            if confirm.await?.is_nack() {
+                return Err(BrokerError::Refused);
+            }
+            confirmed.push(id);
+        }
+        Ok(())
+    };
+    let outcome = tokio::time::timeout(CONFIRM_TIMEOUT, confirming).await.unwrap_or(Err(BrokerError::Timeout));
+    let statement = "DELETE FROM {schema}.outbox WHERE id = ANY($1)";
+    sqlx::query(outbox.schema.sql(statement)).bind(&confirmed).execute(conn).await?;
+    metrics::counter!("outbox_published_total").increment(confirmed.len() as u64);
+    outcome?;
+    Ok(i64::try_from(confirmed.len()).unwrap_or(BATCH))
+}

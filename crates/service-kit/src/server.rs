@@ -1,0 +1,81 @@
+//! The HTTP server: what stands around every route of both services, and its graceful end.
+
+use crate::problem::{self, Problem};
+use crate::telemetry;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Router, middleware};
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::any::Any;
+use std::future::IntoFuture;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+/// Longest body, in bytes.
+pub const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Puts Swagger UI, the OpenAPI document, `/metrics`, the fallbacks and the common layers around the routes.
+pub fn application(routes: Router, document: OpenApi, metrics: PrometheusHandle) -> Router {
+    let swagger = SwaggerUi::new("/swagger-ui")
+        .url("/api-docs/openapi.json", document)
+        .config(Config::default().try_it_out_enabled(true).display_request_duration(true));
+    Router::new()
+        .merge(routes)
+        .merge(swagger)
+        .route("/", get(|| async { Redirect::temporary("/swagger-ui/") }))
+        .route("/metrics", get(move || async move { render_metrics(&metrics) }))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(problem::render))
+        .layer(middleware::from_fn(telemetry::observe))
+}
+
+fn render_metrics(metrics: &PrometheusHandle) -> Response {
+    let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    ([(header::CONTENT_TYPE, content_type)], metrics.render()).into_response()
+}
+
+async fn unknown_path(uri: Uri) -> Problem {
+    Problem::not_found(uri.path())
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{method} is not possible on {}", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    tracing::error!(message = message.unwrap_or("of unknown kind"), "a handler panicked");
+    Problem::internal().into_response()
+}
+
+/// Serves until `shutdown`, then finishes what is in flight, at the most for `patience`.
+pub async fn serve(
+    listener: TcpListener,
+    application: Router,
+    shutdown: CancellationToken,
+    patience: Duration,
+) -> std::io::Result<()> {
+    let end = shutdown.clone();
+    let serving = axum::serve(listener, application).with_graceful_shutdown(async move { end.cancelled().await });
+    let too_late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(patience).await;
+    };
+    tokio::select! {
+        outcome = serving.into_future() => outcome,
+        () = too_late => {
+            tracing::warn!("some requests did not finish in time");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Logs, request ids, W3C trace context and metrics: what lets an operator follow one request.
+
+use crate::config::{LogFormat, ServerConfig};
+use axum::extract::{MatchedPath, Request};
+use axum::http::HeaderValue;
+use axum::middleware::Next;
+use axum::response::Response;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::time::Instant;
+use tracing::Instrument;
+use tracing_subscriber::EnvFilter;
+use uuid::Uuid;
+
+/// Upper bounds of the latency histogram, in seconds.
+const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+tokio::task_local! {
+    static TRACEPARENT: String;
+}
+
+/// The trace context of the request that is being served, for events and calls it causes.
+pub fn current_traceparent() -> Option<String> {
+    TRACEPARENT.try_with(Clone::clone).ok()
+}
+
+/// Why logs or metrics could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// `RUST_LOG` cannot be read.
+    #[error("RUST_LOG: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The log is set up already.
+    #[error("log: {0}")]
+    Log(Box<dyn std::error::Error + Send + Sync>),
+    /// Metrics are set up already.
+    #[error("metrics: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+}
+
+/// Sets up the log and the metrics of the process; gives what `/metrics` is rendered from.
+pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> {
+    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(&config.log_filter)?);
+    match config.log_format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    }
+    .map_err(TelemetryError::Log)?;
+    let metrics = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &LATENCY_BUCKETS)?
+        .install_recorder()?;
+    Ok(metrics)
+}
+
+/// Middleware: gives a request its id and trace context, logs its outcome and measures it.
+pub async fn observe(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let request_id = request
+        .headers()
+        .get("x-request-id")
+        .filter(|id| (1..=128).contains(&id.len()))
+        .cloned()
+        .or_else(|| HeaderValue::from_str(&Uuid::now_v7().to_string()).ok());
+    let incoming = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let traceparent = child_traceparent(incoming);
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched".to_owned(), |m| m.as_str().to_owned());
+    let span = tracing::info_span!(
+        "request",
+        %method,
+        path,
+        request_id = request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
+        trace_id = traceparent.get(3..35).unwrap_or_default(),
+    );
+    if let Ok(value) = HeaderValue::from_str(&traceparent) {
+        request.headers_mut().insert("traceparent", value);
+    }
+    let serving = TRACEPARENT.scope(traceparent, next.run(request)).instrument(span.clone());
+    let mut response = serving.await;
+    let seconds = started.elapsed().as_secs_f64();
+    let status = response.status().as_u16();
+    if let Some(id) = request_id {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    span.in_scope(|| {
+        let milliseconds = (seconds * 1000.0).round();
+        if status >= 500 {
+            tracing::warn!(status, milliseconds, "answered");
+        } else {
+            tracing::debug!(status, milliseconds, "answered");
+        }
+    });
+    let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
+    metrics::histogram!("http_request_duration_seconds", &labels).record(seconds);
+    response
+}
+
+/// The trace context for what this request causes: the caller's trace with a new span, or a new trace.
+///
+/// After W3C Trace Context level 1: `00-<32 hex trace id>-<16 hex span id>-<2 hex flags>`.
+fn child_traceparent(incoming: Option<&str>) -> String {
+    let span = format!("{:016x}", span_id());
+    let parts: Vec<&str> = incoming.unwrap_or_default().split('-').collect();
+    let hex = |text: &str, length| {
+        text.len() == length
+            && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            && text.bytes().any(|b| b != b'0')
+    };
+    match parts.as_slice() {
+        ["00", trace, parent, flags] if hex(trace, 32) && hex(parent, 16) && flags.len() == 2 => {
+            format!("00-{trace}-{span}-{flags}")
+        }
+        _ => format!("00-{}-{span}-01", Uuid::now_v7().simple()),
+    }
+}
+
+/// A random span id: the random half of a UUIDv7, which is never zero.
+fn span_id() -> u64 {
+    Uuid::now_v7().as_u64_pair().1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::child_traceparent;
+
+    #[test]
+    fn the_trace_goes_on_with_a_new_span() {
+        let incoming = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let child = child_traceparent(Some(incoming));
+        assert_eq!(child.len(), 55);
+        assert!(child.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+        assert_ne!(child, incoming);
+    }
+
+    #[test]
+    fn what_is_no_trace_context_starts_a_new_trace() {
+        for bad in ["", "nonsense", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "00-xy-z-01"] {
+            let fresh = child_traceparent(Some(bad));
+            assert_eq!(fresh.len(), 55, "{fresh}");
+            assert!(fresh.ends_with("-01"));
+        }
+        assert_ne!(child_traceparent(None)[..35], child_traceparent(None)[..35]);
+    }
+}
