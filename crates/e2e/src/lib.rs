@@ -1,1 +1,19 @@
-//! x
+//! The harness of the end-to-end tests: both services as processes, on a real PostgreSQL and a real RabbitMQ.
+//!
+//! It knows the services by their binaries, their HTTP and their tables only, and fails the test at hand (by a panic)
+//! whenever something is not as it must be.
+
+// Tests only: a test that cannot go on says so by a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+pub mod broker;
+pub mod browser;
+pub mod client;
+pub mod database;
+pub mod environment;
+pub mod invariants;
+pub mod pages;
+pub mod poll;
+pub mod process;
+pub mod samples;
+pub mod shop;

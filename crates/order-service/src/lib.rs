@@ -1,1 +1,66 @@
-//! x
+//! Takes orders and walks them through their life; asks inventory-service for the stock.
+
+pub mod app;
+pub mod commands;
+pub mod config;
+pub mod consumers;
+pub mod domain;
+pub mod error;
+pub mod http;
+pub mod inventory_client;
+pub mod jobs;
+pub mod placements;
+pub mod store;
+
+use crate::app::App;
+use crate::config::Config;
+use service_kit::broker::Broker;
+use service_kit::consumer::Consumer;
+use service_kit::db::Database;
+use service_kit::idempotency::IdempotencyKeys;
+use service_kit::inbox::Inbox;
+use service_kit::outbox::Outbox;
+use service_kit::schema::Schema;
+use service_kit::service::{self, Background, StartError};
+use shared_types::topology::ORDER_RESERVATION_EVENTS;
+use std::process::ExitCode;
+
+/// Where the service's tables are.
+pub const SCHEMA: Schema = Schema("orders");
+
+/// Events the service announces.
+pub const OUTBOX: Outbox = Outbox { schema: SCHEMA, source: "/order-service" };
+
+/// Events the service has dealt with.
+pub const INBOX: Inbox = Inbox(SCHEMA);
+
+/// Answers kept for repeats.
+pub const IDEMPOTENCY: IdempotencyKeys = IdempotencyKeys(SCHEMA);
+
+/// Writes the OpenAPI document to standard output.
+pub fn print_openapi() -> ExitCode {
+    service::print_openapi(&http::routes().into_openapi())
+}
+
+/// Runs the service until SIGTERM.
+pub fn run(config: Config) -> ExitCode {
+    service::run(&config.server.clone(), config.port, async move |shutdown| {
+        let database = Database::connect_lazy(&config.database)?;
+        let broker = Broker::new(&config.broker)?;
+        let app = App::new(&config, database.clone(), broker.clone())?;
+        let (routes, document) = http::routes().with_state(app.clone()).split_for_parts();
+        let background = async move {
+            database.migrate(sqlx::migrate!("../../migrations/order-service"), SCHEMA).await?;
+            let consumer = Consumer {
+                queue: ORDER_RESERVATION_EVENTS,
+                schema: SCHEMA,
+                handler: consumers::reservations::ReservationEvents,
+            };
+            shutdown.spawn(consumer.run(database.clone(), broker.clone(), shutdown.token()));
+            shutdown.spawn(service_kit::relay::run(database, broker, OUTBOX, shutdown.token()));
+            jobs::start(&app, &config, &shutdown);
+            Ok::<_, StartError>(())
+        };
+        Ok((routes, document, Box::pin(background) as Background))
+    })
+}

@@ -19,6 +19,7 @@ pub mod problem;
 pub mod relay;
 pub mod schema;
 pub mod server;
+pub mod service;
 pub mod shutdown;
 pub mod telemetry;
 pub mod validation;

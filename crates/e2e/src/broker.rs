@@ -1,0 +1,171 @@
+//! A virtual host of its own for each test, and a hand in its exchange: publish, listen, look into queues.
+//!
+//! Everything goes over RabbitMQ's management API, so that the tests share no code with the services.
+
+use crate::client::Client;
+use crate::poll;
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared_types::topology::EXCHANGE;
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+/// A virtual host, deleted when dropped.
+#[derive(Debug)]
+pub struct TestBroker {
+    management: Client,
+    vhost: String,
+    url: String,
+}
+
+/// A message as the exchange had it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// Its routing key.
+    pub routing_key: String,
+    /// Its body, as it came.
+    pub body: String,
+}
+
+impl Message {
+    /// The CloudEvent in it.
+    pub fn event(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.body))
+    }
+}
+
+impl TestBroker {
+    /// Makes a virtual host on the server with this AMQP and this management URL.
+    pub async fn create(amqp_url: &str, management_url: &str) -> Self {
+        let vhost = format!("e2e-{}", Uuid::now_v7().simple());
+        let management = Client::new(management_url);
+        management.put(&format!("/api/vhosts/{vhost}"), json!({})).await.is(201);
+        let rights = json!({"configure": ".*", "write": ".*", "read": ".*"});
+        management.put(&format!("/api/permissions/{vhost}/guest"), rights).await.is(201);
+        let (server, _) = amqp_url.rsplit_once('/').expect("a URL with a virtual host");
+        let url = format!("{server}/{vhost}");
+        Self { management, vhost, url }
+    }
+
+    /// What the services connect to.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Publishes a body to the exchange of all events.
+    pub async fn publish(&self, routing_key: &str, body: &str) {
+        self.publish_to(EXCHANGE, routing_key, body).await;
+    }
+
+    /// Puts a body into one queue.
+    pub async fn send(&self, queue: &str, body: &str) {
+        self.publish_to("amq.default", queue, body).await;
+    }
+
+    async fn publish_to(&self, exchange: &str, routing_key: &str, body: &str) {
+        let message = json!({
+            "properties": {"delivery_mode": 2},
+            "routing_key": routing_key, "payload": body, "payload_encoding": "string",
+        });
+        let path = format!("/api/exchanges/{}/{exchange}/publish", self.vhost);
+        let answer = self.management.post(&path, message).await.is(200).json();
+        assert_eq!(answer["routed"], true, "nobody wants {routing_key}");
+    }
+
+    /// Listens, from now on, to every event that is published.
+    pub async fn tap(&self) -> Tap<'_> {
+        let queue = format!("tap-{}", Uuid::now_v7().simple());
+        self.management.put(&format!("/api/queues/{}/{queue}", self.vhost), json!({"durable": true})).await.is(201);
+        let binding = format!("/api/bindings/{}/e/{EXCHANGE}/q/{queue}", self.vhost);
+        self.management.post(&binding, json!({"routing_key": "#"})).await.is(201);
+        Tap { broker: self, queue, heard: Vec::new() }
+    }
+
+    /// Messages in a queue, waiting or handed out, as the statistics last had it.
+    pub async fn depth(&self, queue: &str) -> Option<u64> {
+        let path = format!("/api/queues/{}/{queue}", self.vhost);
+        self.management.get(&path).await.is(200).json()["messages"].as_u64()
+    }
+
+    /// Waits until a queue is empty.
+    pub async fn drained(&self, queue: &str) {
+        poll::eventually(&format!("{queue} to be empty"), async || match self.depth(queue).await {
+            Some(0) => Ok(()),
+            depth => Err(format!("{depth:?} messages")),
+        })
+        .await;
+    }
+}
+
+impl Drop for TestBroker {
+    /// Hundreds of idle quorum queues would slow the tests that come later down.
+    fn drop(&mut self) {
+        let (management, vhost) = (self.management.clone(), self.vhost.clone());
+        let delete = async move {
+            let path = format!("/api/vhosts/{vhost}");
+            let delete = management.call(Method::DELETE, &path).attempt();
+            // A server of the test's own may be gone by now.
+            let _ = tokio::time::timeout(Duration::from_secs(10), delete).await;
+        };
+        // A runtime cannot wait for another on its own thread.
+        let deleting = std::thread::spawn(move || {
+            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                runtime.block_on(delete);
+            }
+        });
+        let _ = deleting.join();
+    }
+}
+
+/// Everything published since it was made, in the order of publication.
+#[derive(Debug)]
+pub struct Tap<'a> {
+    broker: &'a TestBroker,
+    queue: String,
+    heard: Vec<Message>,
+}
+
+impl Tap<'_> {
+    /// Waits until `count` messages with this routing key were heard; gives all of those.
+    pub async fn heard(&mut self, routing_key: &str, count: usize) -> Vec<Message> {
+        let (broker, queue) = (self.broker, &self.queue);
+        let mut heard = std::mem::take(&mut self.heard);
+        let wanted = poll::eventually(&format!("{count} messages {routing_key}"), async || {
+            let path = format!("/api/queues/{}/{queue}/get", broker.vhost);
+            let ask = json!({"count": 1000, "ackmode": "ack_requeue_false", "encoding": "auto"});
+            for message in broker.management.post(&path, ask).await.is(200).array() {
+                heard.push(Message {
+                    routing_key: message["routing_key"].as_str().unwrap_or_default().to_owned(),
+                    body: message["payload"].as_str().unwrap_or_default().to_owned(),
+                });
+            }
+            let wanted: Vec<Message> = heard.iter().filter(|m| m.routing_key == routing_key).cloned().collect();
+            if wanted.len() >= count { Ok(wanted) } else { Err(format!("heard so far: {heard:?}")) }
+        })
+        .await;
+        self.heard = heard;
+        wanted
+    }
+
+    /// Everything heard so far.
+    pub fn all(&self) -> &[Message] {
+        &self.heard
+    }
+}
+
+/// A CloudEvent as the services write them, with an id of its own.
+pub fn event(event_type: &str, subject: &str, data: Value) -> Value {
+    json!({
+        "specversion": "1.0",
+        "id": Uuid::now_v7(),
+        "source": "/e2e",
+        "type": event_type,
+        "subject": subject,
+        "time": OffsetDateTime::now_utc().format(&Rfc3339).expect("a time"),
+        "datacontenttype": "application/json",
+        "dataversion": 1,
+        "data": data,
+    })
+}

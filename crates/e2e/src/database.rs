@@ -1,0 +1,72 @@
+//! A database of its own for each test, and direct looks into it.
+
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// An empty database that the services migrate when they start, which takes them less time than copying a migrated one
+/// takes PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct TestDatabase {
+    url: String,
+    pool: PgPool,
+}
+
+impl TestDatabase {
+    /// Makes one on the server of `server_url`.
+    pub async fn create(server_url: &str) -> Self {
+        let name = format!("e2e_{}", Uuid::now_v7().simple());
+        let mut server = PgConnection::connect(server_url).await.expect("a connection to the test PostgreSQL");
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::query(create).execute(&mut server).await.expect("a database of the test's own");
+        let (server, _) = server_url.rsplit_once('/').expect("a URL with a database");
+        let url = format!("{server}/{name}");
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(30))
+            .connect_lazy(&url)
+            .expect("a database URL");
+        Self { url, pool }
+    }
+
+    /// What the services connect to.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// For statements with parameters and for transactions.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The one number a query gives.
+    pub async fn number(&self, sql: impl Into<String>) -> i64 {
+        let sql = sql.into();
+        sqlx::query_scalar(AssertSqlSafe(sql.clone()))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// The one column of texts a query gives.
+    pub async fn texts(&self, sql: impl Into<String>) -> Vec<String> {
+        let sql = sql.into();
+        sqlx::query_scalar(AssertSqlSafe(sql.clone()))
+            .fetch_all(&self.pool)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// Runs a statement; gives how many rows it changed.
+    pub async fn execute(&self, sql: impl Into<String>) -> u64 {
+        let sql = sql.into();
+        let done = sqlx::query(AssertSqlSafe(sql.clone())).execute(&self.pool).await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error}")).rows_affected()
+    }
+
+    /// The stock of a product.
+    pub async fn stock(&self, product: i64) -> i64 {
+        self.number(format!("SELECT stock_quantity::bigint FROM inventory.products WHERE id = {product}")).await
+    }
+}

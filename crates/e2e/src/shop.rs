@@ -1,0 +1,209 @@
+//! A whole shop for one test: database, broker and both services, as many of each as the test asks for.
+
+use crate::broker::TestBroker;
+use crate::client::Client;
+use crate::database::TestDatabase;
+use crate::environment::Environment;
+use crate::process::Service;
+use crate::samples;
+use serde_json::Value;
+use std::path::Path;
+use xtask::postgres::Postgres;
+use xtask::rabbitmq::RabbitMq;
+use xtask::{Durability, ports};
+
+/// What a shop is to be like.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Plan {
+    pairs: usize,
+    with_orders: bool,
+    with_broker: bool,
+    own_postgres: bool,
+    own_rabbitmq: bool,
+    inventory_environment: Vec<(String, String)>,
+    order_environment: Vec<(String, String)>,
+}
+
+/// A running shop. Its services end with it.
+// Fields are dropped in this order: nothing may outlive what it stands on.
+#[derive(Debug)]
+pub struct Shop {
+    /// Order-service processes; each asks the inventory-service process at the same place.
+    pub order_services: Vec<Service>,
+    /// Inventory-service processes.
+    pub inventory_services: Vec<Service>,
+    /// The broker, where the shop has one.
+    pub broker: Option<TestBroker>,
+    /// The database of both.
+    pub database: TestDatabase,
+    /// A PostgreSQL of the test's own.
+    pub postgres: Option<Postgres>,
+    /// A RabbitMQ of the test's own.
+    pub rabbitmq: Option<RabbitMq>,
+}
+
+impl Plan {
+    /// Without order-service, and without the broker it would need.
+    pub fn inventory_only(self) -> Self {
+        Self { with_orders: false, ..self }.without_broker()
+    }
+
+    /// The services are told of a broker on a port where there is none.
+    pub fn without_broker(self) -> Self {
+        Self { with_broker: false, ..self }
+    }
+
+    /// Several processes of each service on one database.
+    pub fn pairs(self, pairs: usize) -> Self {
+        Self { pairs, ..self }
+    }
+
+    /// With a PostgreSQL that the test may kill.
+    pub fn own_postgres(self) -> Self {
+        Self { own_postgres: true, ..self }
+    }
+
+    /// With a RabbitMQ that the test may kill.
+    pub fn own_rabbitmq(self) -> Self {
+        Self { own_rabbitmq: true, ..self }
+    }
+
+    /// With a variable for inventory-service.
+    pub fn inventory_variable(mut self, name: &str, value: &str) -> Self {
+        self.inventory_environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With a variable for order-service.
+    pub fn order_variable(mut self, name: &str, value: &str) -> Self {
+        self.order_environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Opens the shop: returns when every service is ready.
+    pub async fn open(self) -> Shop {
+        let environment = Environment::get();
+        let folder = environment.folder_of_test();
+        let postgres = self.own_postgres.then(|| own_postgres(&folder));
+        let rabbitmq = self.own_rabbitmq.then(|| own_rabbitmq(&folder));
+        let database_url = postgres.as_ref().map_or(environment.database_url.clone(), Postgres::url);
+        let (amqp, management) = match &rabbitmq {
+            Some(own) => (own.url(), own.management_url()),
+            None => (environment.amqp_url.clone(), environment.management_url.clone()),
+        };
+        let broker = async { if self.with_broker { Some(TestBroker::create(&amqp, &management).await) } else { None } };
+        let (database, broker) = tokio::join!(TestDatabase::create(&database_url), broker);
+        let mut shop =
+            Shop { order_services: Vec::new(), inventory_services: Vec::new(), broker, database, postgres, rabbitmq };
+        self.add_services(&mut shop, environment, &folder);
+        let services = shop.inventory_services.iter_mut().chain(&mut shop.order_services);
+        let states: &[&str] = if self.with_broker { &["UP"] } else { &["UP", "DEGRADED"] };
+        let mut services: Vec<&mut Service> = services.collect();
+        services.iter_mut().for_each(|service| service.launch());
+        for service in services {
+            service.ready_as(states).await;
+        }
+        shop
+    }
+
+    fn add_services(&self, shop: &mut Shop, environment: &Environment, folder: &Path) {
+        let amqp_url = shop.broker.as_ref().map_or_else(closed_port, |broker| broker.url().to_owned());
+        let common = [("DATABASE_URL".to_owned(), shop.database.url().to_owned()), ("AMQP_URL".to_owned(), amqp_url)];
+        for number in 1..=self.pairs {
+            let mut variables = common.to_vec();
+            variables.push(("LOAD_SAMPLE_DATA".to_owned(), "true".to_owned()));
+            variables.extend(self.inventory_environment.clone());
+            let binary = environment.inventory_service.clone();
+            let inventory = Service::new(format!("inventory-{number}"), binary, folder.to_owned(), variables);
+            if self.with_orders {
+                let mut variables = common.to_vec();
+                variables.push(("INVENTORY_SERVICE_URL".to_owned(), inventory.client().base().to_owned()));
+                variables.extend(self.order_environment.clone());
+                let binary = environment.order_service.clone();
+                let orders = Service::new(format!("order-{number}"), binary, folder.to_owned(), variables);
+                shop.order_services.push(orders);
+            }
+            shop.inventory_services.push(inventory);
+        }
+    }
+}
+
+impl Shop {
+    /// One process of each service, with a broker.
+    pub fn plan() -> Plan {
+        Plan {
+            pairs: 1,
+            with_orders: true,
+            with_broker: true,
+            own_postgres: false,
+            own_rabbitmq: false,
+            inventory_environment: Vec::new(),
+            order_environment: Vec::new(),
+        }
+    }
+
+    /// One process of each service, with a broker.
+    pub async fn open() -> Self {
+        Self::plan().open().await
+    }
+
+    /// Calls the first order-service.
+    pub fn orders(&self) -> &Client {
+        self.order_services[0].client()
+    }
+
+    /// Calls the first inventory-service.
+    pub fn inventory(&self) -> &Client {
+        self.inventory_services[0].client()
+    }
+
+    /// The broker of a shop that has one.
+    pub fn broker(&self) -> &TestBroker {
+        self.broker.as_ref().expect("a shop with a broker")
+    }
+
+    /// Places an order; gives it as it was answered.
+    pub async fn place(&self, lines: &[(i64, i64)]) -> Value {
+        self.orders().post("/api/orders", samples::order(lines)).await.is(201).json()
+    }
+
+    /// Waits until an order has this status; gives the order.
+    pub async fn order_becomes(&self, id: i64, status: &str) -> Value {
+        crate::poll::eventually(&format!("order {id} to become {status}"), async || {
+            let order = self.orders().get(&format!("/api/orders/{id}")).await.is(200).json();
+            if order["status"] == status { Ok(order) } else { Err(order.to_string()) }
+        })
+        .await
+    }
+
+    /// Waits until a reservation has this status; gives the reservation.
+    pub async fn reservation_becomes(&self, reference: &str, status: &str) -> Value {
+        crate::poll::eventually(&format!("reservation {reference} to become {status}"), async || {
+            let answer = self.inventory().get(&format!("/api/inventory/reservations/{reference}")).await.is(200);
+            let reservation = answer.json();
+            if reservation["status"] == status { Ok(reservation) } else { Err(answer.text) }
+        })
+        .await
+    }
+
+    /// The statuses an order went through, from its timeline.
+    pub async fn timeline(&self, id: i64) -> Vec<String> {
+        let rows = self.orders().get(&format!("/api/orders/{id}/timeline")).await.is(200).array();
+        rows.iter().map(|row| samples::text(&row["status"]).to_owned()).collect()
+    }
+}
+
+fn closed_port() -> String {
+    format!("amqp://guest:guest@127.0.0.1:{}/%2f", ports::free_port().expect("a free port"))
+}
+
+fn own_postgres(folder: &Path) -> Postgres {
+    let port = ports::free_port().expect("a free port");
+    Postgres::start(&folder.join("postgres"), port, Durability::ThrowAway).expect("a PostgreSQL").stop_on_drop()
+}
+
+fn own_rabbitmq(folder: &Path) -> RabbitMq {
+    let port = ports::free_port().expect("a free port");
+    RabbitMq::start(&folder.join("rabbitmq"), port, Durability::ThrowAway).expect("a RabbitMQ").stop_on_drop()
+}

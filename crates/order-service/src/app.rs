@@ -1,0 +1,37 @@
+//! What every request shares. There is no way to publish from here: events leave through the outbox only.
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::inventory_client::InventoryClient;
+use crate::placements::{self, Placement};
+use service_kit::answer::Answer;
+use service_kit::batcher::Batcher;
+use service_kit::broker::Broker;
+use service_kit::db::Database;
+use service_kit::service::StartError;
+
+/// The application state.
+#[derive(Clone)]
+pub struct App {
+    /// The service's database.
+    pub db: Database,
+    /// Inventory-service.
+    pub inventory: InventoryClient,
+    /// The queue in front of placement.
+    pub placements: Batcher<Placement, Result<Answer, Error>, Error>,
+    broker: Broker,
+}
+
+impl App {
+    /// Puts the parts together and starts the batcher.
+    pub fn new(config: &Config, db: Database, broker: Broker) -> Result<Self, StartError> {
+        let inventory = InventoryClient::new(config)?;
+        let placements = placements::start(config.placement_limits(), db.clone(), inventory.clone());
+        Ok(Self { db, inventory, placements, broker })
+    }
+
+    /// Whether RabbitMQ is reached.
+    pub fn broker_status(&self) -> Result<(), String> {
+        self.broker.status()
+    }
+}

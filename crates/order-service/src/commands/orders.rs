@@ -1,0 +1,29 @@
+//! Commands on orders, one verb a file.
+
+pub mod change_status;
+pub mod confirm;
+pub mod place;
+
+use service_kit::outbox::Event;
+use shared_types::events::{OrderCancelled, OrderChanged, OrderConfirmed, OrderDelivered, OrderShipped};
+use shared_types::{OrderId, OrderStatus, Reference};
+
+/// Who changes an order through the HTTP interface.
+pub const API: &str = "api";
+
+/// The event that tells of an order having come to `status`. Coming to be (PENDING) is told by its placement.
+fn status_event(
+    id: OrderId,
+    reference: Reference,
+    status: OrderStatus,
+    reason: Option<String>,
+) -> Result<Option<Event>, serde_json::Error> {
+    let change = OrderChanged { order_id: id, reference, reason };
+    match status {
+        OrderStatus::Pending => Ok(None),
+        OrderStatus::Confirmed => Event::new(&OrderConfirmed(change)).map(Some),
+        OrderStatus::Shipped => Event::new(&OrderShipped(change)).map(Some),
+        OrderStatus::Delivered => Event::new(&OrderDelivered(change)).map(Some),
+        OrderStatus::Cancelled => Event::new(&OrderCancelled(change)).map(Some),
+    }
+}

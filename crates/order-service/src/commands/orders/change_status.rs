@@ -1,0 +1,28 @@
+//! Moves one locked order on to another status.
+
+use super::{API, status_event};
+use crate::OUTBOX;
+use crate::error::Error;
+use crate::store::orders::{self, Locked, NewStatus};
+use shared_types::{OrderStatus, Transition};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+/// Changes the status of `order`, which the caller has locked, writes its timeline and announces it.
+///
+/// The same status again is no change. Fails where the life of an order does not allow it.
+pub async fn change_status(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    order: Locked,
+    to: OrderStatus,
+    reason: Option<String>,
+) -> Result<(), Error> {
+    let Transition::To(status) = order.status.transition(to)? else { return Ok(()) };
+    let change = NewStatus { id: order.id, status, actor: API, reason: reason.clone() };
+    orders::set_statuses(conn, &[change]).await?;
+    let event = status_event(order.id, order.reference, status, reason)?;
+    OUTBOX.enqueue(conn, now, event.as_slice()).await?;
+    metrics::counter!("order_status_changes_total", "status" => status.as_str()).increment(1);
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! What can be set from outside: environment variables, each also a flag.
+
+use clap::Parser;
+use service_kit::batcher::Limits;
+use service_kit::config::{BrokerConfig, DatabaseConfig, ServerConfig};
+use shared_types::reservations::MAX_BATCH;
+use std::time::Duration;
+
+/// Takes orders and walks them through their life
+#[derive(Parser, Clone, Debug)]
+#[command(name = "order-service", version)]
+pub struct Config {
+    /// Port to listen on
+    #[arg(long, env = "PORT", default_value_t = 8081, help_heading = "Service")]
+    pub port: u16,
+    /// Where inventory-service is
+    #[arg(long, env = "INVENTORY_SERVICE_URL", default_value = "http://127.0.0.1:8082", help_heading = "Inventory")]
+    pub inventory_service_url: String,
+    /// Milliseconds inventory-service may take for a call
+    #[arg(long, env = "INVENTORY_TIMEOUT_MS", default_value_t = 1200, help_heading = "Inventory")]
+    pub inventory_timeout_ms: u64,
+    /// Seconds after which held stock without an order is given back; the same as in inventory-service
+    #[arg(long, env = "RESERVATION_WINDOW_SECONDS", default_value_t = 45, help_heading = "Inventory")]
+    pub reservation_window_seconds: u32,
+    /// Seconds between two looks for held stock without an order
+    #[arg(long, env = "SETTLE_INTERVAL_SECONDS", default_value_t = 10, help_heading = "Inventory")]
+    pub settle_interval_seconds: u32,
+    /// Orders placed in one transaction
+    #[arg(long, env = "PLACEMENT_BATCH_SIZE", default_value_t = 128, help_heading = "Placement",
+          value_parser = clap::value_parser!(u16).range(1..=MAX_BATCH as i64))]
+    pub placement_batch_size: u16,
+    /// Orders waiting to be placed; one more is refused with 503
+    #[arg(long, env = "PLACEMENT_QUEUE_LENGTH", default_value_t = 4096, help_heading = "Placement",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub placement_queue_length: u32,
+    /// Transactions placing orders at the same time
+    #[arg(long, env = "PLACEMENT_BATCHES_AT_ONCE", default_value_t = 4, help_heading = "Placement",
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub placement_batches_at_once: u16,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub server: ServerConfig,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub database: DatabaseConfig,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub broker: BrokerConfig,
+    /// Write the OpenAPI document to standard output and end
+    #[arg(long)]
+    pub print_openapi: bool,
+}
+
+impl Config {
+    /// Bounds of the batcher in front of placement.
+    pub fn placement_limits(&self) -> Limits {
+        Limits {
+            batch: self.placement_batch_size.into(),
+            waiting: usize::try_from(self.placement_queue_length).unwrap_or(usize::MAX),
+            concurrency: self.placement_batches_at_once.into(),
+        }
+    }
+
+    /// How long inventory-service may take for a call.
+    pub fn inventory_timeout(&self) -> Duration {
+        Duration::from_millis(self.inventory_timeout_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_are_sound_and_name_their_variables() {
+        Config::command().debug_assert();
+        let help = Config::command().render_long_help().to_string();
+        for argument in Config::command().get_arguments().filter(|a| a.get_env().is_some()) {
+            let variable = argument.get_env().unwrap().to_string_lossy().into_owned();
+            assert!(help.contains(&variable), "{variable} is missing in --help");
+        }
+    }
+}

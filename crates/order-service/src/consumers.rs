@@ -1,0 +1,3 @@
+//! What the service does about events of the other service, one file for each noun.
+
+pub mod reservations;

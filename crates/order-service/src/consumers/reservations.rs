@@ -1,0 +1,28 @@
+//! EDGE: events about reservations.
+
+use crate::commands::orders::confirm;
+use crate::error::Error;
+use service_kit::consumer::Handler;
+use shared_types::Reference;
+use shared_types::events::{EventData, RawEvent, ReservationChanged, ReservationCommitted};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+/// Confirms the order whose stock is committed.
+#[derive(Clone, Copy, Debug)]
+pub struct ReservationEvents;
+
+impl Handler for ReservationEvents {
+    type Error = Error;
+
+    async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<(), Error> {
+        let mut committed: Vec<Reference> = Vec::new();
+        for event in events {
+            match event.event_type.as_str() {
+                ReservationCommitted::TYPE => committed.push(event.data::<ReservationChanged>()?.reference),
+                other => return Err(Error::UnexpectedEvent(other.to_owned())),
+            }
+        }
+        confirm::confirm(conn, OffsetDateTime::now_utc(), &committed).await
+    }
+}

@@ -1,0 +1,3 @@
+//! Pure decisions: what a valid order is, what it costs, and until when it may be written.
+
+pub mod orders;

@@ -1,0 +1,186 @@
+//! Everything that can go wrong, and the two places that say what becomes of it: for a client, and for a message.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use service_kit::batcher::BatchError;
+use service_kit::consumer::{Decision, HandlerError, decide_database_error};
+use service_kit::db;
+use service_kit::idempotency::IdempotencyError;
+use service_kit::outbox::OutboxError;
+use service_kit::problem::Problem;
+use service_kit::validation::FieldErrors;
+use shared_types::events::UnreadableEvent;
+use shared_types::reservations::ShortLine;
+use shared_types::{InvalidTransition, OrderId};
+use std::sync::Arc;
+
+/// An error of order-service.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The input is at fault.
+    #[error("invalid input")]
+    Invalid(FieldErrors),
+    /// A precondition or a parameter was refused at the edge.
+    #[error("{}", .0.detail)]
+    Refused(Box<Problem>),
+    /// There is no such order.
+    #[error("order {0} does not exist")]
+    UnknownOrder(OrderId),
+    /// The life of an order does not allow it.
+    #[error(transparent)]
+    Transition(#[from] InvalidTransition),
+    /// Inventory-service has less than was asked for.
+    #[error("{detail}")]
+    InsufficientStock {
+        /// In words.
+        detail: String,
+        /// The lines that lack stock.
+        items: Vec<ShortLine>,
+    },
+    /// A product does not exist or is not sold.
+    #[error("{0}")]
+    UnknownProduct(String),
+    /// The `Idempotency-Key` came with another request before.
+    #[error("the Idempotency-Key was used before, with another request")]
+    KeyReused,
+    /// The stock was held too long ago for the order to be written safely.
+    #[error("the placement took too long and was given up; try again")]
+    PlacedTooLate,
+    /// Inventory-service did not answer, or not in time.
+    #[error("inventory-service is not available: {0}")]
+    InventoryUnavailable(String),
+    /// Inventory-service answered with what is not in its contract.
+    #[error("inventory-service answered unexpectedly: {0}")]
+    InventoryAnswer(String),
+    /// Too much is waiting, or the wait was too long.
+    #[error("{0}")]
+    Overloaded(&'static str),
+    /// The batch the request was in failed as a whole.
+    #[error(transparent)]
+    Batch(Arc<Error>),
+    /// A message cannot be understood.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableEvent),
+    /// A message is of a type that nobody here asked for.
+    #[error("events of type {0} are not handled here")]
+    UnexpectedEvent(String),
+    /// Something has no JSON form.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// The database failed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Error {
+    /// Whether the failure would hit every other request as well.
+    pub fn hits_all(&self) -> bool {
+        match self {
+            Self::InventoryUnavailable(_) => true,
+            Self::Database(error) => db::is_unavailable(error),
+            _ => false,
+        }
+    }
+
+    /// The error as the client sees it.
+    pub fn problem(&self) -> Problem {
+        let conflict = StatusCode::CONFLICT;
+        match self {
+            Self::Invalid(errors) => Problem::validation(errors.clone()),
+            Self::Refused(problem) => Problem::clone(problem),
+            Self::UnknownOrder(_) => Problem::not_found(self.to_string().trim_end_matches(" does not exist")),
+            Self::Transition(_) => Problem::new(conflict, "invalid-transition", "Status change not allowed", self),
+            Self::InsufficientStock { items, .. } => {
+                let problem = Problem::new(conflict, "insufficient-stock", "Insufficient stock", self);
+                Problem { items: items.clone(), ..problem }
+            }
+            Self::UnknownProduct(_) => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-product", "Unknown product", self)
+            }
+            Self::KeyReused => Problem::key_reused(),
+            Self::PlacedTooLate | Self::InventoryUnavailable(_) | Self::Overloaded(_) => Problem::unavailable(self),
+            Self::Batch(error) => error.problem(),
+            Self::Database(error) if db::is_unavailable(error) => Problem::unavailable("the database is not available"),
+            Self::Database(error) if db::is_conflict(error) => Problem::unavailable("the database was too busy"),
+            Self::InventoryAnswer(_)
+            | Self::Unreadable(_)
+            | Self::UnexpectedEvent(_)
+            | Self::Json(_)
+            | Self::Database(_) => Problem::internal(),
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let problem = self.problem();
+        if problem.status == 500 {
+            tracing::error!(error = %self, "unexpected error");
+        }
+        problem.into_response()
+    }
+}
+
+impl HandlerError for Error {
+    fn decision(&self) -> Decision {
+        match self {
+            Self::Transition(_) => Decision::Ack,
+            Self::Unreadable(_) | Self::UnexpectedEvent(_) | Self::Json(_) => Decision::DeadLetter,
+            Self::Database(error) => decide_database_error(error),
+            Self::Batch(error) => error.decision(),
+            Self::InventoryUnavailable(_) | Self::InventoryAnswer(_) | Self::Overloaded(_) | Self::PlacedTooLate => {
+                Decision::Retry
+            }
+            Self::Invalid(_)
+            | Self::Refused(_)
+            | Self::UnknownOrder(_)
+            | Self::InsufficientStock { .. }
+            | Self::UnknownProduct(_)
+            | Self::KeyReused => Decision::DeadLetter,
+        }
+    }
+
+    fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Database(error) if db::is_unavailable(error))
+    }
+}
+
+impl From<FieldErrors> for Error {
+    fn from(errors: FieldErrors) -> Self {
+        Self::Invalid(errors)
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(Box::new(problem))
+    }
+}
+
+impl From<OutboxError> for Error {
+    fn from(error: OutboxError) -> Self {
+        match error {
+            OutboxError::Json(error) => Self::Json(error),
+            OutboxError::Database(error) => Self::Database(error),
+        }
+    }
+}
+
+impl From<IdempotencyError> for Error {
+    fn from(error: IdempotencyError) -> Self {
+        match error {
+            IdempotencyError::Reused => Self::KeyReused,
+            IdempotencyError::Database(error) => Self::Database(error),
+        }
+    }
+}
+
+impl From<BatchError<Error>> for Error {
+    fn from(error: BatchError<Error>) -> Self {
+        match error {
+            BatchError::Full => Self::Overloaded("too many orders are being placed; try again"),
+            BatchError::Lost => Self::Overloaded("the placement was interrupted; try again"),
+            BatchError::Failed(error) => Self::Batch(error),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Whether the service lives, and whether it is ready.
+
+use crate::app::App;
+use axum::extract::State;
+use service_kit::health::{Dependency, Health};
+
+/// The process runs.
+#[utoipa::path(get, path = "/health/live", tag = "health",
+    responses((status = 200, description = "The process runs", body = Health)))]
+pub async fn get_live() -> Health {
+    Health::live()
+}
+
+/// Ready to serve, each dependency by name. Without RabbitMQ or inventory-service the service is DEGRADED and
+/// still answers 200: reads go on.
+#[utoipa::path(get, path = "/health/ready", tag = "health", responses(
+    (status = 200, description = "Ready; UP or DEGRADED", body = Health),
+    (status = 503, description = "Not ready: PostgreSQL is away", body = Health)))]
+pub async fn get_ready(State(app): State<App>) -> Health {
+    let (database, inventory) = tokio::join!(app.db.ping(), app.inventory.ping());
+    Health::ready([
+        ("postgresql", Dependency::essential(database)),
+        ("rabbitmq", Dependency::optional(app.broker_status())),
+        ("inventory-service", Dependency::optional(inventory)),
+    ])
+}

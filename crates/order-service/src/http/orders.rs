@@ -1,0 +1,251 @@
+//! Orders: place, look, change.
+
+use crate::IDEMPOTENCY;
+use crate::app::App;
+use crate::commands::orders::change_status as command;
+use crate::domain::orders::{Order, PlaceOrder};
+use crate::error::Error;
+use crate::placements::Placement;
+use crate::store::orders::{self, Filter};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use service_kit::answer::{Answer, check_if_match};
+use service_kit::extract::{Json, Path, Query};
+use service_kit::idempotency::{Fingerprint, IdempotencyKey};
+use service_kit::pagination::Page;
+use service_kit::problem::Problem;
+use service_kit::validation::FieldErrors;
+use shared_types::{OrderId, OrderStatus};
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use utoipa::{IntoParams, ToSchema};
+
+/// How long a client waits for its order before it is told to try again.
+const PLACEMENT_PATIENCE: Duration = Duration::from_millis(2800);
+
+/// Places an order: holds its stock and writes it, or refuses it as a whole.
+///
+/// With an `Idempotency-Key` a repeat gets the first answer again. Prices are those of the moment of sale.
+#[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = PlaceOrder,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of the request safe")),
+    responses(
+        (status = 201, description = "Placed", body = Order, headers(("Location" = String, description = "Path of the order"), ("ETag" = String, description = "Its version"))),
+        (status = 400, description = "Invalid input, every field named", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Insufficient stock, the short lines named", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Body larger than 1 MiB", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Body is not JSON", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Unknown product, or the key was used for another request", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Try again after `Retry-After` seconds", body = Problem, content_type = "application/problem+json")))]
+pub async fn place_order(
+    State(app): State<App>,
+    key: IdempotencyKey,
+    Json(body): Json<PlaceOrder>,
+) -> Result<Answer, Error> {
+    let fingerprint = Fingerprint::of(&body)?;
+    let placement = Placement::new(body.parse()?, key, fingerprint);
+    match tokio::time::timeout(PLACEMENT_PATIENCE, app.placements.submit(placement)).await {
+        Ok(outcome) => outcome?,
+        Err(_) => Err(Error::Overloaded("placing the order took too long; try again")),
+    }
+}
+
+/// Filters of the list of orders.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct ListFilter {
+    /// Only orders of this status.
+    #[param(value_type = Option<OrderStatus>)]
+    status: Option<String>,
+    /// Only orders of this customer, whatever the case.
+    #[param(example = "ada@example.com")]
+    customer_email: Option<String>,
+    /// Only orders placed at this time (RFC 3339) or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    created_from: Option<String>,
+    /// Only orders placed before this time (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
+    created_to: Option<String>,
+}
+
+impl ListFilter {
+    fn parse(self) -> Result<Filter, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let status = self.status.and_then(|text| match text.parse() {
+            Ok(status) => Some(status),
+            Err(error) => {
+                errors.add("status", error);
+                None
+            }
+        });
+        let mut time = |field: &str, text: Option<String>| match OffsetDateTime::parse(text.as_deref()?, &Rfc3339) {
+            Ok(time) => Some(time),
+            Err(_) => {
+                errors.add(field, "must be a time such as 2026-01-31T12:00:00Z");
+                None
+            }
+        };
+        let created_from = time("createdFrom", self.created_from);
+        let created_to = time("createdTo", self.created_to);
+        errors.into_result(Filter { status, customer_email: self.customer_email, created_from, created_to })
+    }
+}
+
+/// Orders, newest first.
+#[utoipa::path(get, path = "/api/orders", tag = "orders",
+    params(ListFilter,
+        ("limit" = Option<i64>, Query, description = "Rows of the page, 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "Where the page begins, from the `Link` header")),
+    responses(
+        (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+        (status = 400, description = "Invalid filter", body = Problem, content_type = "application/problem+json")))]
+pub async fn list_orders(
+    State(app): State<App>,
+    page: Page,
+    Query(filter): Query<ListFilter>,
+) -> Result<Response, Error> {
+    list(&app, &page, &filter.parse()?).await
+}
+
+/// Orders of one status, newest first.
+#[utoipa::path(get, path = "/api/orders/status/{status}", tag = "orders",
+    params(("status" = OrderStatus, Path, description = "The status"),
+        ("limit" = Option<i64>, Query, description = "Rows of the page, 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "Where the page begins, from the `Link` header")),
+    responses(
+        (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+        (status = 400, description = "No such status", body = Problem, content_type = "application/problem+json")))]
+pub async fn list_orders_by_status(
+    State(app): State<App>,
+    page: Page,
+    Path(status): Path<String>,
+) -> Result<Response, Error> {
+    let status = status.parse().map_err(|error| FieldErrors::one("status", error))?;
+    list(&app, &page, &Filter { status: Some(status), ..Filter::default() }).await
+}
+
+/// Orders of one customer, newest first, whatever the case of the address.
+#[utoipa::path(get, path = "/api/orders/customer/{email}", tag = "orders",
+    params(("email" = String, Path, description = "The customer's e-mail address", example = "ada@example.com"),
+        ("limit" = Option<i64>, Query, description = "Rows of the page, 1 to 200, 50 by default"),
+        ("cursor" = Option<String>, Query, description = "Where the page begins, from the `Link` header")),
+    responses(
+        (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+        (status = 400, description = "Invalid cursor or limit", body = Problem, content_type = "application/problem+json")))]
+pub async fn list_orders_by_customer(
+    State(app): State<App>,
+    page: Page,
+    Path(email): Path<String>,
+) -> Result<Response, Error> {
+    list(&app, &page, &Filter { customer_email: Some(email), ..Filter::default() }).await
+}
+
+async fn list(app: &App, page: &Page, filter: &Filter) -> Result<Response, Error> {
+    let orders = orders::list(app.db.pool(), filter, page.after, page.fetch()).await?;
+    Ok(page.answer(orders, |order| order.id))
+}
+
+/// One order.
+#[utoipa::path(get, path = "/api/orders/{id}", tag = "orders",
+    params(("id" = i64, Path, description = "Number of the order", example = 1),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag the client has")),
+    responses(
+        (status = 200, description = "The order", body = Order, headers(("ETag" = String, description = "Its version"))),
+        (status = 304, description = "The client has this version"),
+        (status = 400, description = "The id is no number", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json")))]
+pub async fn get_order(State(app): State<App>, Path(id): Path<OrderId>, headers: HeaderMap) -> Result<Response, Error> {
+    let order = orders::find(&mut *app.db.pool().acquire().await?, id).await?.ok_or(Error::UnknownOrder(id))?;
+    Ok(Answer::ok(&order)?.with_version(order.version).unless_known(&headers))
+}
+
+/// The status an order is to get.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct ChangeStatus {
+    /// PENDING, CONFIRMED, SHIPPED, DELIVERED or CANCELLED.
+    #[schema(required, nullable = false, value_type = OrderStatus, example = "SHIPPED")]
+    status: Option<String>,
+}
+
+impl ChangeStatus {
+    fn parse(self) -> Result<OrderStatus, FieldErrors> {
+        let status = self.status.ok_or_else(|| FieldErrors::one("status", "is required"))?;
+        status.parse().map_err(|error| FieldErrors::one("status", error))
+    }
+}
+
+/// Moves an order on. Forwards is allowed, also skipping; the same status again changes nothing.
+#[utoipa::path(method(put, patch), path = "/api/orders/{id}/status", tag = "orders", request_body = ChangeStatus,
+    params(("id" = i64, Path, description = "Number of the order", example = 1),
+        ("If-Match" = Option<String>, Header, description = "The ETag the order must have")),
+    responses(
+        (status = 200, description = "The order", body = Order, headers(("ETag" = String, description = "Its version"))),
+        (status = 400, description = "No such status", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The life of an order does not allow it", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The order has changed", body = Problem, content_type = "application/problem+json")))]
+pub async fn change_status(
+    State(app): State<App>,
+    Path(id): Path<OrderId>,
+    headers: HeaderMap,
+    Json(body): Json<ChangeStatus>,
+) -> Result<Answer, Error> {
+    let status = body.parse()?;
+    let mut transaction = app.db.begin().await?;
+    let order = orders::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    check_if_match(&headers, order.version)?;
+    command::change_status(&mut transaction, OffsetDateTime::now_utc(), order, status, None).await?;
+    let order = orders::find(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    app.db.commit(transaction).await?;
+    Ok(Answer::ok(&order)?.with_version(order.version))
+}
+
+/// Why an order is called off.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+pub struct CancelOrder {
+    /// Shown in the timeline.
+    #[schema(max_length = 500, example = "Ordered by mistake")]
+    reason: Option<String>,
+}
+
+/// Calls an order off before it is shipped; its stock comes back. Cancelling again changes nothing.
+#[utoipa::path(post, path = "/api/orders/{id}/cancel", tag = "orders", request_body = Option<CancelOrder>,
+    params(("id" = i64, Path, description = "Number of the order", example = 1),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of the request safe"),
+        ("If-Match" = Option<String>, Header, description = "The ETag the order must have")),
+    responses(
+        (status = 200, description = "The order", body = Order, headers(("ETag" = String, description = "Its version"))),
+        (status = 400, description = "Invalid input", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is shipped or delivered", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The order has changed", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The key was used for another request", body = Problem, content_type = "application/problem+json")))]
+pub async fn cancel_order(
+    State(app): State<App>,
+    Path(id): Path<OrderId>,
+    key: IdempotencyKey,
+    headers: HeaderMap,
+    body: Option<Json<CancelOrder>>,
+) -> Result<Answer, Error> {
+    let Json(body) = body.unwrap_or(Json(CancelOrder::default()));
+    let fingerprint = Fingerprint::of(&body)?;
+    let mut errors = FieldErrors::default();
+    let reason = errors.optional_text("reason", body.reason, 500);
+    let reason = errors.into_result(reason)?;
+    let mut transaction = app.db.begin().await?;
+    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
+        return Ok(kept);
+    }
+    let order = orders::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    check_if_match(&headers, order.version)?;
+    let (now, cancelled) = (OffsetDateTime::now_utc(), OrderStatus::Cancelled);
+    command::change_status(&mut transaction, now, order, cancelled, reason).await?;
+    let order = orders::find(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let answer = Answer::ok(&order)?.with_version(order.version);
+    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
+    app.db.commit(transaction).await?;
+    Ok(answer)
+}

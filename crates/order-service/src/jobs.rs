@@ -1,0 +1,79 @@
+//! EDGE: what is done again and again: settling stock that is held without an order, and forgetting old rows.
+
+use crate::app::App;
+use crate::config::Config;
+use crate::error::Error;
+use crate::store::orders;
+use crate::{IDEMPOTENCY, INBOX};
+use service_kit::jobs;
+use service_kit::shutdown::Shutdown;
+use shared_types::reservations::Reservation;
+use shared_types::{OrderStatus, Reference};
+use std::collections::HashMap;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// How often old rows are deleted.
+const EXPIRE_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// Starts the jobs.
+pub fn start(app: &App, config: &Config, shutdown: &Shutdown) {
+    let pause = std::time::Duration::from_secs(config.settle_interval_seconds.into());
+    let window = time::Duration::seconds(config.reservation_window_seconds.into());
+    let (settling, expiring) = (app.clone(), app.clone());
+    let settle = move || {
+        let app = settling.clone();
+        async move { settle_reservations(&app, window).await }
+    };
+    shutdown.spawn(jobs::every("settle reservations", pause, shutdown.token(), settle));
+    let expire = move || {
+        let app = expiring.clone();
+        async move { expire_rows(&app).await }
+    };
+    shutdown.spawn(jobs::every("expire rows", EXPIRE_EVERY, shutdown.token(), expire));
+}
+
+/// Commits what is held for an order that exists, and gives back what is held for none.
+///
+/// A reservation that has expired can get no order any more: placement refuses to write one well before. Those
+/// that are being written at this moment are waited for, so a slow placement and this job cannot both win.
+async fn settle_reservations(app: &App, window: time::Duration) -> Result<(), Error> {
+    let now = OffsetDateTime::now_utc();
+    let held = app.inventory.held_before(now - window).await?;
+    let expired: Vec<Reservation> = held.into_iter().filter(|reservation| reservation.expires_at <= now).collect();
+    if expired.is_empty() {
+        return Ok(());
+    }
+    let statuses = final_statuses(app, &expired).await?;
+    for reservation in &expired {
+        let wanted = matches!(statuses.get(&reservation.id), Some(status) if *status != OrderStatus::Cancelled);
+        let settled = if wanted {
+            app.inventory.commit(reservation.id).await?
+        } else {
+            app.inventory.release(reservation.id).await?
+        };
+        let outcome = if wanted { "committed" } else { "released" };
+        if settled {
+            tracing::info!(reservation = %reservation.id, outcome, "settled a reservation that had expired");
+            metrics::counter!("reservations_settled_total", "outcome" => outcome).increment(1);
+        }
+    }
+    Ok(())
+}
+
+async fn final_statuses(app: &App, reservations: &[Reservation]) -> Result<HashMap<Reference, OrderStatus>, Error> {
+    let references: Vec<Uuid> = reservations.iter().map(|reservation| reservation.id.0).collect();
+    let mut transaction = app.db.begin().await?;
+    orders::wait_for_writers(&mut transaction).await?;
+    let statuses = orders::statuses(&mut transaction, &references).await?;
+    app.db.commit(transaction).await?;
+    Ok(statuses)
+}
+
+async fn expire_rows(app: &App) -> Result<(), Error> {
+    let mut conn = app.db.pool().acquire().await?;
+    let keys = IDEMPOTENCY.expire(&mut conn).await?;
+    let events = INBOX.expire(&mut conn).await?;
+    tracing::debug!(keys, events, "forgot old rows");
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! All SQL of the service. Every function takes the connection or transaction of its caller.
+
+pub mod orders;

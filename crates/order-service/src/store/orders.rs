@@ -1,0 +1,254 @@
+//! The tables `orders.orders`, `orders.order_items` and `orders.order_status_history`.
+
+use crate::domain::orders::{Order, OrderItem, TimelineEntry, order_number};
+use rust_decimal::Decimal;
+use shared_types::{OrderId, OrderStatus, ProductId, Reference};
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use std::collections::HashMap;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub mod placing;
+
+/// Which orders a list is of; nothing set means all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only of this status.
+    pub status: Option<OrderStatus>,
+    /// Only of this customer, whatever the case.
+    pub customer_email: Option<String>,
+    /// Only from this time on.
+    pub created_from: Option<OffsetDateTime>,
+    /// Only before this time.
+    pub created_to: Option<OffsetDateTime>,
+}
+
+/// What a change of status needs to know of an order.
+#[derive(Clone, Copy, Debug)]
+pub struct Locked {
+    /// Its number.
+    pub id: OrderId,
+    /// Its reference.
+    pub reference: Reference,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Its version.
+    pub version: i64,
+}
+
+/// A status an order comes to.
+#[derive(Clone, Debug)]
+pub struct NewStatus {
+    /// The order.
+    pub id: OrderId,
+    /// The status.
+    pub status: OrderStatus,
+    /// By whom.
+    pub actor: &'static str,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A status as the column has it; the CHECK constraint allows no other.
+fn status(text: &str) -> Result<OrderStatus, sqlx::Error> {
+    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+/// One order with its lines.
+pub async fn find(conn: &mut PgConnection, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
+    let mut query = select();
+    query.push(" WHERE id = ").push_bind(id.0);
+    let rows = query.build().fetch_all(&mut *conn).await?;
+    Ok(with_items(conn, rows).await?.pop())
+}
+
+/// A page of orders with their lines, newest first; two statements, however many there are.
+///
+/// Put together from the filters that are set, so that each list is served by the index that fits it.
+pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i64) -> Result<Vec<Order>, sqlx::Error> {
+    let mut query = select();
+    query.push(" WHERE TRUE");
+    if let Some(status) = filter.status {
+        query.push(" AND status = ").push_bind(status.as_str());
+    }
+    if let Some(email) = &filter.customer_email {
+        query.push(" AND lower(customer_email) = lower(").push_bind(email).push(")");
+    }
+    if let Some(from) = filter.created_from {
+        query.push(" AND created_at >= ").push_bind(from);
+    }
+    if let Some(to) = filter.created_to {
+        query.push(" AND created_at < ").push_bind(to);
+    }
+    if let Some(before) = before {
+        query.push(" AND id < ").push_bind(before);
+    }
+    query.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    let mut conn = pool.acquire().await?;
+    let rows = query.build().fetch_all(&mut *conn).await?;
+    with_items(&mut conn, rows).await
+}
+
+fn select() -> QueryBuilder<Postgres> {
+    QueryBuilder::new(
+        "SELECT id, reference, customer_name, customer_email, customer_phone, shipping_address, status, total_amount,
+                version, created_at, updated_at
+         FROM orders.orders",
+    )
+}
+
+async fn with_items(conn: &mut PgConnection, rows: Vec<PgRow>) -> Result<Vec<Order>, sqlx::Error> {
+    let mut orders = rows.iter().map(order).collect::<Result<Vec<_>, _>>()?;
+    let ids: Vec<i64> = orders.iter().map(|order| order.id.0).collect();
+    let mut items = items_of(conn, &ids).await?;
+    for order in &mut orders {
+        order.items = items.remove(&order.id).unwrap_or_default();
+    }
+    Ok(orders)
+}
+
+fn order(row: &PgRow) -> Result<Order, sqlx::Error> {
+    let id = OrderId(row.try_get("id")?);
+    Ok(Order {
+        id,
+        order_number: order_number(id),
+        reference: Reference(row.try_get("reference")?),
+        customer_name: row.try_get("customer_name")?,
+        customer_email: row.try_get("customer_email")?,
+        customer_phone: row.try_get("customer_phone")?,
+        shipping_address: row.try_get("shipping_address")?,
+        status: status(row.try_get("status")?)?,
+        total_amount: row.try_get::<Decimal, _>("total_amount")?.into(),
+        items: Vec::new(),
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+        version: row.try_get("version")?,
+    })
+}
+
+/// The lines of many orders, by product id.
+async fn items_of(conn: &mut PgConnection, orders: &[i64]) -> Result<HashMap<OrderId, Vec<OrderItem>>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT id, order_id, product_id, product_name, quantity, price, subtotal
+         FROM orders.order_items WHERE order_id = ANY($1) ORDER BY order_id, product_id",
+        orders
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut items: HashMap<OrderId, Vec<OrderItem>> = HashMap::new();
+    for row in rows {
+        items.entry(OrderId(row.order_id)).or_default().push(OrderItem {
+            id: row.id,
+            product_id: ProductId(row.product_id),
+            product_name: row.product_name,
+            quantity: row.quantity,
+            price: row.price.into(),
+            subtotal: row.subtotal.into(),
+        });
+    }
+    Ok(items)
+}
+
+/// Locks an order until the end of the transaction.
+pub async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<Option<Locked>, sqlx::Error> {
+    let row = sqlx::query!("SELECT reference, status, version FROM orders.orders WHERE id = $1 FOR UPDATE", id.0)
+        .fetch_optional(conn)
+        .await?;
+    row.map(|row| {
+        let status = status(&row.status)?;
+        Ok(Locked { id, reference: Reference(row.reference), status, version: row.version })
+    })
+    .transpose()
+}
+
+/// Locks many orders, in the order of their numbers so that nobody waits in a circle.
+pub async fn lock_by_references(conn: &mut PgConnection, references: &[Uuid]) -> Result<Vec<Locked>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT id, reference, status, version FROM orders.orders WHERE reference = ANY($1) ORDER BY id FOR UPDATE",
+        references
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let status = status(&row.status)?;
+            Ok(Locked { id: OrderId(row.id), reference: Reference(row.reference), status, version: row.version })
+        })
+        .collect()
+}
+
+/// Moves locked orders on and writes their timelines.
+pub async fn set_statuses(conn: &mut PgConnection, changes: &[NewStatus]) -> Result<(), sqlx::Error> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = changes.iter().map(|change| change.id.0).collect();
+    let statuses: Vec<String> = changes.iter().map(|change| change.status.to_string()).collect();
+    sqlx::query!(
+        "UPDATE orders.orders o SET status = c.status
+         FROM unnest($1::bigint[], $2::text[]) AS c (id, status) WHERE o.id = c.id",
+        &ids,
+        &statuses
+    )
+    .execute(&mut *conn)
+    .await?;
+    write_history(conn, changes).await
+}
+
+/// Adds to the timelines.
+pub async fn write_history(conn: &mut PgConnection, changes: &[NewStatus]) -> Result<(), sqlx::Error> {
+    let ids: Vec<i64> = changes.iter().map(|change| change.id.0).collect();
+    let statuses: Vec<String> = changes.iter().map(|change| change.status.to_string()).collect();
+    let actors: Vec<String> = changes.iter().map(|change| change.actor.to_owned()).collect();
+    let reasons: Vec<Option<String>> = changes.iter().map(|change| change.reason.clone()).collect();
+    sqlx::query!(
+        "INSERT INTO orders.order_status_history (order_id, status, actor, reason)
+         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])",
+        &ids,
+        &statuses,
+        &actors,
+        &reasons as &[Option<String>]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The statuses an order went through, oldest first; `None` where there is no such order.
+pub async fn timeline(pool: &PgPool, id: OrderId) -> Result<Option<Vec<TimelineEntry>>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT status, at, actor, reason FROM orders.order_status_history WHERE order_id = $1 ORDER BY id",
+        id.0
+    )
+    .fetch_all(pool)
+    .await?;
+    // Placing writes the first entry in the order's own transaction: without one there is no order.
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    rows.into_iter()
+        .map(|row| Ok(TimelineEntry { status: status(&row.status)?, at: row.at, actor: row.actor, reason: row.reason }))
+        .collect::<Result<Vec<_>, _>>()
+        .map(Some)
+}
+
+/// Waits until every transaction that is writing orders has ended, and lets no other begin until this one ends.
+///
+/// Afterwards a look for an order is final: what is not there by then has missed its deadline. Gives up after two
+/// seconds rather than keep others waiting.
+pub async fn wait_for_writers(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SET LOCAL lock_timeout = '2s'").execute(&mut *conn).await?;
+    sqlx::query!("LOCK TABLE orders.orders IN SHARE MODE").execute(conn).await?;
+    Ok(())
+}
+
+/// Where the orders with these references stand; those that do not exist are left out.
+pub async fn statuses(
+    conn: &mut PgConnection,
+    references: &[Uuid],
+) -> Result<HashMap<Reference, OrderStatus>, sqlx::Error> {
+    let rows = sqlx::query!("SELECT reference, status FROM orders.orders WHERE reference = ANY($1)", references)
+        .fetch_all(conn)
+        .await?;
+    rows.into_iter().map(|row| Ok((Reference(row.reference), status(&row.status)?))).collect()
+}

@@ -1,0 +1,111 @@
+//! The life of a service's process: listen first, get the database ready behind it, end in order.
+
+use crate::config::{ConfigError, ServerConfig};
+use crate::server;
+use crate::shutdown::Shutdown;
+use crate::telemetry::{self, TelemetryError};
+use axum::Router;
+use sqlx::migrate::MigrateError;
+use std::future::Future;
+use std::io::Write;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use utoipa::openapi::OpenApi;
+
+/// Why a service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Logs or metrics cannot be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Address and port.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database's schema is newer than this build, or cannot be brought up to date.
+    #[error("database schema: {0}")]
+    Migrate(#[from] MigrateError),
+    /// The service's own first steps in the database failed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The HTTP client cannot be made.
+    #[error("HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The operating system refused something.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// What runs behind the listener: migrations first, then the starting of relay, consumers and jobs.
+pub type Background = Pin<Box<dyn Future<Output = Result<(), StartError>> + Send>>;
+
+/// Writes the OpenAPI document to standard output.
+pub fn print_openapi(document: &OpenApi) -> ExitCode {
+    let written = document.to_pretty_json().map_err(std::io::Error::from).and_then(|json| {
+        let mut out = std::io::stdout();
+        writeln!(out, "{json}")
+    });
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs a service until SIGTERM or Ctrl-C.
+///
+/// `build` gives the routes, their document and what runs in the background. The routes are served at once, also
+/// while the database is still away; a failure in the background ends the process.
+pub fn run<Build>(config: &ServerConfig, port: u16, build: Build) -> ExitCode
+where
+    Build: AsyncFnOnce(Shutdown) -> Result<(Router, OpenApi, Background), StartError>,
+{
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(StartError::from)
+        .and_then(|runtime| runtime.block_on(serve(config, port, build)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the service ends");
+            // The log may not be set up yet, or may filter errors out.
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve<Build>(config: &ServerConfig, port: u16, build: Build) -> Result<(), StartError>
+where
+    Build: AsyncFnOnce(Shutdown) -> Result<(Router, OpenApi, Background), StartError>,
+{
+    let metrics = telemetry::start(config)?;
+    let shutdown = Shutdown::on_signal()?;
+    let (routes, document, background) = build(shutdown.clone()).await?;
+    let address = (config.bind_address, port).into();
+    let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    tracing::info!(%address, "listening");
+    let patience = Duration::from_secs(config.shutdown_timeout_seconds);
+    let serving = server::serve(listener, server::application(routes, document, metrics), shutdown.token(), patience);
+    let starting = async {
+        match shutdown.token().run_until_cancelled(background).await {
+            Some(Err(error)) => Err(error),
+            Some(Ok(())) | None => {
+                shutdown.token().cancelled().await;
+                Ok(())
+            }
+        }
+    };
+    // The relay and the consumers come to their end while the last requests are answered; what those put into the
+    // outbox is published by another instance or at the next start.
+    tokio::try_join!(async { serving.await.map_err(StartError::from) }, starting)?;
+    shutdown.finish(patience).await;
+    tracing::info!("stopped");
+    Ok(())
+}
