@@ -146,6 +146,9 @@ pub struct ServerConfig {
     /// What to log, in the syntax of tracing-subscriber's filters
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log_filter: String,
+    /// Requests a second that one client address may make to /api/; 0 for no limit
+    #[arg(long, env = "RATE_LIMIT_PER_SECOND", default_value_t = 0)]
+    pub rate_limit_per_second: u32,
     /// Seconds that requests in flight get to finish after SIGTERM
     #[arg(long, env = "SHUTDOWN_TIMEOUT_SECONDS", default_value_t = 25)]
     pub shutdown_timeout_seconds: u64,
@@ -179,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_bad_database_url_is_named_but_not_shown() {
-        let flags = Flags::parse_from(["x", "--database-url", "nonsense:hush"]);
+        let flags = Flags::parse_from(["x", "--database-url", "hush"]);
         let error = flags.database.connect_options().unwrap_err().to_string();
         assert!(error.starts_with("DATABASE_URL: must look like"), "{error}");
         assert!(!error.contains("hush"));

@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod outbox;
 pub mod pagination;
 pub mod problem;
+pub mod rate_limit;
 pub mod relay;
 pub mod schema;
 pub mod server;

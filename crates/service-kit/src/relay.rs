@@ -43,8 +43,10 @@ async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(
     broker.report(LINK, Ok(()));
     // Reading, deleting and the lock share one connection: who loses the lock can do neither.
     let mut conn = database.pool().acquire().await?.detach();
+    let mut at_work = false;
     loop {
-        if lock(&mut conn, outbox).await? {
+        at_work = at_work || lock(&mut conn, outbox).await?;
+        if at_work {
             while publish_batch(&mut conn, &channel, outbox).await? == BATCH {}
         }
         if !connection.status().connected() {
@@ -54,11 +56,10 @@ async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(
     }
 }
 
-/// Takes the service's relay lock, or keeps it: it belongs to the session and goes with it.
+/// Tries to take the service's relay lock, which belongs to the session and goes with it.
 async fn lock(conn: &mut PgConnection, outbox: Outbox) -> Result<bool, sqlx::Error> {
-    let held = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())
-                OR pg_try_advisory_lock(hashtext($1))";
-    sqlx::query_scalar(held).bind(format!("{} relay", outbox.schema.0)).fetch_one(conn).await
+    let name = format!("{} relay", outbox.schema.0);
+    sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtext($1))").bind(name).fetch_one(conn).await
 }
 
 async fn publish_batch(conn: &mut PgConnection, channel: &Channel, outbox: Outbox) -> Result<i64, BrokerError> {

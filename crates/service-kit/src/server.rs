@@ -1,6 +1,7 @@
 //! The HTTP server: what stands around every route of both services, and its graceful end.
 
 use crate::problem::{self, Problem};
+use crate::rate_limit::{self, RateLimit};
 use crate::telemetry;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -10,6 +11,8 @@ use axum::{Router, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::any::Any;
 use std::future::IntoFuture;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -21,18 +24,28 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Puts Swagger UI, the OpenAPI document, `/metrics`, the fallbacks and the common layers around the routes.
-pub fn application(routes: Router, document: OpenApi, metrics: PrometheusHandle) -> Router {
+pub fn application(
+    routes: Router,
+    document: OpenApi,
+    metrics: PrometheusHandle,
+    requests_per_second: Option<NonZeroU32>,
+) -> Router {
     let swagger = SwaggerUi::new("/swagger-ui")
         .url("/api-docs/openapi.json", document)
         .config(Config::default().try_it_out_enabled(true).display_request_duration(true));
-    Router::new()
+    let application = Router::new()
         .merge(routes)
         .merge(swagger)
         .route("/", get(|| async { Redirect::temporary("/swagger-ui/") }))
         .route("/metrics", get(move || async move { render_metrics(&metrics) }))
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+    let application = match requests_per_second {
+        Some(limit) => application.layer(middleware::from_fn_with_state(RateLimit::new(limit), rate_limit::limit)),
+        None => application,
+    };
+    application
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(problem::render))
         .layer(middleware::from_fn(telemetry::observe))
@@ -66,6 +79,7 @@ pub async fn serve(
     patience: Duration,
 ) -> std::io::Result<()> {
     let end = shutdown.clone();
+    let application = application.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, application).with_graceful_shutdown(async move { end.cancelled().await });
     let too_late = async {
         shutdown.cancelled().await;

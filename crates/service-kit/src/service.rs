@@ -8,6 +8,7 @@ use axum::Router;
 use sqlx::migrate::MigrateError;
 use std::future::Future;
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -92,7 +93,9 @@ where
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     tracing::info!(%address, "listening");
     let patience = Duration::from_secs(config.shutdown_timeout_seconds);
-    let serving = server::serve(listener, server::application(routes, document, metrics), shutdown.token(), patience);
+    let limit = NonZeroU32::new(config.rate_limit_per_second);
+    let application = server::application(routes, document, metrics, limit);
+    let serving = server::serve(listener, application, shutdown.token(), patience);
     let starting = async {
         match shutdown.token().run_until_cancelled(background).await {
             Some(Err(error)) => Err(error),

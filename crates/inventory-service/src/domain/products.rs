@@ -57,14 +57,14 @@ impl Product {
         self.stock_quantity <= self.low_stock_threshold
     }
 
-    /// What to announce when it came from `before` to what it is: only the step across the threshold counts.
-    pub fn became_low(&self, before: &Self) -> Option<StockLow> {
-        (self.is_low() && !before.is_low()).then(|| StockLow {
+    /// What to announce when its stock has become low.
+    pub fn low_stock(&self) -> StockLow {
+        StockLow {
             product_id: self.id,
             sku: self.sku.clone(),
             stock_quantity: self.stock_quantity,
             low_stock_threshold: self.low_stock_threshold,
-        })
+        }
     }
 
     /// The stock after `quantity` pieces came in, if that many can be kept.

@@ -1,0 +1,5 @@
+//! Reservations: what is asked for, whether it can be held, and what may become of it.
+
+pub mod changes;
+pub mod holds;
+pub mod requests;

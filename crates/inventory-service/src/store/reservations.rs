@@ -1,0 +1,225 @@
+//! The tables of reservations and their items.
+
+use crate::domain::reservations::holds::Hold;
+use rust_decimal::Decimal;
+use shared_types::reservations::{Reservation, ReservationStatus, ReservedLine, UnknownReservationStatus};
+use shared_types::{Money, ProductId, Reference};
+use sqlx::{PgConnection, PgExecutor};
+use std::collections::HashMap;
+use std::time::Duration;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// When a reservation was held and until when.
+#[derive(Clone, Copy, Debug)]
+pub struct Term {
+    /// When.
+    pub created_at: OffsetDateTime,
+    /// Until when its order must exist.
+    pub expires_at: OffsetDateTime,
+}
+
+/// The reservations with their items, by id.
+pub async fn find(db: impl PgExecutor<'_>, ids: &[Reference]) -> Result<Vec<Reservation>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        ItemRow,
+        "SELECT r.id, r.status, r.created_at, r.expires_at, i.product_id, i.sku, i.name, i.quantity, i.unit_price
+         FROM inventory.reservations r JOIN inventory.reservation_items i ON i.reservation_id = r.id
+         WHERE r.id = ANY($1) ORDER BY r.id, i.product_id",
+        &uuids(ids)
+    )
+    .fetch_all(db)
+    .await?;
+    grouped(rows)
+}
+
+/// A page of the reservations, by id.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    status: Option<ReservationStatus>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Reservation>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        ItemRow,
+        "SELECT r.id, r.status, r.created_at, r.expires_at, i.product_id, i.sku, i.name, i.quantity, i.unit_price
+         FROM (SELECT * FROM inventory.reservations
+               WHERE id > COALESCE($1, '00000000-0000-0000-0000-000000000000')
+                 AND ($2::text IS NULL OR status = $2)
+               ORDER BY id LIMIT $3) r
+         JOIN inventory.reservation_items i ON i.reservation_id = r.id
+         ORDER BY r.id, i.product_id",
+        after,
+        status.map(ReservationStatus::as_str),
+        limit
+    )
+    .fetch_all(db)
+    .await?;
+    grouped(rows)
+}
+
+/// A page of the reservations that are HELD and were so before `before`, by id. The status stands in the statement
+/// so that the index of the held ones serves it, however many others there are.
+pub async fn list_held(
+    db: impl PgExecutor<'_>,
+    before: Option<OffsetDateTime>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Reservation>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        ItemRow,
+        "SELECT r.id, r.status, r.created_at, r.expires_at, i.product_id, i.sku, i.name, i.quantity, i.unit_price
+         FROM (SELECT * FROM inventory.reservations
+               WHERE status = 'HELD' AND created_at < COALESCE($1, 'infinity')
+                 AND id > COALESCE($2, '00000000-0000-0000-0000-000000000000')
+               ORDER BY id LIMIT $3) r
+         JOIN inventory.reservation_items i ON i.reservation_id = r.id
+         ORDER BY r.id, i.product_id",
+        before,
+        after,
+        limit
+    )
+    .fetch_all(db)
+    .await?;
+    grouped(rows)
+}
+
+/// Locks the reservations in the order of their ids; those that do not exist are missing.
+pub async fn lock(conn: &mut PgConnection, ids: &[Reference]) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT id FROM inventory.reservations WHERE id = ANY($1) ORDER BY id FOR UPDATE", &uuids(ids))
+        .fetch_all(conn)
+        .await?;
+    Ok(())
+}
+
+/// Locks the reservations without ever waiting for one: fails where another transaction holds it.
+pub async fn lock_without_waiting(conn: &mut PgConnection, ids: &[Reference]) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT id FROM inventory.reservations WHERE id = ANY($1) FOR UPDATE NOWAIT", &uuids(ids))
+        .fetch_all(conn)
+        .await?;
+    Ok(())
+}
+
+/// Writes the reservations as HELD from now on, by the clock of the database; gives the term of each.
+///
+/// Sorted by id, so that transactions that write the same ones meet in the same order. A released one is held anew;
+/// another that is there already fails on the primary key.
+pub async fn hold(
+    conn: &mut PgConnection,
+    window: Duration,
+    holds: &[Hold],
+) -> Result<HashMap<Reference, Term>, sqlx::Error> {
+    let (anew, new): (Vec<_>, Vec<_>) = holds.iter().map(|hold| (hold.anew, hold.id.0)).partition(|(anew, _)| *anew);
+    let ids = |part: Vec<(bool, Uuid)>| part.into_iter().map(|(_, id)| id).collect::<Vec<_>>();
+    let rows = sqlx::query!(
+        r#"WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now, make_interval(secs => $3) AS reserved_for),
+           again AS (
+               UPDATE inventory.reservations
+               SET status = 'HELD', created_at = clock.now, expires_at = clock.now + clock.reserved_for
+               FROM clock WHERE id = ANY($2) AND status = 'RELEASED'
+               RETURNING id, created_at, expires_at
+           ), new AS (
+               INSERT INTO inventory.reservations (id, status, created_at, expires_at)
+               SELECT id, 'HELD', clock.now, clock.now + clock.reserved_for
+               FROM unnest($1::uuid[]) AS n (id), clock ORDER BY id
+               RETURNING id, created_at, expires_at
+           )
+           SELECT id AS "id!", created_at AS "created_at!", expires_at AS "expires_at!"
+           FROM (SELECT * FROM again UNION ALL SELECT * FROM new) written"#,
+        &ids(new),
+        &ids(anew),
+        window.as_secs_f64()
+    )
+    .fetch_all(conn)
+    .await?;
+    let term = |created_at, expires_at| Term { created_at, expires_at };
+    Ok(rows.into_iter().map(|row| (Reference(row.id), term(row.created_at, row.expires_at))).collect())
+}
+
+/// Writes the items of the reservations; those of one that is held anew get today's names and prices.
+pub async fn write_items(conn: &mut PgConnection, holds: &[Hold]) -> Result<(), sqlx::Error> {
+    let lines = || holds.iter().flat_map(|hold| hold.lines.iter().map(move |line| (hold.id, line)));
+    let ids: Vec<Uuid> = lines().map(|(id, _)| id.0).collect();
+    let product_ids: Vec<i64> = lines().map(|(_, line)| line.product_id.0).collect();
+    let skus: Vec<String> = lines().map(|(_, line)| line.sku.clone()).collect();
+    let names: Vec<String> = lines().map(|(_, line)| line.name.clone()).collect();
+    let quantities: Vec<i32> = lines().map(|(_, line)| line.quantity).collect();
+    let prices: Vec<Decimal> = lines().map(|(_, line)| line.unit_price.decimal()).collect();
+    sqlx::query!(
+        "INSERT INTO inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)
+         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::numeric[])
+         ON CONFLICT (reservation_id, product_id)
+         DO UPDATE SET sku = excluded.sku, name = excluded.name, unit_price = excluded.unit_price",
+        &ids,
+        &product_ids,
+        &skus,
+        &names,
+        &quantities,
+        &prices
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes the status of reservations that the caller has locked.
+pub async fn set_status(
+    conn: &mut PgConnection,
+    statuses: impl IntoIterator<Item = (Reference, ReservationStatus)>,
+) -> Result<(), sqlx::Error> {
+    let (ids, statuses): (Vec<Uuid>, Vec<String>) =
+        statuses.into_iter().map(|(id, status)| (id.0, status.as_str().to_owned())).unzip();
+    sqlx::query!(
+        "UPDATE inventory.reservations r SET status = n.status
+         FROM unnest($1::uuid[], $2::text[]) AS n (id, status) WHERE r.id = n.id",
+        &ids,
+        &statuses
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+struct ItemRow {
+    id: Uuid,
+    status: String,
+    created_at: OffsetDateTime,
+    expires_at: OffsetDateTime,
+    product_id: ProductId,
+    sku: String,
+    name: String,
+    quantity: i32,
+    unit_price: Money,
+}
+
+/// Puts the items of each reservation together; the rows come sorted.
+fn grouped(rows: Vec<ItemRow>) -> Result<Vec<Reservation>, sqlx::Error> {
+    let mut reservations: Vec<Reservation> = Vec::new();
+    for row in rows {
+        let line = ReservedLine {
+            product_id: row.product_id,
+            sku: row.sku,
+            name: row.name,
+            quantity: row.quantity,
+            unit_price: row.unit_price,
+        };
+        match reservations.last_mut() {
+            Some(same) if same.id.0 == row.id => same.items.push(line),
+            _ => reservations.push(Reservation {
+                id: Reference(row.id),
+                status: row
+                    .status
+                    .parse()
+                    .map_err(|error: UnknownReservationStatus| sqlx::Error::Decode(Box::new(error)))?,
+                items: vec![line],
+                created_at: row.created_at,
+                expires_at: row.expires_at,
+            }),
+        }
+    }
+    Ok(reservations)
+}
+
+fn uuids(ids: &[Reference]) -> Vec<Uuid> {
+    ids.iter().map(|id| id.0).collect()
+}
