@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 /// Most pieces in one line.
 const MAX_QUANTITY: i32 = 1_000_000;
 
-/// An order as a client sends it. Every field is optional here, so that all that are missing can be named at once.
+// Every field is optional here, so that all that are missing can be named at once.
+/// An order as a client sends it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceOrder {
