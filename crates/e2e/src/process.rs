@@ -48,6 +48,7 @@ impl Service {
         let child = Command::new(&self.binary)
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME"))
+            .env("NO_COLOR", "1")
             .env("PORT", self.port.to_string())
             .env("BIND_ADDRESS", "127.0.0.1")
             .envs(self.environment.iter().cloned())

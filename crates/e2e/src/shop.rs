@@ -200,7 +200,8 @@ fn closed_port() -> String {
 
 fn own_postgres(folder: &Path) -> Postgres {
     let port = ports::free_port().expect("a free port");
-    Postgres::start(&folder.join("postgres"), port, Durability::ThrowAway).expect("a PostgreSQL").stop_on_drop()
+    // Durable: what was committed must be there after a kill.
+    Postgres::start(&folder.join("postgres"), port, Durability::Durable).expect("a PostgreSQL").stop_on_drop()
 }
 
 fn own_rabbitmq(folder: &Path) -> RabbitMq {

@@ -88,11 +88,6 @@ impl Config {
             concurrency: self.reservation_batches_at_once.into(),
         }
     }
-
-    /// How long requests, and after them the background work, get to finish.
-    pub fn patience(&self) -> Duration {
-        Duration::from_secs(self.server.shutdown_timeout_seconds)
-    }
 }
 
 #[cfg(test)]

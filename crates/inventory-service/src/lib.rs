@@ -1,1 +1,65 @@
-//! x
+//! Inventory-service: owns the products and their stock, and decides under row locks who gets the last piece.
+
+pub mod app;
+pub mod commands;
+pub mod config;
+pub mod consumers;
+pub mod domain;
+pub mod error;
+pub mod http;
+pub mod jobs;
+pub mod store;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::consumers::orders::OrderEvents;
+use service_kit::broker::Broker;
+use service_kit::consumer::Consumer;
+use service_kit::db::Database;
+use service_kit::idempotency::IdempotencyKeys;
+use service_kit::inbox::Inbox;
+use service_kit::outbox::Outbox;
+use service_kit::relay;
+use service_kit::schema::Schema;
+use service_kit::service::{self, Background, StartError};
+use shared_types::topology::INVENTORY_ORDER_EVENTS;
+use std::process::ExitCode;
+
+/// Where the tables of this service stand.
+pub const SCHEMA: Schema = Schema("inventory");
+
+/// Events on their way out.
+pub const OUTBOX: Outbox = Outbox { schema: SCHEMA, source: "/inventory-service" };
+
+/// Events that were dealt with.
+pub const INBOX: Inbox = Inbox(SCHEMA);
+
+/// Answers that are kept for repeats.
+pub const IDEMPOTENCY: IdempotencyKeys = IdempotencyKeys(SCHEMA);
+
+/// Writes the OpenAPI document to standard output.
+pub fn print_openapi() -> ExitCode {
+    service::print_openapi(&http::routes().into_openapi())
+}
+
+/// Runs the service until SIGTERM.
+pub fn run(config: Config) -> ExitCode {
+    service::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
+        let database = Database::connect_lazy(&config.database)?;
+        let broker = Broker::new(&config.broker)?;
+        let app = App::new(&config, database.clone(), broker.clone(), prepared);
+        let (routes, document) = http::routes().with_state(app).split_for_parts();
+        let background = async move {
+            database.migrate(sqlx::migrate!("../../migrations/inventory-service"), SCHEMA).await?;
+            if config.load_sample_data {
+                jobs::load_sample_data(&database).await?;
+            }
+            let consumer = Consumer { queue: INVENTORY_ORDER_EVENTS, schema: SCHEMA, handler: OrderEvents };
+            shutdown.spawn(consumer.run(database.clone(), broker.clone(), shutdown.token()));
+            shutdown.spawn(relay::run(database.clone(), broker, OUTBOX, shutdown.token()));
+            shutdown.spawn(jobs::expire(database, shutdown.token()));
+            Ok::<_, StartError>(())
+        };
+        Ok((routes, document, Box::pin(background) as Background))
+    })
+}

@@ -8,6 +8,7 @@ use service_kit::answer::Answer;
 use service_kit::batcher::Batcher;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
+use service_kit::prepared::Prepared;
 use service_kit::service::StartError;
 
 /// The application state.
@@ -20,14 +21,21 @@ pub struct App {
     /// The queue in front of placement.
     pub placements: Batcher<Placement, Result<Answer, Error>, Error>,
     broker: Broker,
+    prepared: Prepared,
 }
 
 impl App {
     /// Puts the parts together and starts the batcher.
-    pub fn new(config: &Config, db: Database, broker: Broker) -> Result<Self, StartError> {
+    pub fn new(config: &Config, db: Database, broker: Broker, prepared: Prepared) -> Result<Self, StartError> {
         let inventory = InventoryClient::new(config)?;
         let placements = placements::start(config.placement_limits(), db.clone(), inventory.clone());
-        Ok(Self { db, inventory, placements, broker })
+        Ok(Self { db, inventory, placements, broker, prepared })
+    }
+
+    /// Whether PostgreSQL is reached and the schema up to date.
+    pub async fn database_status(&self) -> Result<(), String> {
+        self.db.ping().await?;
+        self.prepared.check()
     }
 
     /// Whether RabbitMQ is reached.

@@ -44,10 +44,10 @@ pub fn print_openapi() -> ExitCode {
 
 /// Runs the service until SIGTERM.
 pub fn run(config: Config) -> ExitCode {
-    service::run(&config.server.clone(), config.port, async move |shutdown| {
+    service::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
-        let app = App::new(&config, database.clone(), broker.clone())?;
+        let app = App::new(&config, database.clone(), broker.clone(), prepared)?;
         let (routes, document) = http::routes().with_state(app.clone()).split_for_parts();
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/order-service"), SCHEMA).await?;

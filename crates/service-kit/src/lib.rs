@@ -15,6 +15,7 @@ pub mod inbox;
 pub mod jobs;
 pub mod outbox;
 pub mod pagination;
+pub mod prepared;
 pub mod problem;
 pub mod rate_limit;
 pub mod relay;

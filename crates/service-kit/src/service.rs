@@ -1,10 +1,11 @@
 //! The life of a service's process: listen first, get the database ready behind it, end in order.
 
 use crate::config::{ConfigError, ServerConfig};
+use crate::prepared::{Prepared, refuse_until_prepared};
 use crate::server;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, TelemetryError};
-use axum::Router;
+use axum::{Router, middleware};
 use sqlx::migrate::MigrateError;
 use std::future::Future;
 use std::io::Write;
@@ -64,7 +65,7 @@ pub fn print_openapi(document: &OpenApi) -> ExitCode {
 /// while the database is still away; a failure in the background ends the process.
 pub fn run<Build>(config: &ServerConfig, port: u16, build: Build) -> ExitCode
 where
-    Build: AsyncFnOnce(Shutdown) -> Result<(Router, OpenApi, Background), StartError>,
+    Build: AsyncFnOnce(Shutdown, Prepared) -> Result<(Router, OpenApi, Background), StartError>,
 {
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -84,30 +85,33 @@ where
 
 async fn serve<Build>(config: &ServerConfig, port: u16, build: Build) -> Result<(), StartError>
 where
-    Build: AsyncFnOnce(Shutdown) -> Result<(Router, OpenApi, Background), StartError>,
+    Build: AsyncFnOnce(Shutdown, Prepared) -> Result<(Router, OpenApi, Background), StartError>,
 {
     let metrics = telemetry::start(config)?;
     let shutdown = Shutdown::on_signal()?;
-    let (routes, document, background) = build(shutdown.clone()).await?;
+    let prepared = Prepared::default();
+    let (routes, document, background) = build(shutdown.clone(), prepared.clone()).await?;
+    let routes = routes.layer(middleware::from_fn_with_state(prepared.clone(), refuse_until_prepared));
     let address = (config.bind_address, port).into();
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     tracing::info!(%address, "listening");
     let patience = Duration::from_secs(config.shutdown_timeout_seconds);
     let limit = NonZeroU32::new(config.rate_limit_per_second);
     let application = server::application(routes, document, metrics, limit);
-    let serving = server::serve(listener, application, shutdown.token(), patience);
+    let serving = server::serve(listener, application, shutdown.signal(), patience);
     let starting = async {
-        match shutdown.token().run_until_cancelled(background).await {
-            Some(Err(error)) => Err(error),
-            Some(Ok(())) | None => {
-                shutdown.token().cancelled().await;
-                Ok(())
+        match background.await {
+            Ok(()) => {
+                prepared.set();
+                std::future::pending().await
             }
+            Err(error) => error,
         }
     };
-    // The relay and the consumers come to their end while the last requests are answered; what those put into the
-    // outbox is published by another instance or at the next start.
-    tokio::try_join!(async { serving.await.map_err(StartError::from) }, starting)?;
+    tokio::select! {
+        outcome = serving => outcome?,
+        error = starting => return Err(error),
+    }
     shutdown.finish(patience).await;
     tracing::info!("stopped");
     Ok(())

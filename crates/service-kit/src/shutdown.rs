@@ -1,4 +1,5 @@
-//! SIGTERM and Ctrl-C, and waiting for what is in flight.
+//! SIGTERM and Ctrl-C, and the order in which things end: first the requests in flight, then the background, which
+//! so gets to publish what the last requests committed.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,9 +7,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Tells every task to come to its end, and knows when all have.
+/// Tells the server and then the background tasks to come to their end, and knows when all have.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
+    signal: CancellationToken,
     token: CancellationToken,
     tasks: TaskTracker,
 }
@@ -18,7 +20,7 @@ impl Shutdown {
     pub fn on_signal() -> std::io::Result<Self> {
         let shutdown = Self::default();
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let token = shutdown.token.clone();
+        let token = shutdown.signal.clone();
         tokio::spawn(async move {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             tracing::info!("shutting down: no new requests, those in flight are finished");
@@ -27,7 +29,12 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// What a task watches to learn that it should end.
+    /// What the server watches to learn that it should take no new requests.
+    pub fn signal(&self) -> CancellationToken {
+        self.signal.clone()
+    }
+
+    /// What a background task watches to learn that it should end.
     pub fn token(&self) -> CancellationToken {
         self.token.clone()
     }
@@ -37,8 +44,9 @@ impl Shutdown {
         self.tasks.spawn(task);
     }
 
-    /// Waits for the tasks to end, at the most for `patience`.
+    /// Tells the background tasks to end and waits for them, at the most for `patience`.
     pub async fn finish(&self, patience: Duration) {
+        self.token.cancel();
         self.tasks.close();
         if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
             tracing::warn!("some background work did not end in time; it is picked up at the next start");

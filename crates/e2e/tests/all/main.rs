@@ -2,3 +2,23 @@
 
 // Tests only: a test that cannot go on says so by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod browser;
+mod crashes;
+mod flow;
+mod idempotency;
+mod messages;
+mod openapi;
+mod order_lists;
+mod order_status;
+mod outages;
+mod placing;
+mod product_lists;
+mod products;
+mod races;
+mod reservation_batches;
+mod reservations;
+mod settling;
+mod stock;
+mod tidy;
+mod web;

@@ -35,7 +35,8 @@ async fn one_bad_reservation_does_not_harm_its_neighbours() {
     assert_eq!(outcomes[1]["body"]["items"], json!([{"productId": HEADSET, "requested": 9, "available": 8}]));
     assert_eq!(outcomes[2]["body"]["type"], "/problems/unknown-product");
     assert_eq!(outcomes[4]["body"]["type"], "/problems/reservation-mismatch");
-    let stock = (shop.database.stock(LAPTOP).await, shop.database.stock(MOUSE).await, shop.database.stock(HEADSET).await);
+    let stock =
+        (shop.database.stock(LAPTOP).await, shop.database.stock(MOUSE).await, shop.database.stock(HEADSET).await);
     assert_eq!(stock, (47, 198, 8));
     assert!(shop.database.texts("SELECT sku FROM inventory.stock_breaches").await.is_empty());
 }
@@ -61,7 +62,7 @@ async fn a_batch_has_its_bounds() {
     shop.inventory().post(BATCH, batch(0)).await.is(400);
     assert_eq!(shop.database.stock(MOUSE).await, 200);
     let outcomes = shop.inventory().post(BATCH, batch(256)).await.is(200).array();
-    let held = outcomes.iter().filter(|outcome| outcome["status"].to_string() == "201").count();
+    let held = outcomes.iter().filter(|outcome| outcome["status"] == 201).count();
     assert_eq!((outcomes.len(), held), (256, 200));
     assert_eq!(shop.database.stock(MOUSE).await, 0);
 }

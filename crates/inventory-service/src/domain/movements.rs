@@ -52,7 +52,7 @@ pub struct Movement {
     #[schema(example = 50)]
     pub delta: i32,
     /// Why.
-    #[schema(inline, example = "RECEIPT")]
+    #[schema(value_type = MovementReason, example = "RECEIPT")]
     pub reason: String,
     /// What it belongs to: a delivery note, an order's reference, a remark.
     #[schema(example = "sample data")]

@@ -101,7 +101,7 @@ impl std::fmt::Display for Shortage {
 
 /// The body that creates or replaces a product.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "sku": "CABLE-001", "name": "USB-C Cable 2 m", "description": "Braided, 100 W",
     "price": 19.90, "stockQuantity": 120, "lowStockThreshold": 20, "active": true

@@ -38,7 +38,7 @@ pub async fn list(
         "SELECT id, sku, name, description, price, stock_quantity, low_stock_threshold, active, created_at,
                 updated_at, version
          FROM inventory.products
-         WHERE deleted_at IS NULL AND id > COALESCE($1, 0)
+         WHERE deleted_at IS NULL AND id > COALESCE($1, 0::bigint)
            AND ($2::boolean IS NULL OR active = $2)
            AND ($3::text IS NULL OR sku = $3)
            AND ($4::text IS NULL OR name ILIKE $4 OR sku ILIKE $4)

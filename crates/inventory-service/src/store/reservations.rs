@@ -44,7 +44,7 @@ pub async fn list(
         ItemRow,
         "SELECT r.id, r.status, r.created_at, r.expires_at, i.product_id, i.sku, i.name, i.quantity, i.unit_price
          FROM (SELECT * FROM inventory.reservations
-               WHERE id > COALESCE($1, '00000000-0000-0000-0000-000000000000')
+               WHERE id > COALESCE($1, '00000000-0000-0000-0000-000000000000'::uuid)
                  AND ($2::text IS NULL OR status = $2)
                ORDER BY id LIMIT $3) r
          JOIN inventory.reservation_items i ON i.reservation_id = r.id
@@ -70,8 +70,8 @@ pub async fn list_held(
         ItemRow,
         "SELECT r.id, r.status, r.created_at, r.expires_at, i.product_id, i.sku, i.name, i.quantity, i.unit_price
          FROM (SELECT * FROM inventory.reservations
-               WHERE status = 'HELD' AND created_at < COALESCE($1, 'infinity')
-                 AND id > COALESCE($2, '00000000-0000-0000-0000-000000000000')
+               WHERE status = 'HELD' AND created_at < COALESCE($1, 'infinity'::timestamptz)
+                 AND id > COALESCE($2, '00000000-0000-0000-0000-000000000000'::uuid)
                ORDER BY id LIMIT $3) r
          JOIN inventory.reservation_items i ON i.reservation_id = r.id
          ORDER BY r.id, i.product_id",
@@ -112,7 +112,7 @@ pub async fn hold(
     let (anew, new): (Vec<_>, Vec<_>) = holds.iter().map(|hold| (hold.anew, hold.id.0)).partition(|(anew, _)| *anew);
     let ids = |part: Vec<(bool, Uuid)>| part.into_iter().map(|(_, id)| id).collect::<Vec<_>>();
     let rows = sqlx::query!(
-        r#"WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now, make_interval(secs => $3) AS reserved_for),
+        r#"WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now, $3::bigint * INTERVAL '1 millisecond' AS reserved_for),
            again AS (
                UPDATE inventory.reservations
                SET status = 'HELD', created_at = clock.now, expires_at = clock.now + clock.reserved_for
@@ -128,7 +128,7 @@ pub async fn hold(
            FROM (SELECT * FROM again UNION ALL SELECT * FROM new) written"#,
         &ids(new),
         &ids(anew),
-        window.as_secs_f64()
+        i64::try_from(window.as_millis()).unwrap_or(i64::MAX)
     )
     .fetch_all(conn)
     .await?;

@@ -17,7 +17,7 @@ pub async fn get_live() -> Health {
     (status = 200, description = "Ready; UP or DEGRADED", body = Health),
     (status = 503, description = "Not ready: PostgreSQL is away", body = Health)))]
 pub async fn get_ready(State(app): State<App>) -> Health {
-    let (database, inventory) = tokio::join!(app.db.ping(), app.inventory.ping());
+    let (database, inventory) = tokio::join!(app.database_status(), app.inventory.ping());
     Health::ready([
         ("postgresql", Dependency::essential(database)),
         ("rabbitmq", Dependency::optional(app.broker_status())),

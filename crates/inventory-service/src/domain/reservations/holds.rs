@@ -148,10 +148,8 @@ fn check(shelf: &Shelf, lines: &[ReservationLine]) -> Result<(), Refusal> {
     if !unknown.is_empty() {
         return Err(Refusal::UnknownProducts(unknown));
     }
-    let short: Vec<_> = lines
-        .iter()
-        .filter_map(|line| shelf.get(&line.product_id)?.stock_minus(line.quantity).err())
-        .collect();
+    let short: Vec<_> =
+        lines.iter().filter_map(|line| shelf.get(&line.product_id)?.stock_minus(line.quantity).err()).collect();
     if short.is_empty() { Ok(()) } else { Err(Refusal::Insufficient(short)) }
 }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 /// A line of a request as it comes in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 #[schema(example = json!({"productId": 1, "quantity": 2}))]
 pub struct LineBody {
     /// The product.
@@ -23,7 +23,6 @@ pub struct LineBody {
 
 /// The body that asks for a reservation: all lines or none.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
 #[schema(example = json!({
     "id": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70",
     "items": [{"productId": 1, "quantity": 1}, {"productId": 2, "quantity": 2}]
@@ -79,7 +78,9 @@ impl ReservationBody {
         match self.items {
             None => errors.add("items", "is required"),
             Some(items) if items.is_empty() => errors.add("items", "must have at least 1 line"),
-            Some(items) if items.len() > MAX_LINES => errors.add("items", format!("must have at most {MAX_LINES} lines")),
+            Some(items) if items.len() > MAX_LINES => {
+                errors.add("items", format!("must have at most {MAX_LINES} lines"))
+            }
             Some(items) => {
                 for (index, line) in items.into_iter().enumerate() {
                     merge(&mut errors, &mut merged, &format!("items[{index}]."), line);
@@ -88,10 +89,7 @@ impl ReservationBody {
         }
         errors.into_result(Wanted {
             id: self.id.unwrap_or_else(Reference::random),
-            lines: merged
-                .into_iter()
-                .map(|(product_id, quantity)| ReservationLine { product_id, quantity })
-                .collect(),
+            lines: merged.into_iter().map(|(product_id, quantity)| ReservationLine { product_id, quantity }).collect(),
             traceparent: None,
         })
     }

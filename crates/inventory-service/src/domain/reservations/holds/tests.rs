@@ -35,10 +35,8 @@ fn wanted(id: u128, lines: &[(i64, i32)]) -> Wanted {
         product_id: Some(*product),
         quantity: Some(i64::from(*quantity)),
     };
-    let body = ReservationBody {
-        id: Some(Reference(Uuid::from_u128(id))),
-        items: Some(lines.iter().map(line).collect()),
-    };
+    let body =
+        ReservationBody { id: Some(Reference(Uuid::from_u128(id))), items: Some(lines.iter().map(line).collect()) };
     body.parse().unwrap()
 }
 

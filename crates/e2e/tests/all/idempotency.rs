@@ -1,0 +1,187 @@
+//! Promise P4: the same `Idempotency-Key` with the same body has one effect and one answer, however many run at once.
+
+use e2e::client::Response;
+use e2e::samples::{HEADSET, LAPTOP, MOUSE, int, order, product};
+use e2e::shop::Shop;
+use serde_json::json;
+
+const ORDERS: &str = "/api/orders";
+
+fn assert_replay(again: &Response, first: &Response) {
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    assert_eq!(again.find_header("location"), first.find_header("location"));
+    assert_eq!(again.find_header("etag"), first.find_header("etag"));
+    assert_eq!(again.header("idempotency-replayed"), "true");
+}
+
+async fn count(shop: &Shop, table: &str) -> i64 {
+    shop.database.number(format!("SELECT COUNT(*) FROM {table}")).await
+}
+
+#[tokio::test]
+async fn a_repeat_gets_the_first_answer_again() {
+    let shop = Shop::open().await;
+    let place = || shop.orders().post(ORDERS, order(&[(LAPTOP, 2)])).key("order-1");
+    let first = place().await.is(201);
+    assert_eq!(first.find_header("idempotency-replayed"), None);
+    assert_replay(&place().await, &first);
+    let id = int(&first.json()["id"]);
+    shop.order_becomes(id, "CONFIRMED").await;
+    assert_replay(&place().await, &first);
+    // Cancelled or not: the answer of the key is the answer of then.
+    shop.orders().post(&format!("{ORDERS}/{id}/cancel"), json!({})).await.is(200);
+    assert_replay(&place().await, &first);
+    assert_eq!(count(&shop, "orders.orders").await, 1);
+    shop.assert_invariants().await;
+    assert_eq!(shop.database.stock(LAPTOP).await, 50);
+}
+
+#[tokio::test]
+async fn white_space_and_quotes_make_no_other_request() {
+    let shop = Shop::plan().without_broker().open().await;
+    let body = order(&[(LAPTOP, 2)]);
+    let first = shop.orders().post(ORDERS, body.clone()).key("order-1").await.is(201);
+    let pretty = serde_json::to_string_pretty(&body).unwrap();
+    let post = shop.orders().call(reqwest::Method::POST, ORDERS).body("application/json", pretty);
+    assert_replay(&post.key("\"order-1\"").await, &first);
+}
+
+#[tokio::test]
+async fn fifty_at_once_make_one_order() {
+    let shop = Shop::plan().pairs(2).open().await;
+    let tasks: Vec<_> = (0..50)
+        .map(|task| {
+            let client = shop.order_services[task % 2].client().clone();
+            tokio::spawn(async move { client.post(ORDERS, order(&[(HEADSET, 1), (MOUSE, 2)])).key("storm").await })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap().is(201));
+    }
+    let first = answers.iter().find(|answer| answer.find_header("idempotency-replayed").is_none());
+    let first = first.unwrap_or(&answers[0]);
+    for answer in &answers {
+        assert_eq!((&answer.text, answer.header("location")), (&first.text, first.header("location")));
+        assert_eq!(answer.header("etag"), first.header("etag"));
+    }
+    let counts = (count(&shop, "orders.orders").await, count(&shop, "inventory.reservations").await);
+    assert_eq!(counts, (1, 1));
+    shop.assert_invariants().await;
+    assert_eq!((shop.database.stock(HEADSET).await, shop.database.stock(MOUSE).await), (7, 198));
+}
+
+#[tokio::test]
+async fn another_body_is_refused() {
+    let shop = Shop::plan().without_broker().open().await;
+    shop.orders().post(ORDERS, order(&[(LAPTOP, 2)])).key("order-1").await.is(201);
+    let mut other_name = order(&[(LAPTOP, 2)]);
+    other_name["customerName"] = json!("Grace Hopper");
+    for body in [order(&[(LAPTOP, 3)]), order(&[(MOUSE, 2)]), other_name] {
+        shop.orders().post(ORDERS, body).key("order-1").await.problem(422, "idempotency-key-reused");
+    }
+    assert_eq!((count(&shop, "orders.orders").await, shop.database.stock(LAPTOP).await), (1, 48));
+}
+
+#[tokio::test]
+async fn other_bodies_at_once_make_one_order() {
+    let shop = Shop::plan().pairs(2).open().await;
+    let tasks: Vec<_> = (0..20)
+        .map(|task| {
+            let client = shop.order_services[task % 2].client().clone();
+            let body = order(&[(MOUSE, 1 + task as i64 % 2)]);
+            tokio::spawn(async move { client.post(ORDERS, body).key("storm").await.status })
+        })
+        .collect();
+    let mut statuses = Vec::new();
+    for task in tasks {
+        statuses.push(task.await.unwrap());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [vec![201; 10], vec![422; 10]].concat());
+    assert_eq!(count(&shop, "orders.orders").await, 1);
+    shop.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_refused_attempt_does_not_burn_the_key() {
+    let shop = Shop::plan().without_broker().open().await;
+    let place = || shop.orders().post(ORDERS, order(&[(HEADSET, 9)])).key("order-1");
+    place().await.problem(409, "insufficient-stock");
+    place().await.problem(409, "insufficient-stock");
+    let add = format!("/api/inventory/products/{HEADSET}/add-stock");
+    shop.inventory().post(&add, json!({"quantity": 1})).await.is(200);
+    let placed = place().await.is(201);
+    assert_replay(&place().await, &placed);
+    assert_eq!(shop.database.stock(HEADSET).await, 0);
+    // Neither does one whose body cannot be taken.
+    shop.orders().post(ORDERS, json!({})).key("order-2").await.is(400);
+    shop.orders().post(ORDERS, order(&[(LAPTOP, 1)])).key("order-2").await.is(201);
+}
+
+#[tokio::test]
+async fn a_key_outlives_the_process() {
+    let mut shop = Shop::open().await;
+    let first = shop.orders().post(ORDERS, order(&[(LAPTOP, 2)])).key("order-1").await.is(201);
+    shop.order_services[0].kill();
+    shop.order_services[0].start().await;
+    let again = shop.orders().post(ORDERS, order(&[(LAPTOP, 2)])).key("order-1").await;
+    assert_replay(&again, &first);
+    shop.assert_invariants().await;
+    assert_eq!(shop.database.stock(LAPTOP).await, 48);
+}
+
+#[tokio::test]
+async fn a_bad_key_is_refused() {
+    let shop = Shop::plan().without_broker().open().await;
+    for key in ["", "\"\"", &"x".repeat(256)] {
+        let refused = shop.orders().post(ORDERS, order(&[(LAPTOP, 1)])).key(key).await;
+        assert_eq!(refused.fields_at_fault(), ["Idempotency-Key"]);
+    }
+    shop.orders().post(ORDERS, order(&[(LAPTOP, 1)])).key(&"x".repeat(255)).await.is(201);
+    assert_eq!(count(&shop, "orders.orders").await, 1);
+}
+
+#[tokio::test]
+async fn stock_is_added_and_reduced_once() {
+    let shop = Shop::plan().inventory_only().open().await;
+    for (call, stock) in [("add-stock", 60), ("reduce-stock", 50)] {
+        let path = format!("/api/inventory/products/{LAPTOP}/{call}");
+        let change = || shop.inventory().post(&path, json!({"quantity": 10})).key("delivery-7");
+        let first = change().await.is(200);
+        assert_replay(&change().await, &first);
+        assert_eq!(shop.database.stock(LAPTOP).await, stock, "the same key on another path is another key");
+        let other = shop.inventory().post(&path, json!({"quantity": 11})).key("delivery-7").await;
+        other.problem(422, "idempotency-key-reused");
+    }
+    let storm: Vec<_> = (0..20)
+        .map(|_| {
+            let client = shop.inventory().clone();
+            let path = format!("/api/inventory/products/{MOUSE}/add-stock");
+            tokio::spawn(async move { client.post(&path, json!({"quantity": 5})).key("storm").await.is(200).text })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for task in storm {
+        answers.push(task.await.unwrap());
+    }
+    answers.dedup();
+    assert_eq!((answers.len(), shop.database.stock(MOUSE).await), (1, 205));
+}
+
+#[tokio::test]
+async fn every_other_post_takes_a_key_too() {
+    let shop = Shop::plan().without_broker().open().await;
+    let create = || shop.inventory().post("/api/inventory/products", product("NEW-1", "1.00", 1)).key("new");
+    let first = create().await.is(201);
+    assert_replay(&create().await, &first);
+    let legacy = json!({"productId": LAPTOP, "quantity": 2});
+    let reserve = || shop.inventory().post("/api/inventory/reserve-stock", legacy.clone()).key("sale");
+    let first = reserve().await.is(200);
+    assert_replay(&reserve().await, &first);
+    assert_eq!(shop.database.stock(LAPTOP).await, 48);
+    let id = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
+    let cancel = || shop.orders().post(&format!("{ORDERS}/{id}/cancel"), json!({"reason": "x"})).key("cancel");
+    let first = cancel().await.is(200);
+    assert_replay(&cancel().await, &first);
+}

@@ -1,0 +1,160 @@
+//! The OpenAPI document of each service: valid in the parts clients stumble over, whole, and the committed one.
+
+use e2e::environment::workspace;
+use e2e::shop::Shop;
+use serde_json::Value;
+
+/// Every operation of the contract (`api.md`), by service.
+const INVENTORY: [&str; 20] = [
+    "delete /api/inventory/products/{id}",
+    "get /api/inventory/products",
+    "get /api/inventory/products/active",
+    "get /api/inventory/products/low-stock",
+    "get /api/inventory/products/{id}",
+    "get /api/inventory/products/{id}/check-stock",
+    "get /api/inventory/products/{id}/movements",
+    "get /api/inventory/reservations",
+    "get /api/inventory/reservations/{id}",
+    "get /health/live",
+    "get /health/ready",
+    "post /api/inventory/products",
+    "post /api/inventory/products/{id}/add-stock",
+    "post /api/inventory/products/{id}/reduce-stock",
+    "post /api/inventory/reservations",
+    "post /api/inventory/reservations/batch",
+    "post /api/inventory/reservations/{id}/commit",
+    "post /api/inventory/reservations/{id}/release",
+    "post /api/inventory/reserve-stock",
+    "put /api/inventory/products/{id}",
+];
+
+const ORDERS: [&str; 11] = [
+    "get /api/orders",
+    "get /api/orders/customer/{email}",
+    "get /api/orders/status/{status}",
+    "get /api/orders/{id}",
+    "get /api/orders/{id}/timeline",
+    "get /health/live",
+    "get /health/ready",
+    "patch /api/orders/{id}/status",
+    "post /api/orders",
+    "post /api/orders/{id}/cancel",
+    "put /api/orders/{id}/status",
+];
+
+struct Operation<'a> {
+    name: String,
+    document: &'a Value,
+}
+
+fn operations(document: &Value) -> Vec<Operation<'_>> {
+    let paths = document["paths"].as_object().unwrap();
+    let methods = paths.iter().flat_map(|(path, item)| item.as_object().unwrap().iter().map(move |it| (path, it)));
+    let mut all: Vec<_> =
+        methods.map(|(path, (method, document))| Operation { name: format!("{method} {path}"), document }).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+async fn documents() -> (Shop, [(&'static str, Value, &'static [&'static str]); 2]) {
+    let shop = Shop::plan().without_broker().open().await;
+    let path = "/api-docs/openapi.json";
+    let orders = shop.orders().get(path).await.is(200).json();
+    let inventory = shop.inventory().get(path).await.is(200).json();
+    (shop, [("order-service", orders, &ORDERS), ("inventory-service", inventory, &INVENTORY)])
+}
+
+#[tokio::test]
+async fn the_committed_document_is_the_served_one() {
+    let (_shop, documents) = documents().await;
+    for (service, document, _) in documents {
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{}", document["openapi"]);
+        let path = format!("docs/openapi/{service}.json");
+        let committed = std::fs::read_to_string(workspace().join(&path)).unwrap_or_default();
+        let committed: Value = serde_json::from_str(&committed).unwrap_or_default();
+        assert!(committed == document, "{path} is not what {service} serves: run `cargo xtask generate`");
+    }
+}
+
+#[tokio::test]
+async fn every_operation_of_the_contract_is_described() {
+    let (_shop, documents) = documents().await;
+    for (service, document, contract) in documents {
+        let operations = operations(&document);
+        let names: Vec<&str> = operations.iter().map(|operation| operation.name.as_str()).collect();
+        let missing: Vec<_> = contract.iter().filter(|wanted| !names.contains(wanted)).collect();
+        assert!(missing.is_empty(), "{service} does not describe {missing:?}");
+        for Operation { name, document } in operations {
+            assert!(document["summary"].is_string(), "{service}: {name} has no summary");
+            assert!(document["operationId"].is_string(), "{service}: {name} has no operationId");
+            let responses = document["responses"].as_object().unwrap();
+            assert!(!responses.is_empty(), "{service}: {name} has no responses");
+            for (status, response) in responses {
+                let described = response["description"].as_str().is_some_and(|text| !text.is_empty());
+                assert!(described, "{service}: {name} {status} has no description");
+                let problem = status.starts_with(['4', '5']) && !name.contains("/health/");
+                let content = &response["content"]["application/problem+json"];
+                assert!(!problem || content.is_object(), "{service}: {name} {status} is no problem");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn operation_ids_and_references_are_sound() {
+    let (_shop, documents) = documents().await;
+    for (service, document, _) in documents {
+        let mut ids: Vec<String> =
+            operations(&document).iter().map(|it| it.document["operationId"].to_string()).collect();
+        let every = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), every, "{service}: an operationId stands twice");
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(document.pointer(reference).is_some(), "{service}: {reference} leads nowhere");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_examples_work_when_tried_out() {
+    let (shop, documents) = documents().await;
+    for (service, document, _) in &documents {
+        let client = if *service == "order-service" { shop.orders() } else { shop.inventory() };
+        for Operation { name, document: operation } in operations(document) {
+            let (method, path) = name.split_once(' ').unwrap();
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            if method != "get" || parameters.iter().any(|it| it["in"] == "path" && it["name"] != "id") {
+                continue;
+            }
+            let Some(id) = parameters.iter().find(|it| it["name"] == "id") else {
+                client.get(path).await.is(if path.contains("check-stock") { 400 } else { 200 });
+                continue;
+            };
+            assert!(!id["example"].is_null(), "{service}: {name} has no example for its id");
+        }
+    }
+    let (_, orders, _) = &documents[0];
+    let schema = &orders["components"]["schemas"]["PlaceOrder"];
+    let example = example_of(orders, schema);
+    let placed = shop.orders().post("/api/orders", example.clone()).await;
+    assert_eq!(placed.status, 201, "{example} {}", placed.text);
+}
+
+/// What Swagger UI makes of a schema: its example, or one put together from those of its parts.
+fn example_of(document: &Value, schema: &Value) -> Value {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return example_of(document, document.pointer(&reference[1..]).unwrap());
+    }
+    if !schema["example"].is_null() {
+        return schema["example"].clone();
+    }
+    match (&schema["properties"], &schema["items"]) {
+        (Value::Object(fields), _) => {
+            Value::Object(fields.iter().map(|(name, it)| (name.clone(), example_of(document, it))).collect())
+        }
+        (_, Value::Object(_)) => Value::Array(vec![example_of(document, &schema["items"])]),
+        _ => Value::Null,
+    }
+}

@@ -1,0 +1,168 @@
+//! Promise P7: RabbitMQ, inventory-service or PostgreSQL goes away, what can go on goes on, and all recovers by itself.
+
+use e2e::poll;
+use e2e::samples::{LAPTOP, MOUSE, int, order};
+use e2e::shop::Shop;
+use serde_json::Value;
+use shared_types::topology::ORDER_RESERVATION_EVENTS;
+use std::time::{Duration, Instant};
+
+const ORDERS: &str = "/api/orders";
+
+/// How fast a request must be refused that cannot be served.
+const FAST: Duration = Duration::from_secs(3);
+
+async fn place_refused_fast(shop: &Shop) {
+    let started = Instant::now();
+    shop.orders().post(ORDERS, order(&[(LAPTOP, 1)])).await.unavailable();
+    assert!(started.elapsed() < FAST, "refused only after {:?}", started.elapsed());
+}
+
+async fn dependency(shop: &Shop, name: &str) -> Value {
+    shop.orders().get("/health/ready").await.json()["dependencies"][name]["status"].clone()
+}
+
+#[tokio::test]
+async fn rabbitmq_goes_and_comes_back() {
+    let mut shop = Shop::plan().own_rabbitmq().open().await;
+    let before = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
+    shop.order_becomes(before, "CONFIRMED").await;
+
+    shop.rabbitmq.as_ref().unwrap().kill().unwrap();
+    shop.order_services[0].ready_as(&["DEGRADED"]).await;
+    shop.inventory_services[0].ready_as(&["DEGRADED"]).await;
+    assert_eq!(dependency(&shop, "rabbitmq").await, "DOWN");
+    for _ in 0..10 {
+        shop.place(&[(MOUSE, 1)]).await;
+    }
+    // A service that starts meanwhile takes orders as well.
+    shop.order_services[0].kill();
+    shop.order_services[0].start().await;
+    shop.order_services[0].ready_as(&["DEGRADED"]).await;
+    for _ in 0..5 {
+        shop.place(&[(MOUSE, 1)]).await;
+    }
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM orders.orders WHERE status = 'PENDING'").await, 15);
+
+    shop.rabbitmq.as_ref().unwrap().restart().unwrap();
+    shop.order_services[0].ready_as(&["UP"]).await;
+    shop.inventory_services[0].ready_as(&["UP"]).await;
+    shop.assert_invariants().await;
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM orders.orders WHERE status = 'CONFIRMED'").await, 16);
+    // Dozens of attempts failed meanwhile; each link said so once.
+    let said = |link: &str| shop.inventory_services[0].log_lines(&["RabbitMQ is not reachable", link]);
+    assert_eq!((said("outbox relay"), said("inventory-service.order-events")), (1, 1));
+    // Once for the kill, and once by the process that was started without a broker.
+    let said = |link: &str| shop.order_services[0].log_lines(&["RabbitMQ is not reachable", link]);
+    assert_eq!((said("outbox relay"), said(ORDER_RESERVATION_EVENTS.name)), (2, 2));
+}
+
+#[tokio::test]
+async fn inventory_service_goes_and_comes_back() {
+    let mut shop = Shop::open().await;
+    let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);
+    shop.inventory_services[0].kill();
+    place_refused_fast(&shop).await;
+    shop.orders().get(&format!("{ORDERS}/{id}")).await.is(200);
+    assert_eq!(shop.orders().get(ORDERS).await.is(200).array().len(), 1);
+    shop.order_services[0].ready_as(&["DEGRADED"]).await;
+    assert_eq!(dependency(&shop, "inventory-service").await, "DOWN");
+    shop.inventory_services[0].start().await;
+    shop.place(&[(LAPTOP, 1)]).await;
+    shop.order_services[0].ready_as(&["UP"]).await;
+    shop.assert_invariants().await;
+    assert_eq!(shop.database.stock(LAPTOP).await, 48);
+}
+
+#[tokio::test]
+async fn inventory_service_hangs_and_comes_back() {
+    let window = "RESERVATION_WINDOW_SECONDS";
+    let plan = Shop::plan().inventory_variable(window, "3").order_variable(window, "3");
+    let shop = plan.order_variable("SETTLE_INTERVAL_SECONDS", "1").open().await;
+    let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);
+    shop.inventory_services[0].pause();
+    tokio::join!(place_refused_fast(&shop), place_refused_fast(&shop), place_refused_fast(&shop));
+    shop.orders().get(&format!("{ORDERS}/{id}")).await.is(200);
+    assert_eq!(shop.orders().get(ORDERS).await.is(200).array().len(), 1);
+    shop.inventory_services[0].resume();
+    shop.place(&[(LAPTOP, 1)]).await;
+    // What was asked for while it hung may have been held when it went on; without an order that stock comes back.
+    poll::eventually("the stock of the refused orders to come back", async || {
+        let held = "SELECT COUNT(*) FROM inventory.reservations WHERE status = 'HELD'";
+        poll::equal((shop.database.number(held).await, shop.database.stock(LAPTOP).await), (0, 48))
+    })
+    .await;
+    shop.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn postgresql_goes_and_comes_back() {
+    let mut shop = Shop::plan().own_postgres().open().await;
+    // It goes in the middle of a rush.
+    let buyers: Vec<_> = (0..60)
+        .map(|_| {
+            let client = shop.orders().clone();
+            tokio::spawn(async move { client.post(ORDERS, order(&[(MOUSE, 1)])).await })
+        })
+        .collect();
+    shop.place(&[(MOUSE, 1)]).await;
+    shop.postgres.as_ref().unwrap().kill().unwrap();
+    let mut promised = Vec::new();
+    for buyer in buyers {
+        let answer = buyer.await.unwrap();
+        if answer.status == 201 {
+            promised.push(int(&answer.json()["id"]));
+        } else {
+            answer.unavailable();
+        }
+    }
+    for service in [&mut shop.order_services[0], &mut shop.inventory_services[0]] {
+        service.ready_as(&["DOWN"]).await;
+        let ready = service.client().get("/health/ready").await.is(503).json();
+        assert_eq!(ready["dependencies"]["postgresql"]["status"], "DOWN", "{ready}");
+        service.live().await.is(200);
+    }
+    place_refused_fast(&shop).await;
+    let started = Instant::now();
+    shop.orders().get(ORDERS).await.unavailable();
+    shop.inventory().get("/api/inventory/products").await.unavailable();
+    assert!(started.elapsed() < 2 * FAST, "refused only after {:?}", started.elapsed());
+
+    shop.postgres.as_ref().unwrap().restart().unwrap();
+    for service in [&mut shop.order_services[0], &mut shop.inventory_services[0]] {
+        service.ready_as(&["UP"]).await;
+    }
+    poll::eventually("orders to be placed again", async || {
+        let answer = shop.orders().post(ORDERS, order(&[(LAPTOP, 1)])).await;
+        if answer.status == 201 { Ok(()) } else { Err(answer.text) }
+    })
+    .await;
+    for id in promised {
+        shop.order_becomes(id, "CONFIRMED").await;
+    }
+    assert!(shop.database.texts("SELECT sku FROM inventory.stock_breaches").await.is_empty());
+}
+
+#[tokio::test]
+async fn services_start_before_their_servers_answer() {
+    let shop = Shop::plan().own_postgres().open().await;
+    let mut shop = shop;
+    for service in shop.order_services.iter_mut().chain(&mut shop.inventory_services) {
+        service.kill();
+    }
+    shop.postgres.as_ref().unwrap().stop().unwrap();
+    for service in shop.order_services.iter_mut().chain(&mut shop.inventory_services) {
+        service.launch();
+    }
+    for service in shop.order_services.iter_mut().chain(&mut shop.inventory_services) {
+        service.ready_as(&["DOWN"]).await;
+        service.live().await.is(200);
+    }
+    place_refused_fast(&shop).await;
+    shop.postgres.as_ref().unwrap().restart().unwrap();
+    for service in shop.order_services.iter_mut().chain(&mut shop.inventory_services) {
+        service.ready_as(&["UP"]).await;
+    }
+    shop.place(&[(LAPTOP, 1)]).await;
+    shop.assert_invariants().await;
+}

@@ -1,0 +1,226 @@
+//! The rules of the house (design, section 3) as tests over the files of the checkout. They need no servers.
+
+use e2e::environment::workspace;
+use std::path::Path;
+
+/// A file of the checkout.
+struct Source {
+    /// Its path from the top of the checkout.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// The lines of code before its tests, numbered, without comments.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let before_tests = self.text.lines().take_while(|line| line.trim() != "#[cfg(test)]");
+        let code = before_tests.map(|line| line.split("//").next().unwrap_or_default());
+        code.enumerate().map(|(index, line)| (index + 1, line))
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.starts_with("crates/e2e/") || self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
+    }
+
+    /// Where any of the words stands in its code.
+    fn with_words(&self, words: &[&str]) -> Vec<String> {
+        let hits = self.code().filter(|(_, line)| words.iter().any(|word| line.contains(word)));
+        hits.map(|(number, line)| format!("{}:{number}: {}", self.path, line.trim())).collect()
+    }
+}
+
+/// Every Rust file below `crates/`.
+fn sources() -> Vec<Source> {
+    let top = workspace().canonicalize().unwrap();
+    let mut found = Vec::new();
+    walk(&top.join("crates"), &mut |path| {
+        if path.extension().is_some_and(|it| it == "rs") {
+            let text = std::fs::read_to_string(path).unwrap();
+            found.push(Source { path: path.strip_prefix(&top).unwrap().display().to_string(), text });
+        }
+    });
+    assert!(found.len() > 50, "the sources were not found");
+    found
+}
+
+/// The files of production code whose path has one of these in it.
+fn production(parts: &[&str]) -> Vec<Source> {
+    let wanted = |source: &Source| !source.is_test() && parts.iter().any(|part| source.path.contains(part));
+    let found: Vec<Source> = sources().into_iter().filter(wanted).collect();
+    assert!(!found.is_empty(), "there is nothing in {parts:?}");
+    found
+}
+
+fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                walk(&path, visit);
+            }
+        } else {
+            visit(&path);
+        }
+    }
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(workspace().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[track_caller]
+fn assert_none(rule: &str, breaches: Vec<String>) {
+    assert!(breaches.is_empty(), "{rule}:\n  {}", breaches.join("\n  "));
+}
+
+#[track_caller]
+fn assert_without(rule: &str, files: &[Source], words: &[&str]) {
+    assert_none(rule, files.iter().flat_map(|file| file.with_words(words)).collect());
+}
+
+#[test]
+fn no_file_has_a_name_that_says_nothing() {
+    let forbidden = ["utils", "helpers", "common", "manager", "service", "factory", "mod"];
+    let named = |source: &Source| {
+        let stem = Path::new(&source.path).file_stem().unwrap().to_string_lossy().into_owned();
+        forbidden.contains(&stem.as_str())
+    };
+    assert_none("such a name hides what is in it", sources().into_iter().filter(named).map(|it| it.path).collect());
+}
+
+#[test]
+fn no_file_is_long() {
+    let long = sources().into_iter().map(|source| (source.text.lines().count(), source.path));
+    let long = long.filter(|(lines, _)| *lines > 400).map(|(lines, path)| format!("{path}: {lines} lines"));
+    assert_none("a file has at most 400 lines", long.collect());
+}
+
+#[test]
+fn every_file_says_why_it_exists() {
+    let silent = sources().into_iter().filter(|source| !source.text.starts_with("//! "));
+    assert_none("the first line is a `//!`", silent.map(|source| source.path).collect());
+}
+
+#[test]
+fn sql_stands_in_the_store_only() {
+    let outside: Vec<Source> = production(&["crates/order-service/src/", "crates/inventory-service/src/"])
+        .into_iter()
+        .filter(|source| !source.path.contains("/src/store/"))
+        .collect();
+    let words = ["sqlx::query", "query!(", "query_as!(", "query_scalar!(", "raw_sql", "query("];
+    let breaches = outside.iter().flat_map(|file| file.with_words(&words)).filter(|line| !line.contains(".query(&"));
+    assert_none("SQL belongs into store/", breaches.collect());
+}
+
+#[test]
+fn transactions_begin_at_the_edges_only() {
+    let edges = ["/src/http/", "/src/consumers", "/src/jobs", "/src/lib.rs", "/src/placements.rs"];
+    let inside: Vec<Source> = production(&["crates/order-service/src/", "crates/inventory-service/src/"])
+        .into_iter()
+        .filter(|source| !edges.iter().any(|edge| source.path.contains(edge)))
+        .collect();
+    assert_without("a transaction begins at an edge", &inside, &["begin()", "begin_with(", ".commit(tr", ".commit(tx"]);
+}
+
+#[test]
+fn production_code_does_not_panic() {
+    let code: Vec<Source> = sources().into_iter().filter(|source| !source.is_test()).collect();
+    let words = [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unreachable!(", "dbg!("];
+    assert_without("errors are answered, not panicked over", &code, &words);
+}
+
+#[test]
+fn no_test_is_ignored() {
+    let word = concat!("#[", "ignore");
+    let ignored = sources().into_iter().filter(|source| source.text.contains(word)).map(|source| source.path);
+    assert_none("a test that does not run proves nothing", ignored.collect());
+}
+
+#[test]
+fn tests_await_conditions() {
+    let word = concat!("sleep", "(");
+    let polls = ["crates/e2e/src/poll.rs", "crates/e2e/src/browser.rs"];
+    let tests = sources().into_iter().filter(|source| source.is_test() && !polls.contains(&source.path.as_str()));
+    assert_none("await a condition instead", tests.flat_map(|source| source.with_words(&[word])).collect());
+}
+
+#[test]
+fn money_is_never_a_float() {
+    let parts = ["crates/shared-types/src/", "-service/src/domain", "-service/src/store", "-service/src/commands"];
+    let floats = production(&parts).into_iter().flat_map(|source| source.with_words(&["f32", "f64"]));
+    // In the document an amount is a number; in the code it is not.
+    let floats = floats.filter(|line| !line.contains("value_type = f64") && !line.contains("value_type = Option<f64>"));
+    assert_none("money is a decimal", floats.collect());
+}
+
+#[test]
+fn the_domain_does_no_io() {
+    let words = ["sqlx", "reqwest", "lapin", "axum", "tokio", "std::fs", "std::net", "std::env", "now_utc("];
+    assert_without("decisions are pure", &production(&["-service/src/domain"]), &words);
+}
+
+#[test]
+fn commands_know_neither_the_network_nor_the_web() {
+    let words = ["reqwest", "lapin", "axum::extract", "axum::http", "axum::Json", "crate::app", "now_utc("];
+    let words = [&words[..], &["InventoryClient", "crate::http", "crate::config"]].concat();
+    assert_without("a command takes a connection, the time and data", &production(&["-service/src/commands"]), &words);
+}
+
+#[test]
+fn nothing_but_the_kit_can_publish() {
+    let services = ["crates/order-service/", "crates/inventory-service/"];
+    assert_without("events leave through the outbox", &production(&services), &["lapin", "basic_publish"]);
+    for service in services {
+        let manifest = read(&format!("{service}Cargo.toml"));
+        assert!(!manifest.contains("lapin"), "{service}Cargo.toml names lapin");
+    }
+}
+
+#[test]
+fn one_service_does_not_read_the_tables_of_the_other() {
+    for (service, other) in [("order-service", "inventory."), ("inventory-service", "orders.")] {
+        let store = production(&[&format!("crates/{service}/src/store")]);
+        let words = ["FROM ", "JOIN ", "INTO ", "UPDATE "].map(|keyword| format!("{keyword}{other}"));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        assert_without("each service has its own tables", &store, &words);
+    }
+}
+
+#[test]
+fn the_readme_names_every_variable() {
+    let readme = read("README.md");
+    let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with('|')).collect();
+    let configs = production(&["src/config.rs"]);
+    let variables = configs.iter().flat_map(|file| {
+        file.text.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next()).map(|name| (name, &file.path))
+    });
+    let mut count = 0;
+    let missing = variables.inspect(|_| count += 1).filter(|(name, _)| !rows.iter().any(|row| row.contains(name)));
+    let missing: Vec<String> = missing.map(|(name, path)| format!("{name} of {path}")).collect();
+    assert!(count > 15, "the variables were not found");
+    assert_none("the table of settings in README.md lacks", missing);
+}
+
+#[test]
+fn what_people_look_for_is_there() {
+    let wanted = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "docker-compose.yml"];
+    let wanted = wanted.into_iter().chain(["database-schema.sql", "docs/openapi/order-service.json"]);
+    let missing =
+        wanted.chain(["docs/openapi/inventory-service.json"]).filter(|path| !workspace().join(path).is_file());
+    assert_none("missing in the checkout", missing.map(str::to_owned).collect());
+}
+
+#[test]
+fn the_schema_holds_every_migration() {
+    let schema = read("database-schema.sql");
+    let top = workspace().canonicalize().unwrap();
+    let mut missing = Vec::new();
+    walk(&top.join("migrations"), &mut |path| {
+        let name = path.strip_prefix(&top).unwrap().display().to_string();
+        let text = std::fs::read_to_string(path).unwrap();
+        if !schema.contains(&name) || !schema.contains(text.trim()) {
+            missing.push(name);
+        }
+    });
+    assert_none("database-schema.sql is old, run `cargo xtask generate`; it lacks", missing);
+}

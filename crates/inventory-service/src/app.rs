@@ -1,0 +1,41 @@
+//! What every request shares. There is no way to publish from here: events leave through the outbox only.
+
+use crate::config::Config;
+use crate::http::reservations::{self, ReservationBatcher};
+use service_kit::broker::Broker;
+use service_kit::db::Database;
+use service_kit::prepared::Prepared;
+use std::time::Duration;
+
+/// The state of the application.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The service's database.
+    pub db: Database,
+    /// Where requests for reservations meet in batches.
+    pub reservations: ReservationBatcher,
+    /// How long a reservation waits for its order.
+    pub window: Duration,
+    broker: Broker,
+    prepared: Prepared,
+}
+
+impl App {
+    /// Puts the parts together and starts the batches.
+    pub fn new(config: &Config, db: Database, broker: Broker, prepared: Prepared) -> Self {
+        let window = config.reservation_window();
+        let reservations = reservations::in_batches(db.clone(), window, config.reservation_limits());
+        Self { db, reservations, window, broker, prepared }
+    }
+
+    /// Whether PostgreSQL is reached and the schema up to date.
+    pub async fn database_status(&self) -> Result<(), String> {
+        self.db.ping().await?;
+        self.prepared.check()
+    }
+
+    /// Whether RabbitMQ is reached.
+    pub fn broker_status(&self) -> Result<(), String> {
+        self.broker.status()
+    }
+}

@@ -1,0 +1,90 @@
+//! Commits, releases and cancels reservations.
+
+use crate::OUTBOX;
+use crate::domain::movements::NewMovement;
+use crate::domain::reservations::changes::{Change, Transition};
+use crate::error::Error;
+use crate::store;
+use service_kit::outbox::Event;
+use shared_types::events::{EventData, ReservationChanged, ReservationCommitted, ReservationReleased};
+use shared_types::reservations::{Reservation, ReservationStatus};
+use shared_types::{ProductId, Reference};
+use sqlx::PgConnection;
+use std::collections::{BTreeMap, BTreeSet};
+use time::OffsetDateTime;
+
+/// Makes the changes in order, giving stock back where it is due. One outcome for each: the reservation as it is
+/// after it, or why nothing changed (there is no such reservation, or its life does not allow it).
+///
+/// The number of statements is the same for one change and for hundreds.
+pub async fn change(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    changes: &[Change],
+) -> Result<Vec<Result<Reservation, Error>>, Error> {
+    let ids: BTreeSet<Reference> = changes.iter().map(|change| change.reference).collect();
+    let ids: Vec<Reference> = ids.into_iter().collect();
+    store::reservations::lock(conn, &ids).await?;
+    let found = store::reservations::find(&mut *conn, &ids).await?;
+    let mut reservations: BTreeMap<Reference, Reservation> = found.into_iter().map(|r| (r.id, r)).collect();
+    let (mut outcomes, mut changed) = (Vec::with_capacity(changes.len()), BTreeMap::new());
+    let (mut returned, mut events) = (Vec::new(), Vec::new());
+    for change in changes {
+        outcomes.push(match reservations.get_mut(&change.reference) {
+            None => Err(Error::ReservationNotFound(change.reference)),
+            Some(reservation) => match change.action.on(reservation.status) {
+                Err(refused) => Err(Error::InvalidTransition(refused)),
+                Ok(Transition::None) => Ok(reservation.clone()),
+                Ok(Transition::To(status)) => {
+                    reservation.status = status;
+                    changed.insert(reservation.id, status);
+                    if status == ReservationStatus::Released {
+                        returned.push(reservation.clone());
+                    }
+                    events.extend(announcement(reservation.id, status, change)?);
+                    Ok(reservation.clone())
+                }
+            },
+        });
+    }
+    if !changed.is_empty() {
+        give_back(conn, &returned).await?;
+        store::reservations::set_status(conn, changed).await?;
+        OUTBOX.enqueue(conn, now, &events).await?;
+    }
+    Ok(outcomes)
+}
+
+fn announcement(reference: Reference, status: ReservationStatus, change: &Change) -> Result<Option<Event>, Error> {
+    let data = ReservationChanged { reference };
+    let event = |event: Result<Event, serde_json::Error>| Ok(Some(event?.caused_by(change.traceparent.clone())));
+    match status {
+        ReservationStatus::Held => Ok(None),
+        ReservationStatus::Committed => event(of(&ReservationCommitted(data))),
+        ReservationStatus::Released => event(of(&ReservationReleased(data))),
+    }
+}
+
+fn of(data: &impl EventData) -> Result<Event, serde_json::Error> {
+    Event::new(data)
+}
+
+/// Gives the stock of the reservations back, also to products that were deleted meanwhile.
+async fn give_back(conn: &mut PgConnection, returned: &[Reservation]) -> Result<(), Error> {
+    if returned.is_empty() {
+        return Ok(());
+    }
+    let lines = || returned.iter().flat_map(|r| r.items.iter().map(move |line| (r.id, line)));
+    let products: BTreeSet<ProductId> = lines().map(|(_, line)| line.product_id).collect();
+    let locked = store::products::lock_stock(conn, &products.into_iter().collect::<Vec<_>>()).await?;
+    let mut stock: BTreeMap<ProductId, i32> = locked.collect();
+    let mut movements = Vec::new();
+    for (reservation, line) in lines() {
+        let Some(balance) = stock.get_mut(&line.product_id) else { continue };
+        *balance = balance.checked_add(line.quantity).ok_or(Error::StockLimit)?;
+        movements.push(NewMovement::of_reservation(reservation, line.product_id, line.quantity, *balance));
+    }
+    store::products::set_stock(conn, stock).await?;
+    store::movements::insert(conn, &movements).await?;
+    Ok(())
+}

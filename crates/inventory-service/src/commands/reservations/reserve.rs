@@ -1,0 +1,92 @@
+//! Holds stock.
+
+use crate::OUTBOX;
+use crate::domain::reservations::holds::{Hold, Plan, Refusal, Shelf, Verdict, decide};
+use crate::domain::reservations::requests::Wanted;
+use crate::error::Error;
+use crate::store;
+use service_kit::outbox::Event;
+use shared_types::reservations::{Reservation, ReservationStatus};
+use shared_types::{ProductId, Reference};
+use sqlx::PgConnection;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+use time::OffsetDateTime;
+
+/// What became of a request to hold stock.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReserveOutcome {
+    /// The stock is held now.
+    Held(Reservation),
+    /// It was held before, for the same request.
+    Repeated(Reservation),
+    /// It is not held, and nothing was written.
+    Refused(Refusal),
+}
+
+/// Holds stock for each request, all lines or none, in the order they came; `window` is how long an order may take.
+///
+/// One outcome for each request. The number of statements is the same for one request and for hundreds.
+pub async fn reserve(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    window: Duration,
+    wanted: &[Wanted],
+) -> Result<Vec<ReserveOutcome>, Error> {
+    let products: BTreeSet<ProductId> = wanted.iter().flat_map(|w| w.lines()).map(|line| line.product_id).collect();
+    let products: Vec<ProductId> = products.into_iter().collect();
+    let locked = store::products::lock(conn, &products).await?;
+    let mut shelf: Shelf = locked.into_iter().map(|product| (product.id, product)).collect();
+    // Looked up once the products are locked: a twin that held them meanwhile has committed by now and is seen.
+    let ids: BTreeSet<Reference> = wanted.iter().map(Wanted::id).collect();
+    let existing = store::reservations::find(&mut *conn, &ids.into_iter().collect::<Vec<_>>()).await?;
+    let plan = decide(&mut shelf, &existing, wanted);
+    let held = write(conn, now, window, &shelf, &plan).await?;
+    let known: HashMap<Reference, Reservation> = existing.into_iter().chain(held).map(|r| (r.id, r)).collect();
+    plan.verdicts
+        .into_iter()
+        .zip(wanted)
+        .map(|(verdict, request)| {
+            let found = || known.get(&request.id()).cloned().ok_or(Error::TwinReservation);
+            match verdict {
+                Verdict::Held => Ok(ReserveOutcome::Held(found()?)),
+                Verdict::Repeated => Ok(ReserveOutcome::Repeated(found()?)),
+                Verdict::Refused(refusal) => Ok(ReserveOutcome::Refused(refusal)),
+            }
+        })
+        .collect()
+}
+
+async fn write(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    window: Duration,
+    shelf: &Shelf,
+    plan: &Plan,
+) -> Result<Vec<Reservation>, Error> {
+    if plan.holds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let anew: Vec<Reference> = plan.holds.iter().filter(|hold| hold.anew).map(|hold| hold.id).collect();
+    if !anew.is_empty() {
+        store::reservations::lock_without_waiting(conn, &anew).await?;
+    }
+    let stock = plan.touched.iter().filter_map(|id| shelf.get(id)).map(|product| (product.id, product.stock_quantity));
+    store::products::set_stock(conn, stock).await?;
+    let terms = store::reservations::hold(conn, window, &plan.holds).await?;
+    store::reservations::write_items(conn, &plan.holds).await?;
+    store::movements::insert(conn, &plan.movements).await?;
+    let low = plan.low.iter().map(|low| Ok(Event::new(&low.event)?.caused_by(low.traceparent.clone())));
+    OUTBOX.enqueue(conn, now, &low.collect::<Result<Vec<_>, Error>>()?).await?;
+    let reservation = |hold: &Hold| {
+        let term = terms.get(&hold.id).ok_or(Error::TwinReservation)?;
+        Ok(Reservation {
+            id: hold.id,
+            status: ReservationStatus::Held,
+            items: hold.lines.clone(),
+            created_at: term.created_at,
+            expires_at: term.expires_at,
+        })
+    };
+    plan.holds.iter().map(reservation).collect()
+}

@@ -1,0 +1,41 @@
+//! Stock that comes in or goes out by hand.
+
+use super::products::announce_low_stock;
+use crate::domain::movements::{NewMovement, StockChange};
+use crate::domain::products::Product;
+use crate::error::Error;
+use crate::store;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+/// Adds pieces to a locked product.
+pub async fn add(conn: &mut PgConnection, product: &Product, change: StockChange) -> Result<Product, Error> {
+    let stock = product.stock_plus(change.quantity).ok_or(Error::StockLimit)?;
+    write(conn, product, stock, change).await
+}
+
+/// Takes pieces from a locked product.
+pub async fn reduce(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    product: &Product,
+    change: StockChange,
+) -> Result<Product, Error> {
+    let stock = product.stock_minus(change.quantity).map_err(Error::Insufficient)?;
+    let after = write(conn, product, stock, change).await?;
+    announce_low_stock(conn, now, product, &after).await?;
+    Ok(after)
+}
+
+async fn write(conn: &mut PgConnection, product: &Product, stock: i32, change: StockChange) -> Result<Product, Error> {
+    let movement = NewMovement {
+        product_id: product.id,
+        delta: stock - product.stock_quantity,
+        reason: change.reason,
+        reference: change.reference,
+        balance_after: stock,
+    };
+    let written = store::products::set_stock(conn, [(product.id, stock)]).await?.pop();
+    store::movements::insert(conn, &[movement]).await?;
+    written.ok_or(Error::ProductNotFound(product.id))
+}

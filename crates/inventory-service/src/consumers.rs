@@ -1,0 +1,3 @@
+//! What inventory-service does when it hears of an order.
+
+pub mod orders;
