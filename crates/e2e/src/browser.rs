@@ -117,7 +117,16 @@ impl Browser {
                 return hit && (element.contains(hit) || hit.contains(element)) ? {{x, y}} : null;
             }})()"
         );
-        let place = self.wait_for(what, &place);
+        let mut before = Value::Null;
+        let place = loop {
+            let now = self.wait_for(what, &place);
+            if now == before {
+                break now;
+            }
+            // Something may still be unfolding; what moves is not clicked either.
+            std::thread::sleep(Duration::from_millis(50));
+            before = now;
+        };
         for kind in ["mousePressed", "mouseReleased"] {
             let event = json!({"type": kind, "x": place["x"], "y": place["y"], "button": "left", "clickCount": 1});
             self.command("Input.dispatchMouseEvent", event);

@@ -33,6 +33,8 @@ impl Service {
     pub fn new(name: impl Into<String>, binary: PathBuf, folder: PathBuf, environment: Vec<(String, String)>) -> Self {
         let (name, port) = (name.into(), ports::free_port().expect("a free port"));
         let log = folder.join(format!("{name}.log"));
+        // What an earlier run left there would be taken for this one's.
+        let _ = std::fs::remove_file(&log);
         let client = Client::new(format!("http://127.0.0.1:{port}"));
         Self { name, binary, environment, port, log, child: None, client }
     }

@@ -25,7 +25,7 @@ pub struct Config {
     #[arg(
         long,
         env = "RESERVATION_WINDOW_SECONDS",
-        default_value_t = 60,
+        default_value_t = 45,
         value_parser = value_parser!(u32).range(1..),
         help_heading = "Reservations"
     )]

@@ -18,10 +18,10 @@ use service_kit::consumer::Consumer;
 use service_kit::db::Database;
 use service_kit::idempotency::IdempotencyKeys;
 use service_kit::inbox::Inbox;
+use service_kit::lifecycle::{self, Background, StartError};
 use service_kit::outbox::Outbox;
 use service_kit::relay;
 use service_kit::schema::Schema;
-use service_kit::service::{self, Background, StartError};
 use shared_types::topology::INVENTORY_ORDER_EVENTS;
 use std::process::ExitCode;
 
@@ -39,12 +39,12 @@ pub const IDEMPOTENCY: IdempotencyKeys = IdempotencyKeys(SCHEMA);
 
 /// Writes the OpenAPI document to standard output.
 pub fn print_openapi() -> ExitCode {
-    service::print_openapi(&http::routes().into_openapi())
+    lifecycle::print_openapi(&http::routes().into_openapi())
 }
 
 /// Runs the service until SIGTERM.
 pub fn run(config: Config) -> ExitCode {
-    service::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
+    lifecycle::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
         let app = App::new(&config, database.clone(), broker.clone(), prepared);

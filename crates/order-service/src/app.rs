@@ -8,8 +8,8 @@ use service_kit::answer::Answer;
 use service_kit::batcher::Batcher;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
+use service_kit::lifecycle::StartError;
 use service_kit::prepared::Prepared;
-use service_kit::service::StartError;
 
 /// The application state.
 #[derive(Clone)]

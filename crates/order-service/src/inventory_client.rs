@@ -67,7 +67,7 @@ impl InventoryClient {
         outcomes.into_iter().map(outcome).collect()
     }
 
-    /// Reservations that have been held since before `before`, oldest first, at the most 200.
+    /// Reservations that have been held since before `before`, at the most 200 of them.
     pub async fn held_before(&self, before: OffsetDateTime) -> Result<Vec<Reservation>, Error> {
         let before = before.format(&Rfc3339).map_err(|error| Error::InventoryAnswer(error.to_string()))?;
         let query = [("status", "HELD"), ("heldBefore", &before), ("limit", "200")];

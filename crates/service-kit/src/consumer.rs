@@ -217,7 +217,8 @@ impl<H: Handler> Consumer<H> {
         reason: &str,
         attempts: u32,
     ) -> Result<(), BrokerError> {
-        let event = RawEvent::parse(&message.data).ok();
+        // Its envelope may be readable although its data is newer than what is known here.
+        let event = serde_json::from_slice::<RawEvent>(&message.data).ok();
         let event_type = event.as_ref().map_or(message.routing_key.as_str(), |event| &event.event_type);
         let statement = "INSERT INTO {schema}.dead_letters (consumer, event_id, event_type, body, reason, attempts)
                          VALUES ($1, $2, $3, $4, $5, $6)";

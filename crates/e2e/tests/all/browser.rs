@@ -42,7 +42,7 @@ async fn an_order_is_placed_by_try_it_out() {
     let inside = |selector: &str| format!("[id='{}'] {selector}", block.as_str().unwrap());
     browser.click("the operation", &inside(".opblock-summary-control"));
     browser.click("the button Execute", &inside("button.execute"));
-    let status = inside(".live-responses-table .response-col_status");
+    let status = inside(".live-responses-table tr.response .response-col_status");
     let answered = browser.wait_for("the answer", &format!("document.querySelector(`{status}`)?.innerText"));
     assert!(answered.as_str().unwrap().starts_with("201"), "{answered}");
     assert_eq!(browser.complaints(), &[] as &[String]);

@@ -33,9 +33,12 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// The database's schema is newer than this build, or cannot be brought up to date.
+    /// A newer build has been at this database.
+    #[error("the database schema is newer than this build: migration {0} is not known here; start a newer build")]
+    SchemaTooNew(i64),
+    /// The database's schema cannot be brought up to date.
     #[error("database schema: {0}")]
-    Migrate(#[from] MigrateError),
+    Migrate(MigrateError),
     /// The service's own first steps in the database failed.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
@@ -45,6 +48,17 @@ pub enum StartError {
     /// The operating system refused something.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl From<MigrateError> for StartError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
+                Self::SchemaTooNew(version)
+            }
+            error => Self::Migrate(error),
+        }
+    }
 }
 
 /// What runs behind the listener: migrations first, then the starting of relay, consumers and jobs.
