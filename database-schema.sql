@@ -312,7 +312,6 @@ WITH sample (sku, name, description, price, stock, threshold) AS (
     INSERT INTO inventory.products (sku, name, description, price, stock_quantity, low_stock_threshold)
     SELECT sku, name, description, price, stock, threshold FROM sample
     WHERE NOT EXISTS (SELECT FROM inventory.products)
-    ON CONFLICT DO NOTHING
     RETURNING id, stock_quantity
 )
 INSERT INTO inventory.stock_movements (product_id, delta, reason, reference, balance_after)

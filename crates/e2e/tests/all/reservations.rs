@@ -40,7 +40,7 @@ async fn stock_is_held_with_names_and_prices() {
     let monitor = &body["items"][1];
     assert_eq!((text(&monitor["sku"]), text(&monitor["name"])), ("MONITOR-001", "Monitor 27 4K"));
     assert_eq!((int(&monitor["quantity"]), monitor["unitPrice"].to_string()), (2, "599.90".to_owned()));
-    assert_eq!(at(&body["expiresAt"]) - at(&body["createdAt"]), time::Duration::seconds(60));
+    assert_eq!(at(&body["expiresAt"]) - at(&body["createdAt"]), time::Duration::seconds(45));
     assert_eq!((shop.database.stock(LAPTOP).await, shop.database.stock(MONITOR).await), (47, 28));
     let movements = format!("/api/inventory/products/{LAPTOP}/movements");
     let movement = &shop.inventory().get(&movements).await.is(200).array()[0];
@@ -165,7 +165,7 @@ async fn held_stock_is_released_once_and_then_not_committed() {
     let anew = shop.inventory().post(RESERVATIONS, reservation(id, &[(LAPTOP, 3), (MOUSE, 2)])).await;
     assert!(matches!(anew.status, 200 | 201), "{} {}", anew.status, anew.text);
     assert_eq!(anew.json()["status"], "HELD");
-    assert!(at(&anew.json()["expiresAt"]) > OffsetDateTime::now_utc() + time::Duration::seconds(50));
+    assert!(at(&anew.json()["expiresAt"]) > OffsetDateTime::now_utc() + time::Duration::seconds(40));
     assert_eq!(shop.database.stock(LAPTOP).await, 47);
     assert_stock_explained(&shop).await;
 }
