@@ -2,12 +2,11 @@
 //!
 //! Everything goes over RabbitMQ's management API, so that the tests share no code with the services.
 
+use crate::afterwards;
 use crate::client::Client;
 use crate::poll;
-use reqwest::Method;
 use serde_json::{Value, json};
 use shared_types::topology::EXCHANGE;
-use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
@@ -105,19 +104,10 @@ impl Drop for TestBroker {
     /// Hundreds of idle quorum queues would slow the tests that come later down.
     fn drop(&mut self) {
         let (management, vhost) = (self.management.clone(), self.vhost.clone());
-        let delete = async move {
-            let path = format!("/api/vhosts/{vhost}");
-            let delete = management.call(Method::DELETE, &path).attempt();
+        afterwards::run(async move {
             // A server of the test's own may be gone by now.
-            let _ = tokio::time::timeout(Duration::from_secs(10), delete).await;
-        };
-        // A runtime cannot wait for another on its own thread.
-        let deleting = std::thread::spawn(move || {
-            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                runtime.block_on(delete);
-            }
+            let _ = management.delete(&format!("/api/vhosts/{vhost}")).attempt().await;
         });
-        let _ = deleting.join();
     }
 }
 

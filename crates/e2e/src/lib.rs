@@ -6,6 +6,7 @@
 // Tests only: a test that cannot go on says so by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod afterwards;
 pub mod broker;
 pub mod browser;
 pub mod client;

@@ -21,6 +21,7 @@ use utoipa_axum::routes;
         license(name = "MIT", identifier = "MIT")
     ),
     servers((url = "/", description = "this service")),
+    security(()),
     tags(
         (name = "products", description = "What can be ordered"),
         (name = "stock", description = "Stock that comes in and goes out, and every movement of it"),

@@ -1,19 +1,26 @@
 //! The whole route table of order-service.
 
+mod documented;
 mod health;
 mod orders;
 mod timeline;
 
 use crate::app::App;
+use service_kit::problem::Problem;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "order-service", description = "Places orders and walks them through their life. Errors are RFC 9457 problems; lists are paginated by `Link` (RFC 8288)."),
+    info(
+        title = "order-service",
+        description = "Places orders and walks them through their life. Errors are RFC 9457 problems; lists are paginated by `Link` (RFC 8288).",
+        license(name = "MIT", identifier = "MIT")
+    ),
     servers((url = "/", description = "This service")),
     security(()),
+    components(schemas(Problem)),
     tags((name = "orders", description = "Orders and their statuses"), (name = "health", description = "For operators"))
 )]
 struct Document;

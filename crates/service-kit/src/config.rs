@@ -144,7 +144,7 @@ pub struct ServerConfig {
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// What to log, in the syntax of tracing-subscriber's filters
-    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    #[arg(long, env = "RUST_LOG", default_value = "info,sqlx::postgres::notice=warn")]
     pub log_filter: String,
     /// Requests a second that one client address may make to /api/; 0 for no limit
     #[arg(long, env = "RATE_LIMIT_PER_SECOND", default_value_t = 0)]

@@ -38,7 +38,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             if !inner.is_data() || path == "." {
                 return malformed(inner);
             }
-            Problem::validation(FieldErrors::one(path, without_position(&inner.to_string())))
+            Problem::validation(FieldErrors::one(path, in_plain_words(&inner.to_string())))
         })?;
         json.end().map_err(malformed)?;
         Ok(Self(value))
@@ -55,9 +55,10 @@ fn malformed(error: impl std::fmt::Display) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "malformed-json", "Malformed JSON", error)
 }
 
-/// The path already says where; line and column would only repeat it.
-fn without_position(message: &str) -> &str {
-    message.split(" at line ").next().unwrap_or(message)
+/// Without line and column, as the path already says where, and without the names of our types.
+fn in_plain_words(message: &str) -> String {
+    let message = message.split(" at line ").next().unwrap_or(message);
+    message.replace("invalid type:", "has the wrong type:").replace("expected i64", "expected a whole number")
 }
 
 /// Path parameters. One that cannot be read is a 400.

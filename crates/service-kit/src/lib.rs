@@ -8,6 +8,7 @@ pub mod broker;
 pub mod config;
 pub mod consumer;
 pub mod db;
+pub mod documented;
 pub mod extract;
 pub mod health;
 pub mod idempotency;

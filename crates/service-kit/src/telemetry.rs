@@ -6,6 +6,7 @@ use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal;
 use std::time::Instant;
 use tracing::Instrument;
 use tracing_subscriber::EnvFilter;
@@ -13,6 +14,9 @@ use uuid::Uuid;
 
 /// Upper bounds of the latency histogram, in seconds.
 const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+/// Upper bounds of the histograms of batch sizes.
+const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 tokio::task_local! {
     static TRACEPARENT: String;
@@ -39,7 +43,9 @@ pub enum TelemetryError {
 
 /// Sets up the log and the metrics of the process; gives what `/metrics` is rendered from.
 pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> {
-    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(&config.log_filter)?);
+    let log = tracing_subscriber::fmt()
+        .with_ansi(std::io::stdout().is_terminal())
+        .with_env_filter(EnvFilter::try_new(&config.log_filter)?);
     match config.log_format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
@@ -47,6 +53,7 @@ pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> 
     .map_err(TelemetryError::Log)?;
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &LATENCY_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Suffix("_batch_size".to_owned()), &BATCH_BUCKETS)?
         .install_recorder()?;
     Ok(metrics)
 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 /// An amount in the shop's currency, in units with two decimals (`2499.99`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, ToSchema)]
-#[schema(value_type = f64, example = 2499.99)]
+#[schema(value_type = f64, format = "decimal", example = 2499.99)]
 pub struct Money(Decimal);
 
 /// Why a number is no amount of money.

@@ -1,12 +1,12 @@
 //! The history of a product's stock.
 
-use super::documented::{Invalid, NotFound, Paged, Unavailable};
 use crate::app::App;
 use crate::domain::movements::Movement;
 use crate::error::Error;
 use crate::store;
 use axum::extract::State;
 use axum::response::Response;
+use service_kit::documented::{Invalid, NotFound, Paged, Unavailable};
 use service_kit::extract::Path;
 use service_kit::pagination::Page;
 use shared_types::ProductId;

@@ -1,8 +1,6 @@
 //! The calls about products.
 
-use super::documented::{
-    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, SkuTaken, Unavailable,
-};
+use super::documented::SkuTaken;
 use crate::app::App;
 use crate::domain::products::{Product, ProductBody, ProductFilter};
 use crate::error::Error;
@@ -12,6 +10,9 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use service_kit::answer::{Answer, check_if_match};
+use service_kit::documented::{
+    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
+};
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::pagination::Page;

@@ -2,9 +2,7 @@
 
 pub mod batch;
 
-use super::documented::{
-    AlreadyOther, Insufficient, Invalid, InvalidBody, Keyed, NotFound, Paged, Unavailable, Unprocessable,
-};
+use super::documented::{AlreadyOther, Unprocessable};
 use crate::app::App;
 use crate::commands::reservations::{ReserveOutcome, change, reserve};
 use crate::domain::reservations::changes::{Action, Change};
@@ -17,6 +15,7 @@ use serde::Deserialize;
 use service_kit::answer::Answer;
 use service_kit::batcher::{Batcher, Limits};
 use service_kit::db::Database;
+use service_kit::documented::{Insufficient, Invalid, InvalidBody, Keyed, NotFound, Paged, Unavailable};
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::pagination::Page;

@@ -1,9 +1,6 @@
 //! Stock that comes in and goes out by hand, and whether there is enough.
 
-use super::documented::{
-    Changed, IfMatch, Insufficient, Invalid, InvalidBody, KeyReused, Keyed, NotFound, StockLimitOrKeyReused,
-    Unavailable,
-};
+use super::documented::StockLimitOrKeyReused;
 use crate::app::App;
 use crate::domain::movements::StockChangeBody;
 use crate::domain::products::Product;
@@ -13,6 +10,9 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use service_kit::answer::{Answer, check_if_match};
+use service_kit::documented::{
+    Changed, IfMatch, Insufficient, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Unavailable,
+};
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::validation::FieldErrors;

@@ -1,5 +1,6 @@
 //! Orders: place, look, change.
 
+use super::documented::{NotAllowed, UnknownProductOrKeyReused};
 use crate::IDEMPOTENCY;
 use crate::app::App;
 use crate::commands::orders::change_status as command;
@@ -12,10 +13,12 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use service_kit::answer::{Answer, check_if_match};
+use service_kit::documented::{
+    Changed, IfMatch, IfNoneMatch, Insufficient, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
+};
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::pagination::Page;
-use service_kit::problem::Problem;
 use service_kit::validation::FieldErrors;
 use shared_types::{OrderId, OrderStatus};
 use std::time::Duration;
@@ -30,15 +33,10 @@ const PLACEMENT_PATIENCE: Duration = Duration::from_millis(2800);
 ///
 /// With an `Idempotency-Key` a repeat gets the first answer again. Prices are those of the moment of sale.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = PlaceOrder,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of the request safe")),
+    params(Keyed),
     responses(
         (status = 201, description = "Placed", body = Order, headers(("Location" = String, description = "Path of the order"), ("ETag" = String, description = "Its version"))),
-        (status = 400, description = "Invalid input, every field named", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Insufficient stock, the short lines named", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Body larger than 1 MiB", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Body is not JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "Unknown product, or the key was used for another request", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Try again after `Retry-After` seconds", body = Problem, content_type = "application/problem+json")))]
+        InvalidBody, Insufficient, UnknownProductOrKeyReused, Unavailable))]
 pub async fn place_order(
     State(app): State<App>,
     key: IdempotencyKey,
@@ -96,12 +94,10 @@ impl ListFilter {
 
 /// Orders, newest first.
 #[utoipa::path(get, path = "/api/orders", tag = "orders",
-    params(ListFilter,
-        ("limit" = Option<i64>, Query, description = "Rows of the page, 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "Where the page begins, from the `Link` header")),
+    params(ListFilter, Paged),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
-        (status = 400, description = "Invalid filter", body = Problem, content_type = "application/problem+json")))]
+        Invalid, Unavailable))]
 pub async fn list_orders(
     State(app): State<App>,
     page: Page,
@@ -112,12 +108,10 @@ pub async fn list_orders(
 
 /// Orders of one status, newest first.
 #[utoipa::path(get, path = "/api/orders/status/{status}", tag = "orders",
-    params(("status" = OrderStatus, Path, description = "The status"),
-        ("limit" = Option<i64>, Query, description = "Rows of the page, 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "Where the page begins, from the `Link` header")),
+    params(("status" = OrderStatus, Path, description = "The status"), Paged),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
-        (status = 400, description = "No such status", body = Problem, content_type = "application/problem+json")))]
+        Invalid, Unavailable))]
 pub async fn list_orders_by_status(
     State(app): State<App>,
     page: Page,
@@ -129,12 +123,10 @@ pub async fn list_orders_by_status(
 
 /// Orders of one customer, newest first, whatever the case of the address.
 #[utoipa::path(get, path = "/api/orders/customer/{email}", tag = "orders",
-    params(("email" = String, Path, description = "The customer's e-mail address", example = "ada@example.com"),
-        ("limit" = Option<i64>, Query, description = "Rows of the page, 1 to 200, 50 by default"),
-        ("cursor" = Option<String>, Query, description = "Where the page begins, from the `Link` header")),
+    params(("email" = String, Path, description = "The customer's e-mail address", example = "ada@example.com"), Paged),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
-        (status = 400, description = "Invalid cursor or limit", body = Problem, content_type = "application/problem+json")))]
+        Invalid, Unavailable))]
 pub async fn list_orders_by_customer(
     State(app): State<App>,
     page: Page,
@@ -150,13 +142,11 @@ async fn list(app: &App, page: &Page, filter: &Filter) -> Result<Response, Error
 
 /// One order.
 #[utoipa::path(get, path = "/api/orders/{id}", tag = "orders",
-    params(("id" = i64, Path, description = "Number of the order", example = 1),
-        ("If-None-Match" = Option<String>, Header, description = "The ETag the client has")),
+    params(("id" = i64, Path, description = "Number of the order", example = 1), IfNoneMatch),
     responses(
         (status = 200, description = "The order", body = Order, headers(("ETag" = String, description = "Its version"))),
         (status = 304, description = "The client has this version"),
-        (status = 400, description = "The id is no number", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json")))]
+        Invalid, NotFound, Unavailable))]
 pub async fn get_order(State(app): State<App>, Path(id): Path<OrderId>, headers: HeaderMap) -> Result<Response, Error> {
     let order = orders::find(&mut *app.db.pool().acquire().await?, id).await?.ok_or(Error::UnknownOrder(id))?;
     Ok(Answer::ok(&order)?.with_version(order.version).unless_known(&headers))
@@ -179,14 +169,10 @@ impl ChangeStatus {
 
 /// Moves an order on. Forwards is allowed, also skipping; the same status again changes nothing.
 #[utoipa::path(method(put, patch), path = "/api/orders/{id}/status", tag = "orders", request_body = ChangeStatus,
-    params(("id" = i64, Path, description = "Number of the order", example = 1),
-        ("If-Match" = Option<String>, Header, description = "The ETag the order must have")),
+    params(("id" = i64, Path, description = "Number of the order", example = 1), IfMatch),
     responses(
         (status = 200, description = "The order", body = Order, headers(("ETag" = String, description = "Its version"))),
-        (status = 400, description = "No such status", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The life of an order does not allow it", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "The order has changed", body = Problem, content_type = "application/problem+json")))]
+        InvalidBody, NotFound, NotAllowed, Changed, Unavailable))]
 pub async fn change_status(
     State(app): State<App>,
     Path(id): Path<OrderId>,
@@ -213,16 +199,10 @@ pub struct CancelOrder {
 
 /// Calls an order off before it is shipped; its stock comes back. Cancelling again changes nothing.
 #[utoipa::path(post, path = "/api/orders/{id}/cancel", tag = "orders", request_body = Option<CancelOrder>,
-    params(("id" = i64, Path, description = "Number of the order", example = 1),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat of the request safe"),
-        ("If-Match" = Option<String>, Header, description = "The ETag the order must have")),
+    params(("id" = i64, Path, description = "Number of the order", example = 1), Keyed, IfMatch),
     responses(
         (status = 200, description = "The order", body = Order, headers(("ETag" = String, description = "Its version"))),
-        (status = 400, description = "Invalid input", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is shipped or delivered", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "The order has changed", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The key was used for another request", body = Problem, content_type = "application/problem+json")))]
+        InvalidBody, NotFound, NotAllowed, Changed, KeyReused, Unavailable))]
 pub async fn cancel_order(
     State(app): State<App>,
     Path(id): Path<OrderId>,

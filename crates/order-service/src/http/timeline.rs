@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::store::orders;
 use axum::Json;
 use axum::extract::State;
+use service_kit::documented::{Invalid, NotFound, Unavailable};
 use service_kit::extract::Path;
-use service_kit::problem::Problem;
 use shared_types::OrderId;
 
 /// Every status the order came to, oldest first.
@@ -15,8 +15,7 @@ use shared_types::OrderId;
     params(("id" = i64, Path, description = "Number of the order", example = 1)),
     responses(
         (status = 200, description = "The timeline", body = [TimelineEntry]),
-        (status = 400, description = "The id is no number", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json")))]
+        Invalid, NotFound, Unavailable))]
 pub async fn get_timeline(State(app): State<App>, Path(id): Path<OrderId>) -> Result<Json<Vec<TimelineEntry>>, Error> {
     orders::timeline(app.db.pool(), id).await?.map(Json).ok_or(Error::UnknownOrder(id))
 }

@@ -1,0 +1,91 @@
+//! Headers, parameters and problems that many calls share, for the OpenAPI document only.
+
+use utoipa::IntoParams;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+
+/// The page of a list.
+#[derive(IntoParams, Debug)]
+#[into_params(parameter_in = Query)]
+pub struct Paged {
+    /// Rows of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    pub limit: Option<i64>,
+    /// Where the page begins; taken from the `Link` header of the page before.
+    pub cursor: Option<String>,
+}
+
+/// A call that may be repeated with the same key.
+#[derive(IntoParams, Debug)]
+#[into_params(parameter_in = Header)]
+pub struct Keyed {
+    /// Makes repeating the call safe: the same key and body give the same answer once.
+    #[param(rename = "Idempotency-Key", max_length = 255)]
+    pub idempotency_key: Option<String>,
+}
+
+/// A write that may be bound to a version.
+#[derive(IntoParams, Debug)]
+#[into_params(parameter_in = Header)]
+pub struct IfMatch {
+    /// The ETag that the resource must still have, else 412.
+    #[param(rename = "If-Match")]
+    pub if_match: Option<String>,
+}
+
+/// A read that may be left out.
+#[derive(IntoParams, Debug)]
+#[into_params(parameter_in = Header)]
+pub struct IfNoneMatch {
+    /// The ETag that the client has already: 304 if it is still the same.
+    #[param(rename = "If-None-Match")]
+    pub if_none_match: Option<String>,
+}
+
+/// Declares answers for the OpenAPI document: `Name { "409": "why" }`, each with a [`Problem`](crate::problem::Problem).
+#[macro_export]
+macro_rules! documented_problems {
+    ($($(#[$doc:meta])* $name:ident { $($status:literal: $description:literal),+ })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
+                std::collections::BTreeMap::from(
+                    [$(($status.to_owned(), $crate::documented::problem($description))),+]
+                )
+            }
+        }
+    )*};
+}
+
+/// An answer with a problem, for [`documented_problems`](crate::documented_problems).
+pub fn problem(description: &str) -> RefOr<Response> {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description(description).content("application/problem+json", content).build().into()
+}
+
+documented_problems! {
+    /// Parameters at fault.
+    Invalid { "400": "the input is at fault; `errors` names every field" }
+    /// A body at fault.
+    InvalidBody {
+        "400": "the input is at fault; `errors` names every field",
+        "413": "the body is longer than 1 MiB",
+        "415": "the body is not application/json"
+    }
+    /// No such thing.
+    NotFound { "404": "it does not exist" }
+    /// Too little stock.
+    Insufficient { "409": "there is too little stock; `items` says of what" }
+    /// Another version.
+    Changed { "412": "it has changed since its ETag was given out" }
+    /// A key that belongs to another request.
+    KeyReused { "422": "the Idempotency-Key was used before, with another body" }
+    /// What is nobody's fault who asks.
+    Unavailable {
+        "429": "too many requests; try again after `Retry-After` seconds (only where a limit is configured)",
+        "500": "an unexpected error; it is in the log under the request's x-request-id",
+        "503": "something is away or busy; try again after `Retry-After` seconds"
+    }
+}
