@@ -3,6 +3,7 @@
 // Tests only: a test that cannot go on says so by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod asyncapi;
 mod browser;
 mod crashes;
 mod flow;
@@ -18,6 +19,7 @@ mod products;
 mod races;
 mod reservation_batches;
 mod reservations;
+mod retries;
 mod settling;
 mod stock;
 mod tidy;

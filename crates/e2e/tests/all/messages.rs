@@ -93,6 +93,28 @@ async fn a_creation_delivered_again_commits_once() {
 }
 
 #[tokio::test]
+async fn an_event_whose_id_was_seen_is_skipped_whatever_it_says() {
+    let shop = Shop::open().await;
+    let hold = async || {
+        let id = Uuid::now_v7();
+        shop.inventory().post("/api/inventory/reservations", reservation(id, &[(MOUSE, 1)])).await.is(201);
+        id.to_string()
+    };
+    let (first, second) = (hold().await, hold().await);
+    let seen = created(7, &first);
+    publish(&shop, &seen).await;
+    shop.reservation_becomes(&first, "COMMITTED").await;
+    let mut same_id = created(8, &second);
+    same_id["id"] = seen["id"].clone();
+    publish(&shop, &same_id).await;
+    let last = created(7, &first);
+    publish(&shop, &last).await;
+    dealt_with(&shop, "inventory", &[&last]).await;
+    let found = shop.inventory().get(&format!("/api/inventory/reservations/{second}")).await.is(200).json();
+    assert_eq!(found["status"], "HELD");
+}
+
+#[tokio::test]
 async fn cancelled_before_created_ends_released() {
     let shop = Shop::open().await;
     let id = Uuid::now_v7();

@@ -1,4 +1,4 @@
-//! The rules of the house (design, section 3) as tests over the files of the checkout. They need no servers.
+//! The rules of the house as tests over the files of the checkout. They need no servers.
 
 use e2e::environment::workspace;
 use std::path::Path;

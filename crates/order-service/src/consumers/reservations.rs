@@ -6,6 +6,7 @@ use service_kit::consumer::Handler;
 use shared_types::Reference;
 use shared_types::events::{EventData, RawEvent, ReservationChanged, ReservationCommitted};
 use sqlx::PgConnection;
+use std::collections::HashMap;
 use time::OffsetDateTime;
 
 /// Confirms the order whose stock is committed.
@@ -16,10 +17,12 @@ impl Handler for ReservationEvents {
     type Error = Error;
 
     async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<(), Error> {
-        let mut committed: Vec<Reference> = Vec::new();
+        let mut committed: HashMap<Reference, Option<String>> = HashMap::new();
         for event in events {
             match event.event_type.as_str() {
-                ReservationCommitted::TYPE => committed.push(event.data::<ReservationChanged>()?.reference),
+                ReservationCommitted::TYPE => {
+                    committed.insert(event.data::<ReservationChanged>()?.reference, event.traceparent.clone());
+                }
                 other => return Err(Error::UnexpectedEvent(other.to_owned())),
             }
         }
