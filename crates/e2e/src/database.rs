@@ -1,8 +1,8 @@
 //! A database of its own for each test, and direct looks into it.
 
-use crate::afterwards;
+use crate::{afterwards, poll};
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -67,6 +67,23 @@ impl TestDatabase {
         let sql = sql.into();
         let done = sqlx::query(AssertSqlSafe(sql.clone())).execute(&self.pool).await;
         done.unwrap_or_else(|error| panic!("{sql}: {error}")).rows_affected()
+    }
+
+    /// Runs a statement that takes a lock, which is held until the transaction is rolled back.
+    pub async fn lock(&self, statement: impl Into<String>) -> Transaction<'static, Postgres> {
+        let mut lock = self.pool.begin().await.expect("a transaction");
+        sqlx::query(AssertSqlSafe(statement.into())).execute(&mut *lock).await.expect("a lock");
+        lock
+    }
+
+    /// Waits until somebody waits for a lock.
+    pub async fn somebody_waits(&self) {
+        let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+                       WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        poll::eventually("somebody to wait for a lock", async || {
+            if self.number(waiting).await > 0 { Ok(()) } else { Err("nobody does".to_owned()) }
+        })
+        .await;
     }
 
     /// The stock of a product.

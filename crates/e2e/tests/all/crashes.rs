@@ -4,7 +4,6 @@ use e2e::client::Response;
 use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, int, order};
 use e2e::shop::{Plan, Shop};
-use sqlx::Connection;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -110,25 +109,34 @@ async fn both_services_die_again_and_again() {
     assert_settled(&shop).await;
 }
 
+#[tokio::test]
+async fn a_message_that_was_worked_on_in_a_crash_comes_again() {
+    let mut shop = Shop::open().await;
+    for schema in ["inventory", "orders"] {
+        let lock = shop.database.lock(format!("LOCK TABLE {schema}.inbox IN EXCLUSIVE MODE")).await;
+        let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);
+        shop.database.somebody_waits().await;
+        let services = if schema == "orders" { &mut shop.order_services } else { &mut shop.inventory_services };
+        services[0].kill();
+        lock.rollback().await.unwrap();
+        services[0].start().await;
+        // Well before the settling job looks after it.
+        shop.order_becomes(id, "CONFIRMED").await;
+    }
+    shop.assert_invariants().await;
+}
+
 /// Places orders that wait for a row lock in the database, asks a service to end meanwhile, and lets go of the lock
 /// when the service has heard it.
 async fn end_while_placing(end: impl Fn(&Shop) -> &e2e::process::Service) -> (Shop, Vec<Response>) {
     let shop = Shop::plan().order_variable("INVENTORY_TIMEOUT_MS", "2500").open().await;
-    let mut conn = sqlx::PgConnection::connect(shop.database.url()).await.unwrap();
-    let mut lock = conn.begin().await.unwrap();
-    let statement = "SELECT id FROM inventory.products WHERE id = 1 FOR UPDATE";
-    sqlx::query(statement).execute(&mut *lock).await.unwrap();
+    let lock = shop.database.lock("SELECT id FROM inventory.products WHERE id = 1 FOR UPDATE").await;
     let place = || {
         let client = shop.orders().clone();
         tokio::spawn(async move { client.post(ORDERS, order(&[(LAPTOP, 1)])).await })
     };
     let placing: Vec<_> = (0..10).map(|_| place()).collect();
-    poll::eventually("the orders to wait for the lock", async || {
-        let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
-                       AND datname = current_database()";
-        if shop.database.number(waiting).await > 0 { Ok(()) } else { Err("nobody waits".to_owned()) }
-    })
-    .await;
+    shop.database.somebody_waits().await;
     // Connections are taken in the order in which they were opened: behind these, the ten have arrived.
     for _ in 0..3 {
         shop.order_services[0].live().await.is(200);

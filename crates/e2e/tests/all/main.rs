@@ -3,7 +3,9 @@
 // Tests only: a test that cannot go on says so by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod announcements;
 mod asyncapi;
+mod batches;
 mod browser;
 mod crashes;
 mod flow;

@@ -4,7 +4,6 @@ use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, int, order, reservation, text};
 use e2e::shop::{Plan, Shop};
 use serde_json::json;
-use sqlx::Connection;
 use uuid::Uuid;
 
 /// A window of two seconds, looked at every second, and nothing heard by message.
@@ -49,9 +48,7 @@ async fn stock_of_a_cancelled_order_goes_back_though_its_message_was_lost() {
 #[tokio::test]
 async fn an_order_that_comes_too_late_is_refused() {
     let shop = short_window().open().await;
-    let mut conn = sqlx::PgConnection::connect(shop.database.url()).await.unwrap();
-    let mut lock = conn.begin().await.unwrap();
-    sqlx::query("LOCK TABLE orders.orders IN SHARE MODE").execute(&mut *lock).await.unwrap();
+    let lock = shop.database.lock("LOCK TABLE orders.orders IN SHARE MODE").await;
     let client = shop.orders().clone();
     let placing = tokio::spawn(async move { client.post("/api/orders", order(&[(MOUSE, 1)])).await });
     poll::eventually("most of the window to be over", async || {
@@ -67,12 +64,32 @@ async fn an_order_that_comes_too_late_is_refused() {
 }
 
 #[tokio::test]
+async fn an_order_that_is_being_written_keeps_its_stock() {
+    let shop = short_window().open().await;
+    // The order stands in its transaction in time, but the commit comes after the window.
+    let lock = shop.database.lock("LOCK TABLE orders.order_items IN EXCLUSIVE MODE").await;
+    let client = shop.orders().clone();
+    let placing = tokio::spawn(async move { client.post("/api/orders", order(&[(MOUSE, 1)])).key("order-1").await });
+    poll::eventually("the window to be over for long", async || {
+        let late =
+            "SELECT COUNT(*) FROM inventory.reservations WHERE clock_timestamp() > expires_at + INTERVAL '2.5 s'";
+        poll::equal(shop.database.number(late).await, 1)
+    })
+    .await;
+    lock.rollback().await.unwrap();
+    placing.await.unwrap().unavailable();
+    let placed = shop.orders().post("/api/orders", order(&[(MOUSE, 1)])).key("order-1").await.is(201).json();
+    shop.reservation_becomes(text(&placed["reference"]), "COMMITTED").await;
+    assert_eq!(shop.database.stock(MOUSE).await, 199);
+    let released = "SELECT COUNT(*) FROM inventory.stock_movements WHERE reason = 'RELEASE'";
+    assert_eq!(shop.database.number(released).await, 0, "it went back while its order was being written");
+}
+
+#[tokio::test]
 async fn a_key_whose_stock_went_back_can_be_used_again() {
     let mut shop = short_window().open().await;
     // Order-service dies between holding the stock and writing the order: the reservation stands, the order does not.
-    let mut conn = sqlx::PgConnection::connect(shop.database.url()).await.unwrap();
-    let mut lock = conn.begin().await.unwrap();
-    sqlx::query("LOCK TABLE orders.orders IN SHARE MODE").execute(&mut *lock).await.unwrap();
+    let lock = shop.database.lock("LOCK TABLE orders.orders IN SHARE MODE").await;
     let client = shop.orders().clone();
     let placing =
         tokio::spawn(async move { client.post("/api/orders", order(&[(MOUSE, 3)])).key("order-1").attempt().await });

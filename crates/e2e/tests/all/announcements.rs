@@ -1,0 +1,37 @@
+//! Promise P5, the sending side: what was committed is announced in order, with the trace of what caused it.
+
+use e2e::samples::{LAPTOP, int, order, text};
+use e2e::shop::Shop;
+
+#[tokio::test]
+async fn a_backlog_is_published_in_order_and_completely() {
+    let shop = Shop::open().await;
+    let mut tap = shop.broker().tap().await;
+    // More than the relay publishes in one go, all there at the same moment.
+    shop.database
+        .execute(
+            "INSERT INTO orders.outbox (event_id, event_type, body)
+             SELECT gen_random_uuid(), 'order.shipped', json_build_object('number', number)::text
+             FROM generate_series(1, 900) AS number ORDER BY number",
+        )
+        .await;
+    let heard = tap.heard("order.shipped", 900).await;
+    let numbers: Vec<i64> = heard.iter().map(|message| int(&message.event()["number"])).collect();
+    assert_eq!(numbers, (1..=900).collect::<Vec<i64>>());
+    shop.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn every_event_carries_the_trace_of_the_request() {
+    let shop = Shop::open().await;
+    let mut tap = shop.broker().tap().await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let traceparent = format!("00-{trace}-00f067aa0ba902b7-01");
+    let call = shop.orders().post("/api/orders", order(&[(LAPTOP, 1)])).header("traceparent", &traceparent);
+    let placed = call.await.is(201).json();
+    shop.order_becomes(int(&placed["id"]), "CONFIRMED").await;
+    tap.heard("order.confirmed", 1).await;
+    let traces: Vec<String> =
+        tap.all().iter().map(|message| text(&message.event()["traceparent"])[3..35].to_owned()).collect();
+    assert_eq!(traces, [trace; 3], "order.created, reservation.committed, order.confirmed");
+}

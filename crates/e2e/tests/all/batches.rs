@@ -1,0 +1,90 @@
+//! Requests that share a batch: each gets its own answer, and none harms its neighbours.
+
+use e2e::client::Response;
+use e2e::samples::{LAPTOP, MOUSE, order, order_of};
+use e2e::shop::Shop;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+/// A shop that works on one batch at a time.
+async fn shop() -> Shop {
+    let plan = Shop::plan().order_variable("PLACEMENT_BATCHES_AT_ONCE", "1");
+    plan.inventory_variable("RESERVATION_BATCHES_AT_ONCE", "1").without_broker().open().await
+}
+
+fn place(shop: &Shop, body: Value, key: &str) -> JoinHandle<Response> {
+    let call = shop.orders().post("/api/orders", body).key(key);
+    tokio::spawn(async move { call.await })
+}
+
+/// Places orders that meet in one batch, because one before them is held up until they wait; gives the answers.
+async fn in_one_batch(shop: &Shop, orders: Vec<(Value, String)>) -> Vec<Response> {
+    let lock = shop.database.lock("SELECT id FROM inventory.products WHERE id = 1 FOR UPDATE").await;
+    let before = place(shop, order(&[(LAPTOP, 1)]), "before");
+    shop.database.somebody_waits().await;
+    let waiting: Vec<_> = orders.into_iter().map(|(body, key)| place(shop, body, &key)).collect();
+    // Connections are taken in the order in which they were opened: behind these, all have arrived.
+    for _ in 0..3 {
+        shop.order_services[0].live().await.is(200);
+    }
+    lock.rollback().await.unwrap();
+    before.await.unwrap().is(201);
+    let mut answers = Vec::new();
+    for task in waiting {
+        answers.push(task.await.unwrap());
+    }
+    let metrics = shop.orders().get("/metrics").await.is(200).text;
+    let batches = metrics.lines().find_map(|line| line.strip_prefix("placement_batch_size_count "));
+    assert_eq!(batches, Some("2"), "they did not meet in one batch:\n{metrics}");
+    answers
+}
+
+#[tokio::test]
+async fn one_bad_order_does_not_harm_its_neighbours() {
+    let shop = shop().await;
+    let function = "CREATE FUNCTION orders.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN RAISE EXCEPTION 'refused by the test' USING ERRCODE = '23514'; END $$";
+    shop.database.execute(function).await;
+    let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON orders.orders FOR EACH ROW
+                   WHEN (NEW.customer_email = 'mallory@example.com') EXECUTE FUNCTION orders.refuse()";
+    shop.database.execute(trigger).await;
+    let good = |number: i64| (order(&[(MOUSE, 1)]), format!("good-{number}"));
+    let mut orders: Vec<_> = (0..8).map(good).collect();
+    orders.insert(4, (order_of("mallory@example.com", &[(MOUSE, 1)]), "bad".to_owned()));
+    orders.push((order(&[(MOUSE, 1000)]), "short".to_owned()));
+    orders.push((order(&[(999, 1)]), "unknown".to_owned()));
+    let answers = in_one_batch(&shop, orders).await;
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [201, 201, 201, 201, 500, 201, 201, 201, 201, 409, 422]);
+    let problem = answers[4].problem(500, "internal");
+    assert!(!problem.to_string().contains("refused by the test"), "{problem}");
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM orders.orders").await, 9);
+    assert!(shop.database.texts("SELECT order_id::text FROM orders.total_breaches").await.is_empty());
+}
+
+#[tokio::test]
+async fn twins_in_one_batch_get_one_order() {
+    let shop = shop().await;
+    let twin = |pieces: i64| (order(&[(MOUSE, pieces)]), "twin".to_owned());
+    let answers = in_one_batch(&shop, vec![twin(1), twin(1), twin(2), twin(1)]).await;
+    let first = answers[0].clone().is(201);
+    for (position, answer) in answers.iter().enumerate() {
+        if position == 2 {
+            answer.problem(422, "idempotency-key-reused");
+        } else {
+            assert_eq!((answer.status, &answer.text), (201, &first.text));
+        }
+    }
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM orders.orders").await, 2);
+    assert_eq!(shop.database.stock(MOUSE).await, 199);
+}
+
+#[tokio::test]
+async fn the_last_pieces_of_a_batch_are_sold_once() {
+    let shop = shop().await;
+    let orders = (0..5).map(|number| (order(&[(MOUSE, 60)]), format!("order-{number}"))).collect();
+    let answers = in_one_batch(&shop, orders).await;
+    let sold = answers.iter().filter(|answer| answer.status == 201).count();
+    let refused = answers.iter().filter(|answer| answer.status == 409).count();
+    assert_eq!((sold, refused, shop.database.stock(MOUSE).await), (3, 2, 20));
+}
