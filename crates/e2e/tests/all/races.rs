@@ -112,6 +112,30 @@ async fn stock_by_hand_at_once_is_conserved() {
 }
 
 #[tokio::test]
+async fn stock_that_goes_back_and_stock_that_goes_out_are_both_counted() {
+    let shop = Shop::plan().inventory_only().pairs(2).open().await;
+    let ids: Vec<Uuid> = (0..60).map(|_| Uuid::now_v7()).collect();
+    for id in &ids {
+        let lines = [(MOUSE, 1), (KEYBOARD, 1)];
+        shop.inventory().post("/api/inventory/reservations", reservation(*id, &lines)).await.is(201);
+    }
+    let releases = ids.into_iter().enumerate().map(|(call, id)| {
+        let client = shop.inventory_services[call % 2].client().clone();
+        let path = format!("/api/inventory/reservations/{id}/release");
+        async move { client.post(&path, json!({})).await.status }
+    });
+    let sales = (0..60).map(|call| {
+        let client = shop.inventory_services[call % 2].client().clone();
+        let body = reservation(Uuid::now_v7(), &[(MOUSE, 1)]);
+        async move { client.post("/api/inventory/reservations", body).await.status }
+    });
+    let (releases, sales) = tokio::join!(rush(releases), rush(sales));
+    assert_eq!((releases, sales), (BTreeMap::from([(200, 60)]), BTreeMap::from([(201, 60)])));
+    assert_eq!((shop.database.stock(MOUSE).await, shop.database.stock(KEYBOARD).await), (140, 75));
+    assert!(shop.database.texts("SELECT sku FROM inventory.stock_breaches").await.is_empty());
+}
+
+#[tokio::test]
 async fn only_one_of_many_writers_with_one_version_wins() {
     let shop = Shop::plan().inventory_only().pairs(2).open().await;
     let path = format!("/api/inventory/products/{MOUSE}");

@@ -87,6 +87,7 @@ pub fn apply(command: &mut Command, dir: &Path, ports: Ports) {
     command
         .current_dir(dir)
         .env("HOME", dir.join("home"))
+        .env("ERL_CRASH_DUMP", dir.join("erl_crash.dump"))
         .env("RABBITMQ_NODENAME", "oms@localhost")
         .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
         .env("RABBITMQ_NODE_PORT", ports.amqp.to_string())
