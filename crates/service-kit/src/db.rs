@@ -3,7 +3,7 @@
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::schema::Schema;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Transaction};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl Database {
         migrator.dangerous_set_table_name(format!("{}._sqlx_migrations", schema.0));
         let mut said = false;
         loop {
-            match migrator.run(&self.pool).await {
+            match self.run_migrations(&migrator).await {
                 Ok(()) => {
                     tracing::info!(schema = schema.0, "database schema is up to date");
                     return Ok(());
@@ -83,6 +83,17 @@ impl Database {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// On a connection of its own and without the time limit of a request: building an index may take its time, and
+    /// so may waiting for another instance that does.
+    async fn run_migrations(&self, migrator: &Migrator) -> Result<(), MigrateError> {
+        let options = PgConnectOptions::clone(&self.pool.connect_options()).options([("statement_timeout", "0")]);
+        let patience = self.pool.options().get_acquire_timeout();
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(patience).connect_with(options).await?;
+        migrator.run(&pool).await?;
+        pool.close().await;
+        Ok(())
     }
 }
 
