@@ -4,6 +4,7 @@
 
 -- Inventory-service: products, every movement of their stock, and the reservations that hold stock for orders.
 -- All of it lives in the schema `inventory`; nothing here refers to the tables of order-service.
+-- Times of a new row are those of its statement, so that it begins with `updated_at` = `created_at`.
 
 CREATE SCHEMA IF NOT EXISTS inventory;
 
@@ -30,8 +31,8 @@ CREATE TABLE inventory.products (
                         CONSTRAINT products_threshold_not_negative CHECK (low_stock_threshold >= 0),
     active              BOOLEAN NOT NULL DEFAULT TRUE,
     version             BIGINT NOT NULL DEFAULT 1,
-    created_at          TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
-    updated_at          TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    created_at          TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
+    updated_at          TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
     deleted_at          TIMESTAMPTZ
 ) WITH (fillfactor = 50);
 
@@ -50,7 +51,7 @@ CREATE TABLE inventory.stock_movements (
                   CHECK (reason IN ('RECEIPT', 'SALE', 'RELEASE', 'ADJUSTMENT')),
     reference     TEXT,
     balance_after INTEGER NOT NULL CONSTRAINT stock_movements_balance_not_negative CHECK (balance_after >= 0),
-    created_at    TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+    created_at    TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp()
 );
 
 CREATE INDEX stock_movements_of_product ON inventory.stock_movements (product_id, id DESC);
@@ -68,9 +69,9 @@ CREATE TRIGGER stock_movements_append_only BEFORE UPDATE OR DELETE ON inventory.
 CREATE TABLE inventory.reservations (
     id         UUID PRIMARY KEY,
     status     TEXT NOT NULL CONSTRAINT reservations_status CHECK (status IN ('HELD', 'COMMITTED', 'RELEASED')),
-    created_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    created_at TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
     expires_at TIMESTAMPTZ NOT NULL,
-    updated_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
     version    BIGINT NOT NULL DEFAULT 1
 );
 
@@ -159,6 +160,7 @@ CREATE INDEX idempotency_keys_created_at ON inventory.idempotency_keys (created_
 
 -- Order-service: orders, their lines, and every status they went through.
 -- All of it lives in the schema `orders`; nothing here refers to the tables of inventory-service.
+-- Times of a new row are those of its statement, so that it begins with `updated_at` = `created_at`.
 
 CREATE SCHEMA IF NOT EXISTS orders;
 
@@ -184,8 +186,8 @@ CREATE TABLE orders.orders (
                      CHECK (status IN ('PENDING', 'CONFIRMED', 'SHIPPED', 'DELIVERED', 'CANCELLED')),
     total_amount     NUMERIC(24, 2) NOT NULL CONSTRAINT orders_total_positive CHECK (total_amount > 0),
     version          BIGINT NOT NULL DEFAULT 1,
-    created_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
-    updated_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+    created_at       TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
+    updated_at       TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp()
 );
 
 -- One index for each way a list is asked for, each ending in the key the pages are cut by.

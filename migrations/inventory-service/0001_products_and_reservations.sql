@@ -1,5 +1,6 @@
 -- Inventory-service: products, every movement of their stock, and the reservations that hold stock for orders.
 -- All of it lives in the schema `inventory`; nothing here refers to the tables of order-service.
+-- Times of a new row are those of its statement, so that it begins with `updated_at` = `created_at`.
 
 CREATE SCHEMA IF NOT EXISTS inventory;
 
@@ -26,8 +27,8 @@ CREATE TABLE inventory.products (
                         CONSTRAINT products_threshold_not_negative CHECK (low_stock_threshold >= 0),
     active              BOOLEAN NOT NULL DEFAULT TRUE,
     version             BIGINT NOT NULL DEFAULT 1,
-    created_at          TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
-    updated_at          TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    created_at          TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
+    updated_at          TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
     deleted_at          TIMESTAMPTZ
 ) WITH (fillfactor = 50);
 
@@ -46,7 +47,7 @@ CREATE TABLE inventory.stock_movements (
                   CHECK (reason IN ('RECEIPT', 'SALE', 'RELEASE', 'ADJUSTMENT')),
     reference     TEXT,
     balance_after INTEGER NOT NULL CONSTRAINT stock_movements_balance_not_negative CHECK (balance_after >= 0),
-    created_at    TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+    created_at    TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp()
 );
 
 CREATE INDEX stock_movements_of_product ON inventory.stock_movements (product_id, id DESC);
@@ -64,9 +65,9 @@ CREATE TRIGGER stock_movements_append_only BEFORE UPDATE OR DELETE ON inventory.
 CREATE TABLE inventory.reservations (
     id         UUID PRIMARY KEY,
     status     TEXT NOT NULL CONSTRAINT reservations_status CHECK (status IN ('HELD', 'COMMITTED', 'RELEASED')),
-    created_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    created_at TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
     expires_at TIMESTAMPTZ NOT NULL,
-    updated_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
     version    BIGINT NOT NULL DEFAULT 1
 );
 

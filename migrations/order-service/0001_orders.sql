@@ -1,5 +1,6 @@
 -- Order-service: orders, their lines, and every status they went through.
 -- All of it lives in the schema `orders`; nothing here refers to the tables of inventory-service.
+-- Times of a new row are those of its statement, so that it begins with `updated_at` = `created_at`.
 
 CREATE SCHEMA IF NOT EXISTS orders;
 
@@ -25,8 +26,8 @@ CREATE TABLE orders.orders (
                      CHECK (status IN ('PENDING', 'CONFIRMED', 'SHIPPED', 'DELIVERED', 'CANCELLED')),
     total_amount     NUMERIC(24, 2) NOT NULL CONSTRAINT orders_total_positive CHECK (total_amount > 0),
     version          BIGINT NOT NULL DEFAULT 1,
-    created_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
-    updated_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+    created_at       TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
+    updated_at       TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp()
 );
 
 -- One index for each way a list is asked for, each ending in the key the pages are cut by.
