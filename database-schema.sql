@@ -156,6 +156,12 @@ CREATE TABLE inventory.idempotency_keys (
 
 CREATE INDEX idempotency_keys_created_at ON inventory.idempotency_keys (created_at);
 
+-- migrations/inventory-service/0004_direct_sales.sql
+
+-- Reservations that were made and committed at once, without an order: who compares reservations with orders must
+-- not look for one.
+ALTER TABLE inventory.reservations ADD COLUMN direct BOOLEAN NOT NULL DEFAULT FALSE;
+
 -- migrations/order-service/0001_orders.sql
 
 -- Order-service: orders, their lines, and every status they went through.

@@ -5,7 +5,7 @@ use crate::domain::reservations::changes::InvalidTransition;
 use crate::domain::reservations::holds::Refusal;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use service_kit::batcher::BatchError;
+use service_kit::batcher::{BatchError, Blame};
 use service_kit::consumer::{Decision, HandlerError, decide_database_error};
 use service_kit::db;
 use service_kit::idempotency::IdempotencyError;
@@ -76,19 +76,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether every request of a batch would have failed alike: then none is tried alone. A deadlock, a twin or a
-    /// constraint is the doing of some of them.
-    pub fn hits_all(&self) -> bool {
-        self.is_unavailable()
-    }
-
-    /// Whether another transaction was in the way: the same work can succeed at once.
-    pub fn gave_way(&self) -> bool {
+    /// Whose doing it is when a batch fails with this.
+    pub fn blame(&self) -> Blame {
         match self {
-            Self::TwinReservation => true,
-            Self::Database(error) => db::is_conflict(error),
-            Self::Shared(error) => error.gave_way(),
-            _ => false,
+            Self::TwinReservation => Blame::Nobody,
+            Self::Database(error) => db::blame(error),
+            _ => Blame::Somebody,
         }
     }
 

@@ -13,11 +13,12 @@ pub mod store;
 use crate::app::App;
 use crate::config::Config;
 use crate::consumers::orders::OrderEvents;
+use clap::Parser;
 use service_kit::broker::Broker;
 use service_kit::consumer::Consumer;
 use service_kit::db::Database;
 use service_kit::idempotency::IdempotencyKeys;
-use service_kit::inbox::Inbox;
+use service_kit::jobs::forget_old_rows;
 use service_kit::lifecycle::{self, Background, StartError};
 use service_kit::outbox::Outbox;
 use service_kit::relay;
@@ -31,19 +32,15 @@ pub const SCHEMA: Schema = Schema("inventory");
 /// Events on their way out.
 pub const OUTBOX: Outbox = Outbox { schema: SCHEMA, source: "/inventory-service" };
 
-/// Events that were dealt with.
-pub const INBOX: Inbox = Inbox(SCHEMA);
-
 /// Answers that are kept for repeats.
 pub const IDEMPOTENCY: IdempotencyKeys = IdempotencyKeys(SCHEMA);
 
-/// Writes the OpenAPI document to standard output.
-pub fn print_openapi() -> ExitCode {
-    lifecycle::print_openapi(&http::routes().into_openapi())
-}
-
-/// Runs the service until SIGTERM.
-pub fn run(config: Config) -> ExitCode {
+/// Reads the configuration and runs the service until SIGTERM.
+pub fn start() -> ExitCode {
+    let config = Config::parse();
+    if config.print_openapi {
+        return lifecycle::print_openapi(&http::routes().into_openapi());
+    }
     lifecycle::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
@@ -57,7 +54,7 @@ pub fn run(config: Config) -> ExitCode {
             let consumer = Consumer { queue: INVENTORY_ORDER_EVENTS, schema: SCHEMA, handler: OrderEvents };
             shutdown.spawn(consumer.run(database.clone(), broker.clone(), shutdown.token()));
             shutdown.spawn(relay::run(database.clone(), broker, OUTBOX, shutdown.token()));
-            shutdown.spawn(jobs::expire(database, shutdown.token()));
+            shutdown.spawn(forget_old_rows(database, SCHEMA, shutdown.token()));
             Ok::<_, StartError>(())
         };
         Ok((routes, document, Box::pin(background) as Background))

@@ -19,6 +19,13 @@ pub struct Config {
     /// Milliseconds inventory-service may take for a call
     #[arg(long, env = "INVENTORY_TIMEOUT_MS", default_value_t = 1200, help_heading = "Inventory")]
     pub inventory_timeout_ms: u64,
+    /// Times a call to inventory-service is attempted whose connection breaks
+    #[arg(long, env = "INVENTORY_ATTEMPTS", default_value_t = 2, help_heading = "Inventory",
+          value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub inventory_attempts: u8,
+    /// Milliseconds that inventory-service is left alone after five failures in a row
+    #[arg(long, env = "INVENTORY_CIRCUIT_PAUSE_MS", default_value_t = 1000, help_heading = "Inventory")]
+    pub inventory_circuit_pause_ms: u64,
     /// Seconds after which held stock without an order is given back; the same as in inventory-service
     #[arg(long, env = "RESERVATION_WINDOW_SECONDS", default_value_t = 45, help_heading = "Inventory")]
     pub reservation_window_seconds: u32,
@@ -64,6 +71,11 @@ impl Config {
     /// How long inventory-service may take for a call.
     pub fn inventory_timeout(&self) -> Duration {
         Duration::from_millis(self.inventory_timeout_ms)
+    }
+
+    /// How long inventory-service is left alone once it failed again and again.
+    pub fn inventory_circuit_pause(&self) -> Duration {
+        Duration::from_millis(self.inventory_circuit_pause_ms)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use service_kit::batcher::BatchError;
+use service_kit::batcher::{BatchError, Blame};
 use service_kit::consumer::{Decision, HandlerError, decide_database_error};
 use service_kit::db;
 use service_kit::idempotency::IdempotencyError;
@@ -73,12 +73,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the failure would hit every other request as well.
-    pub fn hits_all(&self) -> bool {
+    /// Whose doing it is when a batch fails with this.
+    pub fn blame(&self) -> Blame {
         match self {
-            Self::InventoryUnavailable(_) => true,
-            Self::Database(error) => db::is_unavailable(error),
-            _ => false,
+            Self::InventoryUnavailable(_) => Blame::Everybody,
+            Self::Database(error) => db::blame(error),
+            _ => Blame::Somebody,
         }
     }
 

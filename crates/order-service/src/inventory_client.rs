@@ -1,10 +1,13 @@
-//! The calls to inventory-service, each with a deadline.
+//! The calls to inventory-service, each through the guard.
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::inventory_guard::{InventoryGuard, reason};
 use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use service_kit::health::Circuit;
+use service_kit::lifecycle::StartError;
 use shared_types::Reference;
 use shared_types::reservations::{Reservation, ReservationBatch, ReservationRequest, ShortLine};
 use std::time::Duration;
@@ -15,6 +18,7 @@ use time::format_description::well_known::Rfc3339;
 #[derive(Clone, Debug)]
 pub struct InventoryClient {
     http: Client,
+    guard: InventoryGuard,
     base: String,
 }
 
@@ -39,13 +43,14 @@ struct Outcomes(Vec<Outcome>);
 
 impl InventoryClient {
     /// Prepares the client; connects to nothing yet.
-    pub fn new(config: &Config) -> Result<Self, reqwest::Error> {
+    pub fn new(config: &Config) -> Result<Self, StartError> {
         let http = Client::builder()
             .connect_timeout(Duration::from_millis(500))
             .timeout(config.inventory_timeout())
             .pool_idle_timeout(Duration::from_secs(30))
             .build()?;
-        Ok(Self { http, base: config.inventory_service_url.trim_end_matches('/').to_owned() })
+        let guard = InventoryGuard::new(http.clone(), config)?;
+        Ok(Self { http, guard, base: config.inventory_service_url.trim_end_matches('/').to_owned() })
     }
 
     /// Holds stock for many orders in one call; one outcome each, in order. `traceparent` is that of the first.
@@ -55,12 +60,12 @@ impl InventoryClient {
         traceparent: Option<&str>,
     ) -> Result<Vec<Result<Reservation, Error>>, Error> {
         let asked = reservations.len();
-        let mut request = self.http.post(self.url("/api/inventory/reservations/batch"));
-        if let Some(traceparent) = traceparent {
-            request = request.header("traceparent", traceparent);
-        }
-        let response = request.json(&ReservationBatch { reservations }).send().await.map_err(unavailable)?;
-        let Outcomes(outcomes) = expect_ok(response).await?;
+        let (url, body) = (self.url("/api/inventory/reservations/batch"), ReservationBatch { reservations });
+        let request = || match traceparent {
+            Some(traceparent) => self.http.post(&url).json(&body).header("traceparent", traceparent),
+            None => self.http.post(&url).json(&body),
+        };
+        let Outcomes(outcomes) = expect_ok(self.guard.send(request).await?).await?;
         if outcomes.len() != asked {
             return Err(Error::InventoryAnswer(format!("{} outcomes for {asked} reservations", outcomes.len())));
         }
@@ -71,8 +76,8 @@ impl InventoryClient {
     pub async fn held_before(&self, before: OffsetDateTime) -> Result<Vec<Reservation>, Error> {
         let before = before.format(&Rfc3339).map_err(|error| Error::InventoryAnswer(error.to_string()))?;
         let query = [("status", "HELD"), ("heldBefore", &before), ("limit", "200")];
-        let request = self.http.get(self.url("/api/inventory/reservations")).query(&query);
-        expect_ok(request.send().await.map_err(unavailable)?).await
+        let url = self.url("/api/inventory/reservations");
+        expect_ok(self.guard.send(|| self.http.get(&url).query(&query)).await?).await
     }
 
     /// Makes the stock the order's; gives `false` where it had gone back already.
@@ -85,7 +90,12 @@ impl InventoryClient {
         self.settle(reference, "release").await
     }
 
-    /// Asks for a sign of life, within half a second.
+    /// Where the circuit breaker stands.
+    pub fn circuit(&self) -> Circuit {
+        self.guard.circuit()
+    }
+
+    /// Asks for a sign of life, within half a second, past the guard.
     pub async fn ping(&self) -> Result<(), String> {
         let request = self.http.get(self.url("/health/live")).timeout(Duration::from_millis(500));
         match request.send().await {
@@ -97,7 +107,7 @@ impl InventoryClient {
 
     async fn settle(&self, reference: Reference, verb: &str) -> Result<bool, Error> {
         let url = self.url(&format!("/api/inventory/reservations/{reference}/{verb}"));
-        let response = self.http.post(url).send().await.map_err(unavailable)?;
+        let response = self.guard.send(|| self.http.post(&url)).await?;
         match response.status() {
             StatusCode::OK => Ok(true),
             StatusCode::CONFLICT => Ok(false),
@@ -141,17 +151,7 @@ fn outcome(outcome: Outcome) -> Result<Result<Reservation, Error>, Error> {
     }))
 }
 
+/// The connection broke while the answer was read.
 fn unavailable(error: reqwest::Error) -> Error {
     Error::InventoryUnavailable(reason(error))
-}
-
-/// In a few words and without the URL, which may be internal.
-fn reason(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        "no answer in time".to_owned()
-    } else if error.is_connect() {
-        "no connection".to_owned()
-    } else {
-        error.without_url().to_string()
-    }
 }

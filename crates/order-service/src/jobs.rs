@@ -1,10 +1,10 @@
-//! EDGE: what is done again and again: settling stock that is held without an order, and forgetting old rows.
+//! EDGE: what is done again and again: settling stock that is held without an order.
 
+use crate::SCHEMA;
 use crate::app::App;
 use crate::config::Config;
 use crate::error::Error;
 use crate::store::orders;
-use crate::{IDEMPOTENCY, INBOX};
 use service_kit::jobs;
 use service_kit::shutdown::Shutdown;
 use shared_types::reservations::Reservation;
@@ -13,24 +13,17 @@ use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// How often old rows are deleted.
-const EXPIRE_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
-
 /// Starts the jobs.
 pub fn start(app: &App, config: &Config, shutdown: &Shutdown) {
     let pause = std::time::Duration::from_secs(config.settle_interval_seconds.into());
     let window = time::Duration::seconds(config.reservation_window_seconds.into());
-    let (settling, expiring) = (app.clone(), app.clone());
+    let settling = app.clone();
     let settle = move || {
         let app = settling.clone();
         async move { settle_reservations(&app, window).await }
     };
-    shutdown.spawn(jobs::every("settle reservations", pause, shutdown.token(), settle));
-    let expire = move || {
-        let app = expiring.clone();
-        async move { expire_rows(&app).await }
-    };
-    shutdown.spawn(jobs::every("expire rows", EXPIRE_EVERY, shutdown.token(), expire));
+    shutdown.spawn(jobs::every("settle reservations", pause, pause, shutdown.token(), settle));
+    shutdown.spawn(jobs::forget_old_rows(app.db.clone(), SCHEMA, shutdown.token()));
 }
 
 /// Commits what is held for an order that exists, and gives back what is held for none.
@@ -45,18 +38,24 @@ async fn settle_reservations(app: &App, window: time::Duration) -> Result<(), Er
         return Ok(());
     }
     let statuses = final_statuses(app, &expired).await?;
+    let mut failure = Ok(());
     for reservation in &expired {
         let wanted = matches!(statuses.get(&reservation.id), Some(status) if *status != OrderStatus::Cancelled);
-        let settled = if wanted {
-            app.inventory.commit(reservation.id).await?
-        } else {
-            app.inventory.release(reservation.id).await?
-        };
-        let outcome = if wanted { "committed" } else { "released" };
-        if settled {
-            tracing::info!(reservation = %reservation.id, outcome, "settled a reservation that had expired");
-            metrics::counter!("reservations_settled_total", "outcome" => outcome).increment(1);
-        }
+        // One that cannot be settled must not keep those behind it from it.
+        failure = failure.and(settle(app, reservation.id, wanted).await);
+    }
+    failure
+}
+
+async fn settle(app: &App, reference: Reference, wanted: bool) -> Result<(), Error> {
+    let (settled, outcome) = if wanted {
+        (app.inventory.commit(reference).await?, "committed")
+    } else {
+        (app.inventory.release(reference).await?, "released")
+    };
+    if settled {
+        tracing::info!(reservation = %reference, outcome, "settled a reservation that had expired");
+        metrics::counter!("reservations_settled_total", "outcome" => outcome).increment(1);
     }
     Ok(())
 }
@@ -68,12 +67,4 @@ async fn final_statuses(app: &App, reservations: &[Reservation]) -> Result<HashM
     let statuses = orders::statuses(&mut transaction, &references).await?;
     app.db.commit(transaction).await?;
     Ok(statuses)
-}
-
-async fn expire_rows(app: &App) -> Result<(), Error> {
-    let mut conn = app.db.pool().acquire().await?;
-    let keys = IDEMPOTENCY.expire(&mut conn).await?;
-    let events = INBOX.expire(&mut conn).await?;
-    tracing::debug!(keys, events, "forgot old rows");
-    Ok(())
 }

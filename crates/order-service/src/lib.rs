@@ -6,19 +6,21 @@ pub mod config;
 pub mod consumers;
 pub mod domain;
 pub mod error;
+pub mod failure_point;
 pub mod http;
 pub mod inventory_client;
+pub mod inventory_guard;
 pub mod jobs;
 pub mod placements;
 pub mod store;
 
 use crate::app::App;
 use crate::config::Config;
+use clap::Parser;
 use service_kit::broker::Broker;
 use service_kit::consumer::Consumer;
 use service_kit::db::Database;
 use service_kit::idempotency::IdempotencyKeys;
-use service_kit::inbox::Inbox;
 use service_kit::lifecycle::{self, Background, StartError};
 use service_kit::outbox::Outbox;
 use service_kit::schema::Schema;
@@ -31,19 +33,15 @@ pub const SCHEMA: Schema = Schema("orders");
 /// Events the service announces.
 pub const OUTBOX: Outbox = Outbox { schema: SCHEMA, source: "/order-service" };
 
-/// Events the service has dealt with.
-pub const INBOX: Inbox = Inbox(SCHEMA);
-
 /// Answers kept for repeats.
 pub const IDEMPOTENCY: IdempotencyKeys = IdempotencyKeys(SCHEMA);
 
-/// Writes the OpenAPI document to standard output.
-pub fn print_openapi() -> ExitCode {
-    lifecycle::print_openapi(&http::routes().into_openapi())
-}
-
-/// Runs the service until SIGTERM.
-pub fn run(config: Config) -> ExitCode {
+/// Reads the configuration and runs the service until SIGTERM.
+pub fn start() -> ExitCode {
+    let config = Config::parse();
+    if config.print_openapi {
+        return lifecycle::print_openapi(&http::routes().into_openapi());
+    }
     lifecycle::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;

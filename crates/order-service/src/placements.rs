@@ -4,6 +4,7 @@ use crate::IDEMPOTENCY;
 use crate::commands::orders::place::{self, ROUTE, Reserved};
 use crate::domain::orders::NewOrder;
 use crate::error::Error;
+use crate::failure_point;
 use crate::inventory_client::InventoryClient;
 use crate::store::orders;
 use service_kit::answer::Answer;
@@ -49,7 +50,7 @@ pub fn start(
         let (db, inventory) = (db.clone(), inventory.clone());
         async move { place_batch(&db, &inventory, &batch).await }
     };
-    Batcher::start(limits, work, Error::hits_all)
+    Batcher::start(limits, work, Error::blame)
 }
 
 /// What became of the first request with a reference: its fingerprint and its outcome.
@@ -106,7 +107,9 @@ async fn reserve_and_write<'a>(
         .iter()
         .map(|placement| ReservationRequest { id: placement.reference, items: placement.order.lines.clone() })
         .collect();
+    failure_point::reached("before-reserve").await;
     let reservations = inventory.reserve(requests, first.traceparent.as_deref()).await?;
+    failure_point::reached("after-reserve").await;
     let mut outcomes = HashMap::new();
     let mut reserved = Vec::new();
     for (placement, reservation) in placements.iter().copied().zip(reservations) {
@@ -122,7 +125,9 @@ async fn reserve_and_write<'a>(
     }
     let mut transaction = db.begin().await?;
     let mut answers = place::place(&mut transaction, OffsetDateTime::now_utc(), &reserved).await?;
+    failure_point::reached("before-commit").await;
     db.commit(transaction).await?;
+    failure_point::reached("after-commit").await;
     for placement in placements {
         if let Some(answer) = answers.remove(&placement.reference) {
             outcomes.insert(placement.reference, (&placement.fingerprint, Ok(answer)));

@@ -1,3 +1,4 @@
 //! All SQL of the service. Every function takes the connection or transaction of its caller.
 
+pub mod invariants;
 pub mod orders;

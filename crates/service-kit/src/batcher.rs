@@ -17,6 +17,20 @@ pub struct Limits {
     pub concurrency: usize,
 }
 
+/// How often a batch is tried that only had to give way.
+const ATTEMPTS: u32 = 3;
+
+/// Whose doing the failure of a batch was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Blame {
+    /// It would hit every request alike (the database is away): it is everybody's answer.
+    Everybody,
+    /// Another transaction was in the way: the same work can succeed at once.
+    Nobody,
+    /// Some request's fault: they are tried one by one, so that none harms its neighbours.
+    Somebody,
+}
+
 /// Why a request got no answer of its own.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError<E> {
@@ -54,11 +68,9 @@ where
     Answer: Send + 'static,
     E: Send + Sync + 'static,
 {
-    /// Starts the workers. `work` gives one answer for each request, in order, or fails for all of them.
-    ///
-    /// A failure that `hits_all` denies is taken for one request's fault: the requests are then worked on one by
-    /// one, so that none harms its neighbours.
-    pub fn start<Work, Fut>(limits: Limits, work: Work, hits_all: fn(&E) -> bool) -> Self
+    /// Starts the workers. `work` gives one answer for each request, in order, or fails for all of them; `blame` says
+    /// what follows from a failure.
+    pub fn start<Work, Fut>(limits: Limits, work: Work, blame: fn(&E) -> Blame) -> Self
     where
         Work: Fn(Arc<[Request]>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Vec<Answer>, E>> + Send + 'static,
@@ -66,7 +78,7 @@ where
         let (queue, waiting) = mpsc::channel(limits.waiting);
         let (waiting, work) = (Arc::new(Mutex::new(waiting)), Arc::new(work));
         for _ in 0..limits.concurrency {
-            tokio::spawn(collect(waiting.clone(), limits.batch, work.clone(), hits_all));
+            tokio::spawn(collect(waiting.clone(), limits.batch, work.clone(), blame));
         }
         Self { queue }
     }
@@ -85,7 +97,7 @@ async fn collect<Request, Answer, E, Work, Fut>(
     waiting: Waiting<Request, Answer, E>,
     most: usize,
     work: Arc<Work>,
-    hits_all: fn(&E) -> bool,
+    blame: fn(&E) -> Blame,
 ) where
     Request: Clone,
     Work: Fn(Arc<[Request]>) -> Fut,
@@ -102,15 +114,15 @@ async fn collect<Request, Answer, E, Work, Fut>(
             continue;
         }
         let (requests, replies): (Vec<_>, Vec<_>) = entries.into_iter().map(|e| (e.request, e.reply)).unzip();
-        match work(requests.clone().into()).await {
+        match patiently(&*work, requests.clone().into(), blame).await {
             Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, answer)| send(reply, Ok(answer))),
-            Err(error) if requests.len() == 1 || hits_all(&error) => {
+            Err(error) if requests.len() == 1 || blame(&error) == Blame::Everybody => {
                 let error = Arc::new(error);
                 replies.into_iter().for_each(|reply| send(reply, Err(error.clone())));
             }
             Err(_) => {
                 for (request, reply) in requests.into_iter().zip(replies) {
-                    match work(Arc::new([request])).await {
+                    match patiently(&*work, Arc::new([request]), blame).await {
                         // Without an answer the reply is dropped, which the waiting side sees as lost.
                         Ok(answers) => {
                             if let Some(answer) = answers.into_iter().next() {
@@ -125,6 +137,28 @@ async fn collect<Request, Answer, E, Work, Fut>(
     }
 }
 
+/// Tries a batch again that had to give way.
+async fn patiently<Request, Answer, E, Work, Fut>(
+    work: &Work,
+    requests: Arc<[Request]>,
+    blame: fn(&E) -> Blame,
+) -> Result<Vec<Answer>, E>
+where
+    Work: Fn(Arc<[Request]>) -> Fut,
+    Fut: Future<Output = Result<Vec<Answer>, E>>,
+{
+    let mut attempt = 1;
+    loop {
+        match work(requests.clone()).await {
+            Err(error) if blame(&error) == Blame::Nobody && attempt < ATTEMPTS => {
+                attempt += 1;
+                metrics::counter!("batches_retried_total").increment(1);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 fn send<T>(reply: oneshot::Sender<T>, answer: T) {
     // The client may have gone away; the work is done all the same.
     let _ = reply.send(answer);
@@ -132,7 +166,7 @@ fn send<T>(reply: oneshot::Sender<T>, answer: T) {
 
 #[cfg(test)]
 mod tests {
-    use super::{BatchError, Batcher, Limits};
+    use super::{ATTEMPTS, BatchError, Batcher, Blame, Limits};
     use std::sync::{Arc, Mutex};
     use tokio::sync::Notify;
 
@@ -155,7 +189,7 @@ mod tests {
                         Ok::<_, ()>(batch.iter().map(|n| n * 10).collect())
                     }
                 },
-                |()| true,
+                |()| Blame::Everybody,
             )
         };
         let submit = |n| {
@@ -196,7 +230,7 @@ mod tests {
                         if batch.contains(&13) { Err("unlucky") } else { Ok(batch.to_vec()) }
                     }
                 },
-                |_| false,
+                |_| Blame::Somebody,
             )
         };
         let submit = |n| {
@@ -216,6 +250,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_batch_that_gave_way_is_tried_again_but_not_for_ever() {
+        let tries = Arc::new(Mutex::new(0));
+        let counted = tries.clone();
+        let work = move |batch: Arc<[u32]>| {
+            *counted.lock().unwrap() += 1;
+            let late = *counted.lock().unwrap() >= batch[0];
+            async move { if late { Ok(batch.to_vec()) } else { Err("in the way") } }
+        };
+        let batcher = Batcher::start(ONE_AT_A_TIME, work, |_| Blame::Nobody);
+        assert_eq!(batcher.submit(ATTEMPTS).await.unwrap(), ATTEMPTS);
+        *tries.lock().unwrap() = 0;
+        assert!(matches!(batcher.submit(ATTEMPTS + 1).await, Err(BatchError::Failed(_))));
+        assert_eq!(*tries.lock().unwrap(), ATTEMPTS);
+    }
+
+    #[tokio::test]
     async fn beyond_the_bound_a_request_is_refused() {
         let limits = Limits { batch: 1, waiting: 1, concurrency: 1 };
         let entered = Arc::new(Notify::new());
@@ -226,7 +276,7 @@ mod tests {
                 signal.notify_one();
                 std::future::pending::<Result<Vec<u32>, ()>>()
             },
-            |()| true,
+            |()| Blame::Everybody,
         );
         let submit = |n| {
             let batcher = batcher.clone();

@@ -1,5 +1,6 @@
 //! The pool of connections, the transaction at the edge, and the migrations at start.
 
+use crate::batcher::Blame;
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::schema::Schema;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -118,4 +119,15 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
 /// Whether the database gave way to another transaction (deadlock, serialization): the same work can succeed now.
 pub fn is_conflict(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(error) if matches!(error.code().as_deref(), Some("40001" | "40P01" | "55P03")))
+}
+
+/// Whose doing the failure of a batch's transaction is.
+pub fn blame(error: &sqlx::Error) -> Blame {
+    if is_unavailable(error) {
+        Blame::Everybody
+    } else if is_conflict(error) {
+        Blame::Nobody
+    } else {
+        Blame::Somebody
+    }
 }

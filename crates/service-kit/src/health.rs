@@ -19,6 +19,29 @@ pub enum State {
     Down,
 }
 
+/// Where the circuit breaker in front of a dependency stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Circuit {
+    /// Calls go through.
+    Closed,
+    /// One call is tried; the others are refused.
+    HalfOpen,
+    /// Calls are refused at once.
+    Open,
+}
+
+impl Circuit {
+    /// The name in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half_open",
+            Self::Open => "open",
+        }
+    }
+}
+
 /// A dependency as it was found.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Dependency {
@@ -27,6 +50,9 @@ pub struct Dependency {
     /// Why it is down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Where the circuit breaker in front of it stands, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<Circuit>,
     #[serde(skip)]
     essential: bool,
 }
@@ -40,9 +66,15 @@ impl Dependency {
     /// Without it the service goes on as far as it can.
     pub fn optional(outcome: Result<(), String>) -> Self {
         match outcome {
-            Ok(()) => Self { status: State::Up, detail: None, essential: false },
-            Err(reason) => Self { status: State::Down, detail: Some(reason), essential: false },
+            Ok(()) => Self { status: State::Up, detail: None, circuit: None, essential: false },
+            Err(reason) => Self { status: State::Down, detail: Some(reason), circuit: None, essential: false },
         }
+    }
+
+    /// Shows the circuit breaker in front of it too.
+    #[must_use]
+    pub fn behind(self, circuit: Circuit) -> Self {
+        Self { circuit: Some(circuit), ..self }
     }
 }
 

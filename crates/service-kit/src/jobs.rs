@@ -1,19 +1,30 @@
 //! Work that is done again and again in the background.
 
+use crate::db::Database;
+use crate::idempotency::IdempotencyKeys;
+use crate::inbox::Inbox;
+use crate::schema::Schema;
 use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Runs `job` every `pause` until `shutdown`. A failure is logged when it begins and when it is over.
-pub async fn every<Job, Fut, E>(name: &'static str, pause: Duration, shutdown: CancellationToken, job: Job)
-where
+/// Runs `job` after `first` and then every `pause`, until `shutdown`. A failure is logged when it begins and when it is
+/// over.
+pub async fn every<Job, Fut, E>(
+    name: &'static str,
+    first: Duration,
+    pause: Duration,
+    shutdown: CancellationToken,
+    job: Job,
+) where
     Job: Fn() -> Fut + Send,
     Fut: Future<Output = Result<(), E>> + Send,
     E: Display,
 {
-    let mut failing = false;
-    while shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+    let (mut failing, mut wait) = (false, first);
+    while shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
+        wait = pause;
         match job().await {
             Ok(()) if failing => {
                 tracing::info!(job = name, "works again");
@@ -26,4 +37,20 @@ where
             Ok(()) | Err(_) => {}
         }
     }
+}
+
+/// How often old rows are looked for.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+/// Forgets answers that were kept for a day and events that were dealt with a week ago, at once and every hour until
+/// `shutdown`.
+pub async fn forget_old_rows(database: Database, schema: Schema, shutdown: CancellationToken) {
+    let job = || async {
+        let mut conn = database.pool().acquire().await?;
+        let keys = IdempotencyKeys(schema).expire(&mut conn).await?;
+        let events = Inbox(schema).expire(&mut conn).await?;
+        tracing::debug!(keys, events, "forgot old rows");
+        Ok::<_, sqlx::Error>(())
+    };
+    every("forget old rows", Duration::ZERO, FORGET_EVERY, shutdown, job).await;
 }

@@ -13,6 +13,7 @@ pub mod extract;
 pub mod health;
 pub mod idempotency;
 pub mod inbox;
+pub mod invariants;
 pub mod jobs;
 pub mod lifecycle;
 pub mod outbox;

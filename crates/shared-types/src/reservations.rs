@@ -123,6 +123,9 @@ pub struct Reservation {
     /// Until when the order must exist; afterwards the stock goes back.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
+    /// Whether it was sold at once, without an order (`reserve-stock`); left out where it was not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct: bool,
 }
 
 /// A line that asks for more than there is.

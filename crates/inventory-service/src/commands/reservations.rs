@@ -13,6 +13,8 @@
 
 mod change;
 mod reserve;
+mod sell;
 
 pub use change::change;
 pub use reserve::{ReserveOutcome, reserve};
+pub use sell::sell;

@@ -4,7 +4,7 @@ pub mod batch;
 
 use super::documented::{AlreadyOther, Unprocessable};
 use crate::app::App;
-use crate::commands::reservations::{ReserveOutcome, change, reserve};
+use crate::commands::reservations::{ReserveOutcome, change, reserve, sell};
 use crate::domain::reservations::changes::{Action, Change};
 use crate::domain::reservations::requests::{LineBody, ReservationBody, Wanted};
 use crate::error::Error;
@@ -33,27 +33,13 @@ use uuid::Uuid;
 /// Where requests to hold stock wait for their batch.
 pub type ReservationBatcher = Batcher<Wanted, ReserveOutcome, Error>;
 
-/// How often a batch is tried that gives way to another transaction.
-const ATTEMPTS: u32 = 3;
-
 /// Starts the batches: each is one transaction.
 pub fn in_batches(database: Database, window: Duration, limits: Limits) -> ReservationBatcher {
     let work = move |wanted: Arc<[Wanted]>| {
         let database = database.clone();
-        async move {
-            let mut attempt = 1;
-            loop {
-                match reserve_batch(&database, window, &wanted).await {
-                    Err(error) if error.gave_way() && attempt < ATTEMPTS => {
-                        attempt += 1;
-                        metrics::counter!("reservation_batches_retried_total").increment(1);
-                    }
-                    outcome => return outcome,
-                }
-            }
-        }
+        async move { reserve_batch(&database, window, &wanted).await }
     };
-    Batcher::start(limits, work, Error::hits_all)
+    Batcher::start(limits, work, Error::blame)
 }
 
 async fn reserve_batch(database: &Database, window: Duration, wanted: &[Wanted]) -> Result<Vec<ReserveOutcome>, Error> {
@@ -114,23 +100,17 @@ pub async fn reserve_stock(
     key: IdempotencyKey,
     Json(body): Json<LineBody>,
 ) -> Result<Answer, Error> {
-    let (fingerprint, reference) = (Fingerprint::of(&body)?, Reference::random());
-    let wanted = body.parse_for(reference)?.caused_by(current_traceparent());
+    let fingerprint = Fingerprint::of(&body)?;
+    let wanted = body.parse_for(Reference::random())?.caused_by(current_traceparent());
     let now = OffsetDateTime::now_utc();
     let mut tx = app.db.begin().await?;
     if let Some(kept) = IDEMPOTENCY.claim(&mut tx, &key, &fingerprint).await? {
         return Ok(kept);
     }
-    let outcomes = reserve(&mut tx, now, app.window, &[wanted]).await?;
-    if let Some(ReserveOutcome::Refused(refusal)) = outcomes.first() {
-        return Err(refusal.clone().into());
-    }
-    let committed = change(&mut tx, now, &[change_of(reference, Action::Commit)]).await?.pop();
-    let reservation = committed.ok_or(Error::ReservationNotFound(reference))??;
-    let answer = Answer::ok(&reservation)?;
+    let answer = Answer::ok(&sell(&mut tx, now, app.window, wanted).await?)?;
     IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
     app.db.commit(tx).await?;
-    outcomes.iter().for_each(count);
+    metrics::counter!("reservations_total", "outcome" => "sold").increment(1);
     Ok(answer)
 }
 

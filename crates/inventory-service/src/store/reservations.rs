@@ -23,7 +23,8 @@ pub struct Term {
 pub async fn find(db: impl PgExecutor<'_>, ids: &[Reference]) -> Result<Vec<Reservation>, sqlx::Error> {
     let rows = sqlx::query_as!(
         ItemRow,
-        "SELECT r.id, r.status, r.created_at, r.expires_at, i.product_id, i.sku, i.name, i.quantity, i.unit_price
+        "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
+                i.product_id, i.sku, i.name, i.quantity, i.unit_price
          FROM inventory.reservations r JOIN inventory.reservation_items i ON i.reservation_id = r.id
          WHERE r.id = ANY($1) ORDER BY r.id, i.product_id",
         &uuids(ids)
@@ -42,7 +43,8 @@ pub async fn list(
 ) -> Result<Vec<Reservation>, sqlx::Error> {
     let rows = sqlx::query_as!(
         ItemRow,
-        "SELECT r.id, r.status, r.created_at, r.expires_at, i.product_id, i.sku, i.name, i.quantity, i.unit_price
+        "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
+                i.product_id, i.sku, i.name, i.quantity, i.unit_price
          FROM (SELECT * FROM inventory.reservations
                WHERE id > COALESCE($1, '00000000-0000-0000-0000-000000000000'::uuid)
                  AND ($2::text IS NULL OR status = $2)
@@ -68,7 +70,8 @@ pub async fn list_held(
 ) -> Result<Vec<Reservation>, sqlx::Error> {
     let rows = sqlx::query_as!(
         ItemRow,
-        "SELECT r.id, r.status, r.created_at, r.expires_at, i.product_id, i.sku, i.name, i.quantity, i.unit_price
+        "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
+                i.product_id, i.sku, i.name, i.quantity, i.unit_price
          FROM (SELECT * FROM inventory.reservations
                WHERE status = 'HELD' AND created_at < COALESCE($1, 'infinity'::timestamptz)
                  AND id > COALESCE($2, '00000000-0000-0000-0000-000000000000'::uuid)
@@ -180,11 +183,18 @@ pub async fn set_status(
     Ok(())
 }
 
+/// Marks a reservation as sold at once, without an order.
+pub async fn mark_direct(conn: &mut PgConnection, id: Reference) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE inventory.reservations SET direct = TRUE WHERE id = $1", id.0).execute(conn).await?;
+    Ok(())
+}
+
 struct ItemRow {
     id: Uuid,
     status: String,
     created_at: OffsetDateTime,
     expires_at: OffsetDateTime,
+    direct: bool,
     product_id: ProductId,
     sku: String,
     name: String,
@@ -214,6 +224,7 @@ fn grouped(rows: Vec<ItemRow>) -> Result<Vec<Reservation>, sqlx::Error> {
                 items: vec![line],
                 created_at: row.created_at,
                 expires_at: row.expires_at,
+                direct: row.direct,
             }),
         }
     }

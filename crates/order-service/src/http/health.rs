@@ -21,6 +21,6 @@ pub async fn get_ready(State(app): State<App>) -> Health {
     Health::ready([
         ("postgresql", Dependency::essential(database)),
         ("rabbitmq", Dependency::optional(app.broker_status())),
-        ("inventory-service", Dependency::optional(inventory)),
+        ("inventory-service", Dependency::optional(inventory).behind(app.inventory.circuit())),
     ])
 }

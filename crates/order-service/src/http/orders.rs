@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::commands::orders::change_status as command;
 use crate::domain::orders::{Order, PlaceOrder};
 use crate::error::Error;
+use crate::failure_point;
 use crate::placements::Placement;
 use crate::store::orders::{self, Filter};
 use axum::extract::State;
@@ -44,10 +45,12 @@ pub async fn place_order(
 ) -> Result<Answer, Error> {
     let fingerprint = Fingerprint::of(&body)?;
     let placement = Placement::new(body.parse()?, key, fingerprint);
-    match tokio::time::timeout(PLACEMENT_PATIENCE, app.placements.submit(placement)).await {
+    let placed = match tokio::time::timeout(PLACEMENT_PATIENCE, app.placements.submit(placement)).await {
         Ok(outcome) => outcome?,
         Err(_) => Err(Error::Overloaded("placing the order took too long; try again")),
-    }
+    };
+    failure_point::reached("before-answer").await;
+    placed
 }
 
 /// Filters of the list of orders.

@@ -86,6 +86,7 @@ async fn write(
             items: hold.lines.clone(),
             created_at: term.created_at,
             expires_at: term.expires_at,
+            direct: false,
         })
     };
     plan.holds.iter().map(reservation).collect()

@@ -35,6 +35,7 @@ fn reservation(lines: &[(i64, i32)]) -> Reservation {
         items: items.collect(),
         created_at: OffsetDateTime::UNIX_EPOCH,
         expires_at: OffsetDateTime::UNIX_EPOCH + Duration::seconds(60),
+        direct: false,
     }
 }
 

@@ -47,6 +47,7 @@ fn as_kept(plan: &Plan, status: ReservationStatus) -> Vec<Reservation> {
         items: hold.lines.clone(),
         created_at: OffsetDateTime::UNIX_EPOCH,
         expires_at: OffsetDateTime::UNIX_EPOCH,
+        direct: false,
     };
     plan.holds.iter().map(kept).collect()
 }

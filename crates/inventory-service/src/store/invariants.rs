@@ -1,0 +1,49 @@
+//! What must hold in the tables of stock and reservations at every moment.
+
+use service_kit::invariants::Invariant;
+
+/// Each with the query that finds where it does not.
+pub const INVARIANTS: [Invariant; 5] = [
+    Invariant {
+        name: "stock-is-sum-of-movements",
+        promise: "P1",
+        query: "SELECT product_id::text, sku || ': stock ' || stock_quantity || ', movements ' || moved
+                FROM inventory.stock_breaches ORDER BY product_id LIMIT 100",
+    },
+    Invariant {
+        name: "movements-follow-each-other",
+        promise: "P1",
+        query: "SELECT id::text, 'balance after it is ' || balance_after || ', the movements up to it sum to ' || moved
+                FROM (SELECT id, balance_after, SUM(delta) OVER (PARTITION BY product_id ORDER BY id) AS moved
+                      FROM inventory.stock_movements) m
+                WHERE balance_after <> moved ORDER BY id LIMIT 100",
+    },
+    Invariant {
+        name: "reservation-moved-its-stock",
+        promise: "P1",
+        query: "SELECT r.id::text, r.status || ', product ' || i.product_id || ': ' || i.quantity
+                       || ' reserved, movements ' || COALESCE(m.moved, 0)
+                FROM inventory.reservations r
+                JOIN inventory.reservation_items i ON i.reservation_id = r.id
+                LEFT JOIN (SELECT reference, product_id, SUM(delta) AS moved FROM inventory.stock_movements
+                           WHERE reason IN ('SALE', 'RELEASE') GROUP BY reference, product_id) m
+                       ON m.reference = r.id::text AND m.product_id = i.product_id
+                WHERE COALESCE(m.moved, 0) <> CASE r.status WHEN 'RELEASED' THEN 0 ELSE -i.quantity END
+                ORDER BY r.id LIMIT 100",
+    },
+    Invariant {
+        name: "reservation-has-items",
+        promise: "P3",
+        query: "SELECT r.id::text, 'has no items' FROM inventory.reservations r
+                WHERE NOT EXISTS (SELECT FROM inventory.reservation_items i WHERE i.reservation_id = r.id)
+                ORDER BY r.id LIMIT 100",
+    },
+    // The settling job of order-service looks every few seconds: a quarter of a minute is its share.
+    Invariant {
+        name: "reservation-is-settled",
+        promise: "P3",
+        query: "SELECT id::text, 'is still HELD, its term was over at ' || expires_at
+                FROM inventory.reservations WHERE status = 'HELD' AND expires_at < now() - INTERVAL '15 seconds'
+                ORDER BY id LIMIT 100",
+    },
+];
