@@ -21,6 +21,7 @@ pub struct Plan {
     with_broker: bool,
     own_postgres: bool,
     own_rabbitmq: bool,
+    failure_point: Option<&'static str>,
     inventory_environment: Vec<(String, String)>,
     order_environment: Vec<(String, String)>,
 }
@@ -67,6 +68,11 @@ impl Plan {
     /// With a RabbitMQ that the test may kill.
     pub fn own_rabbitmq(self) -> Self {
         Self { own_rabbitmq: true, ..self }
+    }
+
+    /// Placements stand still at this point, until order-service is started again.
+    pub fn failure_point(self, point: &'static str) -> Self {
+        Self { failure_point: Some(point), ..self }
     }
 
     /// With a variable for inventory-service.
@@ -120,8 +126,12 @@ impl Plan {
                 let mut variables = common.to_vec();
                 variables.push(("INVENTORY_SERVICE_URL".to_owned(), inventory.client().base().to_owned()));
                 variables.extend(self.order_environment.clone());
-                let binary = environment.order_service.clone();
-                let orders = Service::new(format!("order-{number}"), binary, folder.to_owned(), variables);
+                let binary = match self.failure_point {
+                    Some(_) => environment.order_service_with_failure_points.clone(),
+                    None => environment.order_service.clone(),
+                };
+                let mut orders = Service::new(format!("order-{number}"), binary, folder.to_owned(), variables);
+                orders.first_start_with(self.failure_point.map(|point| ("FAILURE_POINT", point)));
                 shop.order_services.push(orders);
             }
             shop.inventory_services.push(inventory);
@@ -138,6 +148,7 @@ impl Shop {
             with_broker: true,
             own_postgres: false,
             own_rabbitmq: false,
+            failure_point: None,
             inventory_environment: Vec::new(),
             order_environment: Vec::new(),
         }

@@ -16,6 +16,7 @@ pub mod inbox;
 pub mod invariants;
 pub mod jobs;
 pub mod lifecycle;
+mod listener;
 pub mod outbox;
 pub mod pagination;
 pub mod prepared;

@@ -1,4 +1,4 @@
-//! The life of a service's process: listen first, get the database ready behind it, end in order.
+//! The life of a service's process: take the port, get the database ready, listen, end in order.
 
 use crate::config::{ConfigError, ServerConfig};
 use crate::prepared::{Prepared, refuse_until_prepared};
@@ -6,14 +6,16 @@ use crate::server;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, TelemetryError};
 use axum::{Router, middleware};
+use futures_util::FutureExt;
 use sqlx::migrate::MigrateError;
 use std::future::Future;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use utoipa::openapi::OpenApi;
 
 /// Why a service could not start.
@@ -29,7 +31,7 @@ pub enum StartError {
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// Address and port.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// Why.
         source: std::io::Error,
     },
@@ -76,10 +78,16 @@ pub fn print_openapi(document: &OpenApi) -> ExitCode {
     if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// How long a start may take before the service listens all the same and answers what it can.
+const PREPARATION: Duration = Duration::from_secs(2);
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
 /// Runs a service until SIGTERM or Ctrl-C.
 ///
-/// `build` gives the routes, their document and what runs in the background. The routes are served at once, also
-/// while the database is still away; a failure in the background ends the process.
+/// `build` gives the routes, their document and what runs in the background. The routes are served as soon as that is
+/// under way, or after two seconds when the database is still away; a failure in the background ends the process.
 pub fn run<Build>(config: &ServerConfig, port: u16, build: Build) -> ExitCode
 where
     Build: AsyncFnOnce(Shutdown, Prepared) -> Result<(Router, OpenApi, Background), StartError>,
@@ -110,26 +118,43 @@ where
     let (routes, document, background) = build(shutdown.clone(), prepared.clone()).await?;
     let routes = routes.layer(middleware::from_fn_with_state(prepared.clone(), refuse_until_prepared));
     let address = (config.bind_address, port).into();
-    let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+    let socket = bind(address).map_err(|source| StartError::Listen { address, source })?;
+    let preparing = async {
+        background.await?;
+        prepared.set();
+        Ok::<_, StartError>(())
+    };
+    let mut preparing = pin!(preparing.fuse());
+    // Who listens is sent requests: as a rule that begins when they can be served. Where the database keeps us waiting,
+    // health checks must be answered all the same.
+    if let Ok(prepared) = tokio::time::timeout(PREPARATION, &mut preparing).await {
+        prepared?;
+    }
+    let listener = socket.listen(BACKLOG).map_err(|source| StartError::Listen { address, source })?;
     tracing::info!(%address, "listening");
     let patience = Duration::from_secs(config.shutdown_timeout_seconds);
     let limit = NonZeroU32::new(config.rate_limit_per_second);
     let application = server::application(routes, document, metrics, limit);
     let serving = server::serve(listener, application, shutdown.signal(), patience);
-    let starting = async {
-        match background.await {
-            Ok(()) => {
-                prepared.set();
-                std::future::pending().await
-            }
+    let failing = async {
+        match preparing.await {
+            Ok(()) => std::future::pending().await,
             Err(error) => error,
         }
     };
     tokio::select! {
         outcome = serving => outcome?,
-        error = starting => return Err(error),
+        error = failing => return Err(error),
     }
     shutdown.finish(patience).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Takes the port, so that a second process on it fails at once; connections are refused until it listens.
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }

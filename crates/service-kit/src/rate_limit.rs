@@ -2,6 +2,7 @@
 //!
 //! Says how much is left in `RateLimit` and `RateLimit-Policy` (IETF draft), and answers 429 with `Retry-After`.
 
+use crate::listener::ClientAddress;
 use crate::problem::Problem;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -11,7 +12,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -51,8 +52,8 @@ pub async fn limit(State(limit): State<RateLimit>, request: Request, next: Next)
     if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
     }
-    let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let client = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip());
+    let connection = request.extensions().get::<ConnectInfo<ClientAddress>>();
+    let client = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(client)| client.0.ip());
     let (mut response, left, wait) = match limit.take(client) {
         Ok(left) => (next.run(request).await, left, 1),
         Err(wait) => {

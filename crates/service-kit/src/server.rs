@@ -1,5 +1,6 @@
 //! The HTTP server: what stands around every route of both services, and its graceful end.
 
+use crate::listener::{ClientAddress, DrainingListener};
 use crate::problem::{self, Problem};
 use crate::rate_limit::{self, RateLimit};
 use crate::telemetry;
@@ -11,7 +12,6 @@ use axum::{Router, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::any::Any;
 use std::future::IntoFuture;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -78,9 +78,10 @@ pub async fn serve(
     shutdown: CancellationToken,
     patience: Duration,
 ) -> std::io::Result<()> {
-    let end = shutdown.clone();
-    let application = application.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, application).with_graceful_shutdown(async move { end.cancelled().await });
+    let drained = CancellationToken::new();
+    let listener = DrainingListener::new(listener, shutdown.clone(), drained.clone())?;
+    let application = application.into_make_service_with_connect_info::<ClientAddress>();
+    let serving = axum::serve(listener, application).with_graceful_shutdown(async move { drained.cancelled().await });
     let too_late = async {
         shutdown.cancelled().await;
         tokio::time::sleep(patience).await;

@@ -20,6 +20,9 @@ use crate::throwaway::RunFolder;
 use crate::workspace::{Profile, Workspace};
 use summary::Summary;
 
+/// Order-service as the tests that stop a placement midway run it.
+const FAILURE_POINTS_BINARY: &str = "order-service-with-failure-points";
+
 /// What the command line asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
@@ -120,6 +123,11 @@ fn install_missing(apt: Option<Apt>, needs: &[Need], folder: &RunFolder, steps: 
 fn build(workspace: &Workspace, options: &Options) -> Result<()> {
     let own_arguments = arguments(&options.cargo_arguments);
     let before_dashes = own_arguments.iter().take_while(|argument| *argument != "--");
+    // The whole workspace each time, so that the dependencies are the same and are built once. The plain binaries come
+    // last: both builds put an `order-service` in the same place.
+    let mut with_failure_points = cargo(workspace);
+    with_failure_points.args(["build", "--workspace", "--features", "order-service/failure-points"]);
+    cargo::run(with_failure_points.args(["--bin", FAILURE_POINTS_BINARY]), "cargo build")?;
     cargo::run(cargo(workspace).args(["build", "--workspace", "--bins"]), "cargo build")?;
     cargo::run(cargo(workspace).args(["test", "--no-run"]).args(before_dashes), "cargo test --no-run")
 }
@@ -151,6 +159,7 @@ fn set_environment(
         let variable = format!("{}_BIN", name.to_uppercase().replace('-', "_"));
         test.env(variable, workspace.binary(name, Profile::Dev));
     }
+    test.env("ORDER_SERVICE_WITH_FAILURE_POINTS_BIN", workspace.binary(FAILURE_POINTS_BINARY, Profile::Dev));
 }
 
 /// Runs the command, shows what it says as it comes, and adds it up. The second value is whether it exited with 0.

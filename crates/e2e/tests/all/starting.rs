@@ -1,0 +1,192 @@
+//! Starting: beside others, against a newer schema, and in turn without a request lost.
+
+use e2e::client::Client;
+use e2e::poll;
+use e2e::samples::{MOUSE, order, reservation};
+use e2e::shop::Shop;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use uuid::Uuid;
+
+#[tokio::test]
+async fn instances_that_start_at_once_migrate_once() {
+    // Six processes come to an empty database together.
+    let shop = Shop::plan().pairs(3).open().await;
+    for (schema, folder) in [("orders", "order-service"), ("inventory", "inventory-service")] {
+        let applied =
+            shop.database.number(format!("SELECT COUNT(*) FROM {schema}._sqlx_migrations WHERE success")).await;
+        let folder = e2e::environment::workspace().join("migrations").join(folder);
+        assert_eq!(applied as usize, std::fs::read_dir(folder).unwrap().count());
+    }
+    assert_eq!(
+        shop.database.number("SELECT COUNT(*) FROM inventory.products").await,
+        5,
+        "sample data was loaded twice"
+    );
+    for service in shop.order_services.iter().chain(&shop.inventory_services) {
+        assert_eq!(service.log_lines(&["database schema is up to date"]), 1, "{}", service.log());
+        assert_eq!(service.log_lines(&["ERROR"]), 0, "{}", service.log());
+    }
+}
+
+#[tokio::test]
+async fn an_older_build_does_not_touch_a_newer_schema() {
+    let mut shop = Shop::open().await;
+    for schema in ["orders", "inventory"] {
+        let newer = format!(
+            "INSERT INTO {schema}._sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (9999, 'from the future', TRUE, '', 1)"
+        );
+        shop.database.execute(newer).await;
+    }
+    for service in shop.order_services.iter_mut().chain(&mut shop.inventory_services) {
+        service.kill();
+        service.launch();
+        let status = service.ended().await;
+        assert!(!status.success());
+        let said = service.log_lines(&["error: the database schema is newer than this build: migration 9999"]);
+        assert_eq!(said, 1, "{}", service.log());
+    }
+}
+
+#[tokio::test]
+async fn keys_are_forgotten_after_a_day() {
+    let mut shop = Shop::open().await;
+    for key in ["yesterday", "today"] {
+        shop.orders().post("/api/orders", order(&[(MOUSE, 1)])).key(key).await.is(201);
+        let add = format!("/api/inventory/products/{MOUSE}/add-stock");
+        shop.inventory().post(&add, json!({"quantity": 1})).key(key).await.is(200);
+    }
+    for schema in ["orders", "inventory"] {
+        let age = format!(
+            "UPDATE {schema}.idempotency_keys SET created_at = now() - INTERVAL '25 hours' WHERE key = 'yesterday'"
+        );
+        assert_eq!(shop.database.execute(age).await, 1);
+    }
+    shop.order_services[0].kill();
+    shop.inventory_services[0].kill();
+    shop.inventory_services[0].start().await;
+    shop.order_services[0].start().await;
+    for schema in ["orders", "inventory"] {
+        poll::eventually("the old key to be forgotten", async || {
+            poll::equal(
+                shop.database.texts(format!("SELECT key FROM {schema}.idempotency_keys")).await,
+                vec!["today".to_owned()],
+            )
+        })
+        .await;
+    }
+    // Its order is there for good, so the key cannot make another.
+    shop.orders()
+        .post("/api/orders", order(&[(MOUSE, 1)]))
+        .key("yesterday")
+        .await
+        .problem(422, "idempotency-key-reused");
+}
+
+/// Goes round the instances with one request after the other; where a connection is refused, the next gets it.
+struct RoundRobin {
+    instances: Vec<Client>,
+    path: &'static str,
+    body: fn() -> Value,
+    stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+}
+
+impl RoundRobin {
+    async fn run(self) {
+        for turn in 0.. {
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            let body = (self.body)();
+            let mut refused = 0;
+            let answer = loop {
+                let instance = &self.instances[(turn + refused) % self.instances.len()];
+                match instance.post(self.path, body.clone()).attempt().await {
+                    Err(error) if error.is_connect() && refused < 10 => refused += 1,
+                    outcome => break outcome.unwrap_or_else(|error| panic!("a request was lost: {error:?}")),
+                }
+            };
+            assert_eq!(answer.status, 201, "{}", answer.text);
+            self.answered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Starts eight clients and gives what ends them and how many answers they got.
+fn clients(
+    instances: &[e2e::process::Service],
+    path: &'static str,
+    body: fn() -> Value,
+) -> (Vec<tokio::task::JoinHandle<()>>, Arc<AtomicBool>, Arc<AtomicUsize>) {
+    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let client = || RoundRobin {
+        instances: instances.iter().map(|instance| instance.client().clone()).collect(),
+        path,
+        body,
+        stop: stop.clone(),
+        answered: answered.clone(),
+    };
+    ((0..8).map(|_| tokio::spawn(client().run())).collect(), stop, answered)
+}
+
+async fn answers(answered: &AtomicUsize, more: usize) {
+    let wanted = answered.load(Ordering::Relaxed) + more;
+    poll::eventually("the clients to be served", async || {
+        let now = answered.load(Ordering::Relaxed);
+        if now >= wanted { Ok(()) } else { Err(format!("{now} of {wanted}")) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rolling_restart_of_order_service_loses_no_request() {
+    let mut shop = Shop::plan().pairs(2).open().await;
+    let add = format!("/api/inventory/products/{MOUSE}/add-stock");
+    shop.inventory().post(&add, json!({"quantity": 1_000_000})).await.is(200);
+    let (tasks, stop, answered) = clients(&shop.order_services, "/api/orders", || order(&[(MOUSE, 1)]));
+    for _ in 0..2 {
+        for service in &mut shop.order_services {
+            answers(&answered, 40).await;
+            service.ask_to_end();
+            let status = service.ended().await;
+            assert!(status.success(), "{status}");
+            service.start().await;
+        }
+    }
+    answers(&answered, 40).await;
+    stop.store(true, Ordering::Relaxed);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let orders = shop.database.number("SELECT COUNT(*) FROM orders.orders").await;
+    assert_eq!(orders as usize, answered.load(Ordering::Relaxed));
+    shop.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_rolling_restart_of_inventory_service_loses_no_request() {
+    let mut shop = Shop::plan().inventory_only().pairs(2).open().await;
+    let add = format!("/api/inventory/products/{MOUSE}/add-stock");
+    shop.inventory().post(&add, json!({"quantity": 1_000_000})).await.is(200);
+    let (tasks, stop, answered) =
+        clients(&shop.inventory_services, "/api/inventory/reservations", || reservation(Uuid::now_v7(), &[(MOUSE, 1)]));
+    for _ in 0..2 {
+        for service in &mut shop.inventory_services {
+            answers(&answered, 40).await;
+            service.ask_to_end();
+            let status = service.ended().await;
+            assert!(status.success(), "{status}");
+            service.start().await;
+        }
+    }
+    answers(&answered, 40).await;
+    stop.store(true, Ordering::Relaxed);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let reservations = shop.database.number("SELECT COUNT(*) FROM inventory.reservations").await;
+    assert_eq!(reservations as usize, answered.load(Ordering::Relaxed));
+}
