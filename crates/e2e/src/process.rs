@@ -44,6 +44,12 @@ impl Service {
         &self.client
     }
 
+    /// Gives a variable another value, from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts the process and returns at once.
     pub fn launch(&mut self) {
         let log = || File::options().create(true).append(true).open(&self.log).expect("a log file");
