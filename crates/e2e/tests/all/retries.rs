@@ -85,7 +85,7 @@ async fn a_message_waits_about_as_long_as_configured() {
 
 #[tokio::test]
 async fn delays_can_be_changed_while_messages_wait() {
-    let mut shop = Shop::plan().inventory_variable("RETRY_DELAYS_MS", "500,600000").open().await;
+    let mut shop = Shop::plan().inventory_variable("RETRY_DELAYS_MS", "3000,600000").open().await;
     shop.database.refuse_changes(LAPTOP, "40001").await;
     let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);
     poll::eventually("the message to wait", async || {
