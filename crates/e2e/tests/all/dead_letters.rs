@@ -57,7 +57,11 @@ async fn a_message_is_set_aside_looked_at_and_replayed() {
     assert_eq!(shown, letter);
 
     shop.database.accept_changes().await;
-    let replayed = replay(inventory, &letter).await.is(202).json();
+    let path = format!("{LETTERS}/{}/replay", letter["id"]);
+    let first = inventory.call(Method::POST, &path).key("once").await.is(202);
+    let again = inventory.call(Method::POST, &path).key("once").await.is(202);
+    assert_eq!((&again.text, again.header("idempotency-replayed")), (&first.text, "true"));
+    let replayed = first.json();
     assert_eq!((&replayed["id"], &replayed["body"]), (&letter["id"], &letter["body"]));
     assert!(text(&replayed["replayedAt"]).ends_with('Z'), "{replayed}");
     shop.order_becomes(int(&placed["id"]), "CONFIRMED").await;
