@@ -65,10 +65,19 @@ impl TestBroker {
         self.publish_to("amq.default", queue, body).await;
     }
 
+    /// Puts bytes, written in base64, into one queue.
+    pub async fn send_base64(&self, queue: &str, body: &str) {
+        self.publish_encoded("amq.default", queue, body, "base64").await;
+    }
+
     async fn publish_to(&self, exchange: &str, routing_key: &str, body: &str) {
+        self.publish_encoded(exchange, routing_key, body, "string").await;
+    }
+
+    async fn publish_encoded(&self, exchange: &str, routing_key: &str, body: &str, encoding: &str) {
         let message = json!({
             "properties": {"delivery_mode": 2},
-            "routing_key": routing_key, "payload": body, "payload_encoding": "string",
+            "routing_key": routing_key, "payload": body, "payload_encoding": encoding,
         });
         let path = format!("/api/exchanges/{}/{exchange}/publish", self.vhost);
         let answer = self.management.post(&path, message).await.is(200).json();
@@ -82,6 +91,30 @@ impl TestBroker {
         let binding = format!("/api/bindings/{}/e/{EXCHANGE}/q/{queue}", self.vhost);
         self.management.post(&binding, json!({"routing_key": "#"})).await.is(201);
         Tap { broker: self, queue, heard: Vec::new() }
+    }
+
+    /// Looks at the messages that wait in a queue; they stay there.
+    pub async fn peek(&self, queue: &str) -> Vec<Value> {
+        self.get(queue, 1000, "ack_requeue_true").await
+    }
+
+    /// Takes the first message of a queue and gives it back unacknowledged; gives whether there was one.
+    pub async fn hand_back(&self, queue: &str) -> bool {
+        !self.get(queue, 1, "reject_requeue_true").await.is_empty()
+    }
+
+    async fn get(&self, queue: &str, count: u32, ackmode: &str) -> Vec<Value> {
+        let path = format!("/api/queues/{}/{queue}/get", self.vhost);
+        self.management
+            .post(&path, json!({"count": count, "ackmode": ackmode, "encoding": "auto"}))
+            .await
+            .is(200)
+            .array()
+    }
+
+    /// Whether there is such a queue.
+    pub async fn has(&self, queue: &str) -> bool {
+        self.management.get(&format!("/api/queues/{}/{queue}", self.vhost)).await.status == 200
     }
 
     /// Messages in a queue, waiting or handed out, as the statistics last had it.
@@ -125,9 +158,7 @@ impl Tap<'_> {
         let (broker, queue) = (self.broker, &self.queue);
         let mut heard = std::mem::take(&mut self.heard);
         let wanted = poll::eventually(&format!("{count} messages {routing_key}"), async || {
-            let path = format!("/api/queues/{}/{queue}/get", broker.vhost);
-            let ask = json!({"count": 1000, "ackmode": "ack_requeue_false", "encoding": "auto"});
-            for message in broker.management.post(&path, ask).await.is(200).array() {
+            for message in broker.get(queue, 1000, "ack_requeue_false").await {
                 heard.push(Message {
                     routing_key: message["routing_key"].as_str().unwrap_or_default().to_owned(),
                     body: message["payload"].as_str().unwrap_or_default().to_owned(),

@@ -86,6 +86,29 @@ impl TestDatabase {
         .await;
     }
 
+    /// Makes the database refuse, with this SQLSTATE, every change of a reservation that holds the product.
+    pub async fn refuse_changes(&self, product: i64, sqlstate: &str) {
+        let function = format!(
+            "CREATE FUNCTION inventory.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 IF EXISTS (SELECT FROM inventory.reservation_items
+                            WHERE reservation_id = OLD.id AND product_id = {product})
+                 THEN RAISE EXCEPTION 'refused by the test' USING ERRCODE = '{sqlstate}';
+                 END IF;
+                 RETURN NEW;
+             END $$"
+        );
+        self.execute(function).await;
+        let trigger = "CREATE TRIGGER refuse BEFORE UPDATE ON inventory.reservations
+                       FOR EACH ROW EXECUTE FUNCTION inventory.refuse()";
+        self.execute(trigger).await;
+    }
+
+    /// Ends what [`Self::refuse_changes`] began.
+    pub async fn accept_changes(&self) {
+        self.execute("DROP TRIGGER refuse ON inventory.reservations").await;
+    }
+
     /// The stock of a product.
     pub async fn stock(&self, product: i64) -> i64 {
         self.number(format!("SELECT stock_quantity::bigint FROM inventory.products WHERE id = {product}")).await

@@ -22,7 +22,6 @@ pub struct Service {
     name: String,
     binary: PathBuf,
     environment: Vec<(String, String)>,
-    first_start_with: Option<(&'static str, &'static str)>,
     port: u16,
     log: PathBuf,
     child: Option<Child>,
@@ -37,7 +36,7 @@ impl Service {
         // What an earlier run left there would be taken for this one's.
         let _ = std::fs::remove_file(&log);
         let client = Client::new(format!("http://127.0.0.1:{port}"));
-        Self { name, binary, environment, first_start_with: None, port, log, child: None, client }
+        Self { name, binary, environment, port, log, child: None, client }
     }
 
     /// What calls it.
@@ -45,9 +44,10 @@ impl Service {
         &self.client
     }
 
-    /// Sets a variable for the next start only.
-    pub fn first_start_with(&mut self, variable: Option<(&'static str, &'static str)>) {
-        self.first_start_with = variable;
+    /// Gives a variable another value, from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts the process and returns at once.
@@ -60,7 +60,6 @@ impl Service {
             .env("PORT", self.port.to_string())
             .env("BIND_ADDRESS", "127.0.0.1")
             .envs(self.environment.iter().cloned())
-            .envs(self.first_start_with.take())
             .stdin(Stdio::null())
             .stdout(log())
             .stderr(log())

@@ -12,6 +12,9 @@ use xtask::postgres::Postgres;
 use xtask::rabbitmq::RabbitMq;
 use xtask::{Durability, ports};
 
+/// Names the point at which a placement stands still.
+pub const FAILURE_POINT: &str = "FAILURE_POINT";
+
 /// What a shop is to be like.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -70,7 +73,7 @@ impl Plan {
         Self { own_rabbitmq: true, ..self }
     }
 
-    /// Placements stand still at this point, until order-service is started again.
+    /// Placements stand still at this point, as long as [`FAILURE_POINT`] names it.
     pub fn failure_point(self, point: &'static str) -> Self {
         Self { failure_point: Some(point), ..self }
     }
@@ -130,8 +133,8 @@ impl Plan {
                     Some(_) => environment.order_service_with_failure_points.clone(),
                     None => environment.order_service.clone(),
                 };
-                let mut orders = Service::new(format!("order-{number}"), binary, folder.to_owned(), variables);
-                orders.first_start_with(self.failure_point.map(|point| ("FAILURE_POINT", point)));
+                variables.extend(self.failure_point.map(|point| (FAILURE_POINT.to_owned(), point.to_owned())));
+                let orders = Service::new(format!("order-{number}"), binary, folder.to_owned(), variables);
                 shop.order_services.push(orders);
             }
             shop.inventory_services.push(inventory);

@@ -1,10 +1,15 @@
 //! What every request shares. There is no way to publish from here: events leave through the outbox only.
 
+use crate::SCHEMA;
 use crate::config::Config;
 use crate::http::reservations::{self, ReservationBatcher};
+use crate::store::invariants::INVARIANTS;
+use axum::extract::FromRef;
+use service_kit::admin::Admin;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
 use service_kit::prepared::Prepared;
+use shared_types::topology::INVENTORY_ORDER_EVENTS;
 use std::time::Duration;
 
 /// The state of the application.
@@ -37,5 +42,17 @@ impl App {
     /// Whether RabbitMQ is reached.
     pub fn broker_status(&self) -> Result<(), String> {
         self.broker.status()
+    }
+}
+
+impl FromRef<App> for Admin {
+    fn from_ref(app: &App) -> Self {
+        Self {
+            database: app.db.clone(),
+            schema: SCHEMA,
+            consumers: &[INVENTORY_ORDER_EVENTS.name],
+            invariants: &INVARIANTS,
+            broker: app.broker.clone(),
+        }
     }
 }

@@ -108,18 +108,8 @@ impl Error {
             Self::InvalidTransition(_) => conflict("invalid-transition", "Invalid transition"),
             Self::KeyReused => Problem::key_reused(),
             Self::TwinReservation | Self::Busy | Self::OutcomeUnknown => Problem::unavailable(self),
-            Self::Database(error) if db::is_unavailable(error) => {
-                tracing::warn!(%error, "the database is not available");
-                Problem::unavailable("the database is not available")
-            }
-            Self::Database(error) if db::is_conflict(error) => {
-                tracing::warn!(%error, "gave way to another transaction");
-                Problem::unavailable("another request was in the way")
-            }
-            Self::UnreadableEvent(_) | Self::UnknownEvent(_) | Self::Database(_) | Self::Json(_) => {
-                tracing::error!(error = %self, "unexpected error");
-                Problem::internal()
-            }
+            Self::Database(error) => Problem::database(error),
+            Self::UnreadableEvent(_) | Self::UnknownEvent(_) | Self::Json(_) => Problem::unexpected(self),
             Self::Shared(error) => error.problem(),
         }
     }

@@ -8,6 +8,7 @@ pub mod reservations;
 pub mod stock;
 
 use crate::app::App;
+use service_kit::admin;
 use service_kit::problem::Problem;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -26,6 +27,7 @@ use utoipa_axum::routes;
         (name = "products", description = "What can be ordered"),
         (name = "stock", description = "Stock that comes in and goes out, and every movement of it"),
         (name = "reservations", description = "Stock held for orders"),
+        (name = "admin", description = "For operators: messages that were set aside, and what must always hold"),
         (name = "health", description = "Whether the service works"),
     ),
     components(schemas(Problem))
@@ -51,4 +53,5 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(reservations::release_reservation))
         .routes(routes!(health::get_liveness))
         .routes(routes!(health::get_readiness))
+        .merge(admin::routes())
 }

@@ -1,15 +1,20 @@
 //! What every request shares. There is no way to publish from here: events leave through the outbox only.
 
+use crate::SCHEMA;
 use crate::config::Config;
 use crate::error::Error;
 use crate::inventory_client::InventoryClient;
 use crate::placements::{self, Placement};
+use crate::store::invariants::INVARIANTS;
+use axum::extract::FromRef;
+use service_kit::admin::Admin;
 use service_kit::answer::Answer;
 use service_kit::batcher::Batcher;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
 use service_kit::lifecycle::StartError;
 use service_kit::prepared::Prepared;
+use shared_types::topology::ORDER_RESERVATION_EVENTS;
 
 /// The application state.
 #[derive(Clone)]
@@ -41,5 +46,17 @@ impl App {
     /// Whether RabbitMQ is reached.
     pub fn broker_status(&self) -> Result<(), String> {
         self.broker.status()
+    }
+}
+
+impl FromRef<App> for Admin {
+    fn from_ref(app: &App) -> Self {
+        Self {
+            database: app.db.clone(),
+            schema: SCHEMA,
+            consumers: &[ORDER_RESERVATION_EVENTS.name],
+            invariants: &INVARIANTS,
+            broker: app.broker.clone(),
+        }
     }
 }

@@ -100,24 +100,17 @@ impl Error {
             Self::KeyReused => Problem::key_reused(),
             Self::PlacedTooLate | Self::InventoryUnavailable(_) | Self::Overloaded(_) => Problem::unavailable(self),
             Self::Batch(error) => error.problem(),
-            Self::Database(error) if db::is_unavailable(error) => Problem::unavailable("the database is not available"),
-            Self::Database(error) if db::is_conflict(error) => Problem::unavailable("the database was too busy"),
-            Self::InventoryAnswer(_)
-            | Self::Unreadable(_)
-            | Self::UnexpectedEvent(_)
-            | Self::Json(_)
-            | Self::Database(_) => Problem::internal(),
+            Self::Database(error) => Problem::database(error),
+            Self::InventoryAnswer(_) | Self::Unreadable(_) | Self::UnexpectedEvent(_) | Self::Json(_) => {
+                Problem::unexpected(self)
+            }
         }
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let problem = self.problem();
-        if problem.status == 500 {
-            tracing::error!(error = %self, "unexpected error");
-        }
-        problem.into_response()
+        self.problem().into_response()
     }
 }
 

@@ -6,6 +6,7 @@ mod orders;
 mod timeline;
 
 use crate::app::App;
+use service_kit::admin;
 use service_kit::problem::Problem;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,7 +22,11 @@ use utoipa_axum::routes;
     servers((url = "/", description = "This service")),
     security(()),
     components(schemas(Problem)),
-    tags((name = "orders", description = "Orders and their statuses"), (name = "health", description = "For operators"))
+    tags(
+        (name = "orders", description = "Orders and their statuses"),
+        (name = "admin", description = "For operators: messages that were set aside, and what must always hold"),
+        (name = "health", description = "For operators"),
+    )
 )]
 struct Document;
 
@@ -36,7 +41,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(orders::cancel_order))
         .routes(routes!(timeline::get_timeline))
         .routes(routes!(health::get_live))
-        .routes(routes!(health::get_ready));
+        .routes(routes!(health::get_ready))
+        .merge(admin::routes());
     // One handler serves both verbs, but no two operations may have the same id.
     let status = routes.get_openapi_mut().paths.paths.get_mut("/api/orders/{id}/status");
     if let Some(patch) = status.and_then(|path| path.patch.as_mut()) {

@@ -43,6 +43,11 @@ impl Answer {
         Ok(Self { status: StatusCode::CREATED.as_u16(), location: Some(location), ..Self::ok(body)? })
     }
 
+    /// 202 for what happens after the answer.
+    pub fn accepted(body: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self { status: StatusCode::ACCEPTED.as_u16(), ..Self::ok(body)? })
+    }
+
     /// Adds the ETag of `version`.
     #[must_use]
     pub fn with_version(self, version: i64) -> Self {

@@ -1,13 +1,14 @@
 //! The connection to RabbitMQ: made anew whenever it breaks, with the whole topology declared each time.
 
 use crate::config::{BrokerConfig, ConfigError};
+use crate::retries::RetryDelays;
 use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use secrecy::{ExposeSecret, SecretString};
-use shared_types::topology::{EXCHANGE, QUEUES, RETRY_DELAYS_MS};
+use shared_types::topology::{DELIVERY_LIMIT, EXCHANGE, QUEUES};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -42,13 +43,20 @@ pub enum BrokerError {
 #[derive(Clone, Debug)]
 pub struct Broker {
     url: SecretString,
+    retry_delays: RetryDelays,
     links: Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>,
 }
 
 impl Broker {
     /// Reads the configuration; connects to nothing yet.
     pub fn new(config: &BrokerConfig) -> Result<Self, ConfigError> {
-        Ok(Self { url: config.url()?, links: Arc::default() })
+        let (url, retry_delays) = (config.url()?, config.retry_delays_ms.clone());
+        Ok(Self { url, retry_delays, links: Arc::default() })
+    }
+
+    /// How long a message that failed waits.
+    pub(crate) fn retry_delays(&self) -> &RetryDelays {
+        &self.retry_delays
     }
 
     /// Connects, declares the topology and gives a channel with publisher confirms.
@@ -59,7 +67,7 @@ impl Broker {
                 .configure_backoff(|backoff| backoff.with_max_times(0));
             let connection = Connection::connect(self.url.expose_secret(), properties).await?;
             let channel = connection.create_channel().await?;
-            declare_topology(&channel).await?;
+            declare_topology(&channel, self.retry_delays.count()).await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
             Ok((connection, channel))
         };
@@ -87,28 +95,32 @@ impl Broker {
     }
 }
 
-/// Declares the exchange, every consumer's queue and the delay queues of each.
-async fn declare_topology(channel: &Channel) -> Result<(), lapin::Error> {
+/// Delivery limit of a queue in which nothing may get lost: the newest RabbitMQ has a limit where none is named, and
+/// older ones know no word for none.
+const NO_LIMIT: u32 = 1_000_000;
+
+/// Declares the exchange, every consumer's queue, the delay queues of each, and the queue for what it was handed in
+/// vain.
+async fn declare_topology(channel: &Channel, delays: usize) -> Result<(), lapin::Error> {
     let exchange = ExchangeDeclareOptions { durable: true, ..Default::default() };
     channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, exchange, FieldTable::default()).await?;
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     for queue in &QUEUES {
-        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-        channel.queue_declare(queue.name.into(), durable, quorum()).await?;
+        let undeliverable = queue.undeliverable();
+        let arguments = limited(quorum(), NO_LIMIT);
+        channel.queue_declare(undeliverable.as_str().into(), durable, arguments).await?;
+        let arguments = limited(passing_on_to(&undeliverable), DELIVERY_LIMIT);
+        channel.queue_declare(queue.name.into(), durable, arguments).await?;
         for routing_key in queue.bindings {
             let options = QueueBindOptions::default();
             let arguments = FieldTable::default();
             channel.queue_bind(queue.name.into(), EXCHANGE.into(), (*routing_key).into(), options, arguments).await?;
         }
-        for delay in RETRY_DELAYS_MS {
-            // A TTL expires at the head of a queue only, hence one queue for each delay; from there the message
-            // goes back to its consumer's queue through the default exchange.
-            let mut arguments = quorum();
-            arguments.insert("x-message-ttl".into(), AMQPValue::LongUInt(delay));
-            arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("".into()));
-            arguments.insert("x-dead-letter-routing-key".into(), AMQPValue::LongString(queue.name.into()));
-            arguments.insert("x-dead-letter-strategy".into(), AMQPValue::LongString("at-least-once".into()));
-            arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
-            channel.queue_declare(queue.retry_queue(delay).into(), durable, arguments).await?;
+        // A message expires at the head of a queue only, hence one queue for each delay. How long is said by the
+        // message, so that the delays can change while the queues stay as they are.
+        for attempt in 1..=delays {
+            let name = queue.retry_queue(attempt);
+            channel.queue_declare(name.as_str().into(), durable, passing_on_to(queue.name)).await?;
         }
     }
     Ok(())
@@ -117,6 +129,21 @@ async fn declare_topology(channel: &Channel) -> Result<(), lapin::Error> {
 fn quorum() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments
+}
+
+/// A quorum queue whose messages, when they expire or are delivered too often, go to another queue, without loss.
+fn passing_on_to(queue: &str) -> FieldTable {
+    let mut arguments = quorum();
+    arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("".into()));
+    arguments.insert("x-dead-letter-routing-key".into(), AMQPValue::LongString(queue.into()));
+    arguments.insert("x-dead-letter-strategy".into(), AMQPValue::LongString("at-least-once".into()));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    arguments
+}
+
+fn limited(mut arguments: FieldTable, deliveries: u32) -> FieldTable {
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongUInt(deliveries));
     arguments
 }
 

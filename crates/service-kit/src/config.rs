@@ -2,6 +2,7 @@
 //!
 //! Passwords and URLs that may hold one are [`SecretString`]s: they never show in logs, `Debug` or `--help`.
 
+use crate::retries::RetryDelays;
 use clap::{Args, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
@@ -106,6 +107,9 @@ pub struct BrokerConfig {
     /// Password
     #[arg(long, env = "RABBITMQ_PASSWORD", hide_env_values = true, default_value = "guest", hide_default_value = true, value_parser = secret)]
     pub rabbitmq_password: SecretString,
+    /// Milliseconds a message that failed waits before each further attempt, give or take a fifth; 1 to 10 of them
+    #[arg(long, env = "RETRY_DELAYS_MS", default_value = "1000,5000,30000,120000,600000")]
+    pub retry_delays_ms: RetryDelays,
 }
 
 impl BrokerConfig {

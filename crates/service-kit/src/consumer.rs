@@ -4,32 +4,24 @@
 //! delays, and set aside with its reason when that cannot help. While the database is away nothing is given back:
 //! the batch in hand waits for it.
 
-use crate::broker::{self, Broker, BrokerError, RECONNECT_PAUSE};
+use crate::broker::{Broker, BrokerError, RECONNECT_PAUSE};
 use crate::db::{self, Database};
+use crate::dead_letters::{DeadLetters, NewLetter};
+use crate::deliveries::Deliveries;
 use crate::inbox::Inbox;
+use crate::retries;
 use crate::schema::Schema;
-use futures_util::{FutureExt, StreamExt};
+use lapin::Channel;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
-use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel};
+use lapin::options::BasicAckOptions;
 use shared_types::events::{RawEvent, UnreadableEvent};
-use shared_types::topology::{Queue, RETRY_DELAYS_MS};
+use shared_types::topology::{DELIVERY_LIMIT, Queue};
 use sqlx::PgConnection;
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::future::Future;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-
-/// Messages worked on in one transaction.
-const BATCH: usize = 128;
-
-/// Messages the broker sends ahead.
-const PREFETCH: u16 = 256;
-
-/// Header that counts the attempts a message has had.
-const ATTEMPTS: &str = "x-attempts";
 
 /// What becomes of a message whose handling failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,7 +35,7 @@ pub enum Decision {
 }
 
 /// An error of a handler, which knows what becomes of the message.
-pub trait HandlerError: std::fmt::Display + From<UnreadableEvent> + From<sqlx::Error> + Send {
+pub trait HandlerError: Display + From<UnreadableEvent> + From<sqlx::Error> + Send {
     /// What becomes of the message.
     fn decision(&self) -> Decision;
 
@@ -75,86 +67,107 @@ pub struct Consumer<H> {
     pub handler: H,
 }
 
+/// A consumer at work: what every step of it needs.
+struct Session<'a, H> {
+    consumer: &'a Consumer<H>,
+    database: &'a Database,
+    broker: &'a Broker,
+    shutdown: &'a CancellationToken,
+}
+
 impl<H: Handler> Consumer<H> {
     /// Runs until `shutdown`, across every loss of the broker and of the database.
     pub async fn run(self, database: Database, broker: Broker, shutdown: CancellationToken) {
+        let session = Session { consumer: &self, database: &database, broker: &broker, shutdown: &shutdown };
         while !shutdown.is_cancelled() {
-            if let Err(error) = self.consume(&database, &broker, &shutdown).await {
+            if let Err(error) = session.run().await {
                 broker.report(self.queue.name, Err(error.to_string()));
             }
             shutdown.run_until_cancelled(tokio::time::sleep(RECONNECT_PAUSE)).await;
         }
     }
+}
 
-    async fn consume(
-        &self,
-        database: &Database,
-        broker: &Broker,
-        shutdown: &CancellationToken,
-    ) -> Result<(), BrokerError> {
-        let (_connection, channel) = broker.connect(self.queue.name).await?;
-        channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-        let options = BasicConsumeOptions::default();
-        let tag = Uuid::now_v7().to_string();
-        let name = self.queue.name;
-        let mut deliveries = channel.basic_consume(name.into(), tag.into(), options, FieldTable::default()).await?;
-        broker.report(name, Ok(()));
-        while let Some(first) = shutdown.run_until_cancelled(deliveries.next()).await {
-            let mut batch = vec![first.ok_or(BrokerError::Closed)??];
-            while batch.len() < BATCH {
-                match deliveries.next().now_or_never() {
-                    Some(Some(delivery)) => batch.push(delivery?),
-                    Some(None) => return Err(BrokerError::Closed),
-                    None => break,
-                }
+impl<H: Handler> Session<'_, H> {
+    /// Works on the queue, and beside it sets aside what the broker handed out in vain, over one connection.
+    async fn run(&self) -> Result<(), BrokerError> {
+        let queue = self.consumer.queue;
+        let (connection, channel) = self.broker.connect(queue.name).await?;
+        let second_channel = connection.create_channel().await?;
+        let mut events = Deliveries::of(&channel, queue.name).await?;
+        let mut undeliverable = Deliveries::of(&second_channel, &queue.undeliverable()).await?;
+        self.broker.report(queue.name, Ok(()));
+        let settling = async {
+            while let Some(batch) = events.next(self.shutdown).await? {
+                self.settle(&channel, &batch).await?;
             }
-            self.settle(database, &channel, &batch, shutdown).await?;
-        }
-        Ok(())
+            Ok::<_, BrokerError>(())
+        };
+        let draining = async {
+            while let Some(batch) = undeliverable.next(self.shutdown).await? {
+                self.drain(&batch).await?;
+            }
+            Ok(())
+        };
+        tokio::try_join!(settling, draining).map(|_| ())
     }
 
     /// Brings a batch to its end: each message's effect is committed, or its retry is confirmed by the broker, or
     /// it is set aside; only then is it acknowledged.
-    async fn settle(
-        &self,
-        database: &Database,
-        channel: &Channel,
-        batch: &[Delivery],
-        shutdown: &CancellationToken,
-    ) -> Result<(), BrokerError> {
-        if self.attempt(database, batch, shutdown).await.is_ok_and(|outcome| outcome.is_ok()) {
+    async fn settle(&self, channel: &Channel, batch: &[Delivery]) -> Result<(), BrokerError> {
+        if self.attempt(batch).await?.is_ok() {
             if let Some(last) = batch.last() {
                 last.acker.ack(BasicAckOptions { multiple: true }).await?;
             }
             return Ok(());
         }
         for message in batch {
-            let one = std::slice::from_ref(message);
-            if let Err(error) = self.attempt(database, one, shutdown).await? {
-                self.put_off(database, channel, message, &error).await?;
+            if let Err(error) = self.attempt(std::slice::from_ref(message)).await? {
+                self.give_up_for_now(channel, message, &error).await?;
             }
             message.acker.ack(BasicAckOptions::default()).await?;
         }
         Ok(())
     }
 
-    /// One transaction over the batch; waits for the database as long as that is what is missing.
-    async fn attempt(
+    /// Sets aside what was delivered too often: whoever was given it died on it, again and again.
+    async fn drain(&self, batch: &[Delivery]) -> Result<(), BrokerError> {
+        // One more than the limit, which is on how often it may come again. The message does not say: `x-death` counts
+        // how often it was set aside, and `x-delivery-count` is begun anew by the queue in which it is now.
+        let deliveries = DELIVERY_LIMIT + 1;
+        let reason = format!("delivered {deliveries} times without being acknowledged");
+        for message in batch {
+            self.set_aside(message, &reason, deliveries).await?;
+            message.acker.ack(BasicAckOptions::default()).await?;
+        }
+        Ok(())
+    }
+
+    /// One transaction over the batch.
+    async fn attempt(&self, batch: &[Delivery]) -> Result<Result<(), H::Error>, BrokerError> {
+        self.with_patience(HandlerError::is_unavailable, || self.transaction(batch)).await
+    }
+
+    /// Does `work`; waits for the database as long as that is what is missing.
+    async fn with_patience<E, Work>(
         &self,
-        database: &Database,
-        batch: &[Delivery],
-        shutdown: &CancellationToken,
-    ) -> Result<Result<(), H::Error>, BrokerError> {
+        is_unavailable: fn(&E) -> bool,
+        work: impl Fn() -> Work,
+    ) -> Result<Result<(), E>, BrokerError>
+    where
+        E: Display,
+        Work: Future<Output = Result<(), E>>,
+    {
         let mut said = false;
         loop {
-            match self.transaction(database, batch).await {
-                Err(error) if error.is_unavailable() => {
+            match work().await {
+                Err(error) if is_unavailable(&error) => {
                     if !said {
-                        tracing::warn!(queue = self.queue.name, %error, "messages wait for the database");
+                        tracing::warn!(queue = self.consumer.queue.name, %error, "messages wait for the database");
                         said = true;
                     }
                     let pause = tokio::time::sleep(RECONNECT_PAUSE);
-                    if shutdown.run_until_cancelled(pause).await.is_none() {
+                    if self.shutdown.run_until_cancelled(pause).await.is_none() {
                         return Err(BrokerError::Closed);
                     }
                 }
@@ -163,83 +176,51 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    async fn transaction(&self, database: &Database, batch: &[Delivery]) -> Result<(), H::Error> {
+    async fn transaction(&self, batch: &[Delivery]) -> Result<(), H::Error> {
+        let Consumer { queue, schema, handler } = self.consumer;
         let mut events =
             batch.iter().map(|message| RawEvent::parse(&message.data)).collect::<Result<Vec<_>, UnreadableEvent>>()?;
-        let mut transaction = database.begin().await?;
+        let mut transaction = self.database.begin().await?;
         let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
-        let fresh = Inbox(self.schema).claim(&mut transaction, self.queue.name, &ids).await?;
+        let fresh = Inbox(*schema).claim(&mut transaction, queue.name, &ids).await?;
         let mut seen = HashSet::new();
         events.retain(|event| fresh.contains(&event.id) && seen.insert(event.id));
-        self.handler.handle(&mut transaction, &events).await?;
-        database.commit(transaction).await?;
-        metrics::counter!("events_consumed_total", "queue" => self.queue.name).increment(events.len() as u64);
+        handler.handle(&mut transaction, &events).await?;
+        self.database.commit(transaction).await?;
+        metrics::counter!("events_consumed_total", "queue" => queue.name).increment(events.len() as u64);
         Ok(())
     }
 
     /// Sends a message that failed to its delay queue, or sets it aside.
-    async fn put_off(
+    async fn give_up_for_now(
         &self,
-        database: &Database,
         channel: &Channel,
         message: &Delivery,
         error: &H::Error,
     ) -> Result<(), BrokerError> {
-        let attempts = attempts(message).saturating_add(1);
-        let delay = usize::try_from(attempts - 1).ok().and_then(|index| RETRY_DELAYS_MS.get(index));
-        match (error.decision(), delay) {
+        let queue = self.consumer.queue;
+        let attempts = retries::earlier_attempts(message).saturating_add(1);
+        match (error.decision(), self.broker.retry_delays().after(attempts)) {
             (Decision::Ack, _) => Ok(()),
-            (Decision::Retry, Some(delay)) => {
-                tracing::warn!(queue = self.queue.name, attempts, %error, "message will be tried again");
-                let mut headers = message.properties.headers().clone().unwrap_or_default();
-                headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
-                let properties = BasicProperties::default().with_headers(headers);
-                let queue = self.queue.retry_queue(*delay);
-                let confirm = broker::publish(channel, "", &queue, &message.data, properties).await?;
-                let confirm = tokio::time::timeout(Duration::from_secs(10), confirm);
-                if confirm.await.map_err(|_| BrokerError::Timeout)??.is_nack() {
-                    return Err(BrokerError::Refused);
-                }
-                Ok(())
+            (Decision::Retry, Some(delay_ms)) => {
+                tracing::warn!(queue = queue.name, attempts, delay_ms, %error, "message will be tried again");
+                retries::put_off(channel, queue, message, attempts, delay_ms).await
             }
-            (Decision::Retry | Decision::DeadLetter, _) => {
-                tracing::error!(queue = self.queue.name, attempts, %error, "message is set aside as a dead letter");
-                metrics::counter!("dead_letters_total", "queue" => self.queue.name).increment(1);
-                self.set_aside(database, message, &error.to_string(), attempts).await
-            }
+            (Decision::Retry | Decision::DeadLetter, _) => self.set_aside(message, &error.to_string(), attempts).await,
         }
     }
 
-    async fn set_aside(
-        &self,
-        database: &Database,
-        message: &Delivery,
-        reason: &str,
-        attempts: u32,
-    ) -> Result<(), BrokerError> {
-        // Its envelope may be readable although its data is newer than what is known here.
-        let event = serde_json::from_slice::<RawEvent>(&message.data).ok();
-        let event_type = event.as_ref().map_or(message.routing_key.as_str(), |event| &event.event_type);
-        let statement = "INSERT INTO {schema}.dead_letters (consumer, event_id, event_type, body, reason, attempts)
-                         VALUES ($1, $2, $3, $4, $5, $6)";
-        sqlx::query(self.schema.sql(statement))
-            .bind(self.queue.name)
-            .bind(event.as_ref().map(|event| event.id))
-            .bind(event_type)
-            .bind(&message.data)
-            .bind(reason)
-            .bind(i32::try_from(attempts).unwrap_or(i32::MAX))
-            .execute(database.pool())
-            .await?;
+    /// Keeps a message as a dead letter; it waits in hand while the database is away.
+    async fn set_aside(&self, message: &Delivery, reason: &str, attempts: u32) -> Result<(), BrokerError> {
+        let Consumer { queue, schema, .. } = self.consumer;
+        let consumer = queue.name;
+        tracing::error!(queue = consumer, attempts, reason, "message is set aside as a dead letter");
+        let sent_as = message.properties.kind().as_ref().unwrap_or(&message.routing_key).as_str();
+        let letter = NewLetter { consumer, sent_as, body: &message.data, reason, attempts };
+        let insert = || DeadLetters(*schema).set_aside(self.database.pool(), letter);
+        self.with_patience(db::is_unavailable, insert).await??;
+        metrics::counter!("dead_letters_total", "queue" => consumer).increment(1);
         Ok(())
-    }
-}
-
-fn attempts(message: &Delivery) -> u32 {
-    let headers = message.properties.headers().as_ref();
-    match headers.and_then(|headers| headers.inner().get(ATTEMPTS)) {
-        Some(AMQPValue::LongUInt(attempts)) => *attempts,
-        _ => 0,
     }
 }
 

@@ -2,12 +2,15 @@
 //!
 //! Nothing in here knows what an order or a product is.
 
+pub mod admin;
 pub mod answer;
 pub mod batcher;
 pub mod broker;
 pub mod config;
 pub mod consumer;
 pub mod db;
+pub mod dead_letters;
+mod deliveries;
 pub mod documented;
 pub mod extract;
 pub mod health;
@@ -23,6 +26,7 @@ pub mod prepared;
 pub mod problem;
 pub mod rate_limit;
 pub mod relay;
+pub mod retries;
 pub mod schema;
 pub mod server;
 pub mod shutdown;

@@ -83,11 +83,11 @@ impl Outbox {
             };
             ids.push(id);
             types.push(event.event_type);
-            bodies.push(serde_json::to_string(&envelope)?);
+            bodies.push(serde_json::to_vec(&envelope)?);
         }
         sqlx::query(self.schema.sql(
             "INSERT INTO {schema}.outbox (event_id, event_type, body)
-             SELECT id, type, body FROM unnest($1::uuid[], $2::text[], $3::text[])
+             SELECT id, type, body FROM unnest($1::uuid[], $2::text[], $3::bytea[])
                     WITH ORDINALITY AS e (id, type, body, position)
              ORDER BY position",
         ))

@@ -1,5 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457), one shape for everything that goes wrong.
 
+use crate::db;
+use crate::idempotency::IdempotencyError;
 use crate::validation::FieldErrors;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -100,9 +102,50 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 
+    /// [`Self::internal`] for an error that is nobody's input; the log gets it.
+    pub fn unexpected(error: impl Display) -> Self {
+        tracing::error!(%error, "unexpected error");
+        Self::internal()
+    }
+
+    /// What a failure of the database means to a client: 503 where trying again can help, else 500.
+    pub fn database(error: &sqlx::Error) -> Self {
+        if db::is_unavailable(error) {
+            tracing::warn!(%error, "the database is not available");
+            Self::unavailable("the database is not available")
+        } else if db::is_conflict(error) {
+            tracing::warn!(%error, "gave way to another transaction");
+            Self::unavailable("another request was in the way")
+        } else {
+            Self::unexpected(format_args!("database: {error}"))
+        }
+    }
+
     /// The HTTP status.
     pub fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        Self::database(&error)
+    }
+}
+
+impl From<serde_json::Error> for Problem {
+    /// Something of ours has no JSON form.
+    fn from(error: serde_json::Error) -> Self {
+        Self::unexpected(format_args!("JSON: {error}"))
+    }
+}
+
+impl From<IdempotencyError> for Problem {
+    fn from(error: IdempotencyError) -> Self {
+        match error {
+            IdempotencyError::Reused => Self::key_reused(),
+            IdempotencyError::Database(error) => Self::database(&error),
+        }
     }
 }
 

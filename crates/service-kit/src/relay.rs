@@ -6,6 +6,7 @@
 use crate::broker::{self, Broker, BrokerError, RECONNECT_PAUSE};
 use crate::db::Database;
 use crate::outbox::Outbox;
+use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel};
 use shared_types::topology::EXCHANGE;
 use sqlx::{PgConnection, Row};
@@ -63,7 +64,7 @@ async fn lock(conn: &mut PgConnection, outbox: Outbox) -> Result<bool, sqlx::Err
 }
 
 async fn publish_batch(conn: &mut PgConnection, channel: &Channel, outbox: Outbox) -> Result<i64, BrokerError> {
-    let statement = "SELECT id, event_id, event_type, body FROM {schema}.outbox ORDER BY id LIMIT $1";
+    let statement = "SELECT id, event_id, event_type, body, queue FROM {schema}.outbox ORDER BY id LIMIT $1";
     let rows = sqlx::query(outbox.schema.sql(statement)).bind(BATCH).fetch_all(&mut *conn).await?;
     if rows.is_empty() {
         return Ok(0);
@@ -72,10 +73,17 @@ async fn publish_batch(conn: &mut PgConnection, channel: &Channel, outbox: Outbo
     for row in &rows {
         let id: i64 = row.try_get("id")?;
         let event_id: Uuid = row.try_get("event_id")?;
-        let body: &str = row.try_get("body")?;
-        let routing_key: &str = row.try_get("event_type")?;
-        let properties = BasicProperties::default().with_message_id(event_id.to_string().into());
-        sent.push((id, broker::publish(channel, EXCHANGE, routing_key, body.as_bytes(), properties).await?));
+        let body: &[u8] = row.try_get("body")?;
+        let event_type: &str = row.try_get("event_type")?;
+        let queue: Option<&str> = row.try_get("queue")?;
+        let mut properties = BasicProperties::default().with_message_id(event_id.to_string().into());
+        // A letter that cannot be read so keeps its type, unless that is longer than AMQP can carry.
+        if let Ok(kind) = ShortString::try_new(event_type) {
+            properties = properties.with_type(kind);
+        }
+        // A dead letter goes back to the one queue it came from; what has happened is told to everybody.
+        let (exchange, routing_key) = queue.map_or((EXCHANGE, event_type), |queue| ("", queue));
+        sent.push((id, broker::publish(channel, exchange, routing_key, body, properties).await?));
     }
     let mut confirmed = Vec::with_capacity(sent.len());
     let confirming = async {

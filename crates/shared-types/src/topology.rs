@@ -26,12 +26,18 @@ pub const ORDER_RESERVATION_EVENTS: Queue =
 /// Every queue of the system.
 pub const QUEUES: [Queue; 2] = [INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS];
 
-/// How long a message waits before each further attempt, in milliseconds: one delay queue for each.
-pub const RETRY_DELAYS_MS: [u32; 5] = [1_000, 5_000, 30_000, 120_000, 600_000];
+/// How often the broker hands out a message that nobody acknowledges (its consumer dies on it), before it sets the
+/// message aside.
+pub const DELIVERY_LIMIT: u32 = 20;
 
 impl Queue {
-    /// The delay queue in which a message of this queue waits before attempt `attempt + 1`.
-    pub fn retry_queue(&self, delay_ms: u32) -> String {
-        format!("{}.retry-{delay_ms}ms", self.name)
+    /// The delay queue in which a message of this queue waits after its failed attempt number `attempt`, from 1 on.
+    pub fn retry_queue(&self, attempt: usize) -> String {
+        format!("{}.retry-{attempt}", self.name)
+    }
+
+    /// Where the broker puts the messages of this queue that were delivered too often.
+    pub fn undeliverable(&self) -> String {
+        format!("{}.undeliverable", self.name)
     }
 }

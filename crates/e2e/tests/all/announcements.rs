@@ -11,7 +11,7 @@ async fn a_backlog_is_published_in_order_and_completely() {
     shop.database
         .execute(
             "INSERT INTO orders.outbox (event_id, event_type, body)
-             SELECT gen_random_uuid(), 'order.shipped', json_build_object('number', number)::text
+             SELECT gen_random_uuid(), 'order.shipped', convert_to(json_build_object('number', number)::text, 'UTF8')
              FROM generate_series(1, 900) AS number ORDER BY number",
         )
         .await;

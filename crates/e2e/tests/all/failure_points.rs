@@ -2,7 +2,7 @@
 
 use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, order, text};
-use e2e::shop::Shop;
+use e2e::shop::{FAILURE_POINT, Shop};
 
 const ORDERS: &str = "/api/orders";
 
@@ -20,6 +20,7 @@ async fn killed(point: &'static str, order_is_written: bool) {
     .await;
     shop.order_services[0].kill();
     assert!(placing.await.unwrap().is_err(), "an answer came past {point}");
+    shop.order_services[0].set(FAILURE_POINT, "");
     shop.order_services[0].start().await;
 
     // Without anybody's doing, what is held is the order's or goes back.

@@ -4,10 +4,13 @@ use e2e::client::{Client, Response};
 use e2e::environment::workspace;
 use e2e::shop::Shop;
 use serde_json::Value;
+use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
 
 /// Every operation of the contract (`api.md`), by service.
-const INVENTORY: [&str; 20] = [
+const INVENTORY: [&str; 24] = [
     "delete /api/inventory/products/{id}",
+    "get /api/admin/dead-letters",
+    "get /api/admin/dead-letters/{id}",
     "get /api/inventory/products",
     "get /api/inventory/products/active",
     "get /api/inventory/products/low-stock",
@@ -18,6 +21,8 @@ const INVENTORY: [&str; 20] = [
     "get /api/inventory/reservations/{id}",
     "get /health/live",
     "get /health/ready",
+    "post /api/admin/dead-letters/replay",
+    "post /api/admin/dead-letters/{id}/replay",
     "post /api/inventory/products",
     "post /api/inventory/products/{id}/add-stock",
     "post /api/inventory/products/{id}/reduce-stock",
@@ -29,7 +34,9 @@ const INVENTORY: [&str; 20] = [
     "put /api/inventory/products/{id}",
 ];
 
-const ORDERS: [&str; 11] = [
+const ORDERS: [&str; 15] = [
+    "get /api/admin/dead-letters",
+    "get /api/admin/dead-letters/{id}",
     "get /api/orders",
     "get /api/orders/customer/{email}",
     "get /api/orders/status/{status}",
@@ -38,6 +45,8 @@ const ORDERS: [&str; 11] = [
     "get /health/live",
     "get /health/ready",
     "patch /api/orders/{id}/status",
+    "post /api/admin/dead-letters/replay",
+    "post /api/admin/dead-letters/{id}/replay",
     "post /api/orders",
     "post /api/orders/{id}/cancel",
     "put /api/orders/{id}/status",
@@ -126,6 +135,11 @@ async fn the_examples_work_when_tried_out() {
         try_out(shop.inventory(), inventory, name).await.is(status);
     }
     try_out(shop.orders(), orders, "post /api/orders").await.is(201);
+    for (schema, consumer) in [("orders", ORDER_RESERVATION_EVENTS), ("inventory", INVENTORY_ORDER_EVENTS)] {
+        let columns = "consumer, event_type, body, reason, attempts";
+        let letter = format!("('{}', 'x', 'x', 'x', 1)", consumer.name);
+        shop.database.execute(format!("INSERT INTO {schema}.dead_letters ({columns}) VALUES {letter}")).await;
+    }
     for (client, document) in [(shop.inventory(), inventory), (shop.orders(), orders)] {
         for Operation { name, .. } in operations(document).iter().filter(|it| it.name.starts_with("get ")) {
             try_out(client, document, name).await.is(200);

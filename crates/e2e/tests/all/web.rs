@@ -150,7 +150,7 @@ async fn a_trace_goes_on_in_the_events() {
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let traceparent = format!("00-{trace}-00f067aa0ba902b7-01");
     shop.orders().post("/api/orders", order(&[(LAPTOP, 1)])).header("traceparent", &traceparent).await.is(201);
-    let events = shop.database.texts("SELECT body FROM orders.outbox").await;
+    let events = shop.database.texts("SELECT convert_from(body, 'UTF8') FROM orders.outbox").await;
     assert_eq!(events.len(), 1);
     let event: serde_json::Value = serde_json::from_str(&events[0]).unwrap();
     assert!(text(&event["traceparent"]).starts_with(&format!("00-{trace}-")), "{event}");
