@@ -25,7 +25,7 @@ const BREACHES: [(&str, &str); 9] = [
     (
         "stock was committed without an order",
         "SELECT r.id::text FROM inventory.reservations r
-         WHERE r.status = 'COMMITTED' AND NOT EXISTS (SELECT FROM orders.orders o WHERE o.reference = r.id)",
+         WHERE r.status = 'COMMITTED' AND NOT r.direct AND NOT EXISTS (SELECT FROM orders.orders o WHERE o.reference = r.id)",
     ),
     (
         "an order's lines are not those of its reservation",

@@ -13,6 +13,7 @@ mod failure_points;
 mod flow;
 mod guard;
 mod idempotency;
+mod invariants;
 mod messages;
 mod openapi;
 mod order_lists;

@@ -15,6 +15,14 @@ async fn letters(client: &Client, count: usize) -> Vec<Value> {
     .await
 }
 
+/// Waits until order-service has the message in hand: it waits for the lock to write into its inbox. So do others, to
+/// delete from there.
+async fn it_has_the_message(shop: &Shop) {
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+                   WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO orders.inbox%'";
+    poll::eventually("the message to be in hand", async || poll::equal(shop.database.number(waiting).await, 1)).await;
+}
+
 /// Kills order-service, and its sessions in the database, which else would wait on for their lock.
 async fn die(shop: &mut Shop) {
     shop.order_services[0].kill();
@@ -33,7 +41,7 @@ async fn what_a_consumer_dies_on_again_and_again_is_set_aside() {
     // Every attempt of order-service to deal with the message ends here.
     let lock = shop.database.lock("LOCK TABLE orders.inbox IN EXCLUSIVE MODE").await;
     let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);
-    shop.database.somebody_waits().await;
+    it_has_the_message(&shop).await;
     die(&mut shop).await;
     // As good as dying on it, and faster.
     for _ in 1..DELIVERY_LIMIT {
@@ -44,7 +52,7 @@ async fn what_a_consumer_dies_on_again_and_again_is_set_aside() {
     }
     assert!(shop.broker().peek(&ORDER_RESERVATION_EVENTS.undeliverable()).await.is_empty(), "too early");
     shop.order_services[0].launch();
-    shop.database.somebody_waits().await;
+    it_has_the_message(&shop).await;
     die(&mut shop).await;
     poll::eventually("the broker to give up", async || {
         let undeliverable = shop.broker().peek(&ORDER_RESERVATION_EVENTS.undeliverable()).await;

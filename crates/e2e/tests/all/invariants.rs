@@ -1,0 +1,125 @@
+//! `GET /api/admin/invariants`: all is well in a shop at work, and every kind of damage is found and named.
+
+use e2e::samples::{LAPTOP, MOUSE, int, text};
+use e2e::shop::Shop;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+const INVARIANTS: &str = "/api/admin/invariants";
+
+async fn breaches(client: &e2e::client::Client) -> Vec<Value> {
+    let answer = client.get(INVARIANTS).await.is(200).json();
+    let breaches = answer["breaches"].as_array().cloned().unwrap_or_default();
+    assert_eq!(answer["holds"], breaches.is_empty(), "{answer}");
+    breaches
+}
+
+/// Damages the tables, past every constraint and trigger, and looks what is found; gives the breach of this name.
+async fn damage(shop: &Shop, client: &e2e::client::Client, invariant: &str, statement: &str) -> Value {
+    let mut by_hand = shop.database.lock("SET LOCAL session_replication_role = replica").await;
+    assert_eq!(sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut *by_hand).await.unwrap().rows_affected(), 1);
+    by_hand.commit().await.unwrap();
+    let found = breaches(client).await;
+    let named = found.iter().find(|breach| breach["invariant"] == invariant);
+    named.cloned().unwrap_or_else(|| panic!("{invariant} is not among {found:?}"))
+}
+
+#[tokio::test]
+async fn a_shop_at_work_holds_what_it_promises() {
+    let shop = Shop::open().await;
+    let first = int(&shop.place(&[(LAPTOP, 1), (MOUSE, 2)]).await["id"]);
+    let second = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
+    shop.inventory().post("/api/inventory/reserve-stock", json!({"productId": MOUSE, "quantity": 1})).await.is(200);
+    shop.order_becomes(first, "CONFIRMED").await;
+    shop.orders().post(&format!("/api/orders/{second}/cancel"), json!({})).await.is(200);
+    shop.assert_invariants().await;
+    for client in [shop.orders(), shop.inventory()] {
+        assert_eq!(client.get(INVARIANTS).await.is(200).text, r#"{"holds":true}"#);
+    }
+}
+
+#[tokio::test]
+async fn damage_to_stock_is_found() {
+    let shop = Shop::open().await;
+    let order = shop.place(&[(LAPTOP, 1), (MOUSE, 2)]).await;
+    let reference = text(&order["reference"]);
+    shop.reservation_becomes(reference, "COMMITTED").await;
+    let inventory = shop.inventory();
+    let more = format!("UPDATE inventory.products SET stock_quantity = stock_quantity + 1 WHERE id = {LAPTOP}");
+    let found = damage(&shop, inventory, "stock-is-sum-of-movements", &more).await;
+    assert_eq!(found["ids"], json!(["1"]));
+    assert_eq!(found["promise"], "P1");
+    assert_eq!(found["detail"], "LAPTOP-001: stock 50, movements 49");
+    let gap = "UPDATE inventory.stock_movements SET balance_after = balance_after + 5 WHERE id = 2";
+    let found = damage(&shop, inventory, "movements-follow-each-other", gap).await;
+    assert_eq!(found["ids"], json!(["2"]));
+    let other = format!(
+        "UPDATE inventory.reservation_items SET quantity = 3 WHERE reservation_id = '{reference}' AND product_id = {MOUSE}"
+    );
+    let found = damage(&shop, inventory, "reservation-moved-its-stock", &other).await;
+    assert_eq!(found["ids"], json!([reference]));
+    let id = "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70";
+    let held = format!(
+        "INSERT INTO inventory.reservations (id, status, expires_at) VALUES ('{id}', 'HELD', now() - INTERVAL '20 s')"
+    );
+    let found = damage(&shop, inventory, "reservation-is-settled", &held).await;
+    assert_eq!(found["ids"], json!([id]));
+    let names: BTreeSet<String> = breaches(inventory).await.iter().map(|b| text(&b["invariant"]).to_owned()).collect();
+    assert!(names.contains("reservation-has-items"), "{names:?}");
+}
+
+#[tokio::test]
+async fn damage_to_orders_is_found() {
+    let shop = Shop::open().await;
+    let id = int(&shop.place(&[(LAPTOP, 1), (MOUSE, 2)]).await["id"]);
+    shop.order_becomes(id, "CONFIRMED").await;
+    let orders = shop.orders();
+    let step = |status: &str| {
+        format!("INSERT INTO orders.order_status_history (order_id, status, actor) VALUES ({id}, '{status}', 'test')")
+    };
+    let found = damage(&shop, orders, "timeline-ends-at-the-status", &step("DELIVERED")).await;
+    assert_eq!(found["detail"], "is CONFIRMED, its timeline ends with DELIVERED");
+    let found = damage(&shop, orders, "timeline-is-legal", &step("CONFIRMED")).await;
+    assert_eq!(found["detail"], "went from DELIVERED to CONFIRMED");
+    let dearer = format!("UPDATE orders.orders SET total_amount = total_amount + 1 WHERE id = {id}");
+    let found = damage(&shop, orders, "total-is-sum-of-lines", &dearer).await;
+    assert_eq!(found["ids"], json!([id.to_string()]));
+    let empty =
+        "INSERT INTO orders.orders (reference, customer_name, customer_email, shipping_address, status, total_amount)
+                 VALUES (gen_random_uuid(), 'Ada', 'ada@example.com', 'London', 'PENDING', 1)";
+    let found = damage(&shop, orders, "order-has-lines", empty).await;
+    assert_eq!(found["ids"], json!([(id + 1).to_string()]));
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_publishes_is_found() {
+    let shop = Shop::open().await;
+    // The relay loses its place to the test, which stands in line for it.
+    let (pool, place) = (shop.database.pool().clone(), "pg_advisory_lock(hashtext('orders relay'))");
+    let in_line = tokio::spawn(async move {
+        let mut conn = pool.acquire().await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {place}"))).execute(&mut *conn).await.unwrap();
+        conn
+    });
+    shop.database.somebody_waits().await;
+    let relay = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_locks
+                 WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database
+                 WHERE datname = current_database()) AND objid = hashtext('orders relay')::bigint & 4294967295";
+    assert_eq!(shop.database.number(relay).await, 1);
+    let _in_its_place = in_line.await.unwrap();
+    shop.place(&[(MOUSE, 1)]).await;
+    let age = "UPDATE orders.outbox SET created_at = now() - INTERVAL '2 minutes'";
+    let found = damage(&shop, shop.orders(), "outbox-is-published", age).await;
+    assert_eq!(found["promise"], "P5");
+    assert!(text(&found["detail"]).starts_with("order.created has waited for 00:02:"), "{found}");
+}
+
+#[tokio::test]
+async fn one_check_is_made_at_a_time() {
+    let shop = Shop::open().await;
+    let lock = shop.database.lock("SELECT pg_advisory_xact_lock(hashtext('orders invariants'))").await;
+    shop.orders().get(INVARIANTS).await.unavailable();
+    shop.inventory().get(INVARIANTS).await.is(200);
+    lock.rollback().await.unwrap();
+    shop.orders().get(INVARIANTS).await.is(200);
+}
