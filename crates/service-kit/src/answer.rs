@@ -43,6 +43,11 @@ impl Answer {
         Ok(Self { status: StatusCode::CREATED.as_u16(), location: Some(location), ..Self::ok(body)? })
     }
 
+    /// 202 with where it is to be found, and where it can be seen what becomes of it.
+    pub fn accepted(location: String, body: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self { status: StatusCode::ACCEPTED.as_u16(), ..Self::created(location, body)? })
+    }
+
     /// Adds the ETag of `version`.
     #[must_use]
     pub fn with_version(self, version: i64) -> Self {

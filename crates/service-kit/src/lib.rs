@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod lifecycle;
 pub mod outbox;
 pub mod pagination;
+pub mod prefer;
 pub mod prepared;
 pub mod problem;
 pub mod rate_limit;
