@@ -1,10 +1,11 @@
-//! EDGE: what is done again and again: settling stock that is held without an order, and forgetting old rows.
+//! EDGE: what is done again and again: settling stock that is held without an order, placing accepted orders, and
+//! forgetting old rows.
 
 use crate::app::App;
 use crate::config::Config;
 use crate::error::Error;
-use crate::store::orders;
-use crate::{IDEMPOTENCY, INBOX};
+use crate::store::orders::{self, pending};
+use crate::{IDEMPOTENCY, INBOX, async_placements};
 use service_kit::jobs;
 use service_kit::shutdown::Shutdown;
 use shared_types::reservations::Reservation;
@@ -15,6 +16,9 @@ use uuid::Uuid;
 
 /// How often old rows are deleted.
 const EXPIRE_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// How often it is counted what waits to be placed.
+const COUNT_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Starts the jobs.
 pub fn start(app: &App, config: &Config, shutdown: &Shutdown) {
@@ -31,9 +35,17 @@ pub fn start(app: &App, config: &Config, shutdown: &Shutdown) {
         async move { expire_rows(&app).await }
     };
     shutdown.spawn(jobs::every("expire rows", EXPIRE_EVERY, shutdown.token(), expire));
+    let counting = app.clone();
+    let count = move || {
+        let app = counting.clone();
+        async move { count_waiting(&app).await }
+    };
+    shutdown.spawn(jobs::every("count accepted orders", COUNT_EVERY, shutdown.token(), count));
+    shutdown.spawn(async_placements::run(app.clone(), config.inventory_timeout(), shutdown.clone()));
 }
 
-/// Commits what is held for an order that exists, and gives back what is held for none.
+/// Commits what is held for an order that is placed, and gives back what is held for none. Stock of an order that is
+/// only accepted goes back as well: it is held anew when the order is placed.
 ///
 /// A reservation that has expired can get no order any more: placement refuses to write one well before. Those
 /// that are being written at this moment are waited for, so a slow placement and this job cannot both win.
@@ -68,6 +80,12 @@ async fn final_statuses(app: &App, reservations: &[Reservation]) -> Result<HashM
     let statuses = orders::statuses(&mut transaction, &references).await?;
     app.db.commit(transaction).await?;
     Ok(statuses)
+}
+
+async fn count_waiting(app: &App) -> Result<(), Error> {
+    let waiting = pending::count(&mut *app.db.pool().acquire().await?).await?;
+    metrics::gauge!("async_placements_waiting").set(waiting as f64);
+    Ok(())
 }
 
 async fn expire_rows(app: &App) -> Result<(), Error> {

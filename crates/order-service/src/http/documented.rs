@@ -1,6 +1,17 @@
-//! Problems that only this service answers with, for the OpenAPI document.
+//! Headers and problems that only this service answers with, for the OpenAPI document.
 
 use service_kit::documented_problems;
+use utoipa::IntoParams;
+
+/// A call that can be answered before its work is done.
+#[derive(IntoParams, Debug)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "read by the derive only")]
+pub struct Preferring {
+    /// `respond-async` (RFC 7240): answer 202 at once and place the order afterwards.
+    #[param(rename = "Prefer")]
+    pub prefer: Option<String>,
+}
 
 documented_problems! {
     /// The state machine says no.
