@@ -34,6 +34,16 @@ async fn stock_becomes(shop: &Shop, stock: i64) {
     poll::eventually("the stock", async || poll::equal(shop.database.stock(LAPTOP).await, stock)).await;
 }
 
+/// Waits until two wait for a lock.
+async fn two_wait(shop: &Shop) {
+    poll::eventually("two to wait for a lock", async || {
+        let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+                       WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        poll::equal(shop.database.number(waiting).await, 2)
+    })
+    .await;
+}
+
 async fn movements(shop: &Shop) -> i64 {
     shop.database
         .number("SELECT COUNT(*) FROM inventory.stock_movements WHERE product_id = 1 AND reason <> 'RECEIPT'")
@@ -76,6 +86,29 @@ async fn an_order_whose_worker_died_between_holding_and_writing_is_placed_once()
     shop.assert_invariants().await;
     assert_eq!((shop.database.stock(LAPTOP).await, movements(&shop).await), (49, 1));
     assert_eq!(tap.heard("order.created", 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn two_workers_on_one_order_place_it_once() {
+    let mut shop = Shop::plan().pairs(2).open().await;
+    let mut tap = shop.broker.as_ref().unwrap().tap().await;
+    shop.inventory_services.iter_mut().for_each(|service| service.kill());
+    let id = int(&accepted(&shop, order(&[(LAPTOP, 1)])).await["id"]);
+    let lock = shop.database.lock(format!("SELECT id FROM orders.orders WHERE id = {id} FOR UPDATE")).await;
+    for service in &mut shop.inventory_services {
+        service.start().await;
+    }
+    // The claim of the one that waits has run out when the other comes to it.
+    two_wait(&shop).await;
+    lock.rollback().await.unwrap();
+    shop.order_becomes(id, "CONFIRMED").await;
+    tap.heard("order.confirmed", 1).await;
+    // An order accepted later is placed: both have written by now, or found nothing to write.
+    let later = int(&accepted(&shop, order(&[(LAPTOP, 1)])).await["id"]);
+    shop.order_becomes(later, "CONFIRMED").await;
+    shop.assert_invariants().await;
+    assert_eq!((shop.database.stock(LAPTOP).await, movements(&shop).await), (48, 2));
+    assert_eq!(tap.heard("order.created", 2).await.len(), 2);
 }
 
 #[tokio::test]
@@ -141,12 +174,7 @@ async fn an_order_that_is_cancelled_while_its_stock_is_held_stays_cancelled() {
     shop.database.somebody_waits().await;
     shop.inventory_services[0].start().await;
     stock_becomes(&shop, 49).await;
-    poll::eventually("the placement to wait as well", async || {
-        let waiting = "SELECT COUNT(*) FROM pg_stat_activity
-                       WHERE wait_event_type = 'Lock' AND datname = current_database()";
-        poll::equal(shop.database.number(waiting).await, 2)
-    })
-    .await;
+    two_wait(&shop).await;
     lock.rollback().await.unwrap();
     cancelling.await.unwrap().is(200);
     stock_becomes(&shop, 50).await;
@@ -156,6 +184,23 @@ async fn an_order_that_is_cancelled_while_its_stock_is_held_stays_cancelled() {
     let order = shop.orders().get(&format!("{ORDERS}/{id}")).await.is(200).json();
     assert_eq!((&order["status"], &order["totalAmount"]), (&json!("CANCELLED"), &Value::Null));
     assert!(tap.all().iter().all(|message| message.routing_key != "order.created"), "{:?}", tap.all());
+}
+
+#[tokio::test]
+async fn stock_that_is_held_after_the_order_was_cancelled_goes_back() {
+    let shop = short_window().open().await;
+    let lock = shop.database.lock("SELECT id FROM inventory.products WHERE id = 1 FOR UPDATE").await;
+    let id = int(&accepted(&shop, order(&[(LAPTOP, 1)])).await["id"]);
+    shop.database.somebody_waits().await;
+    shop.orders().post(&format!("{ORDERS}/{id}/cancel"), json!({})).await.is(200);
+    poll::eventually("inventory-service to have heard of it", async || {
+        poll::equal(shop.database.number("SELECT COUNT(*) FROM inventory.inbox").await, 1)
+    })
+    .await;
+    lock.rollback().await.unwrap();
+    poll::eventually("the stock to go and come back", async || poll::equal(movements(&shop).await, 2)).await;
+    shop.assert_invariants().await;
+    assert_eq!((shop.database.stock(LAPTOP).await, shop.timeline(id).await.len()), (50, 2));
 }
 
 #[tokio::test]
