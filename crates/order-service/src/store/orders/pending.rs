@@ -62,11 +62,11 @@ pub async fn insert(
     let traceparents: Vec<Option<String>> = orders.iter().map(|(_, traceparent)| traceparent.clone()).collect();
     sqlx::query!(
         "INSERT INTO orders.pending_placements (order_id, give_up_at, traceparent)
-         SELECT id, clock_timestamp() + $3::float8 * INTERVAL '1 second', traceparent
+         SELECT id, clock_timestamp() + $3::bigint * INTERVAL '1 millisecond', traceparent
          FROM unnest($1::bigint[], $2::text[]) AS n (id, traceparent)",
         &ids,
         &traceparents as &[Option<String>],
-        give_up_after.as_secs_f64()
+        milliseconds(give_up_after)
     )
     .execute(conn)
     .await?;
@@ -82,13 +82,13 @@ pub async fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> Resu
                ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
            ), claimed AS (
                UPDATE orders.pending_placements p
-               SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + $2::float8 * INTERVAL '1 second'
+               SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + $2::bigint * INTERVAL '1 millisecond'
                FROM due WHERE p.order_id = due.order_id RETURNING p.order_id, p.traceparent
            )
            SELECT o.id, o.reference, c.traceparent FROM claimed c JOIN orders.orders o ON o.id = c.order_id
            ORDER BY o.id"#,
         limit,
-        lease.as_secs_f64()
+        milliseconds(lease)
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -217,4 +217,8 @@ pub async fn remove(conn: &mut PgConnection, ids: &[OrderId]) -> Result<(), sqlx
 /// How many accepted orders wait to be placed.
 pub async fn count(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT COUNT(*) AS "count!" FROM orders.pending_placements"#).fetch_one(conn).await
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
