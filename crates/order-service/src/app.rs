@@ -2,19 +2,19 @@
 
 use crate::SCHEMA;
 use crate::config::Config;
-use crate::error::Error;
 use crate::inventory_client::InventoryClient;
-use crate::placements::{self, Placement};
+use crate::placement_requests::Queue;
 use crate::store::invariants::INVARIANTS;
+use crate::{acceptances, placements};
 use axum::extract::FromRef;
 use service_kit::admin::Admin;
-use service_kit::answer::Answer;
-use service_kit::batcher::Batcher;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
 use service_kit::lifecycle::StartError;
 use service_kit::prepared::Prepared;
 use shared_types::topology::ORDER_RESERVATION_EVENTS;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// The application state.
 #[derive(Clone)]
@@ -24,7 +24,11 @@ pub struct App {
     /// Inventory-service.
     pub inventory: InventoryClient,
     /// The queue in front of placement.
-    pub placements: Batcher<Placement, Result<Answer, Error>, Error>,
+    pub placements: Queue,
+    /// The queue in front of orders that are placed later.
+    pub acceptances: Queue,
+    /// Told when orders wait to be placed.
+    pub accepted: Arc<Notify>,
     broker: Broker,
     prepared: Prepared,
 }
@@ -33,8 +37,10 @@ impl App {
     /// Puts the parts together and starts the batcher.
     pub fn new(config: &Config, db: Database, broker: Broker, prepared: Prepared) -> Result<Self, StartError> {
         let inventory = InventoryClient::new(config)?;
-        let placements = placements::start(config.placement_limits(), db.clone(), inventory.clone());
-        Ok(Self { db, inventory, placements, broker, prepared })
+        let (limits, accepted) = (config.placement_limits(), Arc::new(Notify::new()));
+        let placements = placements::start(limits, db.clone(), inventory.clone());
+        let acceptances = acceptances::start(limits, db.clone(), config.give_up_after(), accepted.clone());
+        Ok(Self { db, inventory, placements, acceptances, accepted, broker, prepared })
     }
 
     /// Whether PostgreSQL is reached and the schema up to date.

@@ -44,6 +44,10 @@ pub struct Config {
     #[arg(long, env = "PLACEMENT_BATCHES_AT_ONCE", default_value_t = 4, help_heading = "Placement",
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub placement_batches_at_once: u16,
+    /// Seconds after which an order that was accepted and could not be placed is cancelled
+    #[arg(long, env = "ASYNC_PLACEMENT_GIVE_UP_SECONDS", default_value_t = 900, help_heading = "Placement",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub async_placement_give_up_seconds: u32,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub server: ServerConfig,
@@ -66,6 +70,11 @@ impl Config {
             waiting: usize::try_from(self.placement_queue_length).unwrap_or(usize::MAX),
             concurrency: self.placement_batches_at_once.into(),
         }
+    }
+
+    /// How long it is tried to place an order that was accepted.
+    pub fn give_up_after(&self) -> Duration {
+        Duration::from_secs(self.async_placement_give_up_seconds.into())
     }
 
     /// How long inventory-service may take for a call.

@@ -29,6 +29,9 @@ pub enum Error {
     /// The life of an order does not allow it.
     #[error(transparent)]
     Transition(#[from] InvalidTransition),
+    /// The order is accepted, and its stock not held yet.
+    #[error("order {0} is not placed yet; until then it can only be cancelled")]
+    NotPlacedYet(OrderId),
     /// Inventory-service has less than was asked for.
     #[error("{detail}")]
     InsufficientStock {
@@ -90,6 +93,7 @@ impl Error {
             Self::Refused(problem) => Problem::clone(problem),
             Self::UnknownOrder(_) => Problem::not_found(self.to_string().trim_end_matches(" does not exist")),
             Self::Transition(_) => Problem::new(conflict, "invalid-transition", "Status change not allowed", self),
+            Self::NotPlacedYet(_) => Problem::new(conflict, "not-placed-yet", "Not placed yet", self),
             Self::InsufficientStock { items, .. } => {
                 let problem = Problem::new(conflict, "insufficient-stock", "Insufficient stock", self);
                 Problem { items: items.clone(), ..problem }
@@ -127,6 +131,7 @@ impl HandlerError for Error {
             Self::Invalid(_)
             | Self::Refused(_)
             | Self::UnknownOrder(_)
+            | Self::NotPlacedYet(_)
             | Self::InsufficientStock { .. }
             | Self::UnknownProduct(_)
             | Self::KeyReused => Decision::DeadLetter,

@@ -1,10 +1,11 @@
-//! EDGE: what is done again and again: settling stock that is held without an order.
+//! EDGE: what is done again and again: settling stock that is held without an order, and placing accepted orders.
 
 use crate::SCHEMA;
 use crate::app::App;
+use crate::async_placements;
 use crate::config::Config;
 use crate::error::Error;
-use crate::store::orders;
+use crate::store::orders::{self, pending};
 use service_kit::jobs;
 use service_kit::shutdown::Shutdown;
 use shared_types::reservations::Reservation;
@@ -12,6 +13,9 @@ use shared_types::{OrderStatus, Reference};
 use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+/// How often it is counted what waits to be placed.
+const COUNT_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Starts the jobs.
 pub fn start(app: &App, config: &Config, shutdown: &Shutdown) {
@@ -24,9 +28,17 @@ pub fn start(app: &App, config: &Config, shutdown: &Shutdown) {
     };
     shutdown.spawn(jobs::every("settle reservations", pause, pause, shutdown.token(), settle));
     shutdown.spawn(jobs::forget_old_rows(app.db.clone(), SCHEMA, shutdown.token()));
+    let counting = app.clone();
+    let count = move || {
+        let app = counting.clone();
+        async move { count_waiting(&app).await }
+    };
+    shutdown.spawn(jobs::every("count accepted orders", COUNT_EVERY, COUNT_EVERY, shutdown.token(), count));
+    shutdown.spawn(async_placements::run(app.clone(), config.inventory_timeout(), shutdown.clone()));
 }
 
-/// Commits what is held for an order that exists, and gives back what is held for none.
+/// Commits what is held for an order that is placed, and gives back what is held for none. Stock of an order that is
+/// only accepted goes back as well: it is held anew when the order is placed.
 ///
 /// A reservation that has expired can get no order any more: placement refuses to write one well before. Those
 /// that are being written at this moment are waited for, so a slow placement and this job cannot both win.
@@ -67,4 +79,10 @@ async fn final_statuses(app: &App, reservations: &[Reservation]) -> Result<HashM
     let statuses = orders::statuses(&mut transaction, &references).await?;
     app.db.commit(transaction).await?;
     Ok(statuses)
+}
+
+async fn count_waiting(app: &App) -> Result<(), Error> {
+    let waiting = pending::count(&mut *app.db.pool().acquire().await?).await?;
+    metrics::gauge!("async_placements_waiting").set(waiting as f64);
+    Ok(())
 }

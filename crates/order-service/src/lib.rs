@@ -1,6 +1,8 @@
 //! Takes orders and walks them through their life; asks inventory-service for the stock.
 
+pub mod acceptances;
 pub mod app;
+pub mod async_placements;
 pub mod commands;
 pub mod config;
 pub mod consumers;
@@ -11,6 +13,7 @@ pub mod http;
 pub mod inventory_client;
 pub mod inventory_guard;
 pub mod jobs;
+pub mod placement_requests;
 pub mod placements;
 pub mod store;
 

@@ -114,7 +114,7 @@ pub async fn replay_dead_letter(
         let letter = letters.find(&mut *transaction, id).await?;
         return Err(letter.map_or_else(|| unknown(id), |letter| refused(&letter)));
     };
-    let answer = Answer::accepted(&letter)?;
+    let answer = Answer::accepted(None, &letter)?;
     keys.keep(&mut transaction, &key, &answer).await?;
     admin.database.commit(transaction).await?;
     Ok(answer)
@@ -158,7 +158,7 @@ pub async fn replay_dead_letters(
         return Ok(kept);
     }
     let replayed = DeadLetters(admin.schema).replay_all(&mut transaction, &consumer).await?;
-    let answer = Answer::accepted(&Replayed { replayed })?;
+    let answer = Answer::accepted(None, &Replayed { replayed })?;
     keys.keep(&mut transaction, &key, &answer).await?;
     admin.database.commit(transaction).await?;
     Ok(answer)

@@ -43,9 +43,9 @@ impl Answer {
         Ok(Self { status: StatusCode::CREATED.as_u16(), location: Some(location), ..Self::ok(body)? })
     }
 
-    /// 202 for what happens after the answer.
-    pub fn accepted(body: &impl Serialize) -> Result<Self, serde_json::Error> {
-        Ok(Self { status: StatusCode::ACCEPTED.as_u16(), ..Self::ok(body)? })
+    /// 202 for what happens after the answer, with where it can be seen what becomes of it.
+    pub fn accepted(location: Option<String>, body: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self { status: StatusCode::ACCEPTED.as_u16(), location, ..Self::ok(body)? })
     }
 
     /// Adds the ETag of `version`.

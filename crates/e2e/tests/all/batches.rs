@@ -81,6 +81,18 @@ async fn twins_in_one_batch_get_one_order() {
 }
 
 #[tokio::test]
+async fn a_twin_with_another_body_is_not_refused_for_a_first_one_that_failed() {
+    let shop = shop().await;
+    let twin = |pieces: i64| (order(&[(MOUSE, pieces)]), "twin".to_owned());
+    let answers = in_one_batch(&shop, vec![twin(1000), twin(1), twin(1000), twin(1)]).await;
+    answers[0].problem(409, "insufficient-stock");
+    answers[2].problem(409, "insufficient-stock");
+    let placed = answers[1].clone().is(201);
+    assert_eq!((answers[3].status, &answers[3].text), (201, &placed.text));
+    assert_eq!(shop.database.stock(MOUSE).await, 199);
+}
+
+#[tokio::test]
 async fn the_last_pieces_of_a_batch_are_sold_once() {
     let shop = shop().await;
     let orders = (0..5).map(|number| (order(&[(MOUSE, 60)]), format!("order-{number}"))).collect();

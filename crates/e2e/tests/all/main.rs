@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod announcements;
+mod async_crashes;
+mod async_placing;
 mod asyncapi;
 mod batches;
 mod browser;

@@ -92,6 +92,16 @@ async fn orders_are_found_by_time() {
 }
 
 #[tokio::test]
+async fn an_order_is_found_by_its_reference() {
+    let (shop, placed) = shop_with_orders().await;
+    let list = async |query: String| shop.orders().get(&format!("{ORDERS}?reference={query}")).await;
+    let found = list(text(&placed[4]["reference"]).to_owned()).await.is(200).array();
+    assert_eq!(ids(&found), ids(&placed[4..5]));
+    assert!(list("01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70".to_owned()).await.is(200).array().is_empty());
+    assert_eq!(list("seven".to_owned()).await.fields_at_fault(), ["reference"]);
+}
+
+#[tokio::test]
 async fn bad_pages_are_refused() {
     let shop = Shop::plan().without_broker().open().await;
     for list in ["", "/status/PENDING", "/customer/a@example.com"] {

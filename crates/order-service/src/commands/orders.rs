@@ -1,8 +1,11 @@
 //! Commands on orders, one verb a file.
 
+pub mod accept;
 pub mod change_status;
 pub mod confirm;
 pub mod place;
+pub mod place_accepted;
+pub mod write;
 
 use service_kit::outbox::Event;
 use shared_types::events::{OrderCancelled, OrderChanged, OrderConfirmed, OrderDelivered, OrderShipped};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use service_kit::validation::FieldErrors;
-use shared_types::reservations::{MAX_LINES, Reservation, ReservationLine};
+use shared_types::reservations::{MAX_LINES, Reservation, ReservationLine, ReservationStatus, ReservedLine};
 use shared_types::{Money, OrderId, OrderStatus, ProductId, Reference};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -144,11 +144,12 @@ pub struct Order {
     pub shipping_address: String,
     /// Where it stands.
     pub status: OrderStatus,
-    /// Sum of the lines.
-    pub total_amount: Money,
+    /// Sum of the lines; null until the order is placed.
+    #[schema(required)]
+    pub total_amount: Option<Money>,
     /// The lines, by product id.
     pub items: Vec<OrderItem>,
-    /// When it was placed.
+    /// When it was asked for.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     /// When it last changed.
@@ -168,16 +169,38 @@ pub struct OrderItem {
     pub id: i64,
     /// The product.
     pub product_id: ProductId,
-    /// The product's name.
-    #[schema(example = "Laptop Pro 15")]
-    pub product_name: String,
+    /// The product's name; null until the order is placed.
+    #[schema(required, example = "Laptop Pro 15")]
+    pub product_name: Option<String>,
     /// Pieces.
     #[schema(example = 2)]
     pub quantity: i32,
-    /// Price of one piece.
-    pub price: Money,
-    /// Price of all of them.
-    pub subtotal: Money,
+    /// Price of one piece; null until the order is placed.
+    #[schema(required)]
+    pub price: Option<Money>,
+    /// Price of all of them; null until the order is placed.
+    #[schema(required)]
+    pub subtotal: Option<Money>,
+}
+
+impl OrderItem {
+    /// A line whose stock is held, not written yet.
+    pub fn reserved(line: &ReservedLine) -> Self {
+        Self {
+            id: 0,
+            product_id: line.product_id,
+            product_name: Some(line.name.clone()),
+            quantity: line.quantity,
+            price: Some(line.unit_price),
+            subtotal: Some(line.unit_price.times(line.quantity)),
+        }
+    }
+
+    /// A line whose name and price are not known yet, not written yet.
+    pub fn unplaced(line: &ReservationLine) -> Self {
+        let (product_id, quantity) = (line.product_id, line.quantity);
+        Self { id: 0, product_id, product_name: None, quantity, price: None, subtotal: None }
+    }
 }
 
 /// A status an order came to.
@@ -189,7 +212,7 @@ pub struct TimelineEntry {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// By whom: `api`, or the service whose event it was.
+    /// By whom: `api`, or the service that decided it.
     #[schema(example = "api")]
     pub actor: String,
     /// Why, where somebody said so.
@@ -208,10 +231,14 @@ pub fn total(reservation: &Reservation) -> Money {
     reservation.items.iter().map(|line| line.unit_price.times(line.quantity)).sum()
 }
 
-/// Until when the order may be written: three quarters of the time its stock is held for. The last quarter keeps a
-/// slow placement and the settling job apart, also when the two databases' clocks differ a little.
-pub fn placement_deadline(reservation: &Reservation) -> OffsetDateTime {
-    reservation.created_at + (reservation.expires_at - reservation.created_at) * 3 / 4
+/// Until when the order may be written, if there is such a time: stock that is committed already never goes back by
+/// itself.
+///
+/// Three quarters of the time the stock is held for. The last quarter keeps a slow placement and the settling job
+/// apart, also when the two databases' clocks differ a little.
+pub fn placement_deadline(reservation: &Reservation) -> Option<OffsetDateTime> {
+    let deadline = reservation.created_at + (reservation.expires_at - reservation.created_at) * 3 / 4;
+    (reservation.status != ReservationStatus::Committed).then_some(deadline)
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
 //! Orders: place, look, change.
 
-use super::documented::{NotAllowed, UnknownProductOrKeyReused};
+use super::documented::{NotAllowed, Preferring, UnknownProductOrKeyReused};
 use crate::IDEMPOTENCY;
 use crate::app::App;
 use crate::commands::orders::change_status as command;
 use crate::domain::orders::{Order, PlaceOrder};
 use crate::error::Error;
 use crate::failure_point;
-use crate::placements::Placement;
+use crate::placement_requests::{self, Placement};
 use crate::store::orders::{self, Filter};
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{
@@ -20,8 +20,9 @@ use service_kit::documented::{
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::pagination::Page;
+use service_kit::prefer::Prefer;
 use service_kit::validation::FieldErrors;
-use shared_types::{OrderId, OrderStatus};
+use shared_types::{OrderId, OrderStatus, Reference};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -33,24 +34,35 @@ const PLACEMENT_PATIENCE: Duration = Duration::from_millis(2800);
 /// Places an order: holds its stock and writes it, or refuses it as a whole.
 ///
 /// With an `Idempotency-Key` a repeat gets the first answer again. Prices are those of the moment of sale.
+///
+/// With `Prefer: respond-async` the order is taken at once and placed afterwards, also while inventory-service is
+/// away. It stays PENDING without prices until it is placed; when it cannot be, it becomes CANCELLED, with the reason
+/// in its timeline.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = PlaceOrder,
-    params(Keyed),
+    params(Keyed, Preferring),
     responses(
         (status = 201, description = "Placed", body = Order, headers(("Location" = String, description = "Path of the order"), ("ETag" = String, description = "Its version"))),
+        (status = 202, description = "Accepted with `Prefer: respond-async`, to be placed", body = Order, headers(("Location" = String, description = "Path of the order"), ("ETag" = String, description = "Its version"), ("Preference-Applied" = String, description = "respond-async"))),
         InvalidBody, Insufficient, UnknownProductOrKeyReused, Unavailable))]
 pub async fn place_order(
     State(app): State<App>,
     key: IdempotencyKey,
+    prefer: Prefer,
     Json(body): Json<PlaceOrder>,
-) -> Result<Answer, Error> {
+) -> Result<Response, Error> {
     let fingerprint = Fingerprint::of(&body)?;
     let placement = Placement::new(body.parse()?, key, fingerprint);
-    let placed = match tokio::time::timeout(PLACEMENT_PATIENCE, app.placements.submit(placement)).await {
-        Ok(outcome) => outcome?,
-        Err(_) => Err(Error::Overloaded("placing the order took too long; try again")),
-    };
+    let queue = if prefer.respond_async { &app.acceptances } else { &app.placements };
+    let answer = tokio::time::timeout(PLACEMENT_PATIENCE, placement_requests::submit(queue, placement))
+        .await
+        .map_err(|_| Error::Overloaded("placing the order took too long; try again"))??;
     failure_point::reached("before-answer").await;
-    placed
+    let accepted = answer.status == StatusCode::ACCEPTED.as_u16();
+    let mut response = answer.into_response();
+    if accepted {
+        response.headers_mut().insert("preference-applied", HeaderValue::from_static("respond-async"));
+    }
+    Ok(response)
 }
 
 /// Filters of the list of orders.
@@ -70,6 +82,9 @@ pub struct ListFilter {
     /// Only orders placed before this time (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
     created_to: Option<String>,
+    /// Only the order with this reference.
+    #[param(value_type = Option<String>, format = Uuid)]
+    reference: Option<String>,
 }
 
 impl ListFilter {
@@ -91,7 +106,14 @@ impl ListFilter {
         };
         let created_from = time("createdFrom", self.created_from);
         let created_to = time("createdTo", self.created_to);
-        errors.into_result(Filter { status, customer_email: self.customer_email, created_from, created_to })
+        let reference = self.reference.and_then(|text| match text.parse::<Reference>() {
+            Ok(reference) => Some(reference),
+            Err(_) => {
+                errors.add("reference", "must be a UUID");
+                None
+            }
+        });
+        errors.into_result(Filter { status, customer_email: self.customer_email, created_from, created_to, reference })
     }
 }
 

@@ -4,10 +4,11 @@ use crate::domain::orders::{Order, OrderItem, TimelineEntry, order_number};
 use rust_decimal::Decimal;
 use shared_types::{OrderId, OrderStatus, ProductId, Reference};
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub mod pending;
 pub mod placing;
 
 /// Which orders a list is of; nothing set means all.
@@ -21,6 +22,8 @@ pub struct Filter {
     pub created_from: Option<OffsetDateTime>,
     /// Only before this time.
     pub created_to: Option<OffsetDateTime>,
+    /// Only the one with this reference.
+    pub reference: Option<Reference>,
 }
 
 /// What a change of status needs to know of an order.
@@ -32,6 +35,8 @@ pub struct Locked {
     pub reference: Reference,
     /// Where it stands.
     pub status: OrderStatus,
+    /// Whether its stock was held and its prices are known.
+    pub placed: bool,
     /// Its version.
     pub version: i64,
 }
@@ -80,6 +85,9 @@ pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i6
     if let Some(to) = filter.created_to {
         query.push(" AND created_at < ").push_bind(to);
     }
+    if let Some(reference) = filter.reference {
+        query.push(" AND reference = ").push_bind(reference.0);
+    }
     if let Some(before) = before {
         query.push(" AND id < ").push_bind(before);
     }
@@ -118,7 +126,7 @@ fn order(row: &PgRow) -> Result<Order, sqlx::Error> {
         customer_phone: row.try_get("customer_phone")?,
         shipping_address: row.try_get("shipping_address")?,
         status: status(row.try_get("status")?)?,
-        total_amount: row.try_get::<Decimal, _>("total_amount")?.into(),
+        total_amount: row.try_get::<Option<Decimal>, _>("total_amount")?.map(Into::into),
         items: Vec::new(),
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
@@ -142,8 +150,8 @@ async fn items_of(conn: &mut PgConnection, orders: &[i64]) -> Result<HashMap<Ord
             product_id: ProductId(row.product_id),
             product_name: row.product_name,
             quantity: row.quantity,
-            price: row.price.into(),
-            subtotal: row.subtotal.into(),
+            price: row.price.map(Into::into),
+            subtotal: row.subtotal.map(Into::into),
         });
     }
     Ok(items)
@@ -151,12 +159,16 @@ async fn items_of(conn: &mut PgConnection, orders: &[i64]) -> Result<HashMap<Ord
 
 /// Locks an order until the end of the transaction.
 pub async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<Option<Locked>, sqlx::Error> {
-    let row = sqlx::query!("SELECT reference, status, version FROM orders.orders WHERE id = $1 FOR UPDATE", id.0)
-        .fetch_optional(conn)
-        .await?;
+    let row = sqlx::query!(
+        r#"SELECT reference, status, total_amount IS NOT NULL AS "placed!", version
+           FROM orders.orders WHERE id = $1 FOR UPDATE"#,
+        id.0
+    )
+    .fetch_optional(conn)
+    .await?;
     row.map(|row| {
         let status = status(&row.status)?;
-        Ok(Locked { id, reference: Reference(row.reference), status, version: row.version })
+        Ok(Locked { id, reference: Reference(row.reference), status, placed: row.placed, version: row.version })
     })
     .transpose()
 }
@@ -164,7 +176,8 @@ pub async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<Option<Locked>
 /// Locks many orders, in the order of their numbers so that nobody waits in a circle.
 pub async fn lock_by_references(conn: &mut PgConnection, references: &[Uuid]) -> Result<Vec<Locked>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT id, reference, status, version FROM orders.orders WHERE reference = ANY($1) ORDER BY id FOR UPDATE",
+        r#"SELECT id, reference, status, total_amount IS NOT NULL AS "placed!", version
+           FROM orders.orders WHERE reference = ANY($1) ORDER BY id FOR UPDATE"#,
         references
     )
     .fetch_all(conn)
@@ -172,7 +185,8 @@ pub async fn lock_by_references(conn: &mut PgConnection, references: &[Uuid]) ->
     rows.into_iter()
         .map(|row| {
             let status = status(&row.status)?;
-            Ok(Locked { id: OrderId(row.id), reference: Reference(row.reference), status, version: row.version })
+            let (id, reference) = (OrderId(row.id), Reference(row.reference));
+            Ok(Locked { id, reference, status, placed: row.placed, version: row.version })
         })
         .collect()
 }
@@ -242,13 +256,25 @@ pub async fn wait_for_writers(conn: &mut PgConnection) -> Result<(), sqlx::Error
     Ok(())
 }
 
-/// Where the orders with these references stand; those that do not exist are left out.
+/// Where the placed orders with these references stand. Those that do not exist are left out, and so are those that
+/// are only accepted: they can be placed anew, so nothing is kept for them.
 pub async fn statuses(
     conn: &mut PgConnection,
     references: &[Uuid],
 ) -> Result<HashMap<Reference, OrderStatus>, sqlx::Error> {
-    let rows = sqlx::query!("SELECT reference, status FROM orders.orders WHERE reference = ANY($1)", references)
+    let rows = sqlx::query!(
+        "SELECT reference, status FROM orders.orders WHERE reference = ANY($1) AND total_amount IS NOT NULL",
+        references
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| Ok((Reference(row.reference), status(&row.status)?))).collect()
+}
+
+/// Which of these references belong to an order, placed or not.
+pub async fn existing(conn: &mut PgConnection, references: &[Uuid]) -> Result<HashSet<Reference>, sqlx::Error> {
+    let rows = sqlx::query_scalar!("SELECT reference FROM orders.orders WHERE reference = ANY($1)", references)
         .fetch_all(conn)
         .await?;
-    rows.into_iter().map(|row| Ok((Reference(row.reference), status(&row.status)?))).collect()
+    Ok(rows.into_iter().map(Reference).collect())
 }

@@ -3,14 +3,15 @@
 use super::{API, status_event};
 use crate::OUTBOX;
 use crate::error::Error;
-use crate::store::orders::{self, Locked, NewStatus};
+use crate::store::orders::{self, Locked, NewStatus, pending};
 use shared_types::{OrderStatus, Transition};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 /// Changes the status of `order`, which the caller has locked, writes its timeline and announces it.
 ///
-/// The same status again is no change. Fails where the life of an order does not allow it.
+/// The same status again is no change. Fails where the life of an order does not allow it; an order that is not placed
+/// yet can be cancelled and nothing else.
 pub async fn change_status(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -19,6 +20,12 @@ pub async fn change_status(
     reason: Option<String>,
 ) -> Result<(), Error> {
     let Transition::To(status) = order.status.transition(to)? else { return Ok(()) };
+    if !order.placed {
+        if status != OrderStatus::Cancelled {
+            return Err(Error::NotPlacedYet(order.id));
+        }
+        pending::remove(conn, &[order.id]).await?;
+    }
     let change = NewStatus { id: order.id, status, actor: API, reason: reason.clone() };
     orders::set_statuses(conn, &[change]).await?;
     let event = status_event(order.id, order.reference, status, reason)?;

@@ -11,7 +11,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Moves the PENDING ones among the orders on to CONFIRMED. An order that is further along, cancelled or unknown
-/// stays as it is: the message came late. With each order comes the trace context of what committed its stock.
+/// stays as it is: the message came late. So does one that is not placed yet; placing it finds its stock committed.
+/// With each order comes the trace context of what committed its stock.
 pub async fn confirm(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -21,7 +22,7 @@ pub async fn confirm(
     let locked = orders::lock_by_references(conn, &references).await?;
     let status = OrderStatus::Confirmed;
     let (mut changes, mut events) = (Vec::new(), Vec::new());
-    for order in locked.iter().filter(|order| order.status == OrderStatus::Pending) {
+    for order in locked.iter().filter(|order| order.placed && order.status == OrderStatus::Pending) {
         changes.push(NewStatus { id: order.id, status, actor: "inventory-service", reason: None });
         let traceparent = committed.get(&order.reference).cloned().flatten();
         events.extend(status_event(order.id, order.reference, status, None)?.map(|it| it.caused_by(traceparent)));

@@ -95,8 +95,9 @@ fn addresses_that_cannot_be_are_refused() {
 fn numbers_and_deadlines() {
     assert_eq!(order_number(OrderId(42)), "ORD-00000042");
     assert_eq!(order_number(OrderId(123_456_789)), "ORD-123456789");
-    let deadline = placement_deadline(&reservation(&[]));
-    assert_eq!(deadline, OffsetDateTime::UNIX_EPOCH + Duration::seconds(45));
+    let held = reservation(&[]);
+    assert_eq!(placement_deadline(&held), Some(OffsetDateTime::UNIX_EPOCH + Duration::seconds(45)));
+    assert_eq!(placement_deadline(&Reservation { status: ReservationStatus::Committed, ..held }), None);
 }
 
 proptest! {

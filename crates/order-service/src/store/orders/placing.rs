@@ -1,5 +1,6 @@
 //! The statements that write new orders, for a whole batch at a time.
 
+use crate::domain::orders::OrderItem;
 use rust_decimal::Decimal;
 use shared_types::{Money, OrderId, ProductId, Reference};
 use sqlx::PgConnection;
@@ -19,10 +20,10 @@ pub struct NewRow<'a> {
     pub customer_phone: Option<&'a str>,
     /// Where to send it.
     pub shipping_address: &'a str,
-    /// Sum of its lines.
-    pub total_amount: Money,
-    /// By when, on the database's clock, it must be written.
-    pub deadline: OffsetDateTime,
+    /// Sum of its lines, where its stock is held.
+    pub total_amount: Option<Money>,
+    /// By when, on the database's clock, it must be written, if there is such a time.
+    pub deadline: Option<OffsetDateTime>,
 }
 
 /// A row that was written.
@@ -40,23 +41,6 @@ pub struct Inserted {
     pub version: i64,
 }
 
-/// A row of `orders.order_items` to be.
-#[derive(Clone, Debug)]
-pub struct NewItem<'a> {
-    /// The order.
-    pub order: OrderId,
-    /// The product.
-    pub product: ProductId,
-    /// Its name.
-    pub name: &'a str,
-    /// Pieces.
-    pub quantity: i32,
-    /// Price of one.
-    pub price: Money,
-    /// Price of all.
-    pub subtotal: Money,
-}
-
 /// Writes the orders whose deadline has not passed and whose reference is new; gives those that were written.
 ///
 /// Sorted by reference, so that two batches with the same references cannot wait for each other in a circle; the
@@ -67,15 +51,15 @@ pub async fn insert(conn: &mut PgConnection, rows: &[NewRow<'_>]) -> Result<Vec<
     let emails: Vec<String> = rows.iter().map(|row| row.customer_email.to_owned()).collect();
     let phones: Vec<Option<String>> = rows.iter().map(|row| row.customer_phone.map(str::to_owned)).collect();
     let addresses: Vec<String> = rows.iter().map(|row| row.shipping_address.to_owned()).collect();
-    let totals: Vec<Decimal> = rows.iter().map(|row| row.total_amount.decimal()).collect();
-    let deadlines: Vec<OffsetDateTime> = rows.iter().map(|row| row.deadline).collect();
+    let totals: Vec<Option<Decimal>> = rows.iter().map(|row| row.total_amount.map(Money::decimal)).collect();
+    let deadlines: Vec<Option<OffsetDateTime>> = rows.iter().map(|row| row.deadline).collect();
     let inserted = sqlx::query!(
         "INSERT INTO orders.orders
                 (reference, customer_name, customer_email, customer_phone, shipping_address, status, total_amount)
          SELECT reference, name, email, phone, address, 'PENDING', total
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::timestamptz[])
               AS n (reference, name, email, phone, address, total, deadline)
-         WHERE clock_timestamp() < deadline
+         WHERE clock_timestamp() < COALESCE(deadline, 'infinity')
          ORDER BY reference
          ON CONFLICT ON CONSTRAINT orders_reference_unique DO NOTHING
          RETURNING id, reference, created_at, updated_at, version",
@@ -84,8 +68,8 @@ pub async fn insert(conn: &mut PgConnection, rows: &[NewRow<'_>]) -> Result<Vec<
         &emails,
         &phones as &[Option<String>],
         &addresses,
-        &totals,
-        &deadlines
+        &totals as &[Option<Decimal>],
+        &deadlines as &[Option<OffsetDateTime>]
     )
     .fetch_all(conn)
     .await?;
@@ -101,27 +85,27 @@ pub async fn insert(conn: &mut PgConnection, rows: &[NewRow<'_>]) -> Result<Vec<
         .collect())
 }
 
-/// Writes the lines; gives the number of each by order and product.
+/// Writes the lines of the orders; gives the number of each by order and product.
 pub async fn insert_items(
     conn: &mut PgConnection,
-    items: &[NewItem<'_>],
+    items: &[(OrderId, &OrderItem)],
 ) -> Result<Vec<(OrderId, ProductId, i64)>, sqlx::Error> {
-    let orders: Vec<i64> = items.iter().map(|item| item.order.0).collect();
-    let products: Vec<i64> = items.iter().map(|item| item.product.0).collect();
-    let names: Vec<String> = items.iter().map(|item| item.name.to_owned()).collect();
-    let quantities: Vec<i32> = items.iter().map(|item| item.quantity).collect();
-    let prices: Vec<Decimal> = items.iter().map(|item| item.price.decimal()).collect();
-    let subtotals: Vec<Decimal> = items.iter().map(|item| item.subtotal.decimal()).collect();
+    let orders: Vec<i64> = items.iter().map(|(order, _)| order.0).collect();
+    let products: Vec<i64> = items.iter().map(|(_, item)| item.product_id.0).collect();
+    let names: Vec<Option<String>> = items.iter().map(|(_, item)| item.product_name.clone()).collect();
+    let quantities: Vec<i32> = items.iter().map(|(_, item)| item.quantity).collect();
+    let prices: Vec<Option<Decimal>> = items.iter().map(|(_, item)| item.price.map(Money::decimal)).collect();
+    let subtotals: Vec<Option<Decimal>> = items.iter().map(|(_, item)| item.subtotal.map(Money::decimal)).collect();
     let rows = sqlx::query!(
         "INSERT INTO orders.order_items (order_id, product_id, product_name, quantity, price, subtotal)
          SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[], $5::numeric[], $6::numeric[])
          RETURNING id, order_id, product_id",
         &orders,
         &products,
-        &names,
+        &names as &[Option<String>],
         &quantities,
-        &prices,
-        &subtotals
+        &prices as &[Option<Decimal>],
+        &subtotals as &[Option<Decimal>]
     )
     .fetch_all(conn)
     .await?;

@@ -1,0 +1,123 @@
+//! Writes new orders, placed or only accepted: what both have in common.
+
+use super::API;
+use crate::IDEMPOTENCY;
+use crate::domain::orders::{NewOrder, Order, OrderItem, order_number, placement_deadline, total};
+use crate::error::Error;
+use crate::store::orders::placing::{self, Inserted, NewRow};
+use crate::store::orders::{self, NewStatus};
+use service_kit::answer::Answer;
+use service_kit::idempotency::{Fingerprint, NewAnswer};
+use shared_types::reservations::Reservation;
+use shared_types::{OrderStatus, Reference};
+use sqlx::PgConnection;
+use std::collections::HashMap;
+
+/// The route that keys of placements count for.
+pub const ROUTE: &str = "POST /api/orders";
+
+/// An order to write. One for each reference.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Its reference.
+    pub reference: Reference,
+    /// What was asked for.
+    pub order: &'a NewOrder,
+    /// Its stock, where it is held already.
+    pub reservation: Option<Reservation>,
+    /// Key and hash of the request, if it had a key.
+    pub key: Option<(&'a str, &'a Fingerprint)>,
+    /// Trace context of the request.
+    pub traceparent: Option<String>,
+}
+
+/// An order that was written.
+#[derive(Clone, Debug)]
+pub(super) struct Written<'w> {
+    /// What was asked for.
+    pub wanted: &'w Wanted<'w>,
+    /// The order.
+    pub order: Order,
+    /// What its request is answered.
+    pub answer: Answer,
+}
+
+/// Writes the orders with their lines, first timeline entry and kept answer. Left out are those whose deadline has
+/// passed and those that exist already.
+pub(super) async fn write<'w>(conn: &mut PgConnection, wanted: &'w [Wanted<'w>]) -> Result<Vec<Written<'w>>, Error> {
+    let rows: Vec<NewRow<'_>> = wanted.iter().map(row).collect();
+    let inserted = placing::insert(conn, &rows).await?;
+    let inserted: HashMap<Reference, Inserted> = inserted.into_iter().map(|row| (row.reference, row)).collect();
+    let mut orders: Vec<(&Wanted<'_>, Order)> =
+        wanted.iter().filter_map(|wanted| Some((wanted, order(wanted, inserted.get(&wanted.reference)?)))).collect();
+
+    let items: Vec<_> = orders.iter().flat_map(|(_, o)| o.items.iter().map(|item| (o.id, item))).collect();
+    let item_ids = placing::insert_items(conn, &items).await?;
+    let item_ids: HashMap<_, _> = item_ids.into_iter().map(|(order, product, id)| ((order, product), id)).collect();
+    for (_, order) in &mut orders {
+        for item in &mut order.items {
+            item.id = item_ids.get(&(order.id, item.product_id)).copied().unwrap_or_default();
+        }
+    }
+    let history = |(_, order): &(_, Order)| NewStatus { id: order.id, status: order.status, actor: API, reason: None };
+    orders::write_history(conn, &orders.iter().map(history).collect::<Vec<_>>()).await?;
+
+    let written: Vec<Written<'_>> = orders
+        .into_iter()
+        .map(|(wanted, order)| Ok(Written { wanted, answer: answer(wanted, &order)?, order }))
+        .collect::<Result<_, Error>>()?;
+    let kept = |written: &'_ Written<'w>| Some((written.wanted.key?, written.answer.clone()));
+    let kept: Vec<_> = written.iter().filter_map(kept).collect();
+    let kept: Vec<NewAnswer<'_>> =
+        kept.iter().map(|((key, fingerprint), answer)| NewAnswer { key, fingerprint, answer }).collect();
+    IDEMPOTENCY.keep_all(conn, ROUTE, &kept).await?;
+    Ok(written)
+}
+
+/// The answers, by reference.
+pub(super) fn answers(written: Vec<Written<'_>>) -> HashMap<Reference, Answer> {
+    written.into_iter().map(|written| (written.order.reference, written.answer)).collect()
+}
+
+fn row<'a>(wanted: &Wanted<'a>) -> NewRow<'a> {
+    NewRow {
+        reference: wanted.reference,
+        customer_name: &wanted.order.customer_name,
+        customer_email: &wanted.order.customer_email,
+        customer_phone: wanted.order.customer_phone.as_deref(),
+        shipping_address: &wanted.order.shipping_address,
+        total_amount: wanted.reservation.as_ref().map(total),
+        deadline: wanted.reservation.as_ref().and_then(placement_deadline),
+    }
+}
+
+fn order(wanted: &Wanted<'_>, row: &Inserted) -> Order {
+    Order {
+        id: row.id,
+        order_number: order_number(row.id),
+        reference: row.reference,
+        customer_name: wanted.order.customer_name.clone(),
+        customer_email: wanted.order.customer_email.clone(),
+        customer_phone: wanted.order.customer_phone.clone(),
+        shipping_address: wanted.order.shipping_address.clone(),
+        status: OrderStatus::Pending,
+        total_amount: wanted.reservation.as_ref().map(total),
+        items: match &wanted.reservation {
+            Some(reservation) => reservation.items.iter().map(OrderItem::reserved).collect(),
+            None => wanted.order.lines.iter().map(OrderItem::unplaced).collect(),
+        },
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        version: row.version,
+    }
+}
+
+/// 201 for what is placed, 202 for what is accepted.
+fn answer(wanted: &Wanted<'_>, order: &Order) -> Result<Answer, serde_json::Error> {
+    let location = format!("/api/orders/{}", order.id);
+    let answer = match wanted.reservation {
+        Some(_) => Answer::created(location, order),
+        None => Answer::accepted(Some(location), order),
+    };
+    Ok(answer?.with_version(order.version))
+}
