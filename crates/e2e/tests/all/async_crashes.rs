@@ -8,10 +8,15 @@ use sqlx::{Postgres, Transaction};
 
 const ORDERS: &str = "/api/orders";
 
+/// Asking for stock may wait for a lock for some time.
+fn patient() -> Plan {
+    Shop::plan().order_variable("INVENTORY_TIMEOUT_MS", "3000")
+}
+
 /// Stock that is held for nothing goes back after two seconds.
 fn short_window() -> Plan {
     let window = "RESERVATION_WINDOW_SECONDS";
-    let plan = Shop::plan().inventory_variable(window, "2").order_variable(window, "2");
+    let plan = patient().inventory_variable(window, "2").order_variable(window, "2");
     plan.order_variable("SETTLE_INTERVAL_SECONDS", "1")
 }
 
@@ -19,12 +24,22 @@ async fn accepted(shop: &Shop, body: Value) -> Value {
     shop.orders().post(ORDERS, body).header("prefer", "respond-async").await.is(202).json()
 }
 
-/// An order of one laptop whose stock is held, with its row locked so that it cannot be written.
-async fn held_up(shop: &mut Shop) -> (Value, Transaction<'static, Postgres>) {
-    shop.inventory_services[0].kill();
+type Lock = Transaction<'static, Postgres>;
+
+/// An order of one laptop whose stock is asked for, and two locks: on the laptop, so that the stock cannot be held, and
+/// on the order, so that it cannot be written.
+async fn asked(shop: &Shop) -> (Value, Lock, Lock) {
+    let laptop = shop.database.lock("SELECT id FROM inventory.products WHERE id = 1 FOR UPDATE").await;
     let order = accepted(shop, order(&[(LAPTOP, 1)])).await;
+    shop.database.somebody_waits().await;
     let lock = shop.database.lock(format!("SELECT id FROM orders.orders WHERE id = {} FOR UPDATE", order["id"])).await;
-    shop.inventory_services[0].start().await;
+    (order, laptop, lock)
+}
+
+/// An order of one laptop whose stock is held, with its row locked so that it cannot be written.
+async fn held_up(shop: &Shop) -> (Value, Lock) {
+    let (order, laptop, lock) = asked(shop).await;
+    laptop.rollback().await.unwrap();
     stock_becomes(shop, 49).await;
     shop.database.somebody_waits().await;
     (order, lock)
@@ -90,25 +105,24 @@ async fn an_order_whose_worker_died_between_holding_and_writing_is_placed_once()
 
 #[tokio::test]
 async fn two_workers_on_one_order_place_it_once() {
-    let mut shop = Shop::plan().pairs(2).open().await;
-    let mut tap = shop.broker.as_ref().unwrap().tap().await;
-    shop.inventory_services.iter_mut().for_each(|service| service.kill());
-    let id = int(&accepted(&shop, order(&[(LAPTOP, 1)])).await["id"]);
-    let lock = shop.database.lock(format!("SELECT id FROM orders.orders WHERE id = {id} FOR UPDATE")).await;
-    for service in &mut shop.inventory_services {
-        service.start().await;
-    }
+    let shop = patient().pairs(2).open().await;
+    let mut tap = shop.broker().tap().await;
+    let (order, lock) = held_up(&shop).await;
     // The claim of the one that waits has run out when the other comes to it.
     two_wait(&shop).await;
     lock.rollback().await.unwrap();
-    shop.order_becomes(id, "CONFIRMED").await;
+    shop.order_becomes(int(&order["id"]), "CONFIRMED").await;
     tap.heard("order.confirmed", 1).await;
-    // An order accepted later is placed: both have written by now, or found nothing to write.
-    let later = int(&accepted(&shop, order(&[(LAPTOP, 1)])).await["id"]);
-    shop.order_becomes(later, "CONFIRMED").await;
+    poll::eventually("both to have ended", async || {
+        let writing = "SELECT COUNT(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND backend_type = 'client backend'
+                         AND xact_start IS NOT NULL AND pid <> pg_backend_pid()";
+        poll::equal(shop.database.number(writing).await, 0)
+    })
+    .await;
     shop.assert_invariants().await;
-    assert_eq!((shop.database.stock(LAPTOP).await, movements(&shop).await), (48, 2));
-    assert_eq!(tap.heard("order.created", 2).await.len(), 2);
+    assert_eq!((shop.database.stock(LAPTOP).await, movements(&shop).await), (49, 1));
+    assert_eq!(tap.heard("order.created", 1).await.len(), 1);
 }
 
 #[tokio::test]
@@ -163,16 +177,15 @@ async fn twins_at_once_get_one_order_and_one_answer() {
 
 #[tokio::test]
 async fn an_order_that_is_cancelled_while_its_stock_is_held_stays_cancelled() {
-    let mut shop = short_window().open().await;
-    let mut tap = shop.broker.as_ref().unwrap().tap().await;
-    shop.inventory_services[0].kill();
-    let id = int(&accepted(&shop, order(&[(LAPTOP, 1)])).await["id"]);
-    let lock = shop.database.lock(format!("SELECT id FROM orders.orders WHERE id = {id} FOR UPDATE")).await;
+    let shop = short_window().open().await;
+    let mut tap = shop.broker().tap().await;
+    let (order, laptop, lock) = asked(&shop).await;
+    let id = int(&order["id"]);
     // Row locks are handed on in turn: the cancellation stands before the placement.
     let client = shop.orders().clone();
     let cancelling = tokio::spawn(async move { client.post(&format!("{ORDERS}/{id}/cancel"), json!({})).await });
-    shop.database.somebody_waits().await;
-    shop.inventory_services[0].start().await;
+    two_wait(&shop).await;
+    laptop.rollback().await.unwrap();
     stock_becomes(&shop, 49).await;
     two_wait(&shop).await;
     lock.rollback().await.unwrap();
@@ -205,8 +218,8 @@ async fn stock_that_is_held_after_the_order_was_cancelled_goes_back() {
 
 #[tokio::test]
 async fn stock_of_an_order_that_cannot_be_written_goes_back_and_is_held_anew() {
-    let mut shop = short_window().open().await;
-    let (order, lock) = held_up(&mut shop).await;
+    let shop = short_window().open().await;
+    let (order, lock) = held_up(&shop).await;
     stock_becomes(&shop, 50).await;
     lock.rollback().await.unwrap();
     shop.order_becomes(int(&order["id"]), "CONFIRMED").await;
@@ -217,7 +230,7 @@ async fn stock_of_an_order_that_cannot_be_written_goes_back_and_is_held_anew() {
 #[tokio::test]
 async fn stock_that_somebody_committed_too_soon_leaves_no_order_behind() {
     let mut shop = short_window().open().await;
-    let (order, lock) = held_up(&mut shop).await;
+    let (order, lock) = held_up(&shop).await;
     shop.order_services[0].kill();
     let commit = format!("/api/inventory/reservations/{}/commit", text(&order["reference"]));
     shop.inventory().call(reqwest::Method::POST, &commit).await.is(200);

@@ -1,5 +1,6 @@
 //! `Prefer: respond-async`: an order is accepted at once, also while inventory-service is away, and placed afterwards.
 
+use e2e::broker::event;
 use e2e::client::{Call, Response};
 use e2e::poll;
 use e2e::samples::{HEADSET, LAPTOP, MOUSE, int, order, text};
@@ -196,6 +197,24 @@ async fn what_is_not_placed_can_be_cancelled_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_message_does_not_confirm_what_is_not_placed() {
+    let mut shop = Shop::open().await;
+    let id = unplaced(&mut shop).await;
+    let order = shop.orders().get(&path(id, "")).await.is(200).json();
+    let reference = text(&order["reference"]);
+    let early = event("reservation.committed", reference, json!({"reference": reference})).to_string();
+    shop.broker().publish("reservation.committed", &early).await;
+    poll::eventually("the message to be dealt with", async || {
+        poll::equal(shop.database.number("SELECT COUNT(*) FROM orders.inbox").await, 1)
+    })
+    .await;
+    assert_eq!(shop.timeline(id).await, ["PENDING"]);
+    shop.inventory_services[0].start().await;
+    shop.order_becomes(id, "CONFIRMED").await;
+    shop.assert_invariants().await;
+}
+
+#[tokio::test]
 async fn a_repeat_gets_the_first_answer_in_both_ways() {
     let mut shop = Shop::open().await;
     shop.inventory_services[0].kill();
@@ -211,6 +230,11 @@ async fn a_repeat_gets_the_first_answer_in_both_ways() {
     same(&plain().await);
     accept(&shop, &[(LAPTOP, 3)]).key("order-1").await.problem(422, "idempotency-key-reused");
     shop.orders().post(ORDERS, order(&[(MOUSE, 1)])).key("order-1").await.problem(422, "idempotency-key-reused");
+    // A key that is forgotten while its order waits belongs to another request all the same.
+    let forgotten = accept(&shop, &[(MOUSE, 1)]).key("forgotten").await.is(202);
+    assert_eq!(shop.database.execute("DELETE FROM orders.idempotency_keys WHERE key = 'forgotten'").await, 1);
+    accept(&shop, &[(MOUSE, 1)]).key("forgotten").await.problem(422, "idempotency-key-reused");
+    shop.orders().post(&format!("{}/cancel", forgotten.header("location")), json!({})).await.is(200);
     shop.inventory_services[0].start().await;
     shop.order_becomes(int(&first.json()["id"]), "CONFIRMED").await;
     same(&plain().await);
@@ -220,5 +244,5 @@ async fn a_repeat_gets_the_first_answer_in_both_ways() {
     assert_eq!(again.find_header("preference-applied"), None);
     shop.assert_invariants().await;
     assert_eq!((shop.database.stock(LAPTOP).await, shop.database.stock(MOUSE).await), (48, 199));
-    assert_eq!(shop.database.number(UNPLACED).await, 0);
+    assert_eq!(shop.database.number(UNPLACED).await, 1, "the cancelled one");
 }
