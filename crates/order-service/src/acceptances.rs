@@ -23,7 +23,7 @@ pub fn start(limits: Limits, db: Database, give_up_after: Duration, accepted: Ar
             Ok(answers)
         }
     };
-    Batcher::start(limits, work, Error::blame)
+    Batcher::start("acceptances", limits, work, Error::blame)
 }
 
 /// Accepts a batch; gives each request its own answer, in order.

@@ -10,6 +10,7 @@ use crate::commands::orders::place_accepted::{self, Count, Outcome, Tried};
 use crate::error::Error;
 use crate::store::orders::pending::{self, Due};
 use service_kit::batcher::Blame;
+use service_kit::panics::caught;
 use service_kit::shutdown::Shutdown;
 use shared_types::OrderId;
 use shared_types::reservations::ReservationRequest;
@@ -32,7 +33,7 @@ pub async fn run(app: App, inventory_timeout: Duration, shutdown: Shutdown) {
     let lease = inventory_timeout + TIME_TO_WRITE;
     let mut failing = false;
     while !shutdown.is_cancelled() {
-        match place_due(&app, lease).await {
+        match caught(place_due(&app, lease)).await.and_then(|outcome| outcome.map_err(|error| error.to_string())) {
             Ok(placed) => {
                 if failing {
                     tracing::info!("accepted orders are placed again");

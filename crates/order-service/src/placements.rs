@@ -19,7 +19,7 @@ pub fn start(limits: Limits, db: Database, inventory: InventoryClient) -> Queue 
         let (db, inventory) = (db.clone(), inventory.clone());
         async move { place_batch(&db, &inventory, &batch).await }
     };
-    Batcher::start(limits, work, Error::blame)
+    Batcher::start("placements", limits, work, Error::blame)
 }
 
 /// Places a batch; gives each request its own answer, in order.

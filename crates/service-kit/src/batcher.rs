@@ -2,6 +2,7 @@
 //!
 //! There is no timer: an idle system adds no latency, a busy one shares commits, round trips and row locks.
 
+use crate::panics::caught;
 use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -53,12 +54,13 @@ struct Entry<Request, Answer, E> {
 /// The front of the queue; clones share it.
 #[derive(Debug)]
 pub struct Batcher<Request, Answer, E> {
+    name: &'static str,
     queue: mpsc::Sender<Entry<Request, Answer, E>>,
 }
 
 impl<Request, Answer, E> Clone for Batcher<Request, Answer, E> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone() }
+        Self { name: self.name, queue: self.queue.clone() }
     }
 }
 
@@ -68,33 +70,40 @@ where
     Answer: Send + 'static,
     E: Send + Sync + 'static,
 {
-    /// Starts the workers. `work` gives one answer for each request, in order, or fails for all of them; `blame` says
+    /// Starts the workers of the queue `name`. `work` gives one answer for each request, in order, or fails for all of them; `blame` says
     /// what follows from a failure.
-    pub fn start<Work, Fut>(limits: Limits, work: Work, blame: fn(&E) -> Blame) -> Self
+    pub fn start<Work, Fut>(name: &'static str, limits: Limits, work: Work, blame: fn(&E) -> Blame) -> Self
     where
         Work: Fn(Arc<[Request]>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Vec<Answer>, E>> + Send + 'static,
     {
-        let (queue, waiting) = mpsc::channel(limits.waiting);
-        let (waiting, work) = (Arc::new(Mutex::new(waiting)), Arc::new(work));
+        let (queue, entries) = mpsc::channel(limits.waiting);
+        let (entries, work) = (Arc::new(Mutex::new(entries)), Arc::new(work));
         for _ in 0..limits.concurrency {
-            tokio::spawn(collect(waiting.clone(), limits.batch, work.clone(), blame));
+            tokio::spawn(collect(name, entries.clone(), limits.batch, work.clone(), blame));
         }
-        Self { queue }
+        Self { name, queue }
     }
 
     /// Queues a request and waits for its answer.
     pub async fn submit(&self, request: Request) -> Result<Answer, BatchError<E>> {
         let (reply, answer) = oneshot::channel();
         self.queue.try_send(Entry { request, reply }).map_err(|_| BatchError::Full)?;
+        waiting(self.name).increment(1.0);
         answer.await.map_err(|_| BatchError::Lost)?.map_err(BatchError::Failed)
     }
 }
 
 type Waiting<Request, Answer, E> = Arc<Mutex<mpsc::Receiver<Entry<Request, Answer, E>>>>;
 
+/// How many requests wait in a queue.
+fn waiting(queue: &'static str) -> metrics::Gauge {
+    metrics::gauge!("batch_queue_length", "queue" => queue)
+}
+
 async fn collect<Request, Answer, E, Work, Fut>(
-    waiting: Waiting<Request, Answer, E>,
+    name: &'static str,
+    entries_waiting: Waiting<Request, Answer, E>,
     most: usize,
     work: Arc<Work>,
     blame: fn(&E) -> Blame,
@@ -105,16 +114,25 @@ async fn collect<Request, Answer, E, Work, Fut>(
 {
     loop {
         let mut entries = Vec::new();
-        if waiting.lock().await.recv_many(&mut entries, most).await == 0 {
+        if entries_waiting.lock().await.recv_many(&mut entries, most).await == 0 {
             return;
         }
+        waiting(name).decrement(entries.len() as f64);
         // Who has gone away by now gets no work done for nothing.
         entries.retain(|entry| !entry.reply.is_closed());
         if entries.is_empty() {
             continue;
         }
         let (requests, replies): (Vec<_>, Vec<_>) = entries.into_iter().map(|e| (e.request, e.reply)).unzip();
-        match patiently(&*work, requests.clone().into(), blame).await {
+        let outcome = match caught(patiently(&*work, requests.clone().into(), blame)).await {
+            Ok(outcome) => outcome,
+            Err(panic) => {
+                // The replies are dropped, which the waiting side sees as lost; the next batch is worked on.
+                tracing::error!(queue = name, panic, "a batch was lost");
+                continue;
+            }
+        };
+        match outcome {
             Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, answer)| send(reply, Ok(answer))),
             Err(error) if requests.len() == 1 || blame(&error) == Blame::Everybody => {
                 let error = Arc::new(error);
@@ -122,14 +140,15 @@ async fn collect<Request, Answer, E, Work, Fut>(
             }
             Err(_) => {
                 for (request, reply) in requests.into_iter().zip(replies) {
-                    match patiently(&*work, Arc::new([request]), blame).await {
-                        // Without an answer the reply is dropped, which the waiting side sees as lost.
-                        Ok(answers) => {
+                    // Without an answer, or after a panic, the reply is dropped, which the waiting side sees as lost.
+                    match caught(patiently(&*work, Arc::new([request]), blame)).await {
+                        Err(panic) => tracing::error!(queue = name, panic, "a request was lost"),
+                        Ok(Ok(answers)) => {
                             if let Some(answer) = answers.into_iter().next() {
                                 send(reply, Ok(answer));
                             }
                         }
-                        Err(error) => send(reply, Err(Arc::new(error))),
+                        Ok(Err(error)) => send(reply, Err(Arc::new(error))),
                     }
                 }
             }
@@ -179,6 +198,7 @@ mod tests {
         let batcher = {
             let (gate, entered, sizes) = (gate.clone(), entered.clone(), sizes.clone());
             Batcher::start(
+                "test",
                 ONE_AT_A_TIME,
                 move |batch: Arc<[u32]>| {
                     let (gate, entered) = (gate.clone(), entered.clone());
@@ -219,6 +239,7 @@ mod tests {
         let batcher = {
             let (entered, gate) = (entered.clone(), gate.clone());
             Batcher::start(
+                "test",
                 ONE_AT_A_TIME,
                 move |batch: Arc<[u32]>| {
                     let (entered, gate) = (entered.clone(), gate.clone());
@@ -258,11 +279,22 @@ mod tests {
             let late = *counted.lock().unwrap() >= batch[0];
             async move { if late { Ok(batch.to_vec()) } else { Err("in the way") } }
         };
-        let batcher = Batcher::start(ONE_AT_A_TIME, work, |_| Blame::Nobody);
+        let batcher = Batcher::start("test", ONE_AT_A_TIME, work, |_| Blame::Nobody);
         assert_eq!(batcher.submit(ATTEMPTS).await.unwrap(), ATTEMPTS);
         *tries.lock().unwrap() = 0;
         assert!(matches!(batcher.submit(ATTEMPTS + 1).await, Err(BatchError::Failed(_))));
         assert_eq!(*tries.lock().unwrap(), ATTEMPTS);
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_batch_and_no_worker() {
+        let work = |batch: Arc<[u32]>| async move {
+            assert_ne!(batch[0], 13, "unlucky");
+            Ok::<_, ()>(batch.to_vec())
+        };
+        let batcher = Batcher::start("test", ONE_AT_A_TIME, work, |()| Blame::Everybody);
+        assert!(matches!(batcher.submit(13).await, Err(BatchError::Lost)));
+        assert_eq!(batcher.submit(7).await.unwrap(), 7);
     }
 
     #[tokio::test]
@@ -271,6 +303,7 @@ mod tests {
         let entered = Arc::new(Notify::new());
         let signal = entered.clone();
         let batcher = Batcher::start(
+            "test",
             limits,
             move |_: Arc<[u32]>| {
                 signal.notify_one();

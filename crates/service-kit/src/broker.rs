@@ -34,6 +34,9 @@ pub enum BrokerError {
     /// It refused to take a message.
     #[error("the broker refused a message")]
     Refused,
+    /// Our own work with it panicked.
+    #[error("{0}")]
+    Panicked(String),
     /// The database, without which messages cannot be worked on.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),

@@ -9,6 +9,7 @@ use crate::db::{self, Database};
 use crate::dead_letters::{DeadLetters, NewLetter};
 use crate::deliveries::Deliveries;
 use crate::inbox::Inbox;
+use crate::panics::caught;
 use crate::retries;
 use crate::schema::Schema;
 use lapin::Channel;
@@ -80,8 +81,10 @@ impl<H: Handler> Consumer<H> {
     pub async fn run(self, database: Database, broker: Broker, shutdown: CancellationToken) {
         let session = Session { consumer: &self, database: &database, broker: &broker, shutdown: &shutdown };
         while !shutdown.is_cancelled() {
-            if let Err(error) = session.run().await {
-                broker.report(self.queue.name, Err(error.to_string()));
+            // After a panic the messages in hand come again, and are set aside when it is they that cause it.
+            let outcome = caught(session.run()).await;
+            if let Err(error) = outcome.and_then(|outcome| outcome.map_err(|error| error.to_string())) {
+                broker.report(self.queue.name, Err(error));
             }
             shutdown.run_until_cancelled(tokio::time::sleep(RECONNECT_PAUSE)).await;
         }

@@ -3,6 +3,7 @@
 use crate::db::Database;
 use crate::idempotency::IdempotencyKeys;
 use crate::inbox::Inbox;
+use crate::panics::caught;
 use crate::schema::Schema;
 use std::fmt::Display;
 use std::future::Future;
@@ -25,7 +26,7 @@ pub async fn every<Job, Fut, E>(
     let (mut failing, mut wait) = (false, first);
     while shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
         wait = pause;
-        match job().await {
+        match caught(job()).await.and_then(|outcome| outcome.map_err(|error| error.to_string())) {
             Ok(()) if failing => {
                 tracing::info!(job = name, "works again");
                 failing = false;

@@ -22,6 +22,7 @@ pub mod lifecycle;
 mod listener;
 pub mod outbox;
 pub mod pagination;
+pub mod panics;
 pub mod prefer;
 pub mod prepared;
 pub mod problem;

@@ -6,6 +6,7 @@
 use crate::broker::{self, Broker, BrokerError, RECONNECT_PAUSE};
 use crate::db::Database;
 use crate::outbox::Outbox;
+use crate::panics::caught;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel};
 use shared_types::topology::EXCHANGE;
@@ -29,8 +30,8 @@ const LINK: &str = "outbox relay";
 /// Runs until `shutdown`, across every loss of the broker and of the database.
 pub async fn run(database: Database, broker: Broker, outbox: Outbox, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        let outcome = shutdown.run_until_cancelled(relay(&database, &broker, outbox)).await;
-        match outcome {
+        let outcome = shutdown.run_until_cancelled(caught(relay(&database, &broker, outbox))).await;
+        match outcome.map(|outcome| outcome.unwrap_or_else(|panic| Err(BrokerError::Panicked(panic)))) {
             Some(Err(BrokerError::Database(error))) => tracing::debug!(%error, "the relay waits for the database"),
             Some(Err(error)) => broker.report(LINK, Err(error.to_string())),
             Some(Ok(())) | None => {}

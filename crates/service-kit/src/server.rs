@@ -1,6 +1,7 @@
 //! The HTTP server: what stands around every route of both services, and its graceful end.
 
 use crate::listener::{ClientAddress, DrainingListener};
+use crate::panics;
 use crate::problem::{self, Problem};
 use crate::rate_limit::{self, RateLimit};
 use crate::telemetry;
@@ -66,9 +67,7 @@ async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    tracing::error!(message = message.unwrap_or("of unknown kind"), "a handler panicked");
-    Problem::internal().into_response()
+    Problem::unexpected(panics::message(&*panic)).into_response()
 }
 
 /// Serves until `shutdown`, then finishes what is in flight, at the most for `patience`.

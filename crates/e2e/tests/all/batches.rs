@@ -1,6 +1,7 @@
 //! Requests that share a batch: each gets its own answer, and none harms its neighbours.
 
 use e2e::client::Response;
+use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, order, order_of};
 use e2e::shop::Shop;
 use serde_json::Value;
@@ -22,10 +23,16 @@ async fn in_one_batch(shop: &Shop, orders: Vec<(Value, String)>) -> Vec<Response
     let lock = shop.database.lock("SELECT id FROM inventory.products WHERE id = 1 FOR UPDATE").await;
     let before = place(shop, order(&[(LAPTOP, 1)]), "before");
     shop.database.somebody_waits().await;
-    let waiting: Vec<_> = orders.into_iter().map(|(body, key)| place(shop, body, &key)).collect();
-    // Connections are taken in the order in which they were opened: behind these, all have arrived.
-    for _ in 0..3 {
-        shop.order_services[0].live().await.is(200);
+    let mut waiting = Vec::new();
+    for (body, key) in orders {
+        waiting.push(place(shop, body, &key));
+        // One after the other, so that it is known who was first.
+        let queued = format!("batch_queue_length{{queue=\"placements\"}} {}\n", waiting.len());
+        poll::eventually("it to wait with the others", async || {
+            let metrics = shop.orders().get("/metrics").await.is(200).text;
+            if metrics.contains(&queued) { Ok(()) } else { Err(metrics) }
+        })
+        .await;
     }
     lock.rollback().await.unwrap();
     before.await.unwrap().is(201);

@@ -39,7 +39,7 @@ pub fn in_batches(database: Database, window: Duration, limits: Limits) -> Reser
         let database = database.clone();
         async move { reserve_batch(&database, window, &wanted).await }
     };
-    Batcher::start(limits, work, Error::blame)
+    Batcher::start("reservations", limits, work, Error::blame)
 }
 
 async fn reserve_batch(database: &Database, window: Duration, wanted: &[Wanted]) -> Result<Vec<ReserveOutcome>, Error> {
