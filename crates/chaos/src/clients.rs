@@ -1,26 +1,21 @@
 //! The load: clients in closed loops, each of which remembers every definite answer.
 
+mod keyed;
 mod placing;
 mod stock;
 mod upkeep;
 
+pub use keyed::Settled;
 pub use stock::make_definite;
 
 use crate::error::ChaosError;
 use crate::figures::Kind;
 use crate::history::{Product, SharedHistory};
 use crate::operations::{self, Operation, Step};
-use crate::requests::{self, Answer, Request, Verdict, label, verdict};
+use crate::requests::{self, Request, Verdict, label, verdict};
 use crate::stage::Stage;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use verify::records::Order;
-
-/// How long a keyed request may be without a definite answer once everything is up again.
-const LAST_PATIENCE: Duration = Duration::from_secs(60);
-
-/// Time before the next attempt at a keyed request.
-const AGAIN: Duration = Duration::from_millis(200);
 
 /// Which service a request is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,7 +27,7 @@ pub enum Side {
 }
 
 /// One client of the shop.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ChaosClient {
     number: usize,
     http: reqwest::Client,
@@ -46,15 +41,6 @@ pub struct ChaosClient {
     process: usize,
     /// Orders as they were answered.
     known: Vec<Order>,
-}
-
-/// What came of a request that was repeated until its answer was definite.
-#[derive(Clone, Debug)]
-pub struct Settled {
-    /// The answer, or nothing when patience was over or an answer was wrong.
-    pub answer: Option<Answer>,
-    /// Whether an attempt before may have had an effect.
-    pub unsure: bool,
 }
 
 impl ChaosClient {
@@ -96,12 +82,14 @@ impl ChaosClient {
     async fn perform(&mut self, operation: Operation) {
         match operation {
             Operation::Place(lines) => self.place(&lines).await,
-            Operation::PlaceKeyed { lines, later, repeat, other_body } => {
-                self.place_keyed(&lines, later, repeat, other_body).await;
+            Operation::PlaceKeyed { lines, later, manner, repeat, other_body } => {
+                self.place_keyed(&lines, later, manner, repeat, other_body).await;
             }
             Operation::Cancel { pick } => self.cancel(pick).await,
             Operation::Move { pick, to } => self.move_on(pick, to).await,
-            Operation::ChangeStock { product, delta } => self.change_stock(product, delta).await,
+            Operation::ChangeStock { product, delta, manner, repeat } => {
+                self.change_stock(product, delta, manner, repeat).await;
+            }
             Operation::Read { pick } => self.read(pick).await,
             Operation::BadInput { pick } => self.send_bad_input(pick).await,
         }
@@ -134,29 +122,5 @@ impl ChaosClient {
             }
         }
         taken
-    }
-
-    /// Repeats a request that is safe to repeat until its answer is definite, across every restart.
-    async fn until_definite(&mut self, kind: Kind, side: Side, request: &Request, expected: &[u16]) -> Settled {
-        let mut unsure = false;
-        let mut left = None;
-        loop {
-            match self.attempt(kind, side, request, expected).await {
-                Verdict::Definite(answer) => return Settled { answer: Some(answer), unsure },
-                Verdict::Wrong(_) => return Settled { answer: None, unsure: true },
-                Verdict::Unknown => unsure = true,
-                Verdict::NotSent => {}
-            }
-            if self.stop.is_cancelled() {
-                let since = *left.get_or_insert_with(std::time::Instant::now);
-                if since.elapsed() > LAST_PATIENCE {
-                    let (name, path, key) = (kind.name(), &request.path, &request.key);
-                    let text = format!("{name} {path} with key {key:?} got no definite answer although all is up");
-                    self.history.lock().found(text);
-                    return Settled { answer: None, unsure: true };
-                }
-            }
-            tokio::time::sleep(AGAIN).await;
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 use shared_types::OrderStatus;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Products of the shop; the first [`SCARCE`] of them are scarce and wanted by everybody.
@@ -24,6 +25,8 @@ pub enum Operation {
         lines: Wanted,
         /// To be placed later, answered with 202.
         later: bool,
+        /// How the key is put to use.
+        manner: Manner,
         /// Asks once more afterwards.
         repeat: bool,
         /// Asks for something else with the same key afterwards.
@@ -47,6 +50,10 @@ pub enum Operation {
         product: usize,
         /// Pieces, positive in, negative out.
         delta: i64,
+        /// How the key is put to use.
+        manner: Manner,
+        /// Asks once more afterwards.
+        repeat: bool,
     },
     /// Reads one of its orders.
     Read {
@@ -58,6 +65,17 @@ pub enum Operation {
         /// Which of the bad inputs.
         pick: usize,
     },
+}
+
+/// How a client that has a key makes its request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Manner {
+    /// Again and again until the answer is definite.
+    Patiently,
+    /// Hangs up so soon the first time that it often does not hear the answer.
+    HangingUp(Duration),
+    /// From two places at once.
+    AsTwins,
 }
 
 /// An operation, the process that is asked first, and the time before it.
@@ -90,8 +108,8 @@ pub fn next(rng: &mut Rng) -> Step {
             pick: rng.usize(..),
             to: if rng.u32(0..3) > 0 { OrderStatus::Shipped } else { OrderStatus::Delivered },
         },
-        72..78 => Operation::ChangeStock { product: rng.usize(0..SCARCE), delta: rng.i64(1..=8) },
-        78..82 => Operation::ChangeStock { product: rng.usize(0..PRODUCTS), delta: -rng.i64(1..=3) },
+        72..78 => change_stock(rng, SCARCE, 1..=8),
+        78..82 => change_stock(rng, PRODUCTS, -3..=-1),
         82..96 => Operation::Read { pick: rng.usize(..) },
         _ => Operation::BadInput { pick: rng.usize(..) },
     };
@@ -99,7 +117,21 @@ pub fn next(rng: &mut Rng) -> Step {
 }
 
 fn keyed(rng: &mut Rng, later: bool) -> Operation {
-    Operation::PlaceKeyed { lines: lines(rng), later, repeat: rng.u32(0..2) == 0, other_body: rng.u32(0..6) == 0 }
+    let (lines, manner) = (lines(rng), manner(rng));
+    Operation::PlaceKeyed { lines, later, manner, repeat: rng.u32(0..2) == 0, other_body: rng.u32(0..6) == 0 }
+}
+
+fn change_stock(rng: &mut Rng, among: usize, delta: RangeInclusive<i64>) -> Operation {
+    let (product, delta) = (rng.usize(0..among), rng.i64(delta));
+    Operation::ChangeStock { product, delta, manner: manner(rng), repeat: rng.u32(0..2) == 0 }
+}
+
+fn manner(rng: &mut Rng) -> Manner {
+    match rng.u32(0..10) {
+        0..2 => Manner::HangingUp(Duration::from_millis(rng.u64(1..60))),
+        2..4 => Manner::AsTwins,
+        _ => Manner::Patiently,
+    }
 }
 
 /// One to three different products, each third of them scarce.

@@ -20,6 +20,8 @@ pub struct Request {
     pub later: bool,
     /// The body, as it is sent.
     pub body: Option<String>,
+    /// How long the client waits, where that is not the usual time.
+    pub patience: Option<Duration>,
 }
 
 /// An answer as far as clients look at it.
@@ -49,12 +51,12 @@ pub enum Attempt {
 impl Request {
     /// `GET path`.
     pub fn get(path: String) -> Self {
-        Self { method: Method::GET, path, key: None, later: false, body: None }
+        Self { method: Method::GET, path, key: None, later: false, body: None, patience: None }
     }
 
     /// With a JSON body.
     pub fn with_body(method: Method, path: impl Into<String>, body: &Value) -> Self {
-        Self { method, path: path.into(), key: None, later: false, body: Some(body.to_string()) }
+        Self { method, body: Some(body.to_string()), ..Self::get(path.into()) }
     }
 
     /// With an `Idempotency-Key`.
@@ -75,9 +77,13 @@ impl Request {
         if let Some(body) = &self.body {
             request = request.header("content-type", "application/json").body(body.clone());
         }
+        if let Some(patience) = self.patience {
+            request = request.timeout(patience);
+        }
         match receive(request).await {
             Ok(answer) => Attempt::Answered(answer),
             Err(error) if error.is_connect() => Attempt::NotSent,
+            Err(error) if error.is_timeout() && self.patience.is_some() => Attempt::Lost("hung up"),
             Err(error) if error.is_timeout() => Attempt::Lost("timeout"),
             Err(_) => Attempt::Lost("broken off"),
         }

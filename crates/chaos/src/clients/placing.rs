@@ -3,7 +3,7 @@
 use super::{ChaosClient, Settled, Side};
 use crate::figures::Kind;
 use crate::history::{Answered, Lines, Placed};
-use crate::operations::Wanted;
+use crate::operations::{Manner, Wanted};
 use crate::requests::{Answer, Request, Verdict};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -25,38 +25,33 @@ impl ChaosClient {
         }
     }
 
-    pub(super) async fn place_keyed(&mut self, wanted: &Wanted, later: bool, repeat: bool, other_body: bool) {
+    pub(super) async fn place_keyed(
+        &mut self,
+        wanted: &Wanted,
+        later: bool,
+        manner: Manner,
+        repeat: bool,
+        other_body: bool,
+    ) {
         let (token, lines) = (self.token(), self.lines(wanted));
         let place = self.history.lock().place(&token, &lines);
         let request = Request::with_body(Method::POST, ORDERS, &body(&token, &lines)).keyed(&token);
         let request = Request { later, ..request };
         let (kind, expected): (_, &[u16]) =
             if later { (Kind::PlaceAsync, &[202]) } else { (Kind::PlaceKeyed, &[201, 409]) };
-        let Settled { answer, unsure } = self.until_definite(kind, Side::Orders, &request, expected).await;
+        let Settled { answer, unsure } = self.in_manner(manner, kind, Side::Orders, &request, expected).await;
         let Some(answer) = answer else { return };
         self.remember(place, &token, &lines, &answer, unsure);
         if answer.status == 409 {
             return;
         }
         if repeat {
-            self.repeat(&request, &answer).await;
+            self.repeat(Side::Orders, &request, &answer).await;
         }
         if other_body {
             let more: Lines = lines.iter().map(|(product, quantity)| (*product, quantity + 1)).collect();
             let other = Request { body: Some(body(&token, &more).to_string()), ..request };
             self.until_definite(Kind::OtherBody, Side::Orders, &other, &[422]).await;
-        }
-    }
-
-    /// The same request with the same key gives the same answer.
-    async fn repeat(&mut self, request: &Request, first: &Answer) {
-        let expected = [first.status];
-        let again = self.until_definite(Kind::Repeat, Side::Orders, request, &expected).await;
-        if let Some(answer) = again.answer
-            && answer != *first
-        {
-            let text = format!("the same key was answered {first:?} and then {answer:?}");
-            self.history.lock().found(text);
         }
     }
 
