@@ -1,10 +1,10 @@
 //! Every order's timeline is a legal life, and shows what was answered when its status was to change.
 
-use crate::history::{History, Outcome, StatusChange};
+use crate::history::{History, Outcome, Placed, StatusChange};
 use crate::observed::Observed;
 use shared_types::OrderStatus::{self, Cancelled, Delivered, Pending, Shipped};
 use shared_types::order_status::Transition;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use verify::records::Order;
 
 /// Lives that are not allowed, and answers that the timelines do not show.
@@ -16,10 +16,14 @@ pub fn check(history: &History, observed: &Observed) -> Vec<String> {
         .collect();
     let timelines: HashMap<i64, &Vec<OrderStatus>> =
         observed.orders.iter().map(|(order, timeline)| (order.id, timeline)).collect();
+    let accepted = accepted(history);
     for change in &history.status_changes {
         // An order that is lost is another check's finding.
         let Some(timeline) = timelines.get(&change.order) else { continue };
-        if !shows(timeline, change) {
+        // That an order is not placed yet forbids to ship it, and leaves no trace.
+        let too_early =
+            change.outcome == Outcome::Refused && change.to != Cancelled && accepted.contains(&change.order);
+        if !too_early && !shows(timeline, change) {
             let StatusChange { order, to, outcome } = change;
             findings.push(format!("order {order}: the change to {to} was answered ({outcome:?}), it has {timeline:?}"));
         }
@@ -36,8 +40,16 @@ fn illegal(order: &Order, timeline: &[OrderStatus]) -> Option<String> {
     (!all_legal).then(|| format!("the timeline {timeline:?} is not allowed"))
 }
 
-/// Whether a timeline is what the answer to a change lets expect. A refusal needs a status that forbids the change;
-/// that an order is not placed yet may forbid it too, and leaves no trace.
+/// Numbers of the orders that were to be placed later.
+fn accepted(history: &History) -> HashSet<i64> {
+    let answered = history.placements.iter().filter_map(|placement| match &placement.outcome {
+        Placed::Answered(answered) => Some(answered),
+        Placed::Refused | Placed::Unknown => None,
+    });
+    answered.filter(|answered| answered.status == 202).map(|answered| answered.order.id).collect()
+}
+
+/// Whether a timeline is what the answer to a change lets expect: a refusal needs a status that forbids the change.
 fn shows(timeline: &[OrderStatus], change: &StatusChange) -> bool {
     let has = |status| timeline.contains(&status);
     match (change.outcome, change.to) {
@@ -78,6 +90,16 @@ mod tests {
         assert_eq!(found(&[Pending, Confirmed], Shipped, Outcome::Done), 1);
         assert_eq!(found(&[Pending, Confirmed], Cancelled, Outcome::Refused), 1);
         assert_eq!(found(&[Pending, Confirmed], Delivered, Outcome::Refused), 1);
+    }
+
+    #[test]
+    fn an_order_that_is_not_placed_yet_may_refuse_to_be_shipped_but_not_to_be_cancelled() {
+        for (to, findings) in [(Shipped, 0), (Delivered, 0), (Cancelled, 1)] {
+            let mut run = Run::default();
+            run.accepted("a", &[(1, 1)], &[Pending, Confirmed], true);
+            run.history.status_changes.push(StatusChange { order: 1, to, outcome: Outcome::Refused });
+            assert_eq!(check(&run.history, &run.observed).len(), findings);
+        }
     }
 
     #[test]
