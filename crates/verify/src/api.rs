@@ -76,10 +76,7 @@ impl Api {
 
     async fn fetch(&self, path: &str) -> Result<Page, VerifyError> {
         let url = format!("{}{path}", self.base);
-        let unreachable = |error: reqwest::Error| VerifyError::Unreachable {
-            url: url.clone(),
-            reason: std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
-        };
+        let unreachable = |error: reqwest::Error| VerifyError::Unreachable { url: url.clone(), reason: cause(&error) };
         let response = self.http.get(&url).send().await.map_err(unreachable)?;
         let link = response.headers().get("link").and_then(|value| value.to_str().ok()).and_then(next_of);
         Ok(Page { status: response.status(), next: link, text: response.text().await.map_err(unreachable)? })
@@ -92,6 +89,11 @@ impl Api {
         }
         serde_json::from_str(&page.text).map_err(|error| unexpected(format!("what cannot be read: {error}")))
     }
+}
+
+/// What is at the bottom of an error: `Connection refused`.
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
 }
 
 /// The target of `<…>; rel="next"`.
