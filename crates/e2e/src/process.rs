@@ -4,7 +4,7 @@ use crate::client::{Client, Response};
 use crate::poll;
 use reqwest::Method;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use xtask::ports;
@@ -113,6 +113,11 @@ impl Service {
         .await
     }
 
+    /// How the process ended, if it has.
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut().and_then(|child| child.try_wait().expect("a child of ours"))
+    }
+
     /// SIGSTOP: it holds its connections and answers nothing.
     pub fn pause(&self) {
         self.signal("STOP");
@@ -121,6 +126,11 @@ impl Service {
     /// SIGCONT: goes on after [`Self::pause`].
     pub fn resume(&self) {
         self.signal("CONT");
+    }
+
+    /// Where its log is.
+    pub fn log_path(&self) -> &Path {
+        &self.log
     }
 
     /// What it has logged.

@@ -12,6 +12,11 @@ use crate::workspace::{Profile, Workspace};
 /// The binaries of the two services.
 pub const SERVICES: [&str; 2] = ["order-service", "inventory-service"];
 
+/// The variable that tells a test where the binary of a service is: `ORDER_SERVICE_BIN`.
+pub fn binary_variable(service: &str) -> String {
+    format!("{}_BIN", service.to_uppercase().replace('-', "_"))
+}
+
 /// A cargo command in the checkout. Queries are checked against the committed `.sqlx`, whatever database the caller's
 /// environment names.
 pub fn cargo(workspace: &Workspace) -> Command {
@@ -52,6 +57,14 @@ pub fn run(command: &mut Command, name: &str) -> Result<()> {
         return Ok(());
     }
     Err(XtaskError::new(format!("{name} failed ({status})")))
+}
+
+/// Runs a program of the workspace and gives its exit code; `command` may carry its environment. xtask itself stays
+/// without the dependencies of such a program, so that it starts fast.
+pub fn run_program(command: &mut Command, package: &str, arguments: &[String]) -> Result<u8> {
+    command.args(["run", "--quiet", "--package", package, "--"]).args(arguments);
+    let status = wait(start(command, package)?)?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 /// Starts the command in a process group of its own.

@@ -2,7 +2,7 @@
 
 use crate::error::{Result, XtaskError};
 use crate::workspace::{Profile, Workspace};
-use crate::{down, generate, interrupt, test, up};
+use crate::{chaos, down, generate, interrupt, test, up, verify};
 
 const HELP: &str = "\
 The project's own commands:
@@ -11,11 +11,14 @@ The project's own commands:
   cargo xtask down                        stop what `up` started
   cargo xtask reset                       stop it and delete its data
   cargo xtask test [--keep] [ARGS…]       run all tests against private servers; ARGS go to cargo test
+  cargo xtask verify [ARGS…]              compare the two running services order by order; --help says what ARGS are
+  cargo xtask chaos [--keep] [ARGS…]      break everything under load and check what is left; --help likewise
   cargo xtask generate [--check]          renew .sqlx, database-schema.sql and docs/openapi, or check them
 
 Settings of `up` (environment variables): DATABASE_URL or PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD; AMQP_URL or
 RABBITMQ_HOST, RABBITMQ_PORT, RABBITMQ_USERNAME, RABBITMQ_PASSWORD: servers to use instead of private ones;
-ORDER_SERVICE_PORT (8081), INVENTORY_SERVICE_PORT (8082).
+ORDER_SERVICE_PORT (8081), INVENTORY_SERVICE_PORT (8082). `verify` looks at those ports, or at ORDER_SERVICE_URL and
+INVENTORY_SERVICE_URL.
 ";
 
 /// One understood command line.
@@ -26,6 +29,8 @@ enum Command {
     Down,
     Reset,
     Test(test::Options),
+    Verify(Vec<String>),
+    Chaos(chaos::Options),
     Generate(generate::Mode),
 }
 
@@ -44,6 +49,8 @@ pub fn run(arguments: &[String]) -> Result<u8> {
         Command::Down => down::run(&workspace),
         Command::Reset => down::reset(&workspace),
         Command::Test(options) => test::run(&workspace, &options),
+        Command::Verify(arguments) => verify::run(&workspace, &arguments),
+        Command::Chaos(options) => chaos::run(&workspace, &options),
         Command::Generate(mode) => generate::run(&workspace, mode),
     }
 }
@@ -53,7 +60,9 @@ fn parse(arguments: &[String]) -> Result<Command> {
         return Ok(Command::Help);
     };
     let is_help = |argument: &String| matches!(argument.as_str(), "--help" | "-h");
-    if rest.first().is_some_and(is_help) {
+    // These two are programs of their own, which say themselves what they take.
+    let explains_itself = matches!(name.as_str(), "verify" | "chaos");
+    if rest.first().is_some_and(is_help) && !explains_itself {
         return Ok(Command::Help);
     }
     match name.as_str() {
@@ -65,7 +74,15 @@ fn parse(arguments: &[String]) -> Result<Command> {
         }
         "down" => flags(name, rest, []).map(|[]| Command::Down),
         "reset" => flags(name, rest, []).map(|[]| Command::Reset),
-        "test" => Ok(Command::Test(test_options(rest))),
+        "test" => {
+            let (keep, cargo_arguments) = keep_and_rest(rest);
+            Ok(Command::Test(test::Options { keep, cargo_arguments }))
+        }
+        "verify" => Ok(Command::Verify(rest.to_vec())),
+        "chaos" => {
+            let (keep, arguments) = keep_and_rest(rest);
+            Ok(Command::Chaos(chaos::Options { keep, arguments }))
+        }
         "generate" => {
             let [check] = flags(name, rest, ["--check"])?;
             Ok(Command::Generate(if check { generate::Mode::Check } else { generate::Mode::Write }))
@@ -82,14 +99,14 @@ fn flags<const N: usize>(command: &str, given: &[String], known: [&str; N]) -> R
     Ok(known.map(|flag| given.iter().any(|argument| argument == flag)))
 }
 
-/// `--keep` is ours when it comes before `--`; everything else is cargo's.
-fn test_options(rest: &[String]) -> test::Options {
-    let ours = rest.iter().take_while(|argument| *argument != "--").position(|argument| argument == "--keep");
-    let mut cargo_arguments = rest.to_vec();
+/// `--keep` is ours when it comes before `--`; everything else is for the program that is started.
+fn keep_and_rest(arguments: &[String]) -> (bool, Vec<String>) {
+    let ours = arguments.iter().take_while(|argument| *argument != "--").position(|argument| argument == "--keep");
+    let mut rest = arguments.to_vec();
     if let Some(position) = ours {
-        cargo_arguments.remove(position);
+        rest.remove(position);
     }
-    test::Options { keep: ours.is_some(), cargo_arguments }
+    (ours.is_some(), rest)
 }
 
 #[cfg(test)]
@@ -120,6 +137,17 @@ mod tests {
         let Ok(Command::Test(options)) = parsed("test place --keep -- --keep") else { panic!("not a test command") };
         assert!(options.keep);
         assert_eq!(options.cargo_arguments, ["place", "--", "--keep"]);
+    }
+
+    #[test]
+    fn passes_the_arguments_of_verify_and_chaos_on() {
+        let words = |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+        assert_eq!(parsed("verify"), Ok(Command::Verify(Vec::new())));
+        assert_eq!(parsed("verify --patience-seconds 3"), Ok(Command::Verify(words("--patience-seconds 3"))));
+        assert_eq!(parsed("verify --help"), Ok(Command::Verify(words("--help"))));
+        let chaos = |keep, arguments| Ok(Command::Chaos(chaos::Options { keep, arguments: words(arguments) }));
+        assert_eq!(parsed("chaos"), chaos(false, ""));
+        assert_eq!(parsed("chaos --seconds 90 --keep --seed 7"), chaos(true, "--seconds 90 --seed 7"));
     }
 
     #[test]

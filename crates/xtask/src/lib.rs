@@ -2,6 +2,7 @@
 //! have servers that they may kill.
 
 mod cargo;
+mod chaos;
 pub mod cli;
 mod dev_servers;
 mod down;
@@ -24,6 +25,7 @@ mod step;
 mod test;
 mod throwaway;
 mod up;
+mod verify;
 mod workspace;
 
 pub use durability::Durability;

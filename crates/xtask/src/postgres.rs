@@ -150,6 +150,14 @@ impl Postgres {
         Ok(())
     }
 
+    /// PostgreSQL's immediate shutdown: every connection breaks off, and the next start recovers as after a crash.
+    pub fn stop_immediately(&self) -> Result<()> {
+        if let Some(process) = self.process()? {
+            process.end(Signal::Quit, Duration::from_secs(30));
+        }
+        Ok(())
+    }
+
     /// Stops it if it runs, and starts it on the same data and port; also the way back after a kill.
     pub fn restart(&self) -> Result<()> {
         self.stop()?;

@@ -28,6 +28,8 @@ pub enum Signal {
     Terminate,
     /// As Ctrl-C does; PostgreSQL's fast shutdown.
     Interrupt,
+    /// PostgreSQL's immediate shutdown.
+    Quit,
     /// `kill -9`.
     Kill,
 }
@@ -37,6 +39,7 @@ impl Signal {
         match self {
             Self::Terminate => "TERM",
             Self::Interrupt => "INT",
+            Self::Quit => "QUIT",
             Self::Kill => "KILL",
         }
     }

@@ -156,8 +156,7 @@ fn set_environment(
         // Servers that tests start below this folder are ended with the run, however the tests end.
         .env("TEST_RUN_DIR", folder.path());
     for name in SERVICES {
-        let variable = format!("{}_BIN", name.to_uppercase().replace('-', "_"));
-        test.env(variable, workspace.binary(name, Profile::Dev));
+        test.env(cargo::binary_variable(name), workspace.binary(name, Profile::Dev));
     }
     test.env("ORDER_SERVICE_WITH_FAILURE_POINTS_BIN", workspace.binary(FAILURE_POINTS_BINARY, Profile::Dev));
 }

@@ -29,6 +29,11 @@ impl RunFolder {
         Ok(Self { path, kept })
     }
 
+    /// Leaves the files there when this is dropped, as with `kept`.
+    pub fn keep(&mut self) {
+        self.kept = true;
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

@@ -1,0 +1,40 @@
+//! What must hold at the end. Each check is a pure function of what was asked, what is there and what was heard.
+
+pub mod bank;
+pub mod dead_letters;
+pub mod events;
+pub mod kept;
+pub mod once;
+pub mod timelines;
+
+use crate::history::History;
+use crate::listener::Heard;
+use crate::observed::Observed;
+
+/// The outcome of one check.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What was checked.
+    pub name: &'static str,
+    /// What does not hold.
+    pub findings: Vec<String>,
+}
+
+/// Every check that needs nothing but its arguments.
+pub fn all(history: &History, observed: &Observed, heard: &Heard) -> Vec<Checked> {
+    let checked = |name, findings| Checked { name, findings };
+    vec![
+        checked("answers and processes", history.findings.clone()),
+        checked("answered orders are kept", kept::check(history, observed)),
+        checked("nothing twice, nothing unasked", once::check(history, observed)),
+        checked("stock adds up", bank::check(history, observed)),
+        checked("timelines", timelines::check(history, observed)),
+        checked("every change was announced", events::check(observed, heard)),
+        checked("dead letters", dead_letters::check(observed)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    pub mod made_up;
+}

@@ -1,0 +1,126 @@
+//! The load: clients in closed loops, each of which remembers every definite answer.
+
+mod keyed;
+mod placing;
+mod stock;
+mod upkeep;
+
+pub use keyed::Settled;
+pub use stock::make_definite;
+
+use crate::error::ChaosError;
+use crate::figures::Kind;
+use crate::history::{Product, SharedHistory};
+use crate::operations::{self, Operation, Step};
+use crate::requests::{self, Request, Verdict, label, verdict};
+use crate::stage::Stage;
+use tokio_util::sync::CancellationToken;
+use verify::records::Order;
+
+/// Which service a request is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// order-service.
+    Orders,
+    /// inventory-service.
+    Inventory,
+}
+
+/// One client of the shop.
+#[derive(Clone, Debug)]
+pub struct ChaosClient {
+    number: usize,
+    http: reqwest::Client,
+    orders: Vec<String>,
+    inventory: Vec<String>,
+    products: Vec<Product>,
+    history: SharedHistory,
+    stop: CancellationToken,
+    asked: usize,
+    /// The process asked next; each attempt goes on to the other one.
+    process: usize,
+    /// Orders as they were answered.
+    known: Vec<Order>,
+}
+
+impl ChaosClient {
+    /// A client; `stop` is when everything is up again and nothing new is to be begun.
+    pub fn new(
+        number: usize,
+        stage: &Stage,
+        history: &SharedHistory,
+        stop: CancellationToken,
+    ) -> Result<Self, ChaosError> {
+        let bases = |processes: &[crate::stage::Running]| processes.iter().map(|it| it.base.clone()).collect();
+        Ok(Self {
+            number,
+            http: requests::client().map_err(ChaosError::Client)?,
+            orders: bases(&stage.orders),
+            inventory: bases(&stage.inventory),
+            products: history.lock().products.clone(),
+            history: history.clone(),
+            stop,
+            asked: 0,
+            process: 0,
+            known: Vec::new(),
+        })
+    }
+
+    /// Works through its stream of choices until it is stopped.
+    pub async fn run(mut self, seed: u64) {
+        let mut rng = operations::stream(seed, self.number);
+        loop {
+            let Step { operation, process, think } = operations::next(&mut rng);
+            if self.stop.run_until_cancelled(tokio::time::sleep(think)).await.is_none() {
+                return;
+            }
+            self.process = process;
+            self.perform(operation).await;
+        }
+    }
+
+    async fn perform(&mut self, operation: Operation) {
+        match operation {
+            Operation::Place(lines) => self.place(&lines).await,
+            Operation::PlaceKeyed { lines, later, manner, repeat, other_body } => {
+                self.place_keyed(&lines, later, manner, repeat, other_body).await;
+            }
+            Operation::Cancel { pick } => self.cancel(pick).await,
+            Operation::Move { pick, to } => self.move_on(pick, to).await,
+            Operation::ChangeStock { product, delta, manner, repeat } => {
+                self.change_stock(product, delta, manner, repeat).await;
+            }
+            Operation::Read { pick } => self.read(pick).await,
+            Operation::BadInput { pick } => self.send_bad_input(pick).await,
+        }
+    }
+
+    /// A name that no other request of the run has.
+    fn token(&mut self) -> String {
+        self.asked += 1;
+        format!("c{}-{}", self.number, self.asked)
+    }
+
+    /// One attempt; where a process has no connection to give, the other one is asked.
+    async fn attempt(&mut self, kind: Kind, side: Side, request: &Request, expected: &[u16]) -> Verdict {
+        let bases = if side == Side::Orders { &self.orders } else { &self.inventory };
+        let mut taken = Verdict::NotSent;
+        for _ in 0..bases.len() {
+            let base = &bases[self.process % bases.len()];
+            self.process += 1;
+            let attempt = request.send(&self.http, base).await;
+            taken = verdict(&attempt, expected);
+            let success = matches!(&taken, Verdict::Definite(answer) if answer.status < 300);
+            let definite = matches!(taken, Verdict::Definite(_));
+            let mut history = self.history.lock();
+            history.figures.tried(kind, label(&attempt), definite, success);
+            if let Verdict::Wrong(what) = &taken {
+                history.found(format!("{} ({} {base}{}) answered {what}", kind.name(), request.method, request.path));
+            }
+            if taken != Verdict::NotSent {
+                break;
+            }
+        }
+        taken
+    }
+}

@@ -1,0 +1,128 @@
+//! Counts and gaps of a run: figures for the table, no verdicts.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// What a request was for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// An order without a key.
+    Place,
+    /// An order with a key.
+    PlaceKeyed,
+    /// An order with a key, to be placed later.
+    PlaceAsync,
+    /// The same again with the same key.
+    Repeat,
+    /// Something else with the same key.
+    OtherBody,
+    /// Cancelling.
+    Cancel,
+    /// Shipping or delivering.
+    Move,
+    /// Stock in.
+    Restock,
+    /// Stock out.
+    Reduce,
+    /// Looking at an order.
+    Read,
+    /// Input that must be refused.
+    BadInput,
+}
+
+impl Kind {
+    /// As the table calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Place => "place",
+            Self::PlaceKeyed => "place with key",
+            Self::PlaceAsync => "place async",
+            Self::Repeat => "repeat with key",
+            Self::OtherBody => "key, other body",
+            Self::Cancel => "cancel",
+            Self::Move => "ship, deliver",
+            Self::Restock => "restock",
+            Self::Reduce => "reduce",
+            Self::Read => "read an order",
+            Self::BadInput => "bad input",
+        }
+    }
+
+    fn stream(self) -> Option<Stream> {
+        match self {
+            Self::Place | Self::PlaceKeyed | Self::PlaceAsync => Some(Stream::Placements),
+            Self::Read => Some(Stream::Reads),
+            _ => None,
+        }
+    }
+}
+
+/// Requests whose gaps are measured together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Stream {
+    /// Orders placed.
+    Placements,
+    /// Orders read.
+    Reads,
+}
+
+/// When a stream last had a success, and its longest time without one.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    last: Instant,
+    longest: Duration,
+}
+
+/// The figures of one run.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Faults by kind.
+    pub faults: BTreeMap<&'static str, u32>,
+    /// Requests by kind and answer: a status, or why there was none.
+    pub requests: BTreeMap<(Kind, String), u32>,
+    definite: BTreeMap<Kind, u32>,
+    gaps: BTreeMap<Stream, Gap>,
+}
+
+impl Figures {
+    /// Begins to measure gaps.
+    pub fn begin(&mut self) {
+        let gap = Gap { last: Instant::now(), longest: Duration::ZERO };
+        self.gaps = BTreeMap::from([(Stream::Placements, gap), (Stream::Reads, gap)]);
+    }
+
+    /// Notes one request and its answer; `definite` when it settled the matter.
+    pub fn tried(&mut self, kind: Kind, answer: String, definite: bool, success: bool) {
+        *self.requests.entry((kind, answer)).or_default() += 1;
+        *self.definite.entry(kind).or_default() += u32::from(definite);
+        if success && let Some(stream) = kind.stream() {
+            self.close_gap(stream);
+        }
+    }
+
+    fn close_gap(&mut self, stream: Stream) {
+        let now = Instant::now();
+        if let Some(gap) = self.gaps.get_mut(&stream) {
+            gap.longest = gap.longest.max(now - gap.last);
+            gap.last = now;
+        }
+    }
+
+    /// Requests made.
+    pub fn total(&self) -> u32 {
+        self.requests.values().sum()
+    }
+
+    /// Share of the requests of a stream that got a definite answer.
+    pub fn availability(&self, stream: Stream) -> f64 {
+        let of_stream = |kind: &Kind| kind.stream() == Some(stream);
+        let all: u32 = self.requests.iter().filter(|((kind, _), _)| of_stream(kind)).map(|(_, count)| count).sum();
+        let definite: u32 = self.definite.iter().filter(|(kind, _)| of_stream(kind)).map(|(_, count)| count).sum();
+        if all == 0 { 0.0 } else { f64::from(definite) / f64::from(all) }
+    }
+
+    /// The longest time without a success of a stream.
+    pub fn longest_gap(&self, stream: Stream) -> Duration {
+        self.gaps.get(&stream).map_or(Duration::ZERO, |gap| gap.longest)
+    }
+}

@@ -1,0 +1,138 @@
+//! What the clients asked for and were told: the only thing the checks believe.
+
+use crate::figures::Figures;
+use shared_types::OrderStatus;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use verify::records::Order;
+
+/// A product's number and how many pieces of it, each product once.
+pub type Lines = Vec<(i64, i64)>;
+
+/// A request to place an order.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Unique for each request that is not a repeat: the customer's name, and the key of a keyed one.
+    pub token: String,
+    /// What was ordered.
+    pub lines: Lines,
+    /// What came of it.
+    pub outcome: Placed,
+}
+
+/// What a client knows of an order it asked for.
+#[derive(Clone, Debug)]
+pub enum Placed {
+    /// It was answered with 201 or 202.
+    Answered(Box<Answered>),
+    /// It was refused, and no attempt before that was left without an answer.
+    Refused,
+    /// Nothing is known: there may be an order or not.
+    Unknown,
+}
+
+/// An order as it was answered.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// 201 or 202.
+    pub status: u16,
+    /// The body.
+    pub order: Order,
+}
+
+/// What a client knows of a change it asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It was answered with 200.
+    Done,
+    /// It was refused.
+    Refused,
+    /// Nothing is known.
+    Unknown,
+}
+
+/// A request to change an order's status.
+#[derive(Clone, Debug)]
+pub struct StatusChange {
+    /// The order.
+    pub order: i64,
+    /// The status asked for.
+    pub to: OrderStatus,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// A keyed request to change a product's stock.
+#[derive(Clone, Debug)]
+pub struct StockChange {
+    /// The product.
+    pub product: i64,
+    /// Pieces, positive in, negative out.
+    pub delta: i64,
+    /// Its `Idempotency-Key`.
+    pub key: String,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// A product and its stock before the load began.
+#[derive(Clone, Copy, Debug)]
+pub struct Product {
+    /// Its number.
+    pub id: i64,
+    /// Pieces.
+    pub stock: i64,
+}
+
+/// Everything that was asked and answered in a run.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// The products.
+    pub products: Vec<Product>,
+    /// Every order asked for.
+    pub placements: Vec<Placement>,
+    /// Every change of a status.
+    pub status_changes: Vec<StatusChange>,
+    /// Every change of stock.
+    pub stock_changes: Vec<StockChange>,
+    /// What was wrong at once: an answer that is not allowed, a process that ended by itself.
+    pub findings: Vec<String>,
+    /// For the table.
+    pub figures: Figures,
+}
+
+impl History {
+    /// Notes something that was wrong at once.
+    pub fn found(&mut self, text: String) {
+        self.findings.push(text);
+    }
+
+    /// Notes a fault that struck.
+    pub fn fault(&mut self, kind: &'static str) {
+        *self.figures.faults.entry(kind).or_default() += 1;
+    }
+
+    /// Notes an order before it is asked for; gives its place.
+    pub fn place(&mut self, token: &str, lines: &Lines) -> usize {
+        let (token, lines) = (token.to_owned(), lines.clone());
+        self.placements.push(Placement { token, lines, outcome: Placed::Unknown });
+        self.placements.len() - 1
+    }
+
+    /// Notes a change of stock before it is asked for; gives its place.
+    pub fn change_stock(&mut self, product: i64, delta: i64, key: &str) -> usize {
+        let (key, outcome) = (key.to_owned(), Outcome::Unknown);
+        self.stock_changes.push(StockChange { product, delta, key, outcome });
+        self.stock_changes.len() - 1
+    }
+}
+
+/// A history that all clients write to.
+#[derive(Clone, Debug, Default)]
+pub struct SharedHistory(Arc<Mutex<History>>);
+
+impl SharedHistory {
+    /// The history, for a moment.
+    pub fn lock(&self) -> MutexGuard<'_, History> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,152 @@
+//! Breaks everything a shop stands on while clients work with it, and checks afterwards that every promise was kept.
+//!
+//! The faults and what the clients do follow from a seed. What they meet does not: a run with the same seed strikes
+//! the same blows, at other instructions. The checks believe nothing but what the clients were told.
+
+pub mod catalogue;
+pub mod checks;
+pub mod clients;
+pub mod clock;
+pub mod error;
+pub mod faults;
+pub mod figures;
+pub mod history;
+pub mod listener;
+pub mod logs;
+pub mod observed;
+pub mod operations;
+pub mod quiet;
+pub mod requests;
+pub mod schedule;
+pub mod stage;
+pub mod table;
+
+pub use error::ChaosError;
+pub use table::Outcome;
+
+use checks::Checked;
+use clients::ChaosClient;
+use clock::Clock;
+use history::SharedHistory;
+use listener::Listener;
+use observed::Observed;
+use stage::Stage;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long what differs between the services may take to agree once it is quiet.
+const VERIFY_PATIENCE: Duration = Duration::from_secs(10);
+
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+/// What a run is to be like.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where faults and operations come from.
+    pub seed: u64,
+    /// How long the load and the faults last.
+    pub seconds: u32,
+    /// Clients at work at once.
+    pub clients: usize,
+    /// Folder for servers and logs.
+    pub run_dir: PathBuf,
+    /// The binary of order-service.
+    pub order_service: PathBuf,
+    /// The binary of inventory-service.
+    pub inventory_service: PathBuf,
+}
+
+/// Carries out a run. An error means that nothing can be said; what is wrong with the services is in the outcome.
+pub async fn run(settings: &Settings) -> Result<Outcome, ChaosError> {
+    let clock = Clock::start();
+    let Settings { seed, seconds, clients, .. } = settings;
+    clock.say(&format!("chaos for {seconds} s with {clients} clients and the seed {seed}"));
+    let stage = Arc::new(Stage::open(settings).await?);
+    let listener = Listener::start(&stage.amqp_url).await?;
+    let history = SharedHistory::default();
+    history.lock().products = catalogue::fill(&stage).await?;
+    clock.say("PostgreSQL, RabbitMQ and two processes of each service are up");
+
+    let over = CancellationToken::new();
+    let _watching = over.clone().drop_guard();
+    tokio::spawn(faults::watch(stage.clone(), history.clone(), clock, over.clone()));
+    work_and_break(settings, &stage, &history, clock).await?;
+
+    clock.say("the clients have gone; waiting for quiet");
+    let recovery = quiet::wait(&stage).await?;
+    let last = ChaosClient::new(settings.clients, &stage, &history, over.clone())?;
+    clients::make_definite(last).await;
+    // What never came to rest does not do so now either.
+    let unrest = match &recovery {
+        Ok(_) => quiet::wait(&stage).await?.err(),
+        Err(unrest) => Some(unrest.clone()),
+    };
+    over.cancel();
+
+    clock.say("checking");
+    let observed = Observed::look(&stage).await;
+    let verified = verify::run(&stage.orders[0].base, &stage.inventory[0].base, VERIFY_PATIENCE).await;
+    let heard = listener.heard();
+    let history = history.lock().clone();
+    let mut checks = vec![Checked { name: "quiet", findings: unrest.into_iter().collect() }];
+    let observed = match observed {
+        Ok(observed) => {
+            checks.extend(checks::all(&history, &observed, &heard));
+            observed
+        }
+        Err(error) => {
+            let findings = [history.findings.clone(), vec![format!("the end state cannot be read: {error}")]].concat();
+            checks.push(Checked { name: "answers and processes", findings });
+            Observed::default()
+        }
+    };
+    let findings = match verified {
+        Ok(report) => report.breaches.iter().map(ToString::to_string).collect(),
+        Err(error) => vec![error.to_string()],
+    };
+    checks.push(Checked { name: "both services agree (verify)", findings });
+    checks.push(Checked { name: "no panic in the logs", findings: logs::panics(&stage) });
+    Ok(Outcome::new(settings, history.figures, &observed, &heard, recovery.ok(), checks))
+}
+
+/// The load and the faults; returns when everything is up again and every client has finished what it began.
+async fn work_and_break(
+    settings: &Settings,
+    stage: &Arc<Stage>,
+    history: &SharedHistory,
+    clock: Clock,
+) -> Result<(), ChaosError> {
+    let stop = CancellationToken::new();
+    let mut clients = JoinSet::new();
+    history.lock().figures.begin();
+    for number in 0..settings.clients {
+        clients.spawn(ChaosClient::new(number, stage, history, stop.clone())?.run(settings.seed));
+    }
+    let progress = tokio::spawn(report_progress(history.clone(), clock, stop.clone()));
+    let planned = schedule::derive(settings.seed, settings.seconds);
+    faults::carry_out(stage, planned, settings.seconds, history, clock).await?;
+    clock.say("the faults are over");
+    stage.all_ready().await?;
+    stop.cancel();
+    while let Some(client) = clients.join_next().await {
+        client?;
+    }
+    Ok(progress.await?)
+}
+
+async fn report_progress(history: SharedHistory, clock: Clock, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(PROGRESS_EVERY)).await.is_some() {
+        let line = {
+            let history = history.lock();
+            let placed = |it: &&history::Placement| matches!(it.outcome, history::Placed::Answered(_));
+            let placed = history.placements.iter().filter(placed).count();
+            let faults: u32 = history.figures.faults.values().sum();
+            let (requests, found) = (history.figures.total(), history.findings.len());
+            format!("{requests} requests, {placed} orders placed, {faults} faults, {found} findings")
+        };
+        clock.say(&line);
+    }
+}

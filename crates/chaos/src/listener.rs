@@ -1,0 +1,154 @@
+//! A consumer of its own on a queue of its own, which hears every event there is.
+
+use crate::error::ChaosError;
+use futures_util::StreamExt;
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use serde::Deserialize;
+use shared_types::topology::EXCHANGE;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The listener's queue.
+pub const QUEUE: &str = "chaos.listener";
+
+const PREFETCH: u16 = 200;
+
+const RECONNECT_PAUSE: Duration = Duration::from_millis(300);
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// An event as it was heard first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeardEvent {
+    /// `order.created`.
+    pub event_type: String,
+    /// What it is about.
+    pub subject: String,
+}
+
+/// Every event in the order of first arrival.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// The events.
+    pub events: Vec<HeardEvent>,
+    /// Arrivals, copies included.
+    pub arrivals: u64,
+    /// Messages that are no events.
+    pub unreadable: Vec<String>,
+    seen: HashSet<String>,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    id: String,
+    #[serde(rename = "type")]
+    event_type: String,
+    subject: String,
+}
+
+impl Heard {
+    /// Takes a message in. A copy of an event that was heard before changes nothing.
+    pub fn hear(&mut self, body: &[u8]) {
+        self.arrivals += 1;
+        match serde_json::from_slice::<Envelope>(body) {
+            Ok(event) => {
+                if self.seen.insert(event.id) {
+                    self.events.push(HeardEvent { event_type: event.event_type, subject: event.subject });
+                }
+            }
+            Err(error) => self.unreadable.push(format!("{error}: {}", String::from_utf8_lossy(body))),
+        }
+    }
+}
+
+/// The listener at work.
+#[derive(Debug)]
+pub struct Listener {
+    heard: Arc<Mutex<Heard>>,
+    over: CancellationToken,
+}
+
+impl Listener {
+    /// Declares exchange and queue, so that nothing is published before it is there, and listens from then on.
+    pub async fn start(url: &str) -> Result<Self, ChaosError> {
+        let (connection, _channel) = declare(url).await?;
+        connection.close(200, "declared".into()).await?;
+        let (heard, over) = (Arc::new(Mutex::new(Heard::default())), CancellationToken::new());
+        let (url, ears, end) = (url.to_owned(), heard.clone(), over.clone());
+        tokio::spawn(async move {
+            while !end.is_cancelled() {
+                // Whatever ends the connection, what was not acknowledged comes again.
+                let _ = end.run_until_cancelled(listen(&url, &ears)).await;
+                end.run_until_cancelled(tokio::time::sleep(RECONNECT_PAUSE)).await;
+            }
+        });
+        Ok(Self { heard, over })
+    }
+
+    /// What was heard so far.
+    pub fn heard(&self) -> Heard {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.over.cancel();
+    }
+}
+
+async fn declare(url: &str) -> Result<(Connection, Channel), lapin::Error> {
+    let properties = ConnectionProperties::default()
+        .with_connection_name("chaos listener".into())
+        .configure_backoff(|backoff| backoff.with_max_times(0));
+    let connection = Connection::connect(url, properties).await?;
+    let channel = connection.create_channel().await?;
+    let exchange = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, exchange, FieldTable::default()).await?;
+    let mut quorum = FieldTable::default();
+    quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare(QUEUE.into(), durable, quorum).await?;
+    let everything = "#".into();
+    let arguments = FieldTable::default();
+    channel.queue_bind(QUEUE.into(), EXCHANGE.into(), everything, QueueBindOptions::default(), arguments).await?;
+    Ok((connection, channel))
+}
+
+/// Listens until the connection breaks.
+async fn listen(url: &str, heard: &Mutex<Heard>) -> Result<(), lapin::Error> {
+    let Ok(declared) = tokio::time::timeout(CONNECT_LIMIT, declare(url)).await else { return Ok(()) };
+    let (_connection, channel) = declared?;
+    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+    let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+    let mut deliveries = channel.basic_consume(QUEUE.into(), "chaos".into(), options, arguments).await?;
+    while let Some(delivery) = deliveries.next().await {
+        let delivery = delivery?;
+        heard.lock().unwrap_or_else(PoisonError::into_inner).hear(&delivery.data);
+        delivery.acker.ack(BasicAckOptions::default()).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Heard;
+
+    #[test]
+    fn the_first_arrival_counts() {
+        let mut heard = Heard::default();
+        for id in ["1", "2", "1"] {
+            heard.hear(format!(r#"{{"id":"{id}","type":"order.created","subject":"s{id}","data":{{}}}}"#).as_bytes());
+        }
+        heard.hear(b"nonsense");
+        let subjects: Vec<&str> = heard.events.iter().map(|event| event.subject.as_str()).collect();
+        assert_eq!((subjects, heard.arrivals, heard.unreadable.len()), (vec!["s1", "s2"], 4, 1));
+    }
+}

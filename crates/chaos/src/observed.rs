@@ -1,0 +1,66 @@
+//! What is there at the end, as the services show it.
+
+use crate::error::ChaosError;
+use crate::stage::Stage;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
+use serde_json::Value;
+use shared_types::OrderStatus;
+use std::collections::BTreeMap;
+use verify::records::{Order, Reservation};
+use verify::{Api, VerifyError};
+
+/// Timelines asked for at once.
+const AT_ONCE: usize = 8;
+
+/// The end state of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Every order with the statuses it went through.
+    pub orders: Vec<(Order, Vec<OrderStatus>)>,
+    /// Every reservation.
+    pub reservations: Vec<Reservation>,
+    /// Stock by product.
+    pub stock: BTreeMap<i64, i64>,
+    /// What each service has set aside, as it shows it.
+    pub dead_letters: Vec<(String, Value)>,
+}
+
+#[derive(Deserialize)]
+struct TimelineEntry {
+    status: OrderStatus,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProductStock {
+    id: i64,
+    stock_quantity: i64,
+}
+
+impl Observed {
+    /// Asks the second process of each service, which the load asked no less than the first.
+    pub async fn look(stage: &Stage) -> Result<Self, ChaosError> {
+        let (orders, inventory) = (Api::new(&stage.orders[1].base)?, Api::new(&stage.inventory[1].base)?);
+        let listed: Vec<Order> = orders.list("/api/orders").await?;
+        let with_timeline = stream::iter(listed).map(|order| {
+            let orders = orders.clone();
+            async move {
+                let rows: Vec<TimelineEntry> = orders.get(&format!("/api/orders/{}/timeline", order.id)).await?;
+                Ok::<_, VerifyError>((order, rows.into_iter().map(|row| row.status).collect()))
+            }
+        });
+        let products: Vec<ProductStock> = inventory.list("/api/inventory/products").await?;
+        let mut dead_letters = Vec::new();
+        for (name, service) in [("order-service", &orders), ("inventory-service", &inventory)] {
+            let found: Vec<Value> = service.list("/api/admin/dead-letters").await?;
+            dead_letters.extend(found.into_iter().map(|letter| (name.to_owned(), letter)));
+        }
+        Ok(Self {
+            orders: with_timeline.buffered(AT_ONCE).try_collect().await?,
+            reservations: inventory.list("/api/inventory/reservations").await?,
+            stock: products.into_iter().map(|product| (product.id, product.stock_quantity)).collect(),
+            dead_letters,
+        })
+    }
+}

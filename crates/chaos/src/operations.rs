@@ -1,0 +1,165 @@
+//! What the clients do next, chosen from the seed alone: the answers they get change nothing in the choice.
+
+use fastrand::Rng;
+use shared_types::OrderStatus;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Products of the shop; the first [`SCARCE`] of them are scarce and wanted by everybody.
+pub const PRODUCTS: usize = 20;
+
+/// Products that are scarce.
+pub const SCARCE: usize = 2;
+
+/// Products by their place in the catalogue, and pieces.
+pub type Wanted = Vec<(usize, i64)>;
+
+/// What a client does. `pick` chooses among the orders it knows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Operation {
+    /// Places an order without a key: once, whatever comes of it.
+    Place(Wanted),
+    /// Places an order with a key, and goes on until the answer is definite.
+    PlaceKeyed {
+        /// What.
+        lines: Wanted,
+        /// To be placed later, answered with 202.
+        later: bool,
+        /// How the key is put to use.
+        manner: Manner,
+        /// Asks once more afterwards.
+        repeat: bool,
+        /// Asks for something else with the same key afterwards.
+        other_body: bool,
+    },
+    /// Cancels one of its latest orders.
+    Cancel {
+        /// Which.
+        pick: usize,
+    },
+    /// Ships or delivers one of its latest orders.
+    Move {
+        /// Which.
+        pick: usize,
+        /// The status.
+        to: OrderStatus,
+    },
+    /// Adds stock, or takes some out.
+    ChangeStock {
+        /// The product by its place in the catalogue.
+        product: usize,
+        /// Pieces, positive in, negative out.
+        delta: i64,
+        /// How the key is put to use.
+        manner: Manner,
+        /// Asks once more afterwards.
+        repeat: bool,
+    },
+    /// Reads one of its orders.
+    Read {
+        /// Which.
+        pick: usize,
+    },
+    /// Sends what must be refused.
+    BadInput {
+        /// Which of the bad inputs.
+        pick: usize,
+    },
+}
+
+/// How a client that has a key makes its request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Manner {
+    /// Again and again until the answer is definite.
+    Patiently,
+    /// Hangs up so soon the first time that it often does not hear the answer.
+    HangingUp(Duration),
+    /// From two places at once.
+    AsTwins,
+}
+
+/// An operation, the process that is asked first, and the time before it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// What to do.
+    pub operation: Operation,
+    /// The process asked first.
+    pub process: usize,
+    /// Time to think before.
+    pub think: Duration,
+}
+
+/// The stream of choices of one client.
+pub fn stream(seed: u64, client: usize) -> Rng {
+    // Far apart and odd, so that the streams of neighbouring seeds and clients do not meet.
+    Rng::with_seed(seed ^ (client as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+/// The next step.
+pub fn next(rng: &mut Rng) -> Step {
+    let think = Duration::from_millis(rng.u64(10..90));
+    let process = rng.usize(0..crate::schedule::PAIRS);
+    let operation = match rng.u32(0..100) {
+        0..20 => Operation::Place(lines(rng)),
+        20..44 => keyed(rng, false),
+        44..54 => keyed(rng, true),
+        54..62 => Operation::Cancel { pick: rng.usize(..) },
+        62..72 => Operation::Move {
+            pick: rng.usize(..),
+            to: if rng.u32(0..3) > 0 { OrderStatus::Shipped } else { OrderStatus::Delivered },
+        },
+        72..78 => change_stock(rng, SCARCE, 1..=8),
+        78..82 => change_stock(rng, PRODUCTS, -3..=-1),
+        82..96 => Operation::Read { pick: rng.usize(..) },
+        _ => Operation::BadInput { pick: rng.usize(..) },
+    };
+    Step { operation, process, think }
+}
+
+fn keyed(rng: &mut Rng, later: bool) -> Operation {
+    let (lines, manner) = (lines(rng), manner(rng));
+    Operation::PlaceKeyed { lines, later, manner, repeat: rng.u32(0..2) == 0, other_body: rng.u32(0..6) == 0 }
+}
+
+fn change_stock(rng: &mut Rng, among: usize, delta: RangeInclusive<i64>) -> Operation {
+    let (product, delta) = (rng.usize(0..among), rng.i64(delta));
+    Operation::ChangeStock { product, delta, manner: manner(rng), repeat: rng.u32(0..2) == 0 }
+}
+
+fn manner(rng: &mut Rng) -> Manner {
+    match rng.u32(0..10) {
+        0..2 => Manner::HangingUp(Duration::from_millis(rng.u64(1..60))),
+        2..4 => Manner::AsTwins,
+        _ => Manner::Patiently,
+    }
+}
+
+/// One to three different products, each third of them scarce.
+fn lines(rng: &mut Rng) -> Wanted {
+    let mut lines: Wanted = Vec::new();
+    for _ in 0..rng.usize(1..=3) {
+        let product = if rng.u32(0..3) == 0 { rng.usize(0..SCARCE) } else { rng.usize(SCARCE..PRODUCTS) };
+        let quantity = rng.i64(1..=3);
+        if lines.iter().all(|(known, _)| *known != product) {
+            lines.push((product, quantity));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Step, next, stream};
+
+    fn steps(seed: u64, client: usize) -> Vec<Step> {
+        let mut rng = stream(seed, client);
+        (0..200).map(|_| next(&mut rng)).collect()
+    }
+
+    #[test]
+    fn the_choices_follow_from_the_seed_and_differ_between_clients() {
+        assert_eq!(steps(7, 0), steps(7, 0));
+        assert_ne!(steps(7, 0), steps(7, 1));
+        assert_ne!(steps(7, 0), steps(8, 0));
+    }
+}

@@ -1,0 +1,102 @@
+//! The outcome of a run as a person reads it.
+
+use crate::Settings;
+use crate::checks::Checked;
+use crate::figures::{Figures, Kind, Stream};
+use crate::listener::Heard;
+use crate::observed::Observed;
+use shared_types::OrderStatus;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// Findings shown of one check: a loud failure has thousands of the same kind.
+const SHOWN: usize = 20;
+
+/// What a run found.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    seed: u64,
+    seconds: u32,
+    clients: usize,
+    figures: Figures,
+    orders: BTreeMap<&'static str, usize>,
+    events: usize,
+    copies: u64,
+    recovery: Option<Duration>,
+    checks: Vec<Checked>,
+}
+
+impl Outcome {
+    /// Puts the outcome together.
+    pub fn new(
+        settings: &Settings,
+        figures: Figures,
+        observed: &Observed,
+        heard: &Heard,
+        recovery: Option<Duration>,
+        checks: Vec<Checked>,
+    ) -> Self {
+        let Settings { seed, seconds, clients, .. } = *settings;
+        let mut orders = BTreeMap::new();
+        for (order, _) in &observed.orders {
+            *orders.entry(order.status.as_str()).or_default() += 1;
+        }
+        let events = heard.events.len();
+        let copies = heard.arrivals.saturating_sub(events as u64);
+        Self { seed, seconds, clients, figures, orders, events, copies, recovery, checks }
+    }
+
+    /// How many things do not hold.
+    pub fn findings(&self) -> usize {
+        self.checks.iter().map(|check| check.findings.len()).sum()
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nfaults")?;
+        for (kind, count) in &self.figures.faults {
+            writeln!(f, "  {kind:<34} {count:>6}")?;
+        }
+        writeln!(f, "requests")?;
+        let mut of_kind: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+        for ((kind, answer), count) in &self.figures.requests {
+            of_kind.entry(*kind).or_default().push(format!("{count} × {answer}"));
+        }
+        for (kind, answers) in of_kind {
+            writeln!(f, "  {:<18} {}", kind.name(), answers.join(", "))?;
+        }
+        let all: usize = self.orders.values().sum();
+        let of = |status: OrderStatus| self.orders.get(status.as_str()).copied().unwrap_or_default();
+        let by_status = OrderStatus::ALL.map(|status| format!("{} {status}", of(status)));
+        writeln!(f, "orders\n  {all}: {}", by_status.join(", "))?;
+        writeln!(f, "events\n  {} heard, {} more as copies", self.events, self.copies)?;
+        writeln!(f, "availability")?;
+        for (name, stream) in [("placements", Stream::Placements), ("reads", Stream::Reads)] {
+            let share = self.figures.availability(stream) * 100.0;
+            let gap = self.figures.longest_gap(stream).as_secs_f64();
+            writeln!(f, "  {name:<12} {share:5.1} % answered, longest gap {gap:.1} s")?;
+        }
+        match self.recovery {
+            Some(recovery) => writeln!(f, "  quiet {:.1} s after the last client", recovery.as_secs_f64())?,
+            None => writeln!(f, "  never quiet")?,
+        }
+        writeln!(f, "checks")?;
+        for Checked { name, findings } in &self.checks {
+            let verdict = if findings.is_empty() { "ok".to_owned() } else { format!("FAILED, {}", findings.len()) };
+            writeln!(f, "  {name:<34} {verdict}")?;
+            findings.iter().take(SHOWN).try_for_each(|finding| writeln!(f, "    - {finding}"))?;
+            if findings.len() > SHOWN {
+                writeln!(f, "    … and {} more", findings.len() - SHOWN)?;
+            }
+        }
+        let Self { seed, seconds, clients, .. } = self;
+        let verdict = match self.findings() {
+            0 => "everything held".to_owned(),
+            count => format!("{count} findings"),
+        };
+        writeln!(f, "{verdict}; the same blows again:")?;
+        write!(f, "  cargo xtask chaos --seed {seed} --seconds {seconds} --clients {clients}")
+    }
+}

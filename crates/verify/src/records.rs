@@ -1,0 +1,80 @@
+//! Orders and reservations as the services answer them, with the digits of every amount as they were written.
+
+use serde::Deserialize;
+use serde_json::Number;
+use shared_types::OrderStatus;
+use shared_types::reservations::ReservationStatus;
+use time::OffsetDateTime;
+
+/// An order of order-service.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// Its number.
+    pub id: i64,
+    /// Its reference, which is also the key of its reservation.
+    pub reference: String,
+    /// Who ordered.
+    pub customer_name: String,
+    /// Where to write to.
+    pub customer_email: String,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Sum of the lines; null until an order that was answered with 202 is placed.
+    pub total_amount: Option<Number>,
+    /// The lines.
+    pub items: Vec<OrderLine>,
+}
+
+impl Order {
+    /// Whether its stock was held and its prices are known.
+    pub fn is_placed(&self) -> bool {
+        self.total_amount.is_some()
+    }
+}
+
+/// A line of an order; what the sale decides is null until the order is placed.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderLine {
+    /// The product.
+    pub product_id: i64,
+    /// The product's name when it was sold.
+    pub product_name: Option<String>,
+    /// Pieces.
+    pub quantity: i64,
+    /// Price of one piece.
+    pub price: Option<Number>,
+    /// Price of all of them.
+    pub subtotal: Option<Number>,
+}
+
+/// A reservation of inventory-service.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reservation {
+    /// The reference of its order.
+    pub id: String,
+    /// Where it stands.
+    pub status: ReservationStatus,
+    /// The lines.
+    pub items: Vec<ReservedLine>,
+    /// When the stock was set aside.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// Sold without an order.
+    #[serde(default)]
+    pub direct: bool,
+}
+
+/// A line of a reservation.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReservedLine {
+    /// The product.
+    pub product_id: i64,
+    /// Pieces.
+    pub quantity: i64,
+    /// Price of one piece.
+    pub unit_price: Number,
+}

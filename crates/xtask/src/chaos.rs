@@ -1,0 +1,49 @@
+//! `cargo xtask chaos`: both services and their servers are broken again and again under load; what was promised must
+//! be there afterwards.
+
+use crate::cargo::{self, SERVICES, cargo};
+use crate::error::Result;
+use crate::install::{self, Need};
+use crate::step::Steps;
+use crate::throwaway::RunFolder;
+use crate::workspace::{Profile, Workspace};
+use std::time::Instant;
+
+/// What the command line asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Keep the folder with the servers' data and logs, also when all went well.
+    pub keep: bool,
+    /// Passed on to the program.
+    pub arguments: Vec<String>,
+}
+
+/// Builds the services and runs the program of the same name on servers of its own; gives its exit code.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
+    if options.arguments.iter().any(|argument| matches!(argument.as_str(), "--help" | "-h")) {
+        return cargo::run_program(&mut cargo(workspace), "chaos", &options.arguments);
+    }
+    let missing: Vec<Need> = [Need::Postgres, Need::RabbitMq].into_iter().filter(|need| need.is_missing()).collect();
+    if !missing.is_empty() {
+        return Err(install::ask_for(&missing));
+    }
+    let steps = Steps::begin("chaos on private servers");
+    let mut folder = RunFolder::make(workspace, "chaos", options.keep, &steps)?;
+    let since = Instant::now();
+    cargo::build_services(workspace, Profile::Dev)?;
+    steps.done("services built", since);
+    let mut chaos = cargo(workspace);
+    chaos.env("TEST_RUN_DIR", folder.path());
+    for name in SERVICES {
+        chaos.env(cargo::binary_variable(name), workspace.binary(name, Profile::Dev));
+    }
+    let outcome = cargo::run_program(&mut chaos, "chaos", &options.arguments);
+    let failed = !matches!(outcome, Ok(0));
+    if failed {
+        folder.keep();
+    }
+    if failed || options.keep {
+        steps.say(&format!("kept until the next run: {}", folder.path().display()));
+    }
+    outcome
+}
