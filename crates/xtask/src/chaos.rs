@@ -23,12 +23,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
     if options.arguments.iter().any(|argument| matches!(argument.as_str(), "--help" | "-h")) {
         return cargo::run_program(&mut cargo(workspace), "chaos", &options.arguments);
     }
-    let missing: Vec<Need> = [Need::Postgres, Need::RabbitMq].into_iter().filter(|need| need.is_missing()).collect();
-    if !missing.is_empty() {
-        return Err(install::ask_for(&missing));
-    }
     let steps = Steps::begin("chaos on private servers");
     let mut folder = RunFolder::make(workspace, "chaos", options.keep, &steps)?;
+    install::what_is_missing(&[Need::Postgres, Need::RabbitMq], &folder.path().join("install.log"), &steps)?;
     let since = Instant::now();
     cargo::build_services(workspace, Profile::Dev)?;
     steps.done("services built", since);

@@ -51,7 +51,7 @@ impl Plan {
             apt: None,
             docker: None,
         };
-        plan.missing = plan.needs(Origin::Private).into_iter().filter(|need| need.is_missing()).collect();
+        plan.missing = install::missing(&plan.needs(Origin::Private));
         if plan.missing.is_empty() {
             return Ok(plan);
         }
@@ -88,14 +88,10 @@ impl Plan {
     }
 
     fn install(&self, workspace: &Workspace, steps: &Steps) -> Result<()> {
-        let Some(apt) = &self.apt else {
-            return Ok(());
-        };
-        let since = Instant::now();
-        steps.say(&format!("installing {} with apt-get", install::names(&self.missing)));
-        install::with_apt(apt, &self.missing, &workspace.dev_folder().join("logs/install.log"))?;
-        steps.done(&format!("installed {}", install::names(&self.missing)), since);
-        Ok(())
+        match &self.apt {
+            Some(apt) => install::with_apt(apt, &self.missing, &workspace.dev_folder().join("logs/install.log"), steps),
+            None => Ok(()),
+        }
     }
 
     fn postgres(

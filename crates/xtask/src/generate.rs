@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::durability::Durability;
 use crate::error::Result;
-use crate::install::{self, Apt, Need};
+use crate::install::{self, Need};
 use crate::ports;
 use crate::postgres::Postgres;
 use crate::step::Steps;
@@ -53,11 +53,7 @@ pub fn run(workspace: &Workspace, mode: Mode) -> Result<u8> {
 
 fn with_database(workspace: &Workspace, mode: Mode, steps: &Steps) -> Result<Outcome> {
     let folder = RunFolder::make(workspace, "generate", false, steps)?;
-    if Need::Postgres.is_missing() {
-        let apt = Apt::find().ok_or_else(|| install::ask_for(&[Need::Postgres]))?;
-        steps.say("installing postgresql with apt-get");
-        install::with_apt(&apt, &[Need::Postgres], &folder.path().join("install.log"))?;
-    }
+    install::what_is_missing(&[Need::Postgres], &folder.path().join("install.log"), steps)?;
     let since = Instant::now();
     let postgres = Postgres::start(&folder.path().join("postgres"), ports::free_port()?, Durability::ThrowAway)?;
     migrations::apply(workspace, &postgres)?;

@@ -4,9 +4,11 @@ mod apt;
 mod docker;
 
 use std::path::Path;
+use std::time::Instant;
 
 use crate::error::{Result, XtaskError};
 use crate::process;
+use crate::step::Steps;
 use crate::{postgres, rabbitmq};
 
 pub use apt::Apt;
@@ -73,12 +75,34 @@ pub fn ask_for(needs: &[Need]) -> XtaskError {
     ))
 }
 
-/// Installs what is missing of `needs` with apt-get, its output going to `log`.
-pub fn with_apt(apt: &Apt, needs: &[Need], log: &Path) -> Result<()> {
+/// Which of the needs are missing.
+pub fn missing(needs: &[Need]) -> Vec<Need> {
+    needs.iter().copied().filter(|need| need.is_missing()).collect()
+}
+
+/// Installs the needs with apt-get, its output going to `log`; nothing to do where there are none.
+pub fn with_apt(apt: &Apt, needs: &[Need], log: &Path, steps: &Steps) -> Result<()> {
+    if needs.is_empty() {
+        return Ok(());
+    }
+    let since = Instant::now();
+    steps.say(&format!("installing {} with apt-get", names(needs)));
     let packages: Vec<&str> = needs.iter().map(|it| it.package()).collect();
     apt.install(&packages, log).map_err(|cause| {
         cause.while_doing(&format!("cannot install {}", names(needs))).with_details(&process::tail(log, 20))
-    })
+    })?;
+    steps.done(&format!("installed {}", names(needs)), since);
+    Ok(())
+}
+
+/// Installs what is missing of the needs, or says what to install by hand.
+pub fn what_is_missing(needs: &[Need], log: &Path, steps: &Steps) -> Result<()> {
+    let missing = missing(needs);
+    match (missing.is_empty(), Apt::find()) {
+        (true, _) => Ok(()),
+        (false, Some(apt)) => with_apt(&apt, &missing, log, steps),
+        (false, None) => Err(ask_for(&missing)),
+    }
 }
 
 /// Whether a program of this name is on the search path.

@@ -73,8 +73,7 @@ fn prepare_and_run(
 
 /// How missing programs are installed; an error when one is missing and none can be.
 fn can_install() -> Result<Option<Apt>> {
-    let missing: Vec<Need> =
-        [Need::Postgres, Need::RabbitMq, Need::Chromium].into_iter().filter(|need| need.is_missing()).collect();
+    let missing = install::missing(&[Need::Postgres, Need::RabbitMq, Need::Chromium]);
     if missing.is_empty() {
         return Ok(None);
     }
@@ -109,15 +108,10 @@ fn start_servers(apt: Option<Apt>, folder: &RunFolder, steps: &Steps) -> Result<
 }
 
 fn install_missing(apt: Option<Apt>, needs: &[Need], folder: &RunFolder, steps: &Steps) -> Result<()> {
-    let missing: Vec<Need> = needs.iter().copied().filter(|need| need.is_missing()).collect();
-    let (Some(apt), false) = (apt, missing.is_empty()) else {
-        return Ok(());
-    };
-    let since = Instant::now();
-    steps.say(&format!("installing {} with apt-get", install::names(&missing)));
-    install::with_apt(&apt, &missing, &folder.path().join("install.log"))?;
-    steps.done(&format!("installed {}", install::names(&missing)), since);
-    Ok(())
+    match apt {
+        Some(apt) => install::with_apt(&apt, &install::missing(needs), &folder.path().join("install.log"), steps),
+        None => Ok(()),
+    }
 }
 
 fn build(workspace: &Workspace, options: &Options) -> Result<()> {
