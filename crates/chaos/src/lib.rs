@@ -76,12 +76,12 @@ pub async fn run(settings: &Settings) -> Result<Outcome, ChaosError> {
     work_and_break(settings, &stage, &history, clock).await?;
 
     clock.say("the clients have gone; waiting for quiet");
-    let recovery = quiet::wait(&stage).await?;
+    let recovery = quiet::wait(&stage).await;
     let last = ChaosClient::new(settings.clients, &stage, &history, over.clone())?;
     clients::make_definite(last).await;
     // What never came to rest does not do so now either.
     let unrest = match &recovery {
-        Ok(_) => quiet::wait(&stage).await?.err(),
+        Ok(_) => quiet::wait(&stage).await.err(),
         Err(unrest) => Some(unrest.clone()),
     };
     over.cancel();

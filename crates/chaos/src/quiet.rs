@@ -23,20 +23,21 @@ struct QueueStatistics {
 }
 
 /// Waits until it is quiet; gives how long that took, or what was still under way when patience was over.
-pub async fn wait(stage: &Stage) -> Result<Result<Duration, String>, ChaosError> {
+pub async fn wait(stage: &Stage) -> Result<Duration, String> {
     let started = Instant::now();
     let mut quiet_since = None;
     loop {
-        let unrest = unrest(stage).await?;
+        // Whoever cannot answer yet is not quiet yet.
+        let unrest = unrest(stage).await.unwrap_or_else(|error| vec![error.to_string()]);
         if unrest.is_empty() {
             let since = *quiet_since.get_or_insert_with(Instant::now);
             if since.elapsed() >= HOLDS_FOR {
-                return Ok(Ok(since - started));
+                return Ok(since - started);
             }
         } else {
             quiet_since = None;
             if started.elapsed() >= LIMIT {
-                return Ok(Err(format!("not quiet after {} s: {}", LIMIT.as_secs(), unrest.join("; "))));
+                return Err(format!("not quiet after {} s: {}", LIMIT.as_secs(), unrest.join("; ")));
             }
         }
         tokio::time::sleep(PAUSE).await;
