@@ -10,14 +10,15 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Exchange
 use secrecy::{ExposeSecret, SecretString};
 use shared_types::topology::{DELIVERY_LIMIT, EXCHANGE, QUEUES};
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long to wait before the next attempt to connect.
 pub(crate) const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long the broker may take to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the broker may take to accept a connection, or to answer on one.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the broker could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +75,7 @@ impl Broker {
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
             Ok((connection, channel))
         };
-        tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| BrokerError::Timeout)?
+        in_time(connecting).await
     }
 
     /// Notes how one link to the broker fares; says so in the log when it changes, not every time.
@@ -148,6 +149,12 @@ fn passing_on_to(queue: &str) -> FieldTable {
 fn limited(mut arguments: FieldTable, deliveries: u32) -> FieldTable {
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongUInt(deliveries));
     arguments
+}
+
+/// Gives up on work that only waits for the broker. A connection that breaks at a bad moment is not always noticed: what
+/// waits for an answer on it would do so for ever.
+pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, BrokerError>>) -> Result<T, BrokerError> {
+    tokio::time::timeout(ANSWER_TIMEOUT, work).await.map_err(|_| BrokerError::Timeout)?
 }
 
 /// Publishes one message that survives a restart of the broker; the confirm is the caller's to await.

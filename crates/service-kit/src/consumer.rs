@@ -4,10 +4,10 @@
 //! delays, and set aside with its reason when that cannot help. While the database is away nothing is given back:
 //! the batch in hand waits for it.
 
-use crate::broker::{Broker, BrokerError, RECONNECT_PAUSE};
+use crate::broker::{Broker, BrokerError, RECONNECT_PAUSE, in_time};
 use crate::db::{self, Database};
 use crate::dead_letters::{DeadLetters, NewLetter};
-use crate::deliveries::Deliveries;
+use crate::deliveries::{self, Deliveries};
 use crate::inbox::Inbox;
 use crate::panics::caught;
 use crate::retries;
@@ -96,7 +96,7 @@ impl<H: Handler> Session<'_, H> {
     async fn run(&self) -> Result<(), BrokerError> {
         let queue = self.consumer.queue;
         let (connection, channel) = self.broker.connect(queue.name).await?;
-        let second_channel = connection.create_channel().await?;
+        let second_channel = in_time(async { Ok(connection.create_channel().await?) }).await?;
         let mut events = Deliveries::of(&channel, queue.name).await?;
         let mut undeliverable = Deliveries::of(&second_channel, &queue.undeliverable()).await?;
         self.broker.report(queue.name, Ok(()));
@@ -112,7 +112,8 @@ impl<H: Handler> Session<'_, H> {
             }
             Ok(())
         };
-        tokio::try_join!(settling, draining).map(|_| ())
+        let watching = deliveries::watch(&second_channel, self.shutdown);
+        tokio::try_join!(settling, draining, watching).map(|_| ())
     }
 
     /// Brings a batch to its end: each message's effect is committed, or its retry is confirmed by the broker, or

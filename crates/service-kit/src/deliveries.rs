@@ -1,11 +1,12 @@
 //! The messages of one queue as batches: whatever has arrived when somebody asks.
 
-use crate::broker::BrokerError;
+use crate::broker::{BrokerError, in_time};
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -15,6 +16,9 @@ const BATCH: usize = 128;
 /// Messages the broker sends ahead.
 const PREFETCH: u16 = 256;
 
+/// How often the broker is asked for a sign of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+
 /// What one channel is sent from one queue.
 #[derive(Debug)]
 pub(crate) struct Deliveries(Consumer);
@@ -22,9 +26,12 @@ pub(crate) struct Deliveries(Consumer);
 impl Deliveries {
     /// Begins to consume; each message must be acknowledged.
     pub(crate) async fn of(channel: &Channel, queue: &str) -> Result<Self, BrokerError> {
-        channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+        set_prefetch(channel).await?;
         let (tag, options) = (Uuid::now_v7().to_string(), BasicConsumeOptions::default());
-        Ok(Self(channel.basic_consume(queue.into(), tag.as_str().into(), options, FieldTable::default()).await?))
+        let consuming = async {
+            Ok(channel.basic_consume(queue.into(), tag.as_str().into(), options, FieldTable::default()).await?)
+        };
+        in_time(consuming).await.map(Self)
     }
 
     /// The next messages, at least one; none when the service shuts down.
@@ -40,4 +47,17 @@ impl Deliveries {
         }
         Ok(Some(batch))
     }
+}
+
+/// Asks the broker for a sign of life from time to time, until `shutdown`; fails when there is none. Who only waits for
+/// messages would not learn that the connection is gone.
+pub(crate) async fn watch(channel: &Channel, shutdown: &CancellationToken) -> Result<(), BrokerError> {
+    while shutdown.run_until_cancelled(tokio::time::sleep(SIGN_OF_LIFE)).await.is_some() {
+        set_prefetch(channel).await?;
+    }
+    Ok(())
+}
+
+async fn set_prefetch(channel: &Channel) -> Result<(), BrokerError> {
+    in_time(async { Ok(channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?) }).await
 }

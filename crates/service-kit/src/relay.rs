@@ -8,8 +8,9 @@ use crate::db::Database;
 use crate::outbox::Outbox;
 use crate::panics::caught;
 use lapin::types::ShortString;
-use lapin::{BasicProperties, Channel};
+use lapin::{BasicProperties, Channel, PublisherConfirm};
 use shared_types::topology::EXCHANGE;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ const BATCH: i64 = 512;
 /// How often to look without being woken.
 const POLL: Duration = Duration::from_millis(250);
 
-/// How long the broker may take to confirm a batch.
+/// How long the broker may take to receive a batch, and to confirm it.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The link's name in the log and in the status of the broker.
@@ -70,22 +71,14 @@ async fn publish_batch(conn: &mut PgConnection, channel: &Channel, outbox: Outbo
     if rows.is_empty() {
         return Ok(0);
     }
-    let mut sent = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let id: i64 = row.try_get("id")?;
-        let event_id: Uuid = row.try_get("event_id")?;
-        let body: &[u8] = row.try_get("body")?;
-        let event_type: &str = row.try_get("event_type")?;
-        let queue: Option<&str> = row.try_get("queue")?;
-        let mut properties = BasicProperties::default().with_message_id(event_id.to_string().into());
-        // A letter that cannot be read so keeps its type, unless that is longer than AMQP can carry.
-        if let Ok(kind) = ShortString::try_new(event_type) {
-            properties = properties.with_type(kind);
+    let mut sent: Vec<(i64, PublisherConfirm)> = Vec::with_capacity(rows.len());
+    let publishing = async {
+        for row in &rows {
+            sent.push((row.try_get("id")?, publish(channel, row).await?));
         }
-        // A dead letter goes back to the one queue it came from; what has happened is told to everybody.
-        let (exchange, routing_key) = queue.map_or((EXCHANGE, event_type), |queue| ("", queue));
-        sent.push((id, broker::publish(channel, exchange, routing_key, body, properties).await?));
-    }
+        Ok(())
+    };
+    tokio::time::timeout(CONFIRM_TIMEOUT, publishing).await.unwrap_or(Err(BrokerError::Timeout))?;
     let mut confirmed = Vec::with_capacity(sent.len());
     let confirming = async {
         for (id, confirm) in sent {
@@ -103,4 +96,19 @@ async fn publish_batch(conn: &mut PgConnection, channel: &Channel, outbox: Outbo
     metrics::counter!("outbox_published_total").increment(confirmed.len() as u64);
     outcome?;
     Ok(i64::try_from(confirmed.len()).unwrap_or(BATCH))
+}
+
+async fn publish(channel: &Channel, row: &PgRow) -> Result<PublisherConfirm, BrokerError> {
+    let event_id: Uuid = row.try_get("event_id")?;
+    let body: &[u8] = row.try_get("body")?;
+    let event_type: &str = row.try_get("event_type")?;
+    let queue: Option<&str> = row.try_get("queue")?;
+    let mut properties = BasicProperties::default().with_message_id(event_id.to_string().into());
+    // A letter that cannot be read so keeps its type, unless that is longer than AMQP can carry.
+    if let Ok(kind) = ShortString::try_new(event_type) {
+        properties = properties.with_type(kind);
+    }
+    // A dead letter goes back to the one queue it came from; what has happened is told to everybody.
+    let (exchange, routing_key) = queue.map_or((EXCHANGE, event_type), |queue| ("", queue));
+    Ok(broker::publish(channel, exchange, routing_key, body, properties).await?)
 }

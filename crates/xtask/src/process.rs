@@ -32,6 +32,10 @@ pub enum Signal {
     Quit,
     /// `kill -9`.
     Kill,
+    /// Stand still, holding all it has.
+    Stop,
+    /// Go on after [`Signal::Stop`].
+    Continue,
 }
 
 impl Signal {
@@ -41,6 +45,8 @@ impl Signal {
             Self::Interrupt => "INT",
             Self::Quit => "QUIT",
             Self::Kill => "KILL",
+            Self::Stop => "STOP",
+            Self::Continue => "CONT",
         }
     }
 }

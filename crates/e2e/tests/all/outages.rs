@@ -6,6 +6,7 @@ use e2e::shop::Shop;
 use serde_json::Value;
 use shared_types::topology::ORDER_RESERVATION_EVENTS;
 use std::time::{Duration, Instant};
+use xtask::process::Signal;
 
 const ORDERS: &str = "/api/orders";
 
@@ -70,6 +71,22 @@ async fn rabbitmq_goes_and_comes_back() {
     // Once for the kill, and once by the process that was started without a broker.
     let said = |link: &str| shop.order_services[0].log_lines(&["RabbitMQ is not reachable", link]);
     assert_eq!((said("outbox relay"), said(ORDER_RESERVATION_EVENTS.name)), (2, 2));
+}
+
+#[tokio::test]
+async fn rabbitmq_hangs_and_comes_back() {
+    let mut shop = Shop::plan().own_rabbitmq().open().await;
+    let server = shop.rabbitmq.as_ref().unwrap().process().unwrap().unwrap();
+    // Its connections stay open; nothing is heard on them any more.
+    server.signal(Signal::Stop);
+    shop.order_services[0].ready_as(&["DEGRADED"]).await;
+    shop.inventory_services[0].ready_as(&["DEGRADED"]).await;
+    let id = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
+    server.signal(Signal::Continue);
+    shop.order_services[0].ready_as(&["UP"]).await;
+    shop.inventory_services[0].ready_as(&["UP"]).await;
+    shop.order_becomes(id, "CONFIRMED").await;
+    shop.assert_invariants().await;
 }
 
 #[tokio::test]
