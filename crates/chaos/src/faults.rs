@@ -4,12 +4,14 @@ use crate::clock::Clock;
 use crate::error::ChaosError;
 use crate::history::SharedHistory;
 use crate::schedule::{Fault, Planned, Process};
-use crate::stage::Stage;
+use crate::stage::{self, Stage};
+use e2e::process::Service;
 use serde::Deserialize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use xtask::process::tail;
 
@@ -26,48 +28,67 @@ pub async fn carry_out(
     history: &SharedHistory,
     clock: Clock,
 ) -> Result<(), ChaosError> {
-    let (began, mut faults) = (tokio::time::Instant::now(), JoinSet::new());
+    let (began, mut faults) = (Instant::now(), JoinSet::new());
+    let end = began + Duration::from_secs(seconds.into());
     for Planned { at, fault } in planned {
-        tokio::time::sleep_until(began + at).await;
-        clock.say(&format!("* {fault}"));
-        history.lock().fault(fault.kind());
+        sleep_until(began + at).await;
         let (stage, history) = (stage.clone(), history.clone());
-        faults.spawn(async move { strike(&stage, fault, &history).await });
+        faults.spawn(async move { strike(&stage, Blow { fault, end, clock }, &history).await });
     }
-    tokio::time::sleep_until(began + Duration::from_secs(seconds.into())).await;
+    sleep_until(end).await;
     while let Some(fault) = faults.join_next().await {
         fault??;
     }
     Ok(())
 }
 
-async fn strike(stage: &Stage, fault: Fault, history: &SharedHistory) -> Result<(), ChaosError> {
-    match fault {
+/// A fault whose time has come.
+#[derive(Clone, Copy)]
+struct Blow {
+    fault: Fault,
+    end: Instant,
+    clock: Clock,
+}
+
+impl Blow {
+    /// Waits until nobody else is stopping or starting the target. On a slow machine restarts take long: what has not
+    /// had its turn when the load ends is left out.
+    async fn take<'a, T>(self, target: &'a Mutex<T>, history: &SharedHistory) -> Option<MutexGuard<'a, T>> {
+        let taken = timeout_at(self.end, target.lock()).await.ok();
+        if taken.is_some() {
+            self.clock.say(&format!("* {}", self.fault));
+            history.lock().fault(self.fault.kind());
+        } else {
+            self.clock.say(&format!("  left out, the one before takes too long: {}", self.fault));
+        }
+        taken
+    }
+}
+
+async fn strike(stage: &Stage, blow: Blow, history: &SharedHistory) -> Result<(), ChaosError> {
+    match blow.fault {
         Fault::Kill(process, pause) => {
-            let mut service = stage.process(process).service.lock().await;
+            let Some(mut service) = blow.take(&stage.process(process).service, history).await else { return Ok(()) };
             service.kill();
             sleep(pause).await;
             service.launch();
-            Ok(())
         }
         Fault::Terminate(process, pause) => {
-            terminate(stage, process, history).await;
-            let mut service = stage.process(process).service.lock().await;
+            let Some(mut service) = blow.take(&stage.process(process).service, history).await else { return Ok(()) };
+            terminate(&mut service, process, history).await;
             sleep(pause).await;
             service.launch();
-            Ok(())
         }
         Fault::Pause(process, pause) => {
-            let service = stage.process(process).service.lock().await;
+            let Some(service) = blow.take(&stage.process(process).service, history).await else { return Ok(()) };
             service.pause();
             sleep(pause).await;
             service.resume();
-            Ok(())
         }
         Fault::StopPostgres(pause) | Fault::KillPostgres(pause) => {
-            let postgres = stage.postgres.lock().await;
+            let Some(postgres) = blow.take(&stage.postgres, history).await else { return Ok(()) };
             let server = postgres.clone();
-            let immediate = matches!(fault, Fault::StopPostgres(_));
+            let immediate = matches!(blow.fault, Fault::StopPostgres(_));
             let restart = move || {
                 if immediate {
                     server.stop_immediately()?
@@ -77,35 +98,39 @@ async fn strike(stage: &Stage, fault: Fault, history: &SharedHistory) -> Result<
                 std::thread::sleep(pause);
                 server.restart()
             };
-            Ok(tokio::task::spawn_blocking(restart).await??)
+            tokio::task::spawn_blocking(restart).await??;
         }
         Fault::CutDatabase => {
+            let Some(postgres) = blow.take(&stage.postgres, history).await else { return Ok(()) };
             let statement = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                              WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-            stage.sql(statement).await.map(drop)
+            stage::sql(&postgres, statement).await?;
         }
         Fault::RestartRabbitMq => {
-            let rabbitmq = stage.rabbitmq.lock().await;
+            let Some(rabbitmq) = blow.take(&stage.rabbitmq, history).await else { return Ok(()) };
             let server = rabbitmq.clone();
-            Ok(tokio::task::spawn_blocking(move || server.restart()).await??)
+            tokio::task::spawn_blocking(move || server.restart()).await??;
         }
         Fault::KillRabbitMq(pause) => {
-            let rabbitmq = stage.rabbitmq.lock().await;
+            let Some(rabbitmq) = blow.take(&stage.rabbitmq, history).await else { return Ok(()) };
             let server = rabbitmq.clone();
             let restart = move || {
                 server.kill()?;
                 std::thread::sleep(pause);
                 server.restart()
             };
-            Ok(tokio::task::spawn_blocking(restart).await??)
+            tokio::task::spawn_blocking(restart).await??;
         }
-        Fault::CutBroker => cut_broker(stage).await,
+        Fault::CutBroker => {
+            let Some(_up) = blow.take(&stage.rabbitmq, history).await else { return Ok(()) };
+            cut_broker(stage).await?;
+        }
     }
+    Ok(())
 }
 
 /// SIGTERM, and the end of the process, which must come in time and with success.
-async fn terminate(stage: &Stage, process: Process, history: &SharedHistory) {
-    let mut service = stage.process(process).service.lock().await;
+async fn terminate(service: &mut Service, process: Process, history: &SharedHistory) {
     service.ask_to_end();
     let asked = Instant::now();
     loop {
@@ -133,7 +158,6 @@ struct AmqpConnection {
 }
 
 async fn cut_broker(stage: &Stage) -> Result<(), ChaosError> {
-    let _up = stage.rabbitmq.lock().await;
     let base = format!("{}/api/connections", stage.management_url);
     let listed = stage.http().get(&base).send().await.map_err(ChaosError::Management)?;
     let connections: Vec<AmqpConnection> = listed.json().await.map_err(ChaosError::Management)?;

@@ -7,12 +7,13 @@ use lapin::options::{
     QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
 use serde::Deserialize;
 use shared_types::topology::EXCHANGE;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// The listener's queue.
@@ -22,7 +23,9 @@ const PREFETCH: u16 = 200;
 
 const RECONNECT_PAUSE: Duration = Duration::from_millis(300);
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long declaring and subscribing may take, and how long a connection may say nothing before it is made anew: one
+/// that breaks off at the wrong moment is not always noticed.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// An event as it was heard first.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -122,19 +125,25 @@ async fn declare(url: &str) -> Result<(Connection, Channel), lapin::Error> {
     Ok((connection, channel))
 }
 
-/// Listens until the connection breaks.
+/// Listens until the connection breaks, or says nothing for a while.
 async fn listen(url: &str, heard: &Mutex<Heard>) -> Result<(), lapin::Error> {
-    let Ok(declared) = tokio::time::timeout(CONNECT_LIMIT, declare(url)).await else { return Ok(()) };
-    let (_connection, channel) = declared?;
-    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-    let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
-    let mut deliveries = channel.basic_consume(QUEUE.into(), "chaos".into(), options, arguments).await?;
-    while let Some(delivery) = deliveries.next().await {
+    let Ok(subscribed) = timeout(LIMIT, subscribe(url)).await else { return Ok(()) };
+    let (_connection, mut deliveries) = subscribed?;
+    while let Ok(Some(delivery)) = timeout(LIMIT, deliveries.next()).await {
         let delivery = delivery?;
         heard.lock().unwrap_or_else(PoisonError::into_inner).hear(&delivery.data);
-        delivery.acker.ack(BasicAckOptions::default()).await?;
+        let Ok(acknowledged) = timeout(LIMIT, delivery.acker.ack(BasicAckOptions::default())).await else { break };
+        acknowledged?;
     }
     Ok(())
+}
+
+async fn subscribe(url: &str) -> Result<(Connection, Consumer), lapin::Error> {
+    let (connection, channel) = declare(url).await?;
+    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+    let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+    let deliveries = channel.basic_consume(QUEUE.into(), "chaos".into(), options, arguments).await?;
+    Ok((connection, deliveries))
 }
 
 #[cfg(test)]

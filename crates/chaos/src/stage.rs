@@ -120,14 +120,18 @@ impl Stage {
         Ok(())
     }
 
-    /// Runs a statement in the database of both services and gives what it prints, columns parted by `|`.
+    /// [`sql`] as soon as PostgreSQL is up.
     pub async fn sql(&self, statement: &'static str) -> Result<String, ChaosError> {
-        let postgres = self.postgres.lock().await;
-        let mut psql = postgres.psql();
-        psql.args(["-Atc", statement]);
-        let printed = tokio::task::spawn_blocking(move || process::output_of(&mut psql)).await??;
-        Ok(printed.trim().to_owned())
+        sql(&*self.postgres.lock().await, statement).await
     }
+}
+
+/// Runs a statement in the database of both services and gives what it prints, columns parted by `|`.
+pub async fn sql(postgres: &Postgres, statement: &'static str) -> Result<String, ChaosError> {
+    let mut psql = postgres.psql();
+    psql.args(["-Atc", statement]);
+    let printed = tokio::task::spawn_blocking(move || process::output_of(&mut psql)).await??;
+    Ok(printed.trim().to_owned())
 }
 
 impl Running {

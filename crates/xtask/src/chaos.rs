@@ -35,7 +35,8 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
         chaos.env(cargo::binary_variable(name), workspace.binary(name, Profile::Dev));
     }
     let outcome = cargo::run_program(&mut chaos, "chaos", &options.arguments);
-    let failed = !matches!(outcome, Ok(0));
+    // An interrupted run has nothing to show.
+    let failed = matches!(outcome, Ok(1..));
     if failed {
         folder.keep();
     }
