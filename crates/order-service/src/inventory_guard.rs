@@ -39,7 +39,7 @@ impl InventoryGuard {
             .consecutive_failures(FAILURES)
             .wait_duration_in_open(config.inventory_circuit_pause())
             .permitted_calls_in_half_open(1)
-            .on_state_transition(|_, to| report(to))
+            .on_state_transition(report)
             .build_with_handle()
             .map_err(|error| StartError::Circuit(error.to_string()))?;
         measure(CircuitState::Closed);
@@ -82,15 +82,21 @@ fn is_failure(outcome: &Outcome) -> bool {
     outcome.as_ref().map_or(true, |response| response.status().is_server_error())
 }
 
-fn report(state: CircuitState) {
-    match state {
-        CircuitState::Open => tracing::warn!("the circuit to inventory-service is open: calls are refused at once"),
-        CircuitState::HalfOpen => tracing::debug!("the circuit to inventory-service is half open: one call is tried"),
-        CircuitState::Closed => tracing::info!("the circuit to inventory-service is closed: calls go through again"),
+/// The log tells of an outage when it begins and when it is over, not of every call that was tried meanwhile.
+fn report(from: CircuitState, to: CircuitState) {
+    match (from, to) {
+        (CircuitState::Closed, _) => {
+            tracing::warn!(
+                "the circuit to inventory-service is open: calls are refused at once, and one tried at times"
+            );
+        }
+        (_, CircuitState::Closed) => {
+            tracing::info!("the circuit to inventory-service is closed: calls go through again");
+        }
+        _ => {}
     }
-    let to = as_shown(state).as_str();
-    metrics::counter!("inventory_circuit_transitions_total", "to" => to).increment(1);
-    measure(state);
+    metrics::counter!("inventory_circuit_transitions_total", "to" => as_shown(to).as_str()).increment(1);
+    measure(to);
 }
 
 /// One gauge for each state, 1 for the one that is.

@@ -43,7 +43,10 @@ impl fmt::Display for Report {
             writeln!(f, "{breach}")?;
         }
         let Self { orders, reservations, looked_at_again, .. } = self;
-        writeln!(f, "{orders} orders and {reservations} reservations compared, {looked_at_again} of them twice")?;
+        writeln!(
+            f,
+            "{orders} orders and {reservations} reservations compared, {looked_at_again} of them more than once"
+        )?;
         match self.breaches.len() {
             0 => write!(f, "everything holds"),
             1 => write!(f, "1 breach"),

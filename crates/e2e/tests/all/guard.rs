@@ -58,6 +58,9 @@ async fn the_circuit_opens_and_closes_by_itself() {
     shop.place(&[(LAPTOP, 1)]).await;
     assert_eq!(metric(&shop, "inventory_circuit_state{state=\"closed\"}").await, 1.0);
     shop.order_services[0].ready_as(&["UP"]).await;
+    // However often it was tried meanwhile, the log tells of one outage.
+    let said = |text: &str| shop.order_services[0].log_lines(&["the circuit to inventory-service is", text]);
+    assert_eq!((said("open"), said("closed")), (1, 1));
 }
 
 /// Something that takes connections, reads the beginning of a request and lets `end` decide about it; counts calls.
