@@ -2,6 +2,7 @@
 
 use e2e::client::Client;
 use e2e::poll;
+use e2e::process::Service;
 use e2e::samples::{MOUSE, order, reservation};
 use e2e::shop::Shop;
 use serde_json::{Value, json};
@@ -115,21 +116,32 @@ impl RoundRobin {
     }
 }
 
-/// Starts eight clients and gives what ends them and how many answers they got.
-fn clients(
-    instances: &[e2e::process::Service],
-    path: &'static str,
-    body: fn() -> Value,
-) -> (Vec<tokio::task::JoinHandle<()>>, Arc<AtomicBool>, Arc<AtomicUsize>) {
+/// Restarts the services in turn, twice, while eight clients go round them; gives how many answers these got.
+async fn restart_in_turn(services: &mut [Service], path: &'static str, body: fn() -> Value) -> i64 {
     let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let client = || RoundRobin {
-        instances: instances.iter().map(|instance| instance.client().clone()).collect(),
+        instances: services.iter().map(|instance| instance.client().clone()).collect(),
         path,
         body,
         stop: stop.clone(),
         answered: answered.clone(),
     };
-    ((0..8).map(|_| tokio::spawn(client().run())).collect(), stop, answered)
+    let clients: Vec<_> = (0..8).map(|_| tokio::spawn(client().run())).collect();
+    for _ in 0..2 {
+        for service in &mut *services {
+            answers(&answered, 40).await;
+            service.ask_to_end();
+            let status = service.ended().await;
+            assert!(status.success(), "{status}");
+            service.start().await;
+        }
+    }
+    answers(&answered, 40).await;
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.unwrap();
+    }
+    answered.load(Ordering::Relaxed) as i64
 }
 
 async fn answers(answered: &AtomicUsize, more: usize) {
@@ -141,52 +153,25 @@ async fn answers(answered: &AtomicUsize, more: usize) {
     .await;
 }
 
+async fn stock_up(shop: &Shop) {
+    let add = format!("/api/inventory/products/{MOUSE}/add-stock");
+    shop.inventory().post(&add, json!({"quantity": 1_000_000})).await.is(200);
+}
+
 #[tokio::test]
 async fn a_rolling_restart_of_order_service_loses_no_request() {
     let mut shop = Shop::plan().pairs(2).open().await;
-    let add = format!("/api/inventory/products/{MOUSE}/add-stock");
-    shop.inventory().post(&add, json!({"quantity": 1_000_000})).await.is(200);
-    let (tasks, stop, answered) = clients(&shop.order_services, "/api/orders", || order(&[(MOUSE, 1)]));
-    for _ in 0..2 {
-        for service in &mut shop.order_services {
-            answers(&answered, 40).await;
-            service.ask_to_end();
-            let status = service.ended().await;
-            assert!(status.success(), "{status}");
-            service.start().await;
-        }
-    }
-    answers(&answered, 40).await;
-    stop.store(true, Ordering::Relaxed);
-    for task in tasks {
-        task.await.unwrap();
-    }
-    let orders = shop.database.number("SELECT COUNT(*) FROM orders.orders").await;
-    assert_eq!(orders as usize, answered.load(Ordering::Relaxed));
+    stock_up(&shop).await;
+    let answered = restart_in_turn(&mut shop.order_services, "/api/orders", || order(&[(MOUSE, 1)])).await;
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM orders.orders").await, answered);
     shop.assert_invariants().await;
 }
 
 #[tokio::test]
 async fn a_rolling_restart_of_inventory_service_loses_no_request() {
     let mut shop = Shop::plan().inventory_only().pairs(2).open().await;
-    let add = format!("/api/inventory/products/{MOUSE}/add-stock");
-    shop.inventory().post(&add, json!({"quantity": 1_000_000})).await.is(200);
-    let (tasks, stop, answered) =
-        clients(&shop.inventory_services, "/api/inventory/reservations", || reservation(Uuid::now_v7(), &[(MOUSE, 1)]));
-    for _ in 0..2 {
-        for service in &mut shop.inventory_services {
-            answers(&answered, 40).await;
-            service.ask_to_end();
-            let status = service.ended().await;
-            assert!(status.success(), "{status}");
-            service.start().await;
-        }
-    }
-    answers(&answered, 40).await;
-    stop.store(true, Ordering::Relaxed);
-    for task in tasks {
-        task.await.unwrap();
-    }
-    let reservations = shop.database.number("SELECT COUNT(*) FROM inventory.reservations").await;
-    assert_eq!(reservations as usize, answered.load(Ordering::Relaxed));
+    stock_up(&shop).await;
+    let body = || reservation(Uuid::now_v7(), &[(MOUSE, 1)]);
+    let answered = restart_in_turn(&mut shop.inventory_services, "/api/inventory/reservations", body).await;
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM inventory.reservations").await, answered);
 }
