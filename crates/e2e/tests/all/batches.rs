@@ -1,11 +1,12 @@
 //! Requests that share a batch: each gets its own answer, and none harms its neighbours.
 
-use e2e::client::Response;
+use e2e::client::{Client, Response};
 use e2e::poll;
-use e2e::samples::{LAPTOP, MOUSE, order, order_of};
+use e2e::samples::{LAPTOP, MOUSE, order, order_of, reservation};
 use e2e::shop::Shop;
 use serde_json::Value;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 /// A shop that works on one batch at a time.
 async fn shop() -> Shop {
@@ -27,12 +28,7 @@ async fn in_one_batch(shop: &Shop, orders: Vec<(Value, String)>) -> Vec<Response
     for (body, key) in orders {
         waiting.push(place(shop, body, &key));
         // One after the other, so that it is known who was first.
-        let queued = format!("batch_queue_length{{queue=\"placements\"}} {}\n", waiting.len());
-        poll::eventually("it to wait with the others", async || {
-            let metrics = shop.orders().get("/metrics").await.is(200).text;
-            if metrics.contains(&queued) { Ok(()) } else { Err(metrics) }
-        })
-        .await;
+        in_queue(shop.orders(), "placements", waiting.len()).await;
     }
     lock.rollback().await.unwrap();
     before.await.unwrap().is(201);
@@ -107,4 +103,53 @@ async fn the_last_pieces_of_a_batch_are_sold_once() {
     let sold = answers.iter().filter(|answer| answer.status == 201).count();
     let refused = answers.iter().filter(|answer| answer.status == 409).count();
     assert_eq!((sold, refused, shop.database.stock(MOUSE).await), (3, 2, 20));
+}
+
+/// Waits until this many requests wait in a queue of a service.
+async fn in_queue(client: &Client, queue: &str, count: usize) {
+    let line = format!("batch_queue_length{{queue=\"{queue}\"}} {count}\n");
+    poll::eventually(&format!("{count} to wait"), async || {
+        let metrics = client.get("/metrics").await.is(200).text;
+        if metrics.contains(&line) { Ok(()) } else { Err(metrics) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_the_queue_is_refused_at_once() {
+    let plan =
+        Shop::plan().order_variable("PLACEMENT_BATCHES_AT_ONCE", "1").order_variable("PLACEMENT_QUEUE_LENGTH", "2");
+    let plan = plan.inventory_variable("RESERVATION_BATCHES_AT_ONCE", "1");
+    let shop = plan.inventory_variable("RESERVATION_QUEUE_LENGTH", "2").without_broker().open().await;
+    let lock = shop.database.lock("SELECT id FROM inventory.products WHERE id = 1 FOR UPDATE").await;
+    let at_work = place(&shop, order(&[(LAPTOP, 1)]), "at work");
+    shop.database.somebody_waits().await;
+    let second = place(&shop, order(&[(LAPTOP, 1)]), "second");
+    in_queue(shop.orders(), "placements", 1).await;
+    let third = place(&shop, order(&[(LAPTOP, 1)]), "third");
+    in_queue(shop.orders(), "placements", 2).await;
+    let refused = shop.orders().post("/api/orders", order(&[(MOUSE, 1)])).await.unavailable();
+    assert!(refused["detail"].to_string().contains("too many orders"), "{refused}");
+
+    // Inventory-service has one batch at work for them; its own queue is bounded as well.
+    let reserve = || {
+        let body = reservation(Uuid::now_v7(), &[(MOUSE, 1)]);
+        shop.inventory().post("/api/inventory/reservations", body)
+    };
+    let mut reserving = Vec::new();
+    for count in 1..=2 {
+        let call = reserve();
+        reserving.push(tokio::spawn(async move { call.await }));
+        in_queue(shop.inventory(), "reservations", count).await;
+    }
+    let refused = reserve().await.unavailable();
+    assert!(refused["detail"].to_string().contains("too many reservations"), "{refused}");
+
+    lock.rollback().await.unwrap();
+    for order in [at_work, second, third] {
+        order.await.unwrap().is(201);
+    }
+    for reservation in reserving {
+        reservation.await.unwrap().is(201);
+    }
 }
