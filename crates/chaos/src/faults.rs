@@ -75,6 +75,7 @@ async fn strike(stage: &Stage, blow: Blow, history: &SharedHistory) -> Result<()
         }
         Fault::Terminate(process, pause) => {
             let Some(mut service) = blow.take(&stage.process(process).service, history).await else { return Ok(()) };
+            stage.listens(process, END_LIMIT).await;
             terminate(&mut service, process, history).await;
             sleep(pause).await;
             service.launch();

@@ -120,6 +120,16 @@ impl Stage {
         Ok(())
     }
 
+    /// Waits until a process listens, at the most for `limit`: one that was started a moment ago does not know yet that it
+    /// may be asked to end, and just dies of it.
+    pub async fn listens(&self, process: Process, limit: Duration) {
+        let url = format!("{}/health/live", self.process(process).base);
+        let started = Instant::now();
+        while self.http.get(&url).send().await.is_err() && started.elapsed() < limit {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     /// [`sql`] as soon as PostgreSQL is up.
     pub async fn sql(&self, statement: &'static str) -> Result<String, ChaosError> {
         sql(&*self.postgres.lock().await, statement).await
