@@ -4,6 +4,7 @@ use e2e::samples::{LAPTOP, MOUSE, int, text};
 use e2e::shop::Shop;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 const INVARIANTS: &str = "/api/admin/invariants";
 
@@ -122,4 +123,36 @@ async fn one_check_is_made_at_a_time() {
     shop.inventory().get(INVARIANTS).await.is(200);
     lock.rollback().await.unwrap();
     shop.orders().get(INVARIANTS).await.is(200);
+}
+
+#[tokio::test]
+async fn what_only_both_services_together_can_tell_is_found() {
+    let shop = Shop::open().await;
+    let order = shop.place(&[(LAPTOP, 1), (MOUSE, 2)]).await;
+    let (id, reference) = (int(&order["id"]), text(&order["reference"]));
+    shop.order_becomes(id, "CONFIRMED").await;
+    shop.inventory().post("/api/inventory/reserve-stock", json!({"productId": MOUSE, "quantity": 1})).await.is(200);
+    let compared = async |patience| {
+        let (orders, inventory) = (shop.orders().base(), shop.inventory().base());
+        verify::run(orders, inventory, Duration::from_millis(patience)).await.unwrap()
+    };
+    let report = compared(10_000).await;
+    assert!(report.breaches.is_empty(), "{report}");
+    assert_eq!((report.orders, report.reservations), (1, 2));
+
+    // The order is there and its stock is not; each service for itself finds nothing wrong with that.
+    let given_back = format!(
+        "WITH back AS (UPDATE inventory.reservations SET status = 'RELEASED' WHERE id = '{reference}'),
+              stock AS (UPDATE inventory.products SET stock_quantity = stock_quantity + 1 WHERE id = {LAPTOP}),
+              stock_too AS (UPDATE inventory.products SET stock_quantity = stock_quantity + 2 WHERE id = {MOUSE})
+         INSERT INTO inventory.stock_movements (product_id, delta, reason, reference, balance_after)
+         VALUES ({LAPTOP}, 1, 'RELEASE', '{reference}', 50), ({MOUSE}, 2, 'RELEASE', '{reference}', 199)"
+    );
+    assert_eq!(shop.database.execute(given_back).await, 2);
+    let report = compared(500).await;
+    let found: Vec<_> = report.breaches.iter().map(|breach| (breach.invariant.as_str(), &breach.ids)).collect();
+    assert_eq!(found, [("order-has-its-stock", &vec![id.to_string(), reference.to_owned()])], "{report}");
+    for client in [shop.orders(), shop.inventory()] {
+        assert!(breaches(client).await.is_empty());
+    }
 }
