@@ -6,7 +6,6 @@ use e2e::shop::Shop;
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -38,14 +37,12 @@ async fn the_circuit_opens_and_closes_by_itself() {
     for task in placing.collect::<Vec<_>>() {
         task.await.unwrap();
     }
-    let refused_at_once = poll::eventually("a placement to be refused at once", async || {
-        let started = Instant::now();
+    poll::eventually("a placement to be refused without a call", async || {
         let problem = shop.orders().post(ORDERS, order(&[(LAPTOP, 1)])).await.unavailable();
         let detail = problem["detail"].to_string();
-        if detail.contains("left alone for a moment") { Ok(started.elapsed()) } else { Err(detail) }
+        if detail.contains("left alone for a moment") { Ok(()) } else { Err(detail) }
     })
     .await;
-    assert!(refused_at_once < Duration::from_millis(600), "{refused_at_once:?}");
     assert!(metric(&shop, "inventory_calls_refused_total").await >= 1.0);
     assert!(metric(&shop, "inventory_circuit_transitions_total{to=\"open\"}").await >= 1.0);
     poll::eventually("the circuit to be seen open", async || poll::equal(circuit(&shop).await, "OPEN".into())).await;
