@@ -66,10 +66,13 @@ pub(super) async fn write<'w>(conn: &mut PgConnection, wanted: &'w [Wanted<'w>])
         .into_iter()
         .map(|(wanted, order)| Ok(Written { wanted, answer: answer(wanted, &order)?, order }))
         .collect::<Result<_, Error>>()?;
-    let kept = |written: &'_ Written<'w>| Some((written.wanted.key?, written.answer.clone()));
-    let kept: Vec<_> = written.iter().filter_map(kept).collect();
-    let kept: Vec<NewAnswer<'_>> =
-        kept.iter().map(|((key, fingerprint), answer)| NewAnswer { key, fingerprint, answer }).collect();
+    let kept: Vec<NewAnswer<'_>> = written
+        .iter()
+        .filter_map(|written| {
+            let (key, fingerprint) = written.wanted.key?;
+            Some(NewAnswer { key, fingerprint, answer: &written.answer })
+        })
+        .collect();
     IDEMPOTENCY.keep_all(conn, ROUTE, &kept).await?;
     Ok(written)
 }
