@@ -1,5 +1,6 @@
 //! HTTP calls as the tests read them: `shop.orders().post("/api/orders", body).await.is(201).json()`.
 
+use crate::poll;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -43,6 +44,15 @@ impl Client {
     /// `GET path`.
     pub fn get(&self, path: &str) -> Call {
         self.call(Method::GET, path)
+    }
+
+    /// Waits until the service shows this many dead letters for the query; gives them.
+    pub async fn dead_letters(&self, query: &str, count: usize) -> Vec<Value> {
+        poll::eventually(&format!("{count} dead letters"), async || {
+            let letters = self.get(&format!("/api/admin/dead-letters?{query}")).await.is(200).array();
+            if letters.len() == count { Ok(letters) } else { Err(format!("{letters:?}")) }
+        })
+        .await
     }
 
     /// `DELETE path`.

@@ -86,6 +86,18 @@ impl TestDatabase {
         .await;
     }
 
+    /// Makes the database refuse an order of `mallory@example.com` when it is written: `event` is INSERT or UPDATE.
+    pub async fn refuse_mallory(&self, event: &str) {
+        let function = "CREATE FUNCTION orders.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                        BEGIN RAISE EXCEPTION 'refused by the test' USING ERRCODE = '23514'; END $$";
+        self.execute(function).await;
+        let trigger = format!(
+            "CREATE TRIGGER refuse BEFORE {event} ON orders.orders FOR EACH ROW
+             WHEN (NEW.customer_email = 'mallory@example.com') EXECUTE FUNCTION orders.refuse()"
+        );
+        self.execute(trigger).await;
+    }
+
     /// Makes the database refuse, with this SQLSTATE, every change of a reservation that holds the product.
     pub async fn refuse_changes(&self, product: i64, sqlstate: &str) {
         let function = format!(

@@ -90,6 +90,13 @@ impl Plan {
         self
     }
 
+    /// Stock held without an order goes back after this many seconds, looked for every second.
+    pub fn window(self, seconds: u32) -> Self {
+        let (name, window) = ("RESERVATION_WINDOW_SECONDS", seconds.to_string());
+        let plan = self.inventory_variable(name, &window).order_variable(name, &window);
+        plan.order_variable("SETTLE_INTERVAL_SECONDS", "1")
+    }
+
     /// Opens the shop: returns when every service is ready.
     pub async fn open(self) -> Shop {
         let environment = Environment::get();

@@ -15,9 +15,7 @@ fn patient() -> Plan {
 
 /// Stock that is held for nothing goes back after two seconds.
 fn short_window() -> Plan {
-    let window = "RESERVATION_WINDOW_SECONDS";
-    let plan = patient().inventory_variable(window, "2").order_variable(window, "2");
-    plan.order_variable("SETTLE_INTERVAL_SECONDS", "1")
+    patient().window(2)
 }
 
 async fn accepted(shop: &Shop, body: Value) -> Value {
@@ -244,12 +242,7 @@ async fn stock_that_somebody_committed_too_soon_leaves_no_order_behind() {
 #[tokio::test]
 async fn one_bad_order_does_not_harm_its_neighbours() {
     let mut shop = Shop::open().await;
-    let function = "CREATE FUNCTION orders.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-                    BEGIN RAISE EXCEPTION 'refused by the test' USING ERRCODE = '23514'; END $$";
-    shop.database.execute(function).await;
-    let trigger = "CREATE TRIGGER refuse BEFORE UPDATE ON orders.orders FOR EACH ROW
-                   WHEN (NEW.customer_email = 'mallory@example.com') EXECUTE FUNCTION orders.refuse()";
-    shop.database.execute(trigger).await;
+    shop.database.refuse_mallory("UPDATE").await;
     shop.inventory_services[0].kill();
     let bad = int(&accepted(&shop, order_of("mallory@example.com", &[(MOUSE, 1)])).await["id"]);
     let mut good = Vec::new();

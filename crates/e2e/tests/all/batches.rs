@@ -46,12 +46,7 @@ async fn in_one_batch(shop: &Shop, orders: Vec<(Value, String)>) -> Vec<Response
 #[tokio::test]
 async fn one_bad_order_does_not_harm_its_neighbours() {
     let shop = shop().await;
-    let function = "CREATE FUNCTION orders.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-                    BEGIN RAISE EXCEPTION 'refused by the test' USING ERRCODE = '23514'; END $$";
-    shop.database.execute(function).await;
-    let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON orders.orders FOR EACH ROW
-                   WHEN (NEW.customer_email = 'mallory@example.com') EXECUTE FUNCTION orders.refuse()";
-    shop.database.execute(trigger).await;
+    shop.database.refuse_mallory("INSERT").await;
     let good = |number: i64| (order(&[(MOUSE, 1)]), format!("good-{number}"));
     let mut orders: Vec<_> = (0..8).map(good).collect();
     orders.insert(4, (order_of("mallory@example.com", &[(MOUSE, 1)]), "bad".to_owned()));

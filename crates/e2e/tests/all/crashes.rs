@@ -11,9 +11,7 @@ const ORDERS: &str = "/api/orders";
 
 /// Held stock without an order goes back after three seconds.
 fn short_window() -> Plan {
-    let window = "RESERVATION_WINDOW_SECONDS";
-    let plan = Shop::plan().inventory_variable(window, "3").order_variable(window, "3");
-    plan.order_variable("SETTLE_INTERVAL_SECONDS", "1")
+    Shop::plan().window(3)
 }
 
 /// Many buyers at once, and the numbers of the orders they were promised, as they come.

@@ -12,15 +12,6 @@ use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
 const LETTERS: &str = "/api/admin/dead-letters";
 const QUEUE: &str = INVENTORY_ORDER_EVENTS.name;
 
-/// The letters of a list, once there are as many.
-async fn letters(client: &Client, query: &str, count: usize) -> Vec<Value> {
-    poll::eventually(&format!("{count} dead letters"), async || {
-        let letters = client.get(&format!("{LETTERS}?{query}")).await.is(200).array();
-        if letters.len() == count { Ok(letters) } else { Err(format!("{letters:?}")) }
-    })
-    .await
-}
-
 async fn replay(client: &Client, letter: &Value) -> Response {
     client.call(Method::POST, &format!("{LETTERS}/{}/replay", letter["id"])).await
 }
@@ -45,7 +36,7 @@ async fn a_message_is_set_aside_looked_at_and_replayed() {
     let other = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
     shop.order_becomes(other, "CONFIRMED").await;
     let inventory = shop.inventory();
-    let letter = letters(inventory, "", 1).await.remove(0);
+    let letter = inventory.dead_letters("", 1).await.remove(0);
     assert_eq!((text(&letter["consumer"]), text(&letter["eventType"])), (QUEUE, "order.created"));
     assert_eq!(int(&letter["attempts"]), 3, "one, and one after each delay");
     assert!(text(&letter["reason"]).contains("refused by the test"), "{letter}");
@@ -66,8 +57,8 @@ async fn a_message_is_set_aside_looked_at_and_replayed() {
     assert!(text(&replayed["replayedAt"]).ends_with('Z'), "{replayed}");
     shop.order_becomes(int(&placed["id"]), "CONFIRMED").await;
     replay(inventory, &letter).await.problem(409, "already-replayed");
-    assert_eq!(letters(inventory, "replayed=true", 1).await, [replayed]);
-    letters(inventory, "replayed=false", 0).await;
+    assert_eq!(inventory.dead_letters("replayed=true", 1).await, [replayed]);
+    inventory.dead_letters("replayed=false", 0).await;
     assert_eq!(shop.database.stock(LAPTOP).await, 49);
     shop.assert_invariants().await;
 }
@@ -79,7 +70,7 @@ async fn letters_are_listed_newest_first_in_pages() {
         shop.broker().send(QUEUE, &format!("letter {number}")).await;
     }
     let inventory = shop.inventory();
-    letters(inventory, "", 5).await;
+    inventory.dead_letters("", 5).await;
     let (mut page, mut seen) = (Some(format!("{LETTERS}?consumer={QUEUE}&replayed=false&limit=2")), Vec::new());
     while let Some(path) = page {
         let answer = inventory.get(&path).await.is(200);
@@ -87,9 +78,9 @@ async fn letters_are_listed_newest_first_in_pages() {
         seen.push(answer.array().iter().map(|letter| text(&letter["body"]).to_owned()).collect::<Vec<_>>());
     }
     assert_eq!(seen, [vec!["letter 5", "letter 4"], vec!["letter 3", "letter 2"], vec!["letter 1"]]);
-    letters(inventory, "limit=4", 4).await;
-    letters(inventory, "consumer=nobody", 0).await;
-    letters(inventory, "replayed=true", 0).await;
+    inventory.dead_letters("limit=4", 4).await;
+    inventory.dead_letters("consumer=nobody", 0).await;
+    inventory.dead_letters("replayed=true", 0).await;
     inventory.get(&format!("{LETTERS}/999")).await.problem(404, "not-found");
     inventory.get(&format!("{LETTERS}/first")).await.problem(400, "invalid-path");
     inventory.get(&format!("{LETTERS}?replayed=maybe")).await.problem(400, "invalid-query");
@@ -107,7 +98,7 @@ async fn all_letters_of_a_consumer_are_replayed() {
         ids.push(int(&shop.place(&[(LAPTOP, 1)]).await["id"]));
     }
     let inventory = shop.inventory();
-    letters(inventory, "", 3).await;
+    inventory.dead_letters("", 3).await;
     shop.database.accept_changes().await;
 
     let refused = replay_all(inventory, "consumer=nobody").await;
@@ -126,7 +117,7 @@ async fn all_letters_of_a_consumer_are_replayed() {
     let again = inventory.call(Method::POST, &path).key("once").await.is(202);
     assert_eq!((again.json(), again.header("idempotency-replayed")), (json!({"replayed": 3}), "true"));
     assert_eq!(replay_all(inventory, &format!("consumer={QUEUE}")).await.is(202).json(), json!({"replayed": 0}));
-    letters(inventory, "replayed=false", 0).await;
+    inventory.dead_letters("replayed=false", 0).await;
     shop.assert_invariants().await;
 }
 
@@ -135,7 +126,7 @@ async fn replays_at_once_have_one_effect() {
     let shop = Shop::open().await;
     let inventory = shop.inventory();
     shop.broker().send(QUEUE, "not JSON").await;
-    let letter = letters(inventory, "", 1).await.remove(0);
+    let letter = inventory.dead_letters("", 1).await.remove(0);
     assert_eq!(set_aside(inventory).await.as_deref(), Some("1"));
     // They all get as far as they can before the first one is through.
     let lock = shop.database.lock("LOCK TABLE inventory.outbox IN EXCLUSIVE MODE").await;
@@ -159,7 +150,7 @@ async fn replays_at_once_have_one_effect() {
     }
     statuses.sort_unstable();
     assert_eq!(statuses, [202, 409, 409, 409]);
-    letters(inventory, "", 2).await;
+    inventory.dead_letters("", 2).await;
     let queued = "SELECT COUNT(*) FROM inventory.outbox";
     poll::eventually("the outbox to be empty", async || poll::equal(shop.database.number(queued).await, 0)).await;
     shop.broker().drained(QUEUE).await;
@@ -171,18 +162,18 @@ async fn bytes_that_are_no_text_come_back_as_they_were() {
     let shop = Shop::open().await;
     let (orders, queue) = (shop.orders(), ORDER_RESERVATION_EVENTS.name);
     shop.broker().send_base64(queue, "//4AeA==").await;
-    let first = letters(orders, "", 1).await.remove(0);
+    let first = orders.dead_letters("", 1).await.remove(0);
     assert_eq!(text(&first["body"]), "\u{FFFD}\u{FFFD}\0x");
     assert_eq!((text(&first["eventType"]), &first["eventId"]), (queue, &Value::Null));
     replay(orders, &first).await.is(202);
-    let both = letters(orders, "", 2).await;
+    let both = orders.dead_letters("", 2).await;
     assert_eq!(both[1]["id"], first["id"]);
     for field in ["body", "reason", "attempts", "eventType", "eventId"] {
         assert_eq!(both[0][field], first[field]);
     }
     let bodies = shop.database.texts("SELECT encode(body, 'hex') FROM orders.dead_letters").await;
     assert_eq!(bodies, ["fffe0078", "fffe0078"]);
-    assert_eq!(letters(orders, "replayed=false", 1).await, both[..1]);
+    assert_eq!(orders.dead_letters("replayed=false", 1).await, both[..1]);
     shop.broker().drained(queue).await;
 }
 
@@ -192,11 +183,11 @@ async fn an_event_from_a_newer_version_is_not_lost() {
     let mut newer = event("order.created", "x", json!({"anything": "newer"}));
     newer["dataversion"] = json!(2);
     shop.broker().publish("order.created", &newer.to_string()).await;
-    let letter = letters(shop.inventory(), "", 1).await.remove(0);
+    let letter = shop.inventory().dead_letters("", 1).await.remove(0);
     assert_eq!((&letter["eventId"], text(&letter["body"])), (&newer["id"], newer.to_string().as_str()));
     // Nobody has become newer meanwhile.
     replay(shop.inventory(), &letter).await.is(202);
-    let both = letters(shop.inventory(), "", 2).await;
+    let both = shop.inventory().dead_letters("", 2).await;
     assert_eq!((&both[0]["body"], &both[0]["reason"]), (&letter["body"], &letter["reason"]));
     assert!(text(&letter["reason"]).contains("data version 2"), "{letter}");
 }
@@ -207,10 +198,10 @@ async fn a_message_that_is_set_aside_twice_is_one_letter() {
     let inventory = shop.inventory();
     // As after a crash between keeping the letter and acknowledging the message.
     shop.broker().send(QUEUE, "not JSON").await;
-    let first = letters(inventory, "", 1).await.remove(0);
+    let first = inventory.dead_letters("", 1).await.remove(0);
     shop.broker().send(QUEUE, "not JSON").await;
     shop.broker().send(QUEUE, "neither").await;
-    let both = letters(inventory, "", 2).await;
+    let both = inventory.dead_letters("", 2).await;
     assert_eq!((&both[1]["id"], text(&both[0]["body"])), (&first["id"], "neither"));
     assert_ne!(both[1]["deadLetteredAt"], first["deadLetteredAt"]);
     assert_eq!(set_aside(inventory).await.as_deref(), Some("3"));
@@ -225,10 +216,10 @@ async fn a_type_that_cannot_be_stored_or_sent_blocks_nothing() {
     for event_type in ["a\0b", &long] {
         shop.broker().send(QUEUE, &event(event_type, "x", json!({})).to_string()).await;
     }
-    let kept = letters(inventory, "", 2).await;
+    let kept = inventory.dead_letters("", 2).await;
     assert_eq!((text(&kept[1]["eventType"]), text(&kept[0]["eventType"])), ("a\u{FFFD}b", long.as_str()));
     replay_all(inventory, &format!("consumer={QUEUE}")).await.is(202);
-    letters(inventory, "", 4).await;
+    inventory.dead_letters("", 4).await;
     let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);
     shop.order_becomes(id, "CONFIRMED").await;
     shop.assert_invariants().await;
@@ -239,7 +230,7 @@ async fn an_answered_replay_survives_a_crash() {
     let mut shop = Shop::open().await;
     shop.database.refuse_changes(LAPTOP, "23514").await;
     let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);
-    let letter = letters(shop.inventory(), "", 1).await.remove(0);
+    let letter = shop.inventory().dead_letters("", 1).await.remove(0);
     shop.database.accept_changes().await;
     // It has no effect before the crash, however far it gets.
     let lock = shop.database.lock("LOCK TABLE inventory.inbox IN EXCLUSIVE MODE").await;
@@ -259,7 +250,7 @@ async fn a_letter_of_a_queue_that_is_no_more_stays() {
     let letter = "INSERT INTO inventory.dead_letters (consumer, event_type, body, reason, attempts)
                   VALUES ('inventory-service.returns', 'return.created', '{}', 'of an earlier version', 1)";
     shop.database.execute(letter).await;
-    let letter = letters(shop.inventory(), "", 1).await.remove(0);
+    let letter = shop.inventory().dead_letters("", 1).await.remove(0);
     replay(shop.inventory(), &letter).await.problem(409, "not-consumed");
-    assert_eq!(letters(shop.inventory(), "replayed=false", 1).await, [letter]);
+    assert_eq!(shop.inventory().dead_letters("replayed=false", 1).await, [letter]);
 }

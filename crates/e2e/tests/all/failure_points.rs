@@ -8,9 +8,7 @@ const ORDERS: &str = "/api/orders";
 
 /// Stops a placement at the point, kills the process there, starts it again, and looks whether order and stock agree.
 async fn killed(point: &'static str, order_is_written: bool) {
-    let window = "RESERVATION_WINDOW_SECONDS";
-    let plan = Shop::plan().failure_point(point).inventory_variable(window, "2").order_variable(window, "2");
-    let mut shop = plan.order_variable("SETTLE_INTERVAL_SECONDS", "1").open().await;
+    let mut shop = Shop::plan().failure_point(point).window(2).open().await;
     let lines = [(LAPTOP, 2), (MOUSE, 3)];
     let client = shop.orders().clone();
     let placing = tokio::spawn(async move { client.post(ORDERS, order(&lines)).key("order-1").attempt().await });

@@ -108,9 +108,7 @@ async fn inventory_service_goes_and_comes_back() {
 
 #[tokio::test]
 async fn inventory_service_hangs_and_comes_back() {
-    let window = "RESERVATION_WINDOW_SECONDS";
-    let plan = Shop::plan().inventory_variable(window, "3").order_variable(window, "3");
-    let shop = plan.order_variable("SETTLE_INTERVAL_SECONDS", "1").open().await;
+    let shop = Shop::plan().window(3).open().await;
     let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);
     shop.inventory_services[0].pause();
     tokio::join!(place_refused_fast(&shop), place_refused_fast(&shop), place_refused_fast(&shop));

@@ -8,9 +8,7 @@ use uuid::Uuid;
 
 /// A window of two seconds, looked at every second, and nothing heard by message.
 fn short_window() -> Plan {
-    let window = "RESERVATION_WINDOW_SECONDS";
-    let plan = Shop::plan().without_broker().inventory_variable(window, "2").order_variable(window, "2");
-    plan.order_variable("SETTLE_INTERVAL_SECONDS", "1")
+    Shop::plan().without_broker().window(2)
 }
 
 #[tokio::test]

@@ -1,19 +1,9 @@
 //! Promise P6, the last net: a message that its consumer dies on, again and again, is set aside as well.
 
-use e2e::client::Client;
 use e2e::poll;
 use e2e::samples::{LAPTOP, int, text};
 use e2e::shop::Shop;
-use serde_json::Value;
 use shared_types::topology::{DELIVERY_LIMIT, INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
-
-async fn letters(client: &Client, count: usize) -> Vec<Value> {
-    poll::eventually(&format!("{count} dead letters"), async || {
-        let letters = client.get("/api/admin/dead-letters").await.is(200).array();
-        if letters.len() == count { Ok(letters) } else { Err(format!("{letters:?}")) }
-    })
-    .await
-}
 
 /// Waits until order-service has the message in hand: it waits for the lock to write into its inbox. So do others, to
 /// delete from there.
@@ -62,7 +52,7 @@ async fn what_a_consumer_dies_on_again_and_again_is_set_aside() {
 
     // The lock still stands: only that message needs what it holds.
     shop.order_services[0].start().await;
-    let letter = letters(shop.orders(), 1).await.remove(0);
+    let letter = shop.orders().dead_letters("", 1).await.remove(0);
     assert_eq!((text(&letter["consumer"]), text(&letter["eventType"])), (queue, "reservation.committed"));
     assert_eq!(text(&letter["reason"]), "delivered 21 times without being acknowledged");
     assert_eq!(int(&letter["attempts"]), 21);
@@ -86,7 +76,7 @@ async fn what_is_to_be_set_aside_waits_for_the_database() {
     })
     .await;
     shop.postgres.as_ref().unwrap().restart().unwrap();
-    let letters = letters(shop.inventory(), 2).await;
+    let letters = shop.inventory().dead_letters("", 2).await;
     let mut kept: Vec<&str> = letters.iter().map(|letter| text(&letter["body"])).collect();
     kept.sort_unstable();
     assert_eq!(kept, ["neither", "not JSON"]);
