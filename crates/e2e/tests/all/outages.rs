@@ -76,6 +76,9 @@ async fn rabbitmq_goes_and_comes_back() {
 #[tokio::test]
 async fn rabbitmq_hangs_and_comes_back() {
     let mut shop = Shop::plan().own_rabbitmq().open().await;
+    // Every consumer listens by the time that an order is confirmed.
+    let before = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
+    shop.order_becomes(before, "CONFIRMED").await;
     let server = shop.rabbitmq.as_ref().unwrap().process().unwrap().unwrap();
     // Its connections stay open; nothing is heard on them any more.
     server.signal(Signal::Stop);
