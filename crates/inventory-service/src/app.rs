@@ -3,6 +3,7 @@
 use crate::SCHEMA;
 use crate::config::Config;
 use crate::http::reservations::{self, ReservationBatcher};
+use crate::product_cache::ProductCache;
 use crate::store::invariants::INVARIANTS;
 use axum::extract::FromRef;
 use service_kit::admin::Admin;
@@ -10,27 +11,44 @@ use service_kit::broker::Broker;
 use service_kit::db::Database;
 use service_kit::prepared::Prepared;
 use shared_types::topology::INVENTORY_ORDER_EVENTS;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The state of the application.
-#[derive(Clone, Debug)]
-pub struct App {
+/// The application state; clones share it.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What the application consists of.
+pub struct Parts {
     /// The service's database.
     pub db: Database,
     /// Where requests for reservations meet in batches.
     pub reservations: ReservationBatcher,
+    /// Answers to reads of products; told of every change.
+    pub products: ProductCache,
     /// How long a reservation waits for its order.
     pub window: Duration,
     broker: Broker,
     prepared: Prepared,
 }
 
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl App {
     /// Puts the parts together and starts the batches.
     pub fn new(config: &Config, db: Database, broker: Broker, prepared: Prepared) -> Self {
         let window = config.reservation_window();
-        let reservations = reservations::in_batches(db.clone(), window, config.reservation_limits());
-        Self { db, reservations, window, broker, prepared }
+        let products = ProductCache::default();
+        let limits = config.reservation_limits();
+        let reservations = reservations::in_batches(db.clone(), products.clone(), window, limits);
+        Self(Arc::new(Parts { db, reservations, products, window, broker, prepared }))
     }
 
     /// Whether PostgreSQL is reached and the schema up to date.

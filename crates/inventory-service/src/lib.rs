@@ -8,6 +8,7 @@ pub mod domain;
 pub mod error;
 pub mod http;
 pub mod jobs;
+pub mod product_cache;
 pub mod store;
 
 use crate::app::App;
@@ -25,6 +26,10 @@ use service_kit::relay;
 use service_kit::schema::Schema;
 use shared_types::topology::INVENTORY_ORDER_EVENTS;
 use std::process::ExitCode;
+
+/// glibc's takes a fifth of the processor time of a read, this one a third of that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Where the tables of this service stand.
 pub const SCHEMA: Schema = Schema("inventory");
@@ -45,13 +50,15 @@ pub fn start() -> ExitCode {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
         let app = App::new(&config, database.clone(), broker.clone(), prepared);
+        let products = app.products.clone();
         let (routes, document) = http::routes().with_state(app).split_for_parts();
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/inventory-service"), SCHEMA).await?;
             if config.load_sample_data {
                 jobs::load_sample_data(&database).await?;
             }
-            let consumer = Consumer { queue: INVENTORY_ORDER_EVENTS, schema: SCHEMA, handler: OrderEvents };
+            let consumer =
+                Consumer { queue: INVENTORY_ORDER_EVENTS, schema: SCHEMA, handler: OrderEvents { products } };
             shutdown.spawn(consumer.run(database.clone(), broker.clone(), shutdown.token()));
             shutdown.spawn(relay::run(database.clone(), broker, OUTBOX, shutdown.token()));
             shutdown.spawn(forget_old_rows(database, SCHEMA, shutdown.token()));

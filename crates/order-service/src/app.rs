@@ -3,6 +3,7 @@
 use crate::SCHEMA;
 use crate::config::Config;
 use crate::inventory_client::InventoryClient;
+use crate::order_reads::{self, OrderReads};
 use crate::placement_requests::Queue;
 use crate::store::invariants::INVARIANTS;
 use crate::{acceptances, placements};
@@ -13,12 +14,16 @@ use service_kit::db::Database;
 use service_kit::lifecycle::StartError;
 use service_kit::prepared::Prepared;
 use shared_types::topology::ORDER_RESERVATION_EVENTS;
+use std::ops::Deref;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// The application state.
+/// The application state; clones share it.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// What the application consists of.
+pub struct Parts {
     /// The service's database.
     pub db: Database,
     /// Inventory-service.
@@ -27,10 +32,20 @@ pub struct App {
     pub placements: Queue,
     /// The queue in front of orders that are placed later.
     pub acceptances: Queue,
+    /// The queue in front of reads of single orders.
+    pub reads: OrderReads,
     /// Told when orders wait to be placed.
     pub accepted: Arc<Notify>,
     broker: Broker,
     prepared: Prepared,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl App {
@@ -40,7 +55,9 @@ impl App {
         let (limits, accepted) = (config.placement_limits(), Arc::new(Notify::new()));
         let placements = placements::start(limits, db.clone(), inventory.clone());
         let acceptances = acceptances::start(limits, db.clone(), config.give_up_after(), accepted.clone());
-        Ok(Self { db, inventory, placements, acceptances, accepted, broker, prepared })
+        let reads = order_reads::start(config.read_limits(), db.clone());
+        let parts = Parts { db, inventory, placements, acceptances, accepted, reads, broker, prepared };
+        Ok(Self(Arc::new(parts)))
     }
 
     /// Whether PostgreSQL is reached and the schema up to date.

@@ -72,6 +72,11 @@ impl Config {
         }
     }
 
+    /// Bounds of the batcher in front of reads.
+    pub fn read_limits(&self) -> Limits {
+        Limits { batch: 128, waiting: 4096, concurrency: 4 }
+    }
+
     /// How long it is tried to place an order that was accepted.
     pub fn give_up_after(&self) -> Duration {
         Duration::from_secs(self.async_placement_give_up_seconds.into())

@@ -176,8 +176,8 @@ impl From<IdempotencyError> for Error {
 impl From<BatchError<Error>> for Error {
     fn from(error: BatchError<Error>) -> Self {
         match error {
-            BatchError::Full => Self::Overloaded("too many orders are being placed; try again"),
-            BatchError::Lost => Self::Overloaded("the placement was interrupted; try again"),
+            BatchError::Full => Self::Overloaded("too many requests are waiting; try again"),
+            BatchError::Lost => Self::Overloaded("the request was interrupted; try again"),
             BatchError::Failed(error) => Self::Batch(error),
         }
     }

@@ -56,6 +56,9 @@ impl Answer {
 
     /// The answer to a GET: 304 without a body where the client has this version already.
     pub fn unless_known(self, request: &HeaderMap) -> Response {
+        if !request.contains_key(header::IF_NONE_MATCH) {
+            return self.into_response();
+        }
         let tag = self.etag.as_deref().and_then(|tag| tag.parse::<ETag>().ok());
         match (request.typed_get::<IfNoneMatch>(), tag) {
             (Some(known), Some(tag)) if !known.precondition_passes(&tag) => {

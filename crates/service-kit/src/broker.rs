@@ -5,7 +5,8 @@ use crate::retries::RetryDelays;
 use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::{AMQPValue, FieldTable, FrameSize};
+use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use secrecy::{ExposeSecret, SecretString};
 use shared_types::topology::{DELIVERY_LIMIT, EXCHANGE, QUEUES};
@@ -20,12 +21,19 @@ pub(crate) const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 /// How long the broker may take to accept a connection, or to answer on one.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Longest frame, in bytes. lapin holds 32 of them ready in each direction of each connection; a longer message is sent in
+/// several.
+const FRAME_MAX: FrameSize = 32 * 1024;
+
 /// Why the broker could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// Refused, or broken off.
     #[error(transparent)]
     Amqp(#[from] lapin::Error),
+    /// Its URL makes no sense.
+    #[error("AMQP_URL: {0}")]
+    Address(String),
     /// It did not answer in time.
     #[error("no answer in time")]
     Timeout,
@@ -63,13 +71,20 @@ impl Broker {
         &self.retry_delays
     }
 
+    /// Where the broker is, and how long a frame may be where the URL does not say so.
+    fn address(&self) -> Result<AMQPUri, BrokerError> {
+        let mut address: AMQPUri = self.url.expose_secret().parse().map_err(BrokerError::Address)?;
+        address.query.frame_max.get_or_insert(FRAME_MAX);
+        Ok(address)
+    }
+
     /// Connects, declares the topology and gives a channel with publisher confirms.
     pub(crate) async fn connect(&self, purpose: &'static str) -> Result<(Connection, Channel), BrokerError> {
         let connecting = async {
             let properties = ConnectionProperties::default()
                 .with_connection_name(purpose.into())
                 .configure_backoff(|backoff| backoff.with_max_times(0));
-            let connection = Connection::connect(self.url.expose_secret(), properties).await?;
+            let connection = Connection::connect_uri(self.address()?, properties).await?;
             let channel = connection.create_channel().await?;
             declare_topology(&channel, self.retry_delays.count()).await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;

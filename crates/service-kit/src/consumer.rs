@@ -49,13 +49,18 @@ pub trait HandlerError: Display + From<UnreadableEvent> + From<sqlx::Error> + Se
 pub trait Handler: Send + Sync + 'static {
     /// The service's error.
     type Error: HandlerError;
+    /// What came of the events.
+    type Effect: Send;
 
     /// Works on the events in the order they came.
     fn handle(
         &self,
         conn: &mut PgConnection,
         events: &[RawEvent],
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Self::Effect, Self::Error>> + Send;
+
+    /// Learns that the effect is committed.
+    fn committed(&self, _effect: Self::Effect) {}
 }
 
 /// One queue, the service it belongs to, and where its tables are.
@@ -197,8 +202,9 @@ impl<H: Handler> Session<'_, H> {
         let fresh = Inbox(*schema).claim(&mut transaction, queue.name, &ids).await?;
         let mut seen = HashSet::new();
         events.retain(|event| fresh.contains(&event.id) && seen.insert(event.id));
-        handler.handle(&mut transaction, &events).await?;
+        let effect = handler.handle(&mut transaction, &events).await?;
         self.database.commit(transaction).await?;
+        handler.committed(effect);
         metrics::counter!("events_consumed_total", "queue" => queue.name).increment(events.len() as u64);
         Ok(())
     }

@@ -128,6 +128,13 @@ pub struct Reservation {
     pub direct: bool,
 }
 
+impl Reservation {
+    /// The products of its lines.
+    pub fn products(&self) -> impl Iterator<Item = ProductId> {
+        self.items.iter().map(|line| line.product_id)
+    }
+}
+
 /// A line that asks for more than there is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -3,26 +3,41 @@
 use crate::commands;
 use crate::domain::reservations::changes::{Action, Change};
 use crate::error::Error;
+use crate::product_cache::ProductCache;
 use service_kit::consumer::Handler;
 use shared_types::events::{EventData, OrderCancelled, OrderCreated, RawEvent};
+use shared_types::reservations::{Reservation, ReservationStatus};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 /// The handler of `inventory-service.order-events`.
-#[derive(Clone, Copy, Debug)]
-pub struct OrderEvents;
+#[derive(Clone, Debug)]
+pub struct OrderEvents {
+    /// Told of the stock that comes back.
+    pub products: ProductCache,
+}
 
 impl Handler for OrderEvents {
     type Error = Error;
+    type Effect = Vec<Reservation>;
 
-    async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<(), Error> {
+    async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<Vec<Reservation>, Error> {
         let changes = events.iter().map(change_for).collect::<Result<Vec<_>, _>>()?;
         let outcomes = commands::reservations::change(conn, OffsetDateTime::now_utc(), &changes).await?;
-        for error in outcomes.into_iter().filter_map(Result::err) {
-            // Late messages are normal: what the reservation has become meanwhile stands.
-            tracing::debug!(%error, "a message changes nothing");
+        let mut changed = Vec::new();
+        for outcome in outcomes {
+            match outcome {
+                Ok(reservation) => changed.push(reservation),
+                // Late messages are normal: what the reservation has become meanwhile stands.
+                Err(error) => tracing::debug!(%error, "a message changes nothing"),
+            }
         }
-        Ok(())
+        Ok(changed)
+    }
+
+    fn committed(&self, changed: Vec<Reservation>) {
+        let released = changed.iter().filter(|reservation| reservation.status == ReservationStatus::Released);
+        self.products.changed(released.flat_map(Reservation::products));
     }
 }
 

@@ -106,7 +106,7 @@ async fn answer_page(app: &App, filter: &ProductFilter, page: &Page) -> Result<R
     Ok(page.answer(products, |product| product.id))
 }
 
-/// A product
+/// A product, as it was a second ago at the most
 #[utoipa::path(get, path = "/api/inventory/products/{id}", tag = "products",
     params(("id" = ProductId, Path, description = "number of the product"), IfNoneMatch),
     responses(
@@ -120,8 +120,11 @@ pub async fn get_product(
     Path(id): Path<ProductId>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let product = store::products::find(app.db.pool(), id).await?.ok_or(Error::ProductNotFound(id))?;
-    Ok(Answer::ok(&product)?.with_version(product.version).unless_known(&headers))
+    let read = || async {
+        let product = store::products::find(app.db.pool(), id).await?.ok_or(Error::ProductNotFound(id))?;
+        Ok(Answer::ok(&product)?.with_version(product.version))
+    };
+    Ok(app.products.get(id, read).await?.unless_known(&headers))
 }
 
 /// Replaces a product; a change of its stock is an adjustment
@@ -148,6 +151,7 @@ pub async fn replace_product(
     check_if_match(&headers, before.version).map_err(|_| Error::VersionMismatch)?;
     let product = commands::products::replace(&mut tx, OffsetDateTime::now_utc(), &before, &input).await?;
     app.db.commit(tx).await?;
+    app.products.changed([id]);
     Ok(Answer::ok(&product)?.with_version(product.version))
 }
 
@@ -173,5 +177,6 @@ pub async fn delete_product(
     check_if_match(&headers, product.version).map_err(|_| Error::VersionMismatch)?;
     commands::products::delete(&mut tx, &product).await?;
     app.db.commit(tx).await?;
+    app.products.changed([id]);
     Ok(Answer::ok(&Deleted { message: "Product deleted successfully" })?)
 }

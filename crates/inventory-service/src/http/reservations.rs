@@ -8,6 +8,7 @@ use crate::commands::reservations::{ReserveOutcome, change, reserve, sell};
 use crate::domain::reservations::changes::{Action, Change};
 use crate::domain::reservations::requests::{LineBody, ReservationBody, Wanted};
 use crate::error::Error;
+use crate::product_cache::ProductCache;
 use crate::{IDEMPOTENCY, store};
 use axum::extract::State;
 use axum::response::Response;
@@ -34,10 +35,15 @@ use uuid::Uuid;
 pub type ReservationBatcher = Batcher<Wanted, ReserveOutcome, Error>;
 
 /// Starts the batches: each is one transaction.
-pub fn in_batches(database: Database, window: Duration, limits: Limits) -> ReservationBatcher {
+pub fn in_batches(database: Database, products: ProductCache, window: Duration, limits: Limits) -> ReservationBatcher {
     let work = move |wanted: Arc<[Wanted]>| {
-        let database = database.clone();
-        async move { reserve_batch(&database, window, &wanted).await }
+        let (database, products) = (database.clone(), products.clone());
+        async move {
+            let outcomes = reserve_batch(&database, window, &wanted).await?;
+            products.changed(outcomes.iter().flat_map(ReserveOutcome::taken));
+            outcomes.iter().for_each(count);
+            Ok(outcomes)
+        }
     };
     Batcher::start("reservations", limits, work, Error::blame)
 }
@@ -46,7 +52,6 @@ async fn reserve_batch(database: &Database, window: Duration, wanted: &[Wanted])
     let mut tx = database.begin().await?;
     let outcomes = reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted).await?;
     database.commit(tx).await?;
-    outcomes.iter().for_each(count);
     Ok(outcomes)
 }
 
@@ -107,9 +112,11 @@ pub async fn reserve_stock(
     if let Some(kept) = IDEMPOTENCY.claim(&mut tx, &key, &fingerprint).await? {
         return Ok(kept);
     }
-    let answer = Answer::ok(&sell(&mut tx, now, app.window, wanted).await?)?;
+    let sold = sell(&mut tx, now, app.window, wanted).await?;
+    let answer = Answer::ok(&sold)?;
     IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
     app.db.commit(tx).await?;
+    app.products.changed(sold.products());
     metrics::counter!("reservations_total", "outcome" => "sold").increment(1);
     Ok(answer)
 }
@@ -214,6 +221,7 @@ async fn change_one(app: &App, id: Reference, action: Action) -> Result<Answer, 
     let outcome = change(&mut tx, OffsetDateTime::now_utc(), &[change_of(id, action)]).await?.pop();
     let reservation = outcome.ok_or(Error::ReservationNotFound(id))??;
     app.db.commit(tx).await?;
+    app.products.changed(reservation.products());
     Ok(Answer::ok(&reservation)?)
 }
 

@@ -48,6 +48,7 @@ pub async fn add_stock(
     let answer = Answer::ok(&product)?.with_version(product.version);
     IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
     app.db.commit(tx).await?;
+    app.products.changed([id]);
     Ok(answer)
 }
 
@@ -80,6 +81,7 @@ pub async fn reduce_stock(
     let answer = Answer::ok(&product)?.with_version(product.version);
     IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
     app.db.commit(tx).await?;
+    app.products.changed([id]);
     Ok(answer)
 }
 

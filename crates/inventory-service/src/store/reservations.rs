@@ -19,6 +19,12 @@ pub struct Term {
     pub expires_at: OffsetDateTime,
 }
 
+impl Term {
+    fn new(created_at: OffsetDateTime, expires_at: OffsetDateTime) -> Self {
+        Self { created_at, expires_at }
+    }
+}
+
 /// The reservations with their items, by id.
 pub async fn find(db: impl PgExecutor<'_>, ids: &[Reference]) -> Result<Vec<Reservation>, sqlx::Error> {
     let rows = sqlx::query_as!(
@@ -103,43 +109,52 @@ pub async fn lock_without_waiting(conn: &mut PgConnection, ids: &[Reference]) ->
     Ok(())
 }
 
-/// Writes the reservations as HELD from now on, by the clock of the database; gives the term of each.
+/// Writes new reservations as HELD from now on, by the clock of the database; gives the term of each.
 ///
-/// Sorted by id, so that transactions that write the same ones meet in the same order. A released one is held anew;
-/// another that is there already fails on the primary key.
+/// Sorted by id, so that transactions that write the same ones meet in the same order. One that is there already fails
+/// on the primary key.
 pub async fn hold(
     conn: &mut PgConnection,
     window: Duration,
-    holds: &[Hold],
+    ids: &[Reference],
 ) -> Result<HashMap<Reference, Term>, sqlx::Error> {
-    let (anew, new): (Vec<_>, Vec<_>) = holds.iter().map(|hold| (hold.anew, hold.id.0)).partition(|(anew, _)| *anew);
-    let ids = |part: Vec<(bool, Uuid)>| part.into_iter().map(|(_, id)| id).collect::<Vec<_>>();
     let rows = sqlx::query!(
-        r#"WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now, $3::bigint * INTERVAL '1 millisecond' AS reserved_for),
-           again AS (
-               UPDATE inventory.reservations
-               SET status = 'HELD', created_at = clock.now, expires_at = clock.now + clock.reserved_for
-               FROM clock WHERE id = ANY($2) AND status = 'RELEASED'
-               RETURNING id, created_at, expires_at
-           ), new AS (
-               INSERT INTO inventory.reservations (id, status, created_at, expires_at)
-               SELECT id, 'HELD', clock.now, clock.now + clock.reserved_for
-               FROM unnest($1::uuid[]) AS n (id), clock ORDER BY id
-               RETURNING id, created_at, expires_at
-           )
-           SELECT id AS "id!", created_at AS "created_at!", expires_at AS "expires_at!"
-           FROM (SELECT * FROM again UNION ALL SELECT * FROM new) written"#,
-        &ids(new),
-        &ids(anew),
-        i64::try_from(window.as_millis()).unwrap_or(i64::MAX)
+        "INSERT INTO inventory.reservations (id, status, created_at, expires_at)
+         SELECT id, 'HELD', now, now + $2::bigint * INTERVAL '1 millisecond'
+         FROM unnest($1::uuid[]) AS n (id), (SELECT clock_timestamp() AS now OFFSET 0) AS clock ORDER BY id
+         RETURNING id, created_at, expires_at",
+        &uuids(ids),
+        milliseconds(window)
     )
     .fetch_all(conn)
     .await?;
-    let term = |created_at, expires_at| Term { created_at, expires_at };
-    Ok(rows.into_iter().map(|row| (Reference(row.id), term(row.created_at, row.expires_at))).collect())
+    Ok(rows.into_iter().map(|row| (Reference(row.id), Term::new(row.created_at, row.expires_at))).collect())
 }
 
-/// Writes the items of the reservations; those of one that is held anew get today's names and prices.
+/// Holds released reservations anew, which the caller has locked, and forgets their items: they get today's names and
+/// prices. Gives the term of each.
+pub async fn hold_anew(
+    conn: &mut PgConnection,
+    window: Duration,
+    ids: &[Reference],
+) -> Result<HashMap<Reference, Term>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "UPDATE inventory.reservations
+         SET status = 'HELD', created_at = now, expires_at = now + $2::bigint * INTERVAL '1 millisecond'
+         FROM (SELECT clock_timestamp() AS now OFFSET 0) AS clock WHERE id = ANY($1) AND status = 'RELEASED'
+         RETURNING id, created_at, expires_at",
+        &uuids(ids),
+        milliseconds(window)
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    sqlx::query!("DELETE FROM inventory.reservation_items WHERE reservation_id = ANY($1)", &uuids(ids))
+        .execute(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (Reference(row.id), Term::new(row.created_at, row.expires_at))).collect())
+}
+
+/// Writes the items of reservations that have none.
 pub async fn write_items(conn: &mut PgConnection, holds: &[Hold]) -> Result<(), sqlx::Error> {
     let lines = || holds.iter().flat_map(|hold| hold.lines.iter().map(move |line| (hold.id, line)));
     let ids: Vec<Uuid> = lines().map(|(id, _)| id.0).collect();
@@ -150,9 +165,7 @@ pub async fn write_items(conn: &mut PgConnection, holds: &[Hold]) -> Result<(), 
     let prices: Vec<Decimal> = lines().map(|(_, line)| line.unit_price.decimal()).collect();
     sqlx::query!(
         "INSERT INTO inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)
-         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::numeric[])
-         ON CONFLICT (reservation_id, product_id)
-         DO UPDATE SET sku = excluded.sku, name = excluded.name, unit_price = excluded.unit_price",
+         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::numeric[])",
         &ids,
         &product_ids,
         &skus,
@@ -229,6 +242,10 @@ fn grouped(rows: Vec<ItemRow>) -> Result<Vec<Reservation>, sqlx::Error> {
         }
     }
     Ok(reservations)
+}
+
+fn milliseconds(window: Duration) -> i64 {
+    i64::try_from(window.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn uuids(ids: &[Reference]) -> Vec<Uuid> {

@@ -15,6 +15,7 @@ pub struct ReservationEvents;
 
 impl Handler for ReservationEvents {
     type Error = Error;
+    type Effect = ();
 
     async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<(), Error> {
         let mut committed: HashMap<Reference, Option<String>> = HashMap::new();

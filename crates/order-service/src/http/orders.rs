@@ -173,8 +173,8 @@ async fn list(app: &App, page: &Page, filter: &Filter) -> Result<Response, Error
         (status = 304, description = "The client has this version"),
         Invalid, NotFound, Unavailable))]
 pub async fn get_order(State(app): State<App>, Path(id): Path<OrderId>, headers: HeaderMap) -> Result<Response, Error> {
-    let order = orders::find(&mut *app.db.pool().acquire().await?, id).await?.ok_or(Error::UnknownOrder(id))?;
-    Ok(Answer::ok(&order)?.with_version(order.version).unless_known(&headers))
+    let order = app.reads.submit(id).await?.ok_or(Error::UnknownOrder(id))?;
+    Ok(Answer::ok(&*order)?.with_version(order.version).unless_known(&headers))
 }
 
 /// The status an order is to get.
@@ -209,7 +209,7 @@ pub async fn change_status(
     let order = orders::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
     check_if_match(&headers, order.version)?;
     command::change_status(&mut transaction, OffsetDateTime::now_utc(), order, status, None).await?;
-    let order = orders::find(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let order = orders::find(&mut *transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
     app.db.commit(transaction).await?;
     Ok(Answer::ok(&order)?.with_version(order.version))
 }
@@ -248,7 +248,7 @@ pub async fn cancel_order(
     check_if_match(&headers, order.version)?;
     let (now, cancelled) = (OffsetDateTime::now_utc(), OrderStatus::Cancelled);
     command::change_status(&mut transaction, now, order, cancelled, reason).await?;
-    let order = orders::find(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let order = orders::find(&mut *transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
     let answer = Answer::ok(&order)?.with_version(order.version);
     IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
     app.db.commit(transaction).await?;

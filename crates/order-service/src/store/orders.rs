@@ -3,7 +3,7 @@
 use crate::domain::orders::{Order, OrderItem, TimelineEntry, order_number};
 use rust_decimal::Decimal;
 use shared_types::{OrderId, OrderStatus, ProductId, Reference};
-use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use std::collections::{HashMap, HashSet};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -60,11 +60,55 @@ fn status(text: &str) -> Result<OrderStatus, sqlx::Error> {
 }
 
 /// One order with its lines.
-pub async fn find(conn: &mut PgConnection, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
-    let mut query = select();
-    query.push(" WHERE id = ").push_bind(id.0);
-    let rows = query.build().fetch_all(&mut *conn).await?;
-    Ok(with_items(conn, rows).await?.pop())
+pub async fn find(db: impl PgExecutor<'_>, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
+    Ok(find_all(db, &[id]).await?.pop())
+}
+
+/// Orders with their lines, by number, in one statement. An order has at least one line; one that does not exist is
+/// missing.
+pub async fn find_all(db: impl PgExecutor<'_>, ids: &[OrderId]) -> Result<Vec<Order>, sqlx::Error> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        "SELECT o.id, o.reference, o.customer_name, o.customer_email, o.customer_phone, o.shipping_address, o.status,
+                o.total_amount, o.version, o.created_at, o.updated_at,
+                i.id AS item_id, i.product_id, i.product_name, i.quantity, i.price, i.subtotal
+         FROM orders.orders o JOIN orders.order_items i ON i.order_id = o.id
+         WHERE o.id = ANY($1) ORDER BY o.id, i.product_id",
+        &ids
+    )
+    .fetch_all(db)
+    .await?;
+    let mut orders: Vec<Order> = Vec::with_capacity(ids.len());
+    for row in rows {
+        let item = OrderItem {
+            id: row.item_id,
+            product_id: ProductId(row.product_id),
+            product_name: row.product_name,
+            quantity: row.quantity,
+            price: row.price.map(Into::into),
+            subtotal: row.subtotal.map(Into::into),
+        };
+        let id = OrderId(row.id);
+        match orders.last_mut() {
+            Some(same) if same.id == id => same.items.push(item),
+            _ => orders.push(Order {
+                id,
+                order_number: order_number(id),
+                reference: Reference(row.reference),
+                customer_name: row.customer_name,
+                customer_email: row.customer_email,
+                customer_phone: row.customer_phone,
+                shipping_address: row.shipping_address,
+                status: status(&row.status)?,
+                total_amount: row.total_amount.map(Into::into),
+                items: vec![item],
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+                version: row.version,
+            }),
+        }
+    }
+    Ok(orders)
 }
 
 /// A page of orders with their lines, newest first; two statements, however many there are.

@@ -5,6 +5,7 @@ use crate::domain::reservations::holds::{Hold, Plan, Refusal, Shelf, Verdict, de
 use crate::domain::reservations::requests::Wanted;
 use crate::error::Error;
 use crate::store;
+use crate::store::reservations::Term;
 use service_kit::outbox::Event;
 use shared_types::reservations::{Reservation, ReservationStatus};
 use shared_types::{ProductId, Reference};
@@ -22,6 +23,17 @@ pub enum ReserveOutcome {
     Repeated(Reservation),
     /// It is not held, and nothing was written.
     Refused(Refusal),
+}
+
+impl ReserveOutcome {
+    /// The products whose stock it took.
+    pub fn taken(&self) -> impl Iterator<Item = ProductId> {
+        let held = match self {
+            Self::Held(reservation) => Some(reservation),
+            Self::Repeated(_) | Self::Refused(_) => None,
+        };
+        held.into_iter().flat_map(Reservation::products)
+    }
 }
 
 /// Holds stock for each request, all lines or none, in the order they came; `window` is how long an order may take.
@@ -67,13 +79,9 @@ async fn write(
     if plan.holds.is_empty() {
         return Ok(Vec::new());
     }
-    let anew: Vec<Reference> = plan.holds.iter().filter(|hold| hold.anew).map(|hold| hold.id).collect();
-    if !anew.is_empty() {
-        store::reservations::lock_without_waiting(conn, &anew).await?;
-    }
     let stock = plan.touched.iter().filter_map(|id| shelf.get(id)).map(|product| (product.id, product.stock_quantity));
     store::products::set_stock(conn, stock).await?;
-    let terms = store::reservations::hold(conn, window, &plan.holds).await?;
+    let terms = hold(conn, window, &plan.holds).await?;
     store::reservations::write_items(conn, &plan.holds).await?;
     store::movements::insert(conn, &plan.movements).await?;
     let low = plan.low.iter().map(|low| Ok(Event::new(&low.event)?.caused_by(low.traceparent.clone())));
@@ -90,4 +98,16 @@ async fn write(
         })
     };
     plan.holds.iter().map(reservation).collect()
+}
+
+/// Sets the reservations to HELD, new ones and released ones.
+async fn hold(conn: &mut PgConnection, window: Duration, holds: &[Hold]) -> Result<HashMap<Reference, Term>, Error> {
+    let ids = |anew| holds.iter().filter(|hold| hold.anew == anew).map(|hold| hold.id).collect::<Vec<_>>();
+    let mut terms = store::reservations::hold(conn, window, &ids(false)).await?;
+    let anew = ids(true);
+    if !anew.is_empty() {
+        store::reservations::lock_without_waiting(conn, &anew).await?;
+        terms.extend(store::reservations::hold_anew(conn, window, &anew).await?);
+    }
+    Ok(terms)
 }
