@@ -1,0 +1,115 @@
+//! The program behind `cargo xtask bench`, which hands it the binaries and a folder: exit code 0 when everything was
+//! right, 1 when not, 2 when nobody can tell.
+
+use bench::{Report, Scenario, Settings, constant_route, table};
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Measures both services, with everything they need, against PostgreSQL alone
+#[derive(Parser, Debug)]
+#[command(name = "cargo xtask bench", args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// What to measure; everything where nothing is named
+    #[arg(value_enum)]
+    scenarios: Vec<Scenario>,
+    /// How long each load lasts
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// Only see that everything works: development builds, loads of a second, figures that mean nothing
+    #[arg(long)]
+    smoke: bool,
+    /// Keep the folder with the servers' data and logs also when all went well
+    // Dealt with by xtask, which makes the folder.
+    #[arg(long)]
+    keep: bool,
+    /// Exit with 1 also when a goal is missed
+    #[arg(long)]
+    strict: bool,
+    /// Folder for bench.json
+    #[arg(long, env = "BENCH_OUT", hide_env = true, default_value = "target/bench")]
+    out: PathBuf,
+    /// A bench.json of this machine to take the baseline from, for working on the services' speed
+    #[arg(long)]
+    baseline_from: Option<PathBuf>,
+    /// Folder for servers and logs
+    #[arg(long, env = "TEST_RUN_DIR", hide = true, default_value = "")]
+    run_dir: PathBuf,
+    /// The binary of order-service
+    #[arg(long, env = "ORDER_SERVICE_BIN", hide = true, default_value = "")]
+    order_service: PathBuf,
+    /// The binary of inventory-service
+    #[arg(long, env = "INVENTORY_SERVICE_BIN", hide = true, default_value = "")]
+    inventory_service: PathBuf,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Serve an answer that never changes
+    #[command(hide = true)]
+    ConstantRoute {
+        /// Port on the loopback address
+        #[arg(long)]
+        port: u16,
+        /// Bytes of the answer's body
+        #[arg(long)]
+        size: usize,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Some(Command::ConstantRoute { port, size }) => {
+            constant_route::serve(port, size).await.map(|()| 0).map_err(|error| error.to_string())
+        }
+        None => measure(arguments).await,
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn measure(arguments: Arguments) -> Result<u8, String> {
+    let Arguments { scenarios, seconds, smoke, strict, out, baseline_from, .. } = arguments;
+    let Arguments { run_dir, order_service, inventory_service, .. } = arguments;
+    let bench = std::env::current_exe().map_err(|error| error.to_string())?;
+    let seconds = if smoke { 1 } else { seconds };
+    let settings = Settings { scenarios, seconds, baseline_from, run_dir, order_service, inventory_service, bench };
+    let report = bench::run(settings).await.map_err(|error| error.to_string())?;
+    print!("{}", table::of_report(&report));
+    write(&report, &out)?;
+    Ok(u8::from(!report.is_right() || (strict && report.missed() > 0)))
+}
+
+fn write(report: &Report, out: &Path) -> Result<(), String> {
+    let file = out.join("bench.json");
+    let text = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
+    std::fs::create_dir_all(out)
+        .and_then(|()| std::fs::write(&file, text + "\n"))
+        .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    println!("written to {}", file.display());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Arguments;
+    use bench::Scenario;
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn the_flags_are_sound() {
+        Arguments::command().debug_assert();
+        let arguments = Arguments::parse_from(["bench", "hot", "sold-out", "--seconds", "5"]);
+        assert_eq!((arguments.scenarios, arguments.seconds), (vec![Scenario::Hot, Scenario::SoldOut], 5));
+        assert!(Arguments::parse_from(["bench", "constant-route", "--port", "1", "--size", "9"]).command.is_some());
+    }
+}
