@@ -35,13 +35,13 @@ struct Arguments {
     #[arg(long)]
     baseline_from: Option<PathBuf>,
     /// Folder for servers and logs
-    #[arg(long, env = "TEST_RUN_DIR", hide = true, default_value = "")]
+    #[arg(long, env = "TEST_RUN_DIR", hide = true, default_value = ".")]
     run_dir: PathBuf,
     /// The binary of order-service
-    #[arg(long, env = "ORDER_SERVICE_BIN", hide = true, default_value = "")]
+    #[arg(long, env = "ORDER_SERVICE_BIN", hide = true, default_value = "order-service")]
     order_service: PathBuf,
     /// The binary of inventory-service
-    #[arg(long, env = "INVENTORY_SERVICE_BIN", hide = true, default_value = "")]
+    #[arg(long, env = "INVENTORY_SERVICE_BIN", hide = true, default_value = "inventory-service")]
     inventory_service: PathBuf,
 }
 
