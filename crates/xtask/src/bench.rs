@@ -4,6 +4,7 @@
 use crate::cargo::{self, SERVICES, cargo};
 use crate::error::Result;
 use crate::install::{self, Need};
+use crate::process::output_of;
 use crate::step::Steps;
 use crate::throwaway::RunFolder;
 use crate::workspace::{Profile, Workspace};
@@ -35,7 +36,12 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
     let since = Instant::now();
     cargo::build(workspace, &[&SERVICES[..], &[PROGRAM]].concat(), profile)?;
     steps.done("services and benchmark built", since);
-    let mut bench = Command::new(workspace.binary(PROGRAM, profile));
+    let binary = workspace.binary(PROGRAM, profile);
+    let mut bench = Command::new(&binary);
+    let needed = output_of(Command::new(&binary).args(&options.arguments).arg("--programs"))?;
+    if needed.contains("oha") {
+        bench.env("OHA_BIN", install::oha::find_or_build(workspace, &steps)?);
+    }
     bench.current_dir(&workspace.root).env("TEST_RUN_DIR", folder.path());
     bench.env("BENCH_OUT", workspace.target.join("bench")).args(&options.arguments);
     for name in SERVICES {

@@ -2,6 +2,7 @@
 
 mod apt;
 mod docker;
+pub mod oha;
 
 use std::path::Path;
 use std::time::Instant;
