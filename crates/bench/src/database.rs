@@ -1,6 +1,7 @@
 //! One database of the private PostgreSQL, looked into with psql.
 
 use crate::error::{BenchError, Result};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use xtask::postgres::Postgres;
@@ -43,6 +44,13 @@ impl Database {
         let mut psql = self.postgres.psql_on(&self.name);
         psql.args(["-Atc", sql]);
         output_of(psql).await
+    }
+
+    /// Runs a script in which psql puts these values for their names.
+    pub async fn run_file(&self, script: &Path, variables: &[(&str, &str)]) -> Result<()> {
+        let mut psql = self.postgres.psql_on(&self.name);
+        psql.args(variables.iter().map(|(name, value)| format!("--set={name}={value}"))).arg("--file").arg(script);
+        output_of(psql).await.map(drop)
     }
 
     /// The one number that a query gives.

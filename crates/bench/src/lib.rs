@@ -52,6 +52,10 @@ pub struct Settings {
     pub order_service: PathBuf,
     /// The binary of inventory-service.
     pub inventory_service: PathBuf,
+    /// Orders in the tables where there are many.
+    pub orders: u32,
+    /// The program oha.
+    pub oha: PathBuf,
     /// The binary of this program, which has the constant route in it.
     pub bench: PathBuf,
 }

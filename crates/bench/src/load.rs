@@ -1,5 +1,6 @@
 //! What a load generator reports, whichever it is.
 
+pub mod oha;
 pub mod requests;
 pub mod wrk;
 

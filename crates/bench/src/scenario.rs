@@ -18,8 +18,22 @@ pub enum Scenario {
     SoldOut,
     /// One customer alone
     Single,
+    /// Half of the orders that are possible, at a steady pace
+    HalfLoad,
     /// Products and orders are read
     Reads,
+    /// Orders accepted at once and placed later
+    #[value(name = "async")]
+    #[serde(rename = "async")]
+    Asynchronous,
+    /// Two processes of each service
+    TwoInstances,
+    /// Memory, idling and starting
+    Resources,
+    /// Throughput and times to answer over the load offered
+    Curve,
+    /// With millions of orders in the tables
+    Large,
 }
 
 impl Scenario {
@@ -32,8 +46,16 @@ impl Scenario {
     fn needs(self) -> &'static [Self] {
         match self {
             Self::SoldOut => &[Self::Hot],
+            Self::HalfLoad | Self::TwoInstances => &[Self::Placement],
+            Self::Curve => &[Self::Placement, Self::Hot],
+            Self::Large => &[Self::Placement, Self::Reads],
             _ => &[],
         }
+    }
+
+    /// Whether it offers load at a steady pace, which takes oha.
+    pub fn needs_oha(self) -> bool {
+        matches!(self, Self::HalfLoad | Self::Curve)
     }
 
     /// The chosen ones (all where none is) and what they need, in their order.
@@ -67,5 +89,6 @@ mod tests {
     #[test]
     fn has_the_name_it_is_asked_for_by() {
         assert_eq!(Scenario::SoldOut.to_string(), "sold-out");
+        assert_eq!(Scenario::Asynchronous.to_string(), "async");
     }
 }

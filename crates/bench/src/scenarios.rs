@@ -1,12 +1,18 @@
 //! The scenarios, each in a file of its own, and how each ends.
 
+mod asynchronous;
+pub mod curve;
+mod half_load;
 pub mod hot;
+mod large;
 pub mod placement;
 mod placing;
-mod reads;
+pub mod reads;
+mod resources;
 mod single;
 mod sold_out;
 mod sustained;
+mod two_instances;
 
 use crate::Bench;
 use crate::error::Result;
@@ -28,7 +34,13 @@ pub async fn run(bench: &Bench, scenario: Scenario) -> Result<Outcome> {
         Scenario::Hot => hot::run(bench).await,
         Scenario::SoldOut => sold_out::run(bench).await,
         Scenario::Single => single::run(bench).await,
+        Scenario::HalfLoad => half_load::run(bench).await,
         Scenario::Reads => reads::run(bench).await,
+        Scenario::Asynchronous => asynchronous::run(bench).await,
+        Scenario::TwoInstances => two_instances::run(bench).await,
+        Scenario::Resources => resources::run(bench).await,
+        Scenario::Curve => curve::run(bench).await,
+        Scenario::Large => large::run(bench).await,
     }
 }
 

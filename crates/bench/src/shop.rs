@@ -33,11 +33,16 @@ pub struct Shop<'a> {
 impl<'a> Shop<'a> {
     /// A shop with a fresh database, `pairs` processes of each service, counting its statements.
     pub async fn open(stage: &'a Stage, name: &str, pairs: usize) -> Result<Self> {
+        Self::open_on(stage, Self::database(stage, name).await?, pairs).await
+    }
+
+    /// A fresh database for a shop.
+    pub async fn database(stage: &Stage, name: &str) -> Result<Database> {
         let database = stage.database(&format!("bench_{}", name.replace('-', "_"))).await?;
         let count = format!("ALTER DATABASE {} SET pg_stat_statements.track = 'top'", database.name());
         database.run(&count).await?;
         database.checkpoint().await?;
-        Self::open_on(stage, database, pairs).await
+        Ok(database)
     }
 
     /// A shop on this database; returns when every process is ready.

@@ -19,7 +19,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "hot", 1).await?;
     let mut outcome = Outcome::of(Scenario::Hot);
     let (name, connections) = ("placing orders, one product", CONNECTIONS);
-    let placing = Placing { name, orders: Orders::Of(HOT), connections, seconds: bench.settings.seconds };
+    let placing = Placing { name, orders: Orders::Of(HOT), prefer: "", connections, seconds: bench.settings.seconds };
     let (load, wrong) = placing.run(bench, &shop).await?;
     let (rate, hot) = (load.answers.per_second(), &bench.baseline.hot);
     let at_best = Figure::new(RATE, rate, "/s").against(ALONE, Baseline::best(hot));

@@ -19,7 +19,8 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "placement", 1).await?;
     let mut outcome = Outcome::of(Scenario::Placement);
     let name = "placing orders, two lines";
-    let placing = Placing { name, orders: Orders::Mixed, connections: CONNECTIONS, seconds: bench.settings.seconds };
+    let placing =
+        Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds: bench.settings.seconds };
     let (load, wrong) = placing.run(bench, &shop).await?;
     let best = Baseline::best(&bench.baseline.mixed);
     let figure = Figure::new(RATE, load.answers.per_second(), "/s");

@@ -16,6 +16,8 @@ pub struct Placing<'a> {
     pub name: &'a str,
     /// Which orders.
     pub orders: Orders,
+    /// The value of the header `Prefer`; empty for none.
+    pub prefer: &'a str,
     /// Connections.
     pub connections: u32,
     /// How long it is measured, in seconds.
@@ -31,16 +33,23 @@ impl Placing<'_> {
         let load = measure(shop, self.name, self.load(shop, self.seconds)?.run()).await?;
         shop.quiet().await?;
         let written = shop.database.number(count).await? - before;
-        let wrong = miscounted(self.connections, &[&warm_up, &load.answers], written);
+        let mut wrong = miscounted(self.connections, &[&warm_up, &load.answers], written);
+        wrong.extend(unconfirmed(shop).await?);
         Ok((load, wrong))
     }
 
     /// The load itself, for so many seconds.
-    pub fn load<'s>(&self, shop: &'s Shop<'_>, seconds: u32) -> Result<Wrk<'s>> {
+    pub fn load<'s>(&'s self, shop: &'s Shop<'_>, seconds: u32) -> Result<Wrk<'s>> {
         let requests = requests::write_posts(&folder_of(shop)?, "/api/orders", &self.orders.bodies())?;
         let (url, connections) = (shop.order_url(0), self.connections);
-        Ok(Wrk { url, method: "POST", requests, prefer: "", first: 0, connections, seconds })
+        Ok(Wrk { url, method: "POST", requests, prefer: self.prefer, first: 0, connections, seconds })
     }
+}
+
+/// There is stock for everything and nobody cancels: once all is quiet, every order is CONFIRMED.
+pub async fn unconfirmed(shop: &Shop<'_>) -> Result<Option<String>> {
+    let count = shop.database.number("SELECT count(*) FROM orders.orders WHERE status <> 'CONFIRMED'").await?;
+    Ok((count > 0.0).then(|| format!("{count} orders are not CONFIRMED")))
 }
 
 /// The folder for the requests of a scenario.
@@ -52,7 +61,7 @@ pub fn folder_of(shop: &Shop<'_>) -> Result<PathBuf> {
 
 /// Whether as many orders were written as were answered. The last request of each connection may have been served
 /// after its generator had gone.
-fn miscounted(connections: u32, loads: &[&Answers], written: f64) -> Vec<String> {
+pub fn miscounted(connections: u32, loads: &[&Answers], written: f64) -> Vec<String> {
     let answered: u64 = loads.iter().map(|answers| answers.requests - answers.refused.min(answers.requests)).sum();
     let unanswered: u64 = loads.iter().map(|answers| answers.unanswered).sum();
     let at_the_most = answered + unanswered + u64::from(connections) * loads.len() as u64;

@@ -13,15 +13,20 @@ use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 
+/// The names of the results that others are held against.
+pub const PRODUCTS_READ: &str = "products read";
+/// The same for orders.
+pub const ORDERS_READ: &str = "orders read";
+
 /// Measures it.
 pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "reads", 1).await?;
     let mut outcome = Outcome::of(Scenario::Reads);
     let name = "orders to read";
-    let placing = Placing { name, orders: Orders::Mixed, connections: CONNECTIONS, seconds: 1 };
+    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds: 1 };
     let (_, wrong) = placing.run(bench, &shop).await?;
     outcome.wrong.extend(wrong);
-    for (read, name, least) in [(Read::Product, "products read", 0.7), (Read::Order, "orders read", 0.25)] {
+    for (read, name, least) in [(Read::Product, PRODUCTS_READ, 0.7), (Read::Order, ORDERS_READ, 0.25)] {
         let url = format!("{}{}", read.base(&shop), read.paths(&shop).await?.first().map_or("/", String::as_str));
         let size = bench.stage.http.get(url).send().await?.error_for_status()?.bytes().await?.len();
         let route = ConstantRoute::start(&bench.settings.bench, size).await?;

@@ -16,7 +16,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "single", 1).await?;
     let mut outcome = Outcome::of(Scenario::Single);
     let (name, seconds) = ("placing orders, one connection", bench.settings.seconds);
-    let placing = Placing { name, orders: Orders::Mixed, connections: 1, seconds };
+    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: 1, seconds };
     let (load, wrong) = placing.run(bench, &shop).await?;
     let alone = Baseline::at(&bench.baseline.mixed, 1).p50_ms;
     let figure = Figure::new("half of the orders take at most", load.answers.latency.p50_ms, "ms");

@@ -17,7 +17,8 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "sold-out", 1).await?;
     let mut outcome = Outcome::of(Scenario::SoldOut);
     let (name, connections) = ("ordering what is sold out", CONNECTIONS);
-    let placing = Placing { name, orders: Orders::Of(SOLD_OUT), connections, seconds: bench.settings.seconds };
+    let placing =
+        Placing { name, orders: Orders::Of(SOLD_OUT), prefer: "", connections, seconds: bench.settings.seconds };
     let before = rows(&shop.database).await?;
     placing.load(&shop, bench.warm_up_seconds())?.run().await?;
     let load = measure(&shop, name, placing.load(&shop, placing.seconds)?.run()).await?;

@@ -1,6 +1,6 @@
 //! A minute of orders: how many are confirmed per second, and whether anything piles up behind the answers.
 
-use super::placing::Placing;
+use super::placing::{Placing, unconfirmed};
 use super::{ALONE, CONNECTIONS, finish};
 use crate::Bench;
 use crate::baseline::Baseline;
@@ -32,7 +32,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "sustained", 1).await?;
     let mut outcome = Outcome::of(Scenario::Sustained);
     let (name, seconds) = ("placing orders, two lines", bench.settings.seconds * TIMES_LONGER);
-    let placing = Placing { name, orders: Orders::Mixed, connections: CONNECTIONS, seconds };
+    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
     placing.load(&shop, bench.warm_up_seconds())?.run().await?;
     let begun = shop.database.run("SELECT clock_timestamp()").await?;
     let load = placing.load(&shop, seconds)?;
@@ -48,6 +48,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let waiting = waiting?;
     shop.quiet().await?;
 
+    outcome.wrong.extend(unconfirmed(&shop).await?);
     let history = by_second(&shop, &begun).await?;
     let confirmed: f64 =
         history.iter().filter(|row| (0.0..f64::from(seconds)).contains(&row[0])).map(|row| row[2]).sum();
