@@ -33,6 +33,9 @@ pub enum BenchError {
     /// A part of the benchmark panicked.
     #[error("a task of the benchmark ended: {0}")]
     Task(#[from] tokio::task::JoinError),
+    /// The chart cannot be drawn.
+    #[error("chart: {0}")]
+    Chart(String),
     /// Something that was waited for did not come about.
     #[error("{0}")]
     GaveUp(String),

@@ -5,6 +5,7 @@
 //! wrong answer is a failure: every scenario ends with the services compared item by item.
 
 pub mod baseline;
+pub mod chart;
 pub mod constant_route;
 pub mod database;
 pub mod error;

@@ -1,7 +1,7 @@
 //! The program behind `cargo xtask bench`, which hands it the binaries and a folder: exit code 0 when everything was
 //! right, 1 when not, 2 when nobody can tell.
 
-use bench::{Report, Scenario, Settings, constant_route, table};
+use bench::{Report, Scenario, Settings, chart, constant_route, table};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ struct Arguments {
     /// Exit with 1 also when a goal is missed
     #[arg(long)]
     strict: bool,
-    /// Folder for bench.json
+    /// Folder for bench.json and bench.svg
     #[arg(long, env = "BENCH_OUT", hide_env = true, default_value = "target/bench")]
     out: PathBuf,
     /// A bench.json of this machine to take the baseline from, for working on the services' speed
@@ -105,12 +105,14 @@ async fn measure(arguments: Arguments) -> Result<u8, String> {
 }
 
 fn write(report: &Report, out: &Path) -> Result<(), String> {
-    let file = out.join("bench.json");
-    let text = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
-    std::fs::create_dir_all(out)
-        .and_then(|()| std::fs::write(&file, text + "\n"))
-        .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-    println!("written to {}", file.display());
+    let json = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
+    let svg = chart::of_report(report).map_err(|error| error.to_string())?;
+    std::fs::create_dir_all(out).map_err(|error| format!("cannot create {}: {error}", out.display()))?;
+    for (name, text) in [("bench.json", json + "\n"), ("bench.svg", svg)] {
+        let file = out.join(name);
+        std::fs::write(&file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+        println!("written: {}", file.display());
+    }
     Ok(())
 }
 
