@@ -45,7 +45,7 @@ pub async fn run(bench: &Bench) -> Result<Baseline> {
         let database = stage.database(&format!("bench_baseline_{name}")).await?;
         let warm_up = bench.warm_up_seconds();
         pgbench::run(&stage.postgres, &database, &folder, script, WARM_UP_CLIENTS, warm_up).await?;
-        for clients in CLIENTS {
+        for clients in bench.settings.some_of(&CLIENTS) {
             database.checkpoint().await?;
             let seconds = bench.settings.seconds;
             let point = pgbench::run(&stage.postgres, &database, &folder, script, clients, seconds).await?;

@@ -45,6 +45,8 @@ pub struct Settings {
     pub scenarios: Vec<Scenario>,
     /// How long each load lasts.
     pub seconds: u32,
+    /// Only see that everything works: of every list of cases the first and the last, and no rest in between.
+    pub smoke: bool,
     /// The report to take the baseline from, instead of measuring it.
     pub baseline_from: Option<PathBuf>,
     /// Folder for servers, logs and requests.
@@ -74,6 +76,14 @@ pub struct Bench {
     pub done: Vec<Outcome>,
     /// Tells what happens.
     pub steps: Steps,
+}
+
+impl Settings {
+    /// The cases of a list to try.
+    pub fn some_of<T: Copy>(&self, all: &[T]) -> Vec<T> {
+        let ends = [all.first(), all.last()];
+        if self.smoke { ends.into_iter().flatten().copied().collect() } else { all.to_vec() }
+    }
 }
 
 impl Bench {

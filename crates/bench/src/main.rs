@@ -96,8 +96,18 @@ async fn measure(arguments: Arguments) -> Result<u8, String> {
     }
     let bench = std::env::current_exe().map_err(|error| error.to_string())?;
     let (seconds, orders) = if smoke { (1, orders.min(10_000)) } else { (seconds, orders) };
-    let settings =
-        Settings { scenarios, seconds, baseline_from, orders, oha, bench, run_dir, order_service, inventory_service };
+    let settings = Settings {
+        scenarios,
+        seconds,
+        smoke,
+        baseline_from,
+        orders,
+        oha,
+        bench,
+        run_dir,
+        order_service,
+        inventory_service,
+    };
     let report = bench::run(settings).await.map_err(|error| error.to_string())?;
     print!("{}", table::of_report(&report));
     write(&report, &out)?;

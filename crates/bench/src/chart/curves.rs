@@ -4,7 +4,9 @@ use super::{Area, FONT, INK, OURS, SLOWEST, failed};
 use crate::error::Result;
 use crate::report::Report;
 use crate::scenarios::curve::{KINDS, SHOWN};
-use plotters::prelude::{ChartBuilder, Circle, Color, IntoLogRange, LineSeries, PathElement, WHITE};
+use plotters::prelude::{
+    ChartBuilder, Circle, Color, IntoLogRange, LineSeries, PathElement, SeriesLabelPosition, WHITE,
+};
 use plotters::style::{IntoFont, TextStyle};
 
 /// Points of the load offered per second and the time in milliseconds.
@@ -57,6 +59,7 @@ fn draw_one(area: &Area<'_>, curves: &Curves) -> Result<()> {
         .x_desc("orders offered per second")
         .y_desc("milliseconds")
         .x_labels(6)
+        .max_light_lines(0)
         .axis_style(INK)
         .label_style(style(12))
         .axis_desc_style(style(13))
@@ -73,5 +76,12 @@ fn draw_one(area: &Area<'_>, curves: &Curves) -> Result<()> {
         chart.draw_series(dots).map_err(failed)?;
     }
     let legend = style(13);
-    chart.configure_series_labels().background_style(WHITE).border_style(INK).label_font(legend).draw().map_err(failed)
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(WHITE)
+        .border_style(INK)
+        .label_font(legend)
+        .draw()
+        .map_err(failed)
 }

@@ -31,7 +31,8 @@ pub struct Wrk<'a> {
 impl Wrk<'_> {
     /// Runs it to its end. Its script is written beside the requests.
     pub async fn run(&self) -> Result<Answers> {
-        let script = self.requests.parent().unwrap_or(Path::new(".")).join("requests.lua");
+        // Each with a script of its own: two that begin at once must not write what the other one reads.
+        let script = self.requests.with_extension(format!("{}.lua", self.first));
         std::fs::write(&script, SCRIPT).map_err(BenchError::file(&script))?;
         let mut wrk = Command::new("wrk");
         wrk.args(["--threads=1", "--timeout=10s", "--latency"])

@@ -5,7 +5,6 @@ use super::placing::unconfirmed;
 use super::{finish, hot, placement};
 use crate::Bench;
 use crate::error::Result;
-use crate::figures::Figure;
 use crate::load::requests::{HOT, Orders};
 use crate::measure::measure;
 use crate::report::{Outcome, Series};
@@ -28,15 +27,13 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let peaks = [bench.found(Scenario::Placement, placement::RATE), bench.found(Scenario::Hot, hot::RATE)];
     for ((kind, orders), peak) in KINDS.into_iter().zip([Orders::Mixed, Orders::Of(HOT)]).zip(peaks) {
         let mut series = SHOWN.map(|shown| Series { name: format!("{kind}: {shown}"), points: Vec::new() });
-        for level in LEVELS {
+        for level in bench.settings.some_of(&LEVELS) {
             let offered = (peak * f64::from(level) / 100.0) as u32;
             let load = steady(bench, &shop, orders, offered)?;
             let load = measure(&shop, &format!("{kind}, {level} % of the peak"), load.run()).await?;
             let (answers, latency) = (&load.answers, &load.answers.latency);
             let values = [answers.per_second(), latency.p50_ms, latency.p99_ms];
             series.iter_mut().zip(values).for_each(|(it, value)| it.points.push((offered.into(), value)));
-            let name = format!("{kind}, {level} % of the peak: 99 of 100 answered within");
-            outcome.figures.push(Figure::new(name, latency.p99_ms, "ms"));
             outcome.add(load);
             // What one level left behind must not weigh on the next.
             shop.quiet().await?;

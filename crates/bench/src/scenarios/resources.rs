@@ -14,7 +14,9 @@ use crate::usage::{Snapshot, of_tree};
 use e2e::process::Service;
 use std::time::{Duration, Instant};
 
-const STARTS: usize = 5;
+const STARTS: [u32; 5] = [1, 2, 3, 4, 5];
+
+const IDLE: Duration = Duration::from_secs(15);
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -23,7 +25,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let mut shop = Shop::open(&bench.stage, "resources", 1).await?;
     let mut outcome = Outcome::of(Scenario::Resources);
     shop.quiet().await?;
-    let idle = Duration::from_secs((bench.settings.seconds * 3 / 2).clamp(1, 15).into());
+    let idle = if bench.settings.smoke { IDLE / 15 } else { IDLE };
     let before = both(&shop);
     tokio::time::sleep(idle).await;
     for ((name, before), (_, after)) in before.into_iter().zip(both(&shop)) {
@@ -43,7 +45,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     }
     outcome.add(load);
     for (name, service) in [("order-service", &mut shop.orders[0]), ("inventory-service", &mut shop.inventory[0])] {
-        let seconds = time_to_start(service).await;
+        let seconds = time_to_start(service, &bench.settings.some_of(&STARTS)).await;
         outcome.figures.push(Figure::new(format!("{name}, start to ready"), seconds, "s").wanted(Goal::AtMost(0.5)));
     }
     finish(bench, shop, outcome).await
@@ -57,9 +59,9 @@ fn both(shop: &Shop<'_>) -> [(&'static str, Snapshot); 2] {
 }
 
 /// The median of some starts, in seconds, on a database that is migrated already.
-async fn time_to_start(service: &mut Service) -> f64 {
+async fn time_to_start(service: &mut Service, starts: &[u32]) -> f64 {
     let mut times = Vec::new();
-    for _ in 0..STARTS {
+    for _ in starts {
         service.ask_to_end();
         service.ended().await;
         let started = Instant::now();

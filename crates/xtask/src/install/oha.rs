@@ -31,7 +31,8 @@ fn build(workspace: &Workspace, tools: &Path, steps: &Steps) -> Result<()> {
     install
         .args(["install", NAME, "--locked", "--quiet", "--root"])
         .arg(tools)
-        .env("CARGO_TARGET_DIR", tools.join("build"))
+        // A folder of its own, which cargo deletes afterwards.
+        .env_remove("CARGO_TARGET_DIR")
         // Built in half the time; what it could gain in speed does not matter here.
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
