@@ -2,7 +2,9 @@
 
 use crate::Bench;
 use crate::error::{BenchError, Result};
+use crate::measure::disturbance;
 use crate::pgbench::{self, Point};
+use crate::usage::Watch;
 use serde::{Deserialize, Serialize};
 
 /// Numbers of clients that are tried; the best of them is what counts.
@@ -48,12 +50,17 @@ pub async fn run(bench: &Bench) -> Result<Baseline> {
         for clients in bench.settings.some_of(&CLIENTS) {
             database.checkpoint().await?;
             let seconds = bench.settings.seconds;
+            let watch = Watch::begin(stage.groups()?);
             let point = pgbench::run(&stage.postgres, &database, &folder, script, clients, seconds).await?;
+            let disturbance = disturbance(&watch.end(), seconds.into());
             let Point { orders_per_second, p50_ms, p99_ms, .. } = point;
             bench.steps.say(&format!(
                 "PostgreSQL alone, {name}, {clients:>2} clients: {orders_per_second:.0} orders/s, p50 {p50_ms:.2} ms, \
                  p99 {p99_ms:.2} ms"
             ));
+            if let Some(share) = disturbance {
+                bench.steps.say(&format!("DISTURBED: {:.0} % of the machine did something else", share * 100.0));
+            }
             points.push(point);
         }
         database.delete().await?;

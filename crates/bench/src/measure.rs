@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::load::Answers;
 use crate::metrics::Metrics;
 use crate::shop::Shop;
-use crate::usage::{GroupUsage, Watch};
+use crate::usage::{ELSEWHERE, GroupUsage, Watch};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -46,6 +46,16 @@ impl Load {
     }
 }
 
+/// What somebody else may take of the machine before figures are not worth much, as a share of all its cores.
+const TOLERABLE: f64 = 0.2;
+
+/// The share of the machine that went elsewhere, where it is too much to believe the figures.
+pub fn disturbance(usage: &[GroupUsage], seconds: f64) -> Option<f64> {
+    let cores = std::thread::available_parallelism().map_or(1, |count| count.get()) as f64;
+    let elsewhere = usage.iter().find(|group| group.name == ELSEWHERE)?.cpu_seconds;
+    Some(elsewhere / (seconds * cores)).filter(|share| *share > TOLERABLE)
+}
+
 const STATUSES: [&str; 9] = ["200", "201", "202", "400", "404", "409", "422", "500", "503"];
 
 /// Counters of a shop at one moment.
@@ -69,7 +79,7 @@ impl Counters {
 /// Puts a load on the shop and counts.
 pub async fn measure(shop: &Shop<'_>, name: &str, load: impl Future<Output = Result<Answers>>) -> Result<Load> {
     let before = Counters::read(shop).await?;
-    let watch = Watch::begin(shop)?;
+    let watch = Watch::begin(shop.groups()?);
     let answers = load.await?;
     let usage = watch.end();
     let after = Counters::read(shop).await?;

@@ -5,6 +5,7 @@ use crate::database::Database;
 use crate::error::{BenchError, Result};
 use crate::metrics::Metrics;
 use crate::stage::Stage;
+use crate::usage::Groups;
 use e2e::process::Service;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -76,6 +77,13 @@ impl<'a> Shop<'a> {
     /// The URL of an inventory-service.
     pub fn inventory_url(&self, index: usize) -> &str {
         self.inventory[index].client().base()
+    }
+
+    /// The processes that do the work.
+    pub fn groups(&self) -> Result<Groups> {
+        let pids = |services: &[Service]| services.iter().filter_map(Service::pid).collect();
+        let services = [("order-service", pids(&self.orders)), ("inventory-service", pids(&self.inventory))];
+        Ok(services.into_iter().chain(self.stage.groups()?).collect())
     }
 
     /// The metrics of all processes, added up.

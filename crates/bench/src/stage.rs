@@ -4,9 +4,11 @@ use crate::Settings;
 use crate::database::Database;
 use crate::error::Result;
 use crate::shop::Shop;
+use crate::usage::Groups;
 use std::path::PathBuf;
 use std::sync::Arc;
 use xtask::postgres::Postgres;
+use xtask::process::Identity;
 use xtask::rabbitmq::RabbitMq;
 use xtask::{Durability, ports};
 
@@ -62,6 +64,12 @@ impl Stage {
     /// A database with the tables of both services and a thousand products.
     pub async fn database(&self, name: &str) -> Result<Database> {
         Database::create(&self.postgres, name, TEMPLATE).await
+    }
+
+    /// The processes of both servers.
+    pub fn groups(&self) -> Result<Groups> {
+        let pid = |process: Option<Identity>| process.map(|it| it.pid).into_iter().collect();
+        Ok(vec![("PostgreSQL", pid(self.postgres.process()?)), ("RabbitMQ", pid(self.rabbitmq.process()?))])
     }
 
     /// The services migrate the template by being started on it.

@@ -2,7 +2,7 @@
 
 use crate::baseline::Baseline;
 use crate::figures::{Figure, Goal};
-use crate::measure::Load;
+use crate::measure::{Load, disturbance};
 use crate::report::{Outcome, Report};
 use std::fmt::Write;
 
@@ -104,6 +104,9 @@ fn write_load(text: &mut String, load: &Load) {
         "    per answer: {:.2} events, {:.2} statements, {:.0} bytes of WAL; {:.1} orders in a batch",
         load.messages_per_answer, load.statements_per_answer, load.wal_bytes_per_answer, load.orders_per_batch
     );
+    if let Some(share) = disturbance(&load.usage, answers.seconds) {
+        let _ = writeln!(text, "    DISTURBED: {:.0} % of the machine did something else", share * 100.0);
+    }
 }
 
 #[cfg(test)]

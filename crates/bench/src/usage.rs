@@ -2,8 +2,6 @@
 
 mod processes;
 
-use crate::error::Result;
-use crate::shop::Shop;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,56 +26,69 @@ pub struct GroupUsage {
     pub max_rss_mib: f64,
 }
 
-/// Looks at the processes of a shop until it is asked for the outcome.
+/// The load generators, this program itself, and the constant route where that is what is measured.
+pub const GENERATOR: &str = "load generator";
+
+/// What else the machine was busy with. A part of it is the kernel's own work for the others.
+pub const ELSEWHERE: &str = "everything else";
+
+/// Names of groups and the processes at the top of each.
+pub type Groups = Vec<(&'static str, Vec<u32>)>;
+
+/// Looks at processes until it is asked for the outcome.
 #[derive(Debug)]
 pub struct Watch {
-    groups: Vec<(&'static str, Vec<u32>)>,
+    groups: Groups,
     begun: Vec<Snapshot>,
-    generator: f64,
+    busy: f64,
     most: Arc<Mutex<Vec<f64>>>,
     _watching: DropGuard,
 }
 
 impl Watch {
-    /// Begins to watch.
-    pub fn begin(shop: &Shop<'_>) -> Result<Self> {
-        let server = |process: Option<xtask::process::Identity>| process.map(|it| it.pid).into_iter().collect();
-        let groups: Vec<(&'static str, Vec<u32>)> = vec![
-            ("order-service", shop.orders.iter().filter_map(|service| service.pid()).collect()),
-            ("inventory-service", shop.inventory.iter().filter_map(|service| service.pid()).collect()),
-            ("PostgreSQL", server(shop.stage.postgres.process()?)),
-            ("RabbitMQ", server(shop.stage.rabbitmq.process()?)),
-        ];
-        let begun: Vec<Snapshot> = groups.iter().map(|(_, roots)| of_tree(roots)).collect();
+    /// Begins to watch these groups, and the load generators below this program.
+    pub fn begin(groups: Groups) -> Self {
+        let begun = look_at(&groups);
         let most = Arc::new(Mutex::new(begun.iter().map(|snapshot| snapshot.rss_bytes).collect()));
         let over = CancellationToken::new();
         tokio::spawn(over.clone().run_until_cancelled_owned(look_at_memory(groups.clone(), most.clone())));
-        Ok(Self { groups, begun, generator: processes::of_ended_children(), most, _watching: over.drop_guard() })
+        Self { groups, begun, busy: processes::busy_seconds(), most, _watching: over.drop_guard() }
     }
 
     /// What was used since.
     pub fn end(self) -> Vec<GroupUsage> {
+        let now = look_at(&self.groups);
         let most = self.most.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let named = self.groups.iter().zip(&self.begun).zip(most);
-        let mut usage: Vec<GroupUsage> = named
-            .map(|(((name, roots), begun), most)| {
-                let now = of_tree(roots);
+        let names = self.groups.iter().map(|(name, _)| *name).chain([GENERATOR]);
+        let seen = self.begun.iter().zip(&now).zip(most);
+        let mut usage: Vec<GroupUsage> = names
+            .zip(seen)
+            .map(|(name, ((begun, now), most))| {
                 let cpu_seconds = now.cpu_seconds - begun.cpu_seconds;
-                GroupUsage { name: (*name).to_owned(), cpu_seconds, max_rss_mib: most.max(now.rss_bytes) / MIB }
+                GroupUsage { name: name.to_owned(), cpu_seconds, max_rss_mib: most.max(now.rss_bytes) / MIB }
             })
             .collect();
-        // The generators are children of ours that have ended, the services are such that have not.
-        let cpu_seconds = processes::of_ended_children() - self.generator;
-        usage.push(GroupUsage { name: "load generator".to_owned(), cpu_seconds, max_rss_mib: 0.0 });
+        let known: f64 = usage.iter().map(|group| group.cpu_seconds).sum();
+        let cpu_seconds = (processes::busy_seconds() - self.busy - known).max(0.0);
+        usage.push(GroupUsage { name: ELSEWHERE.to_owned(), cpu_seconds, max_rss_mib: 0.0 });
         usage
     }
 }
 
-async fn look_at_memory(groups: Vec<(&'static str, Vec<u32>)>, most: Arc<Mutex<Vec<f64>>>) {
+/// The groups, and behind them the load generators: what is below this program and in no group.
+fn look_at(groups: &Groups) -> Vec<Snapshot> {
+    let mut seen: Vec<Snapshot> = groups.iter().map(|(_, roots)| of_tree(roots)).collect();
+    let own = std::process::id();
+    let ours: Vec<u32> = groups.iter().flat_map(|(_, roots)| roots).copied().collect();
+    seen.push(processes::of_tree_without(&[own], &ours));
+    seen
+}
+
+async fn look_at_memory(groups: Groups, most: Arc<Mutex<Vec<f64>>>) {
     loop {
         tokio::time::sleep(EVERY).await;
-        let now: Vec<f64> = groups.iter().map(|(_, roots)| of_tree(roots).rss_bytes).collect();
+        let now = look_at(&groups);
         let mut most = most.lock().unwrap_or_else(PoisonError::into_inner);
-        most.iter_mut().zip(now).for_each(|(most, now)| *most = most.max(now));
+        most.iter_mut().zip(now).for_each(|(most, now)| *most = most.max(now.rss_bytes));
     }
 }

@@ -23,12 +23,18 @@ struct Stat {
 
 /// These processes and their descendants.
 pub fn of_tree(roots: &[u32]) -> Snapshot {
+    of_tree_without(roots, &[])
+}
+
+/// These processes and their descendants, but for those at and below `others`.
+pub fn of_tree_without(roots: &[u32], others: &[u32]) -> Snapshot {
     let all = all_processes();
     let mut wanted: Vec<u32> = roots.to_vec();
     let mut seen = 0;
     while let Some(&pid) = wanted.get(seen) {
         seen += 1;
-        wanted.extend(all.iter().filter(|(_, stat)| stat.parent == pid).map(|(pid, _)| *pid));
+        let children = all.iter().filter(|(child, stat)| stat.parent == pid && !others.contains(child));
+        wanted.extend(children.map(|(child, _)| *child));
     }
     let ticks = wanted.iter().filter_map(|pid| all.get(pid)).map(|stat| stat.own_ticks + stat.children_ticks);
     let memory: Vec<(f64, f64)> = wanted.iter().map(|pid| memory_of(*pid)).collect();
@@ -37,10 +43,17 @@ pub fn of_tree(roots: &[u32]) -> Snapshot {
     Snapshot { cpu_seconds: ticks.sum::<f64>() / TICKS_PER_SECOND, rss_bytes: own + shared }
 }
 
-/// Processor time of our own children that have ended, in seconds.
-pub fn of_ended_children() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    parse(&stat).map_or(0.0, |stat| stat.children_ticks / TICKS_PER_SECOND)
+/// Processor time that the machine has spent on anything, in seconds.
+pub fn busy_seconds() -> f64 {
+    busy_in(&std::fs::read_to_string("/proc/stat").unwrap_or_default())
+}
+
+/// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal.
+fn busy_in(stat: &str) -> f64 {
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    let ticks: Vec<f64> = fields.take(8).filter_map(|field| field.parse().ok()).collect();
+    let idle: f64 = ticks.iter().skip(3).take(2).sum();
+    (ticks.iter().sum::<f64>() - idle) / TICKS_PER_SECOND
 }
 
 fn all_processes() -> BTreeMap<u32, Stat> {
@@ -77,7 +90,7 @@ fn memory_in(status: &str) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{memory_in, of_tree, parse};
+    use super::{busy_in, memory_in, of_tree, of_tree_without, parse};
 
     #[test]
     fn reads_a_stat_line_with_brackets_in_the_name() {
@@ -89,6 +102,22 @@ mod tests {
     fn tells_shared_memory_from_a_process_own() {
         let status = "VmHWM:\t  900 kB\nVmRSS:\t  800 kB\nRssAnon:\t  300 kB\nRssShmem:\t  500 kB\n";
         assert_eq!(memory_in(status), (300.0 * 1024.0, 500.0 * 1024.0));
+    }
+
+    #[test]
+    fn waiting_is_not_being_busy() {
+        assert_eq!(busy_in("cpu  100 200 300 9999 8888 1 2 97 55 55\ncpu0 1 1 1\n"), 7.0);
+        assert_eq!(busy_in(""), 0.0);
+    }
+
+    #[test]
+    fn leaves_out_what_belongs_to_others() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let own = std::process::id();
+        let (all, without) = (of_tree(&[own]).rss_bytes, of_tree_without(&[own], &[child.id()]).rss_bytes);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(without < all, "{without} {all}");
     }
 
     #[test]
