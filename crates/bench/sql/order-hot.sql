@@ -6,7 +6,8 @@
 
 -- Inventory.
 BEGIN;
-SELECT id, sku, name, price, stock_quantity FROM inventory.products WHERE id IN (:product_a) ORDER BY id FOR UPDATE;
+SELECT id, sku, name, price, stock_quantity FROM inventory.products
+WHERE id IN (:product_a) ORDER BY id FOR UPDATE;
 UPDATE inventory.products SET stock_quantity = stock_quantity - :quantity_a WHERE id = :product_a
 RETURNING sku AS sku_a, name AS name_a, price AS price_a, stock_quantity AS balance_a \gset
 -- The reference is ordered by time, as a UUIDv7 is, so that its index grows at one end.

@@ -10,7 +10,8 @@
 
 -- Inventory.
 BEGIN;
-SELECT id, sku, name, price, stock_quantity FROM inventory.products WHERE id IN (:product_a, :product_b) ORDER BY id FOR UPDATE;
+SELECT id, sku, name, price, stock_quantity FROM inventory.products
+WHERE id IN (:product_a, :product_b) ORDER BY id FOR UPDATE;
 UPDATE inventory.products SET stock_quantity = stock_quantity - :quantity_a WHERE id = :product_a
 RETURNING sku AS sku_a, name AS name_a, price AS price_a, stock_quantity AS balance_a \gset
 UPDATE inventory.products SET stock_quantity = stock_quantity - :quantity_b WHERE id = :product_b
@@ -37,7 +38,8 @@ INSERT INTO orders.orders (reference, customer_name, customer_email, customer_ph
                            total_amount)
 VALUES (:reference, 'Ada Lovelace', 'customer' || CAST(:customer AS text) || '@example.com', '+44 20 7946 0000',
         '12 St James''s Square, London', 'PENDING',
-        CAST(:price_a AS numeric) * CAST(:quantity_a AS integer) + CAST(:price_b AS numeric) * CAST(:quantity_b AS integer))
+        CAST(:price_a AS numeric) * CAST(:quantity_a AS integer)
+            + CAST(:price_b AS numeric) * CAST(:quantity_b AS integer))
 RETURNING id AS order_id \gset
 INSERT INTO orders.order_items (order_id, product_id, product_name, quantity, price, subtotal)
 VALUES (:order_id, :product_a, :name_a, :quantity_a, :price_a,

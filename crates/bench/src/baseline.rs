@@ -52,7 +52,7 @@ pub async fn run(bench: &Bench) -> Result<Baseline> {
             let seconds = bench.settings.seconds;
             let watch = Watch::begin(stage.groups()?);
             let point = pgbench::run(&stage.postgres, &database, &folder, script, clients, seconds).await?;
-            let disturbance = disturbance(&watch.end(), seconds.into());
+            let disturbance = disturbance(&watch.end(0), seconds.into());
             let Point { orders_per_second, p50_ms, p99_ms, .. } = point;
             bench.steps.say(&format!(
                 "PostgreSQL alone, {name}, {clients:>2} clients: {orders_per_second:.0} orders/s, p50 {p50_ms:.2} ms, \

@@ -112,7 +112,9 @@ pub async fn run(settings: Settings) -> Result<Report> {
     };
     for scenario in Scenario::plan(&bench.settings.scenarios) {
         bench.steps.say(&format!("{scenario} …"));
-        let outcome = scenarios::run(&bench, scenario).await?;
+        // What one scenario cannot do says nothing about the others.
+        let failed = |error: BenchError| Outcome { wrong: vec![error.to_string()], ..Outcome::of(scenario) };
+        let outcome = scenarios::run(&bench, scenario).await.unwrap_or_else(failed);
         bench.steps.say(&format!("{scenario}:\n{}", table::of_outcome(&outcome)));
         bench.done.push(outcome);
     }

@@ -94,9 +94,8 @@ fn write_load(text: &mut String, load: &Load) {
         latency.max_ms
     );
     let cpu = load.usage.iter().map(|group| {
-        let microseconds = group.cpu_seconds * 1e6 / answers.requests.max(1) as f64;
         let memory = if group.max_rss_mib > 0.0 { format!(" {:.0} MiB", group.max_rss_mib) } else { String::new() };
-        format!("{} {microseconds:.0} µs{memory}", group.name)
+        format!("{} {:.0} µs{memory}", group.name, group.cpu_us_per_answer)
     });
     let _ = writeln!(text, "    processor per answer: {}", cpu.collect::<Vec<_>>().join(", "));
     let _ = writeln!(

@@ -22,6 +22,8 @@ pub struct GroupUsage {
     pub name: String,
     /// Seconds of processor time during the load.
     pub cpu_seconds: f64,
+    /// The same for each answer, in microseconds.
+    pub cpu_us_per_answer: f64,
     /// The most memory at once, in MiB; what processes share is counted once.
     pub max_rss_mib: f64,
 }
@@ -55,8 +57,14 @@ impl Watch {
         Self { groups, begun, busy: processes::busy_seconds(), most, _watching: over.drop_guard() }
     }
 
-    /// What was used since.
-    pub fn end(self) -> Vec<GroupUsage> {
+    /// What was used since, for so many answers.
+    pub fn end(self, answers: u64) -> Vec<GroupUsage> {
+        let used = |name: &str, cpu_seconds: f64, rss_bytes: f64| GroupUsage {
+            name: name.to_owned(),
+            cpu_seconds,
+            cpu_us_per_answer: cpu_seconds * 1e6 / answers.max(1) as f64,
+            max_rss_mib: rss_bytes / MIB,
+        };
         let now = look_at(&self.groups);
         let most = self.most.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let names = self.groups.iter().map(|(name, _)| *name).chain([GENERATOR]);
@@ -64,13 +72,12 @@ impl Watch {
         let mut usage: Vec<GroupUsage> = names
             .zip(seen)
             .map(|(name, ((begun, now), most))| {
-                let cpu_seconds = now.cpu_seconds - begun.cpu_seconds;
-                GroupUsage { name: name.to_owned(), cpu_seconds, max_rss_mib: most.max(now.rss_bytes) / MIB }
+                used(name, now.cpu_seconds - begun.cpu_seconds, most.max(now.rss_bytes))
             })
             .collect();
         let known: f64 = usage.iter().map(|group| group.cpu_seconds).sum();
         let cpu_seconds = (processes::busy_seconds() - self.busy - known).max(0.0);
-        usage.push(GroupUsage { name: ELSEWHERE.to_owned(), cpu_seconds, max_rss_mib: 0.0 });
+        usage.push(used(ELSEWHERE, cpu_seconds, 0.0));
         usage
     }
 }
