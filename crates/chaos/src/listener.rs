@@ -9,6 +9,7 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
 use serde::Deserialize;
+use shared_types::event_batches::split;
 use shared_types::topology::EXCHANGE;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,8 +58,13 @@ struct Envelope {
 }
 
 impl Heard {
-    /// Takes a message in. A copy of an event that was heard before changes nothing.
-    pub fn hear(&mut self, body: &[u8]) {
+    /// Takes a message in, which may hold many events.
+    pub fn hear(&mut self, message: &[u8]) {
+        split(message).into_iter().for_each(|event| self.hear_event(event));
+    }
+
+    /// A copy of an event that was heard before changes nothing.
+    fn hear_event(&mut self, body: &[u8]) {
         self.arrivals += 1;
         match serde_json::from_slice::<Envelope>(body) {
             Ok(event) => {
@@ -156,8 +162,11 @@ mod tests {
         for id in ["1", "2", "1"] {
             heard.hear(format!(r#"{{"id":"{id}","type":"order.created","subject":"s{id}","data":{{}}}}"#).as_bytes());
         }
+        heard.hear(
+            br#"[{"id":"2","type":"order.created","subject":"s2"},{"id":"3","type":"order.created","subject":"s3"}]"#,
+        );
         heard.hear(b"nonsense");
         let subjects: Vec<&str> = heard.events.iter().map(|event| event.subject.as_str()).collect();
-        assert_eq!((subjects, heard.arrivals, heard.unreadable.len()), (vec!["s1", "s2"], 4, 1));
+        assert_eq!((subjects, heard.arrivals, heard.unreadable.len()), (vec!["s1", "s2", "s3"], 6, 1));
     }
 }

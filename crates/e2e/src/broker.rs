@@ -6,6 +6,7 @@ use crate::afterwards;
 use crate::client::Client;
 use crate::poll;
 use serde_json::{Value, json};
+use shared_types::event_batches::split;
 use shared_types::topology::EXCHANGE;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -19,17 +20,17 @@ pub struct TestBroker {
     url: String,
 }
 
-/// A message as the exchange had it.
+/// An event as the exchange had it, on its own or in a message with others.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Message {
-    /// Its routing key.
+pub struct Heard {
+    /// The routing key of its message.
     pub routing_key: String,
-    /// Its body, as it came.
+    /// Its JSON, as it came.
     pub body: String,
 }
 
-impl Message {
-    /// The CloudEvent in it.
+impl Heard {
+    /// The CloudEvent.
     pub fn event(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.body))
     }
@@ -149,22 +150,25 @@ impl Drop for TestBroker {
 pub struct Tap<'a> {
     broker: &'a TestBroker,
     queue: String,
-    heard: Vec<Message>,
+    heard: Vec<Heard>,
 }
 
 impl Tap<'_> {
-    /// Waits until `count` messages with this routing key were heard; gives all of those.
-    pub async fn heard(&mut self, routing_key: &str, count: usize) -> Vec<Message> {
+    /// Waits until `count` events with this routing key were heard; gives all of those.
+    pub async fn heard(&mut self, routing_key: &str, count: usize) -> Vec<Heard> {
         let (broker, queue) = (self.broker, &self.queue);
         let mut heard = std::mem::take(&mut self.heard);
-        let wanted = poll::eventually(&format!("{count} messages {routing_key}"), async || {
+        let wanted = poll::eventually(&format!("{count} events {routing_key}"), async || {
             for message in broker.get(queue, 1000, "ack_requeue_false").await {
-                heard.push(Message {
-                    routing_key: message["routing_key"].as_str().unwrap_or_default().to_owned(),
-                    body: message["payload"].as_str().unwrap_or_default().to_owned(),
-                });
+                let routing_key = message["routing_key"].as_str().unwrap_or_default();
+                heard.extend(split(message["payload"].as_str().unwrap_or_default().as_bytes()).into_iter().map(
+                    |event| Heard {
+                        routing_key: routing_key.to_owned(),
+                        body: String::from_utf8_lossy(event).into_owned(),
+                    },
+                ));
             }
-            let wanted: Vec<Message> = heard.iter().filter(|m| m.routing_key == routing_key).cloned().collect();
+            let wanted: Vec<Heard> = heard.iter().filter(|m| m.routing_key == routing_key).cloned().collect();
             if wanted.len() >= count { Ok(wanted) } else { Err(format!("heard so far: {heard:?}")) }
         })
         .await;
@@ -173,7 +177,7 @@ impl Tap<'_> {
     }
 
     /// Everything heard so far.
-    pub fn all(&self) -> &[Message] {
+    pub fn all(&self) -> &[Heard] {
         &self.heard
     }
 }

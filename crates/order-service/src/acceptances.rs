@@ -32,7 +32,6 @@ async fn accept_batch(
     give_up_after: Duration,
     batch: &[Placement],
 ) -> Result<Vec<Result<Turn, Error>>, Error> {
-    metrics::histogram!("acceptance_batch_size").record(batch.len() as f64);
     let twins = Twins::of(db, batch).await?;
     let outcomes = write(db, give_up_after, &twins.first).await?;
     twins.answers(db, outcomes).await

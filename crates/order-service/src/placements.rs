@@ -28,7 +28,6 @@ async fn place_batch(
     inventory: &InventoryClient,
     batch: &[Placement],
 ) -> Result<Vec<Result<Turn, Error>>, Error> {
-    metrics::histogram!("placement_batch_size").record(batch.len() as f64);
     let twins = Twins::of(db, batch).await?;
     let outcomes = reserve_and_write(db, inventory, &twins.first).await?;
     twins.answers(db, outcomes).await

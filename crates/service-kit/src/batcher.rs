@@ -1,22 +1,28 @@
 //! Collects what is waiting while the previous batch is at work, so that many requests share one transaction.
 //!
-//! There is no timer: an idle system adds no latency, a busy one shares commits, round trips and row locks.
+//! There is no timer: an idle system adds no latency, a busy one shares commits, round trips and row locks. A second
+//! batch is begun beside the first only when enough wait: several small ones at once cost more than one after the other.
 
 use crate::panics::caught;
 use std::future::Future;
 use std::sync::Arc;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 /// Bounds of a batcher.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Requests of one batch.
     pub batch: usize,
-    /// Requests waiting; one more is refused.
+    /// Requests waiting behind those of the next batch; one more is refused.
     pub waiting: usize,
-    /// Batches at work at the same time.
+    /// Batches at work at the same time, where enough are waiting.
     pub concurrency: usize,
 }
+
+/// A second batch is begun beside the first once this part of the largest batch waits.
+const WORTH_A_SECOND: usize = 4;
 
 /// How often a batch is tried that only had to give way.
 const ATTEMPTS: u32 = 3;
@@ -49,6 +55,7 @@ pub enum BatchError<E> {
 struct Entry<Request, Answer, E> {
     request: Request,
     reply: oneshot::Sender<Result<Answer, Arc<E>>>,
+    since: Instant,
 }
 
 /// The front of the queue; clones share it.
@@ -70,79 +77,100 @@ where
     Answer: Send + 'static,
     E: Send + Sync + 'static,
 {
-    /// Starts the workers of the queue `name`. `work` gives one answer for each request, in order, or fails for all of them; `blame` says
+    /// Starts the queue `name`. `work` gives one answer for each request, in order, or fails for all of them; `blame` says
     /// what follows from a failure.
     pub fn start<Work, Fut>(name: &'static str, limits: Limits, work: Work, blame: fn(&E) -> Blame) -> Self
     where
         Work: Fn(Arc<[Request]>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Vec<Answer>, E>> + Send + 'static,
     {
-        let (queue, entries) = mpsc::channel(limits.waiting);
-        let (entries, work) = (Arc::new(Mutex::new(entries)), Arc::new(work));
-        for _ in 0..limits.concurrency {
-            tokio::spawn(collect(name, entries.clone(), limits.batch, work.clone(), blame));
-        }
+        let (queue, waiting) = mpsc::channel(limits.waiting);
+        tokio::spawn(collect(waiting, limits, Arc::new(Worker { name, work, blame })));
         Self { name, queue }
     }
 
     /// Queues a request and waits for its answer.
     pub async fn submit(&self, request: Request) -> Result<Answer, BatchError<E>> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Entry { request, reply }).map_err(|_| BatchError::Full)?;
-        waiting(self.name).increment(1.0);
+        self.queue.try_send(Entry { request, reply, since: Instant::now() }).map_err(|_| BatchError::Full)?;
+        metrics::gauge!("batch_queue_length", "queue" => self.name).increment(1.0);
         answer.await.map_err(|_| BatchError::Lost)?.map_err(BatchError::Failed)
     }
 }
 
-type Waiting<Request, Answer, E> = Arc<Mutex<mpsc::Receiver<Entry<Request, Answer, E>>>>;
-
-/// How many requests wait in a queue.
-fn waiting(queue: &'static str) -> metrics::Gauge {
-    metrics::gauge!("batch_queue_length", "queue" => queue)
+/// What is done with a batch.
+struct Worker<Work, E> {
+    name: &'static str,
+    work: Work,
+    blame: fn(&E) -> Blame,
 }
 
+/// Makes batches of what waits, until nobody can submit any more.
 async fn collect<Request, Answer, E, Work, Fut>(
-    name: &'static str,
-    entries_waiting: Waiting<Request, Answer, E>,
-    most: usize,
-    work: Arc<Work>,
-    blame: fn(&E) -> Blame,
+    mut waiting: mpsc::Receiver<Entry<Request, Answer, E>>,
+    limits: Limits,
+    worker: Arc<Worker<Work, E>>,
 ) where
-    Request: Clone,
-    Work: Fn(Arc<[Request]>) -> Fut,
-    Fut: Future<Output = Result<Vec<Answer>, E>>,
+    Request: Clone + Send + Sync + 'static,
+    Answer: Send + 'static,
+    E: Send + Sync + 'static,
+    Work: Fn(Arc<[Request]>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Vec<Answer>, E>> + Send + 'static,
 {
-    loop {
-        let mut entries = Vec::new();
-        if entries_waiting.lock().await.recv_many(&mut entries, most).await == 0 {
-            return;
+    let enough = limits.batch.div_ceil(WORTH_A_SECOND);
+    let (mut batch, mut at_work) = (Vec::new(), JoinSet::new());
+    while waiting.recv_many(&mut batch, limits.batch).await > 0 {
+        // What comes meanwhile joins the batch, as long as one at work delays it anyway.
+        while !at_work.is_empty() && (batch.len() < enough || at_work.len() >= limits.concurrency) {
+            let room = limits.batch - batch.len();
+            tokio::select! {
+                biased;
+                _ = waiting.recv_many(&mut batch, room), if room > 0 && !waiting.is_closed() => {}
+                _ = at_work.join_next() => {}
+            }
         }
-        waiting(name).decrement(entries.len() as f64);
+        let (worker, batch) = (worker.clone(), std::mem::take(&mut batch));
+        at_work.spawn(async move { worker.run(batch).await });
+    }
+    // Those at work come to their end: dropping the set would break them off.
+    at_work.join_all().await;
+}
+
+impl<Work, E> Worker<Work, E> {
+    /// Works on a batch and gives everybody his answer.
+    async fn run<Request, Answer, Fut>(&self, mut entries: Vec<Entry<Request, Answer, E>>)
+    where
+        Request: Clone,
+        Work: Fn(Arc<[Request]>) -> Fut,
+        Fut: Future<Output = Result<Vec<Answer>, E>>,
+    {
+        metrics::gauge!("batch_queue_length", "queue" => self.name).decrement(entries.len() as f64);
         // Who has gone away by now gets no work done for nothing.
         entries.retain(|entry| !entry.reply.is_closed());
-        if entries.is_empty() {
-            continue;
-        }
+        let Some(first) = entries.first() else { return };
+        metrics::histogram!("batch_wait_seconds", "queue" => self.name).record(first.since.elapsed());
+        metrics::histogram!("batch_size", "queue" => self.name).record(entries.len() as f64);
         let (requests, replies): (Vec<_>, Vec<_>) = entries.into_iter().map(|e| (e.request, e.reply)).unzip();
-        let outcome = match caught(patiently(&*work, requests.clone().into(), blame)).await {
+        let requests: Arc<[Request]> = requests.into();
+        let outcome = match caught(self.patiently(requests.clone())).await {
             Ok(outcome) => outcome,
             Err(panic) => {
                 // The replies are dropped, which the waiting side sees as lost; the next batch is worked on.
-                tracing::error!(queue = name, panic, "a batch was lost");
-                continue;
+                tracing::error!(queue = self.name, panic, "a batch was lost");
+                return;
             }
         };
         match outcome {
             Ok(answers) => replies.into_iter().zip(answers).for_each(|(reply, answer)| send(reply, Ok(answer))),
-            Err(error) if requests.len() == 1 || blame(&error) == Blame::Everybody => {
+            Err(error) if requests.len() == 1 || (self.blame)(&error) == Blame::Everybody => {
                 let error = Arc::new(error);
                 replies.into_iter().for_each(|reply| send(reply, Err(error.clone())));
             }
             Err(_) => {
-                for (request, reply) in requests.into_iter().zip(replies) {
+                for (request, reply) in requests.iter().zip(replies) {
                     // Without an answer, or after a panic, the reply is dropped, which the waiting side sees as lost.
-                    match caught(patiently(&*work, Arc::new([request]), blame)).await {
-                        Err(panic) => tracing::error!(queue = name, panic, "a request was lost"),
+                    match caught(self.patiently(Arc::new([request.clone()]))).await {
+                        Err(panic) => tracing::error!(queue = self.name, panic, "a request was lost"),
                         Ok(Ok(answers)) => {
                             if let Some(answer) = answers.into_iter().next() {
                                 send(reply, Ok(answer));
@@ -154,26 +182,22 @@ async fn collect<Request, Answer, E, Work, Fut>(
             }
         }
     }
-}
 
-/// Tries a batch again that had to give way.
-async fn patiently<Request, Answer, E, Work, Fut>(
-    work: &Work,
-    requests: Arc<[Request]>,
-    blame: fn(&E) -> Blame,
-) -> Result<Vec<Answer>, E>
-where
-    Work: Fn(Arc<[Request]>) -> Fut,
-    Fut: Future<Output = Result<Vec<Answer>, E>>,
-{
-    let mut attempt = 1;
-    loop {
-        match work(requests.clone()).await {
-            Err(error) if blame(&error) == Blame::Nobody && attempt < ATTEMPTS => {
-                attempt += 1;
-                metrics::counter!("batches_retried_total").increment(1);
+    /// Tries a batch again that had to give way.
+    async fn patiently<Request, Answer, Fut>(&self, requests: Arc<[Request]>) -> Result<Vec<Answer>, E>
+    where
+        Work: Fn(Arc<[Request]>) -> Fut,
+        Fut: Future<Output = Result<Vec<Answer>, E>>,
+    {
+        let mut attempt = 1;
+        loop {
+            match (self.work)(requests.clone()).await {
+                Err(error) if (self.blame)(&error) == Blame::Nobody && attempt < ATTEMPTS => {
+                    attempt += 1;
+                    metrics::counter!("batches_retried_total").increment(1);
+                }
+                outcome => return outcome,
             }
-            outcome => return outcome,
         }
     }
 }
@@ -185,9 +209,22 @@ fn send<T>(reply: oneshot::Sender<T>, answer: T) {
 
 #[cfg(test)]
 mod tests {
-    use super::{ATTEMPTS, BatchError, Batcher, Blame, Limits};
+    use super::{ATTEMPTS, BatchError, Batcher, Blame, Limits, WORTH_A_SECOND};
+    use futures_util::FutureExt;
+    use std::future::Future;
+    use std::pin::Pin;
     use std::sync::{Arc, Mutex};
     use tokio::sync::Notify;
+
+    type Answering<E> = Pin<Box<dyn Future<Output = Result<u32, BatchError<E>>> + Send>>;
+
+    /// A request that is in the queue.
+    fn queued<E: Send + Sync + 'static>(batcher: &Batcher<u32, u32, E>, n: u32) -> Answering<E> {
+        let batcher = batcher.clone();
+        let mut answering: Answering<E> = Box::pin(async move { batcher.submit(n).await });
+        assert!(answering.as_mut().now_or_never().is_none(), "answered before it was worked on");
+        answering
+    }
 
     const ONE_AT_A_TIME: Limits = Limits { batch: 8, waiting: 8, concurrency: 1 };
 
@@ -212,22 +249,15 @@ mod tests {
                 |()| Blame::Everybody,
             )
         };
-        let submit = |n| {
-            let batcher = batcher.clone();
-            tokio::spawn(async move { batcher.submit(n).await.unwrap() })
-        };
-        let first = submit(1);
+        let first = queued(&batcher, 1);
         entered.notified().await;
-        let rest: Vec<_> = (2..=5).map(submit).collect();
-        while batcher.queue.capacity() > 4 {
-            tokio::task::yield_now().await;
-        }
+        let rest: Vec<_> = (2..=5).map(|n| queued(&batcher, n)).collect();
         gate.notify_one();
         entered.notified().await;
         gate.notify_one();
         assert_eq!(first.await.unwrap(), 10);
-        for (task, expected) in rest.into_iter().zip([20, 30, 40, 50]) {
-            assert_eq!(task.await.unwrap(), expected);
+        for (answer, expected) in rest.into_iter().zip([20, 30, 40, 50]) {
+            assert_eq!(answer.await.unwrap(), expected);
         }
         assert_eq!(*sizes.lock().unwrap(), [1, 4]);
     }
@@ -254,20 +284,13 @@ mod tests {
                 |_| Blame::Somebody,
             )
         };
-        let submit = |n| {
-            let batcher = batcher.clone();
-            tokio::spawn(async move { batcher.submit(n).await })
-        };
-        let first = submit(0);
+        let first = queued(&batcher, 0);
         entered.notified().await;
-        let (good, bad) = (submit(7), submit(13));
-        while batcher.queue.capacity() > 6 {
-            tokio::task::yield_now().await;
-        }
+        let (good, bad) = (queued(&batcher, 7), queued(&batcher, 13));
         gate.notify_one();
-        assert_eq!(first.await.unwrap().unwrap(), 0);
-        assert_eq!(good.await.unwrap().unwrap(), 7);
-        assert!(matches!(bad.await.unwrap(), Err(BatchError::Failed(error)) if *error == "unlucky"));
+        assert_eq!(first.await.unwrap(), 0);
+        assert_eq!(good.await.unwrap(), 7);
+        assert!(matches!(bad.await, Err(BatchError::Failed(error)) if *error == "unlucky"));
     }
 
     #[tokio::test]
@@ -311,18 +334,48 @@ mod tests {
             },
             |()| Blame::Everybody,
         );
-        let submit = |n| {
-            let batcher = batcher.clone();
-            tokio::spawn(async move { batcher.submit(n).await })
-        };
-        let at_work = submit(1);
+        let _at_work = queued(&batcher, 1);
         entered.notified().await;
-        let waiting = submit(2);
-        while batcher.queue.capacity() > 0 {
+        let _next = queued(&batcher, 2);
+        while batcher.queue.capacity() == 0 {
             tokio::task::yield_now().await;
         }
-        assert!(matches!(batcher.submit(3).await, Err(BatchError::Full)));
-        at_work.abort();
-        waiting.abort();
+        let _waiting = queued(&batcher, 3);
+        assert!(matches!(batcher.submit(4).await, Err(BatchError::Full)));
+    }
+
+    #[tokio::test]
+    async fn a_second_batch_is_begun_beside_the_first_only_when_enough_wait() {
+        let limits = Limits { batch: 2 * WORTH_A_SECOND, waiting: 8, concurrency: 2 };
+        let (gate, entered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let work = {
+            let (gate, entered, sizes) = (gate.clone(), entered.clone(), sizes.clone());
+            move |batch: Arc<[u32]>| {
+                sizes.lock().unwrap().push(batch.len());
+                entered.notify_one();
+                let gate = gate.clone();
+                async move {
+                    gate.notified().await;
+                    Ok::<_, ()>(batch.to_vec())
+                }
+            }
+        };
+        let batcher = Batcher::start("test", limits, work, |()| Blame::Everybody);
+        let first = queued(&batcher, 1);
+        entered.notified().await;
+        let second = queued(&batcher, 2);
+        while batcher.queue.capacity() < 8 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(*sizes.lock().unwrap(), [1], "one waits for the batch at work");
+        let third = queued(&batcher, 3);
+        entered.notified().await;
+        assert_eq!(*sizes.lock().unwrap(), [1, 2], "two do not");
+        let fourth = queued(&batcher, 4);
+        gate.notify_waiters();
+        assert_eq!((first.await.unwrap(), second.await.unwrap(), third.await.unwrap()), (1, 2, 3));
+        gate.notify_one();
+        assert_eq!(fourth.await.unwrap(), 4);
     }
 }

@@ -165,6 +165,6 @@ pub(crate) async fn publish(
     body: &[u8],
     properties: BasicProperties,
 ) -> Result<lapin::PublisherConfirm, lapin::Error> {
-    let properties = properties.with_delivery_mode(2).with_content_type("application/cloudevents+json".into());
+    let properties = properties.with_delivery_mode(2);
     channel.basic_publish(exchange.into(), routing_key.into(), BasicPublishOptions::default(), body, properties).await
 }

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 use url::Url;
@@ -153,9 +154,21 @@ pub struct ServerConfig {
     /// Requests a second that one client address may make to /api/; 0 for no limit
     #[arg(long, env = "RATE_LIMIT_PER_SECOND", default_value_t = 0)]
     pub rate_limit_per_second: u32,
+    /// Threads that work on requests and messages; by default half of the processors, as PostgreSQL and RabbitMQ need
+    /// some too
+    #[arg(long, env = "WORKER_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub worker_threads: Option<u16>,
     /// Seconds that requests in flight get to finish after SIGTERM
     #[arg(long, env = "SHUTDOWN_TIMEOUT_SECONDS", default_value_t = 25)]
     pub shutdown_timeout_seconds: u64,
+}
+
+impl ServerConfig {
+    /// Threads of the runtime.
+    pub fn worker_threads(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.worker_threads.map_or_else(|| processors().div_ceil(2), usize::from)
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Consumes a queue: whole batches in one transaction with their inbox rows, acknowledged after the commit.
 //!
-//! A batch that fails is taken apart, so that a bad message harms only itself: it is tried again after growing
-//! delays, and set aside with its reason when that cannot help. While the database is away nothing is given back:
+//! A batch that fails is taken apart, so that a bad event harms only itself: it is tried again after growing delays, on
+//! its own, and set aside with its reason when that cannot help. While the database is away nothing is given back:
 //! the batch in hand waits for it.
 
 use crate::broker::{Broker, BrokerError, RECONNECT_PAUSE, in_time};
@@ -15,6 +15,7 @@ use crate::schema::Schema;
 use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
+use shared_types::event_batches::split;
 use shared_types::events::{RawEvent, UnreadableEvent};
 use shared_types::topology::{DELIVERY_LIMIT, Queue};
 use sqlx::PgConnection;
@@ -116,18 +117,23 @@ impl<H: Handler> Session<'_, H> {
         tokio::try_join!(settling, draining, watching).map(|_| ())
     }
 
-    /// Brings a batch to its end: each message's effect is committed, or its retry is confirmed by the broker, or
-    /// it is set aside; only then is it acknowledged.
+    /// Brings a batch to its end: the effect of each event is committed, or its retry is confirmed by the broker, or it
+    /// is set aside; only then is its message acknowledged.
     async fn settle(&self, channel: &Channel, batch: &[Delivery]) -> Result<(), BrokerError> {
-        if self.attempt(batch).await?.is_ok() {
+        let messages: Vec<Vec<&[u8]>> = batch.iter().map(|message| split(&message.data)).collect();
+        if self.attempt(&messages.concat()).await?.is_ok() {
             if let Some(last) = batch.last() {
                 last.acker.ack(BasicAckOptions { multiple: true }).await?;
             }
             return Ok(());
         }
-        for message in batch {
-            if let Err(error) = self.attempt(std::slice::from_ref(message)).await? {
-                self.give_up_for_now(channel, message, &error).await?;
+        for (message, events) in batch.iter().zip(messages) {
+            if events.len() == 1 || self.attempt(&events).await?.is_err() {
+                for event in events {
+                    if let Err(error) = self.attempt(&[event]).await? {
+                        self.give_up_for_now(channel, message, event, &error).await?;
+                    }
+                }
             }
             message.acker.ack(BasicAckOptions::default()).await?;
         }
@@ -141,15 +147,17 @@ impl<H: Handler> Session<'_, H> {
         let deliveries = DELIVERY_LIMIT + 1;
         let reason = format!("delivered {deliveries} times without being acknowledged");
         for message in batch {
-            self.set_aside(message, &reason, deliveries).await?;
+            for event in split(&message.data) {
+                self.set_aside(message, event, &reason, deliveries).await?;
+            }
             message.acker.ack(BasicAckOptions::default()).await?;
         }
         Ok(())
     }
 
-    /// One transaction over the batch.
-    async fn attempt(&self, batch: &[Delivery]) -> Result<Result<(), H::Error>, BrokerError> {
-        self.with_patience(HandlerError::is_unavailable, || self.transaction(batch)).await
+    /// One transaction over the events.
+    async fn attempt(&self, events: &[&[u8]]) -> Result<Result<(), H::Error>, BrokerError> {
+        self.with_patience(HandlerError::is_unavailable, || self.transaction(events)).await
     }
 
     /// Does `work`; waits for the database as long as that is what is missing.
@@ -180,10 +188,10 @@ impl<H: Handler> Session<'_, H> {
         }
     }
 
-    async fn transaction(&self, batch: &[Delivery]) -> Result<(), H::Error> {
+    async fn transaction(&self, events: &[&[u8]]) -> Result<(), H::Error> {
         let Consumer { queue, schema, handler } = self.consumer;
-        let mut events =
-            batch.iter().map(|message| RawEvent::parse(&message.data)).collect::<Result<Vec<_>, UnreadableEvent>>()?;
+        let events = events.iter().map(|event| RawEvent::parse(event));
+        let mut events = events.collect::<Result<Vec<_>, UnreadableEvent>>()?;
         let mut transaction = self.database.begin().await?;
         let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
         let fresh = Inbox(*schema).claim(&mut transaction, queue.name, &ids).await?;
@@ -195,11 +203,12 @@ impl<H: Handler> Session<'_, H> {
         Ok(())
     }
 
-    /// Sends a message that failed to its delay queue, or sets it aside.
+    /// Sends an event that failed to its delay queue, or sets it aside.
     async fn give_up_for_now(
         &self,
         channel: &Channel,
         message: &Delivery,
+        event: &[u8],
         error: &H::Error,
     ) -> Result<(), BrokerError> {
         let queue = self.consumer.queue;
@@ -208,19 +217,27 @@ impl<H: Handler> Session<'_, H> {
             (Decision::Ack, _) => Ok(()),
             (Decision::Retry, Some(delay_ms)) => {
                 tracing::warn!(queue = queue.name, attempts, delay_ms, %error, "message will be tried again");
-                retries::put_off(channel, queue, message, attempts, delay_ms).await
+                retries::put_off(channel, queue, message, event, attempts, delay_ms).await
             }
-            (Decision::Retry | Decision::DeadLetter, _) => self.set_aside(message, &error.to_string(), attempts).await,
+            (Decision::Retry | Decision::DeadLetter, _) => {
+                self.set_aside(message, event, &error.to_string(), attempts).await
+            }
         }
     }
 
-    /// Keeps a message as a dead letter; it waits in hand while the database is away.
-    async fn set_aside(&self, message: &Delivery, reason: &str, attempts: u32) -> Result<(), BrokerError> {
+    /// Keeps an event as a dead letter; it waits in hand while the database is away.
+    async fn set_aside(
+        &self,
+        message: &Delivery,
+        event: &[u8],
+        reason: &str,
+        attempts: u32,
+    ) -> Result<(), BrokerError> {
         let Consumer { queue, schema, .. } = self.consumer;
         let consumer = queue.name;
         tracing::error!(queue = consumer, attempts, reason, "message is set aside as a dead letter");
         let sent_as = message.properties.kind().as_ref().unwrap_or(&message.routing_key).as_str();
-        let letter = NewLetter { consumer, sent_as, body: &message.data, reason, attempts };
+        let letter = NewLetter { consumer, sent_as, body: event, reason, attempts };
         let insert = || DeadLetters(*schema).set_aside(self.database.pool(), letter);
         self.with_patience(db::is_unavailable, insert).await??;
         metrics::counter!("dead_letters_total", "queue" => consumer).increment(1);

@@ -5,10 +5,13 @@ use crate::config::{ConfigError, DatabaseConfig};
 use crate::schema::Schema;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{Connection, PgPool, Postgres, Transaction};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
+
+/// How long a connection may be idle and still be taken without asking PostgreSQL for a sign of life.
+const TRUSTED: Duration = Duration::from_millis(500);
 
 /// The service's database.
 #[derive(Clone, Debug)]
@@ -23,6 +26,15 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(config.database_max_connections)
             .acquire_timeout(config.acquire_timeout())
+            .test_before_acquire(false)
+            .before_acquire(|conn, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > TRUSTED {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(config.connect_options()?);
         Ok(Self { pool, committed: Arc::new(Notify::new()) })
     }

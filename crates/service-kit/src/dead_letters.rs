@@ -157,8 +157,8 @@ impl DeadLetters {
                  UPDATE {schema}.dead_letters SET replayed_at = clock_timestamp()
                  WHERE id = $1 AND consumer = ANY($2) AND replayed_at IS NULL RETURNING *
              ), queued AS (
-                 INSERT INTO {schema}.outbox (event_id, event_type, body, queue)
-                 SELECT gen_random_uuid(), event_type, body, consumer FROM replayed
+                 INSERT INTO {schema}.outbox (event_type, body, queue)
+                 SELECT event_type, body, consumer FROM replayed
              )
              SELECT * FROM replayed";
         let row = sqlx::query(self.0.sql(statement)).bind(id).bind(consumers).fetch_optional(conn).await?;
@@ -176,8 +176,8 @@ impl DeadLetters {
                  UPDATE {schema}.dead_letters AS l SET replayed_at = clock_timestamp()
                  FROM waiting WHERE l.id = waiting.id RETURNING l.*
              )
-             INSERT INTO {schema}.outbox (event_id, event_type, body, queue)
-             SELECT gen_random_uuid(), event_type, body, consumer FROM replayed ORDER BY id";
+             INSERT INTO {schema}.outbox (event_type, body, queue)
+             SELECT event_type, body, consumer FROM replayed ORDER BY id";
         Ok(sqlx::query(self.0.sql(statement)).bind(consumer).execute(conn).await?.rows_affected())
     }
 }

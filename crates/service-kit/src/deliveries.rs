@@ -10,11 +10,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Messages worked on in one transaction.
-const BATCH: usize = 128;
+/// Messages worked on in one transaction, which may have many events each.
+const BATCH: usize = 64;
+
+/// Bytes of the messages of one transaction, beyond which no further one is added.
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// Messages the broker sends ahead.
-const PREFETCH: u16 = 256;
+const PREFETCH: u16 = 64;
 
 /// How often the broker is asked for a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
@@ -38,9 +41,14 @@ impl Deliveries {
     pub(crate) async fn next(&mut self, shutdown: &CancellationToken) -> Result<Option<Vec<Delivery>>, BrokerError> {
         let Some(first) = shutdown.run_until_cancelled(self.0.next()).await else { return Ok(None) };
         let mut batch = vec![first.ok_or(BrokerError::Closed)??];
-        while batch.len() < BATCH {
+        let mut bytes = batch[0].data.len();
+        while batch.len() < BATCH && bytes < BATCH_BYTES {
             match self.0.next().now_or_never() {
-                Some(Some(delivery)) => batch.push(delivery?),
+                Some(Some(delivery)) => {
+                    let delivery = delivery?;
+                    bytes += delivery.data.len();
+                    batch.push(delivery);
+                }
                 Some(None) => return Err(BrokerError::Closed),
                 None => break,
             }

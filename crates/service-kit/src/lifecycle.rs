@@ -92,15 +92,15 @@ pub fn run<Build>(config: &ServerConfig, port: u16, build: Build) -> ExitCode
 where
     Build: AsyncFnOnce(Shutdown, Prepared) -> Result<(Router, OpenApi, Background), StartError>,
 {
-    let outcome = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(StartError::from).and_then(
-        |runtime| {
-            let outcome = runtime.block_on(serve(config, port, build));
-            // lapin ends its connections on threads of its own, which panic over a runtime that goes away under them.
-            // All that matters was waited for, and the process ends here anyway.
-            std::mem::forget(runtime);
-            outcome
-        },
-    );
+    let threads = config.worker_threads();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let outcome = runtime.map_err(StartError::from).and_then(|runtime| {
+        let outcome = runtime.block_on(serve(config, port, build));
+        // lapin ends its connections on threads of its own, which panic over a runtime that goes away under them. All
+        // that matters was waited for, and the process ends here anyway.
+        std::mem::forget(runtime);
+        outcome
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,12 +1,19 @@
 //! Events written in the transaction of the change they tell of; the relay publishes them afterwards.
+//!
+//! A row is a message. The events of one type that a transaction announces one after the other share it: the broker and
+//! the database are paid by the message, not by the event.
 
 use crate::schema::Schema;
 use crate::telemetry;
 use serde_json::value::{RawValue, to_raw_value};
+use shared_types::event_batches::EventBatch;
 use shared_types::events::{DATA_VERSION, Envelope, EventData};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+/// Bytes of a message to which no further event is added: whoever reads it holds it in memory as a whole.
+const MESSAGE_BYTES: usize = 128 * 1024;
 
 /// An event that has happened but is not written yet.
 #[derive(Clone, Debug)]
@@ -56,7 +63,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Writes the events in the caller's transaction, in this order.
+    /// Writes the events in the caller's transaction, to be published in this order.
     pub async fn enqueue(
         self,
         conn: &mut PgConnection,
@@ -66,12 +73,28 @@ impl Outbox {
         if events.is_empty() {
             return Ok(());
         }
-        let (mut ids, mut types, mut bodies) = (Vec::new(), Vec::new(), Vec::new());
+        let (types, counts, bodies) = columns(self.messages(now, events)?);
+        sqlx::query(self.schema.sql(
+            "INSERT INTO {schema}.outbox (event_type, events, body)
+             SELECT type, events, body FROM unnest($1::text[], $2::integer[], $3::bytea[])
+                    WITH ORDINALITY AS m (type, events, body, position)
+             ORDER BY position",
+        ))
+        .bind(types)
+        .bind(counts)
+        .bind(bodies)
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Puts the events together into as few messages as their order allows.
+    fn messages(self, now: OffsetDateTime, events: &[Event]) -> Result<Vec<Message>, serde_json::Error> {
+        let mut messages: Vec<Message> = Vec::new();
         for event in events {
-            let id = Uuid::now_v7();
             let envelope = Envelope {
                 specversion: "1.0".to_owned(),
-                id,
+                id: Uuid::now_v7(),
                 source: self.source.to_owned(),
                 event_type: event.event_type.to_owned(),
                 subject: event.subject.clone(),
@@ -81,21 +104,31 @@ impl Outbox {
                 dataversion: DATA_VERSION,
                 data: &event.data,
             };
-            ids.push(id);
-            types.push(event.event_type);
-            bodies.push(serde_json::to_vec(&envelope)?);
+            let json = serde_json::to_vec(&envelope)?;
+            match messages.last_mut() {
+                Some((event_type, batch)) if *event_type == event.event_type && batch.bytes() < MESSAGE_BYTES => {
+                    batch.push(&json);
+                }
+                _ => {
+                    let mut batch = EventBatch::default();
+                    batch.push(&json);
+                    messages.push((event.event_type, batch));
+                }
+            }
         }
-        sqlx::query(self.schema.sql(
-            "INSERT INTO {schema}.outbox (event_id, event_type, body)
-             SELECT id, type, body FROM unnest($1::uuid[], $2::text[], $3::bytea[])
-                    WITH ORDINALITY AS e (id, type, body, position)
-             ORDER BY position",
-        ))
-        .bind(ids)
-        .bind(types)
-        .bind(bodies)
-        .execute(conn)
-        .await?;
-        Ok(())
+        Ok(messages)
     }
+}
+
+/// The type of its events, and the events.
+type Message = (&'static str, EventBatch);
+
+fn columns(messages: Vec<Message>) -> (Vec<&'static str>, Vec<i32>, Vec<Vec<u8>>) {
+    let (mut types, mut counts, mut bodies) = (Vec::new(), Vec::new(), Vec::new());
+    for (event_type, batch) in messages {
+        types.push(event_type);
+        counts.push(i32::from(batch.events()));
+        bodies.push(batch.into_body());
+    }
+    (types, counts, bodies)
 }

@@ -4,6 +4,7 @@ use crate::broker::{self, BrokerError};
 use lapin::message::Delivery;
 use lapin::types::AMQPValue;
 use lapin::{BasicProperties, Channel};
+use shared_types::event_batches::SINGLE;
 use shared_types::topology::Queue;
 use std::str::FromStr;
 use std::time::Duration;
@@ -64,24 +65,27 @@ pub(crate) fn earlier_attempts(message: &Delivery) -> u32 {
     }
 }
 
-/// Puts a message whose attempt number `attempts` failed into its delay queue, from which it comes back by itself
-/// after `delay_ms`; returns when the broker has confirmed it.
+/// Puts an event out of `message`, whose attempt number `attempts` failed, into its delay queue, from which it comes back
+/// by itself, and on its own, after `delay_ms`; returns when the broker has confirmed it.
 pub(crate) async fn put_off(
     channel: &Channel,
     queue: Queue,
     message: &Delivery,
+    event: &[u8],
     attempts: u32,
     delay_ms: u32,
 ) -> Result<(), BrokerError> {
     let mut headers = message.properties.headers().clone().unwrap_or_default();
     headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
-    let mut properties =
-        BasicProperties::default().with_headers(headers).with_expiration(delay_ms.to_string().as_str().into());
+    let mut properties = BasicProperties::default()
+        .with_headers(headers)
+        .with_content_type(SINGLE.into())
+        .with_expiration(delay_ms.to_string().as_str().into());
     if let Some(event_type) = message.properties.kind() {
         properties = properties.with_type(event_type.clone());
     }
     let delay_queue = queue.retry_queue(usize::try_from(attempts).unwrap_or(usize::MAX));
-    let confirm = broker::publish(channel, "", &delay_queue, &message.data, properties).await?;
+    let confirm = broker::publish(channel, "", &delay_queue, event, properties).await?;
     let confirm = tokio::time::timeout(CONFIRM_TIMEOUT, confirm);
     if confirm.await.map_err(|_| BrokerError::Timeout)??.is_nack() {
         return Err(BrokerError::Refused);

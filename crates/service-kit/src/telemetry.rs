@@ -53,7 +53,7 @@ pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> 
     .map_err(TelemetryError::Log)?;
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &LATENCY_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Suffix("_batch_size".to_owned()), &BATCH_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full("batch_size".to_owned()), &BATCH_BUCKETS)?
         .install_recorder()?;
     Ok(metrics)
 }

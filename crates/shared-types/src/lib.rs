@@ -1,5 +1,6 @@
 //! The wire between the two services, and nothing else: types both sides must agree on, with serde, no I/O.
 
+pub mod event_batches;
 pub mod events;
 pub mod ids;
 pub mod money;

@@ -35,7 +35,7 @@ async fn write(conn: &mut PgConnection, product: &Product, stock: i32, change: S
         reference: change.reference,
         balance_after: stock,
     };
-    let written = store::products::set_stock(conn, [(product.id, stock)]).await?.pop();
+    store::products::set_stock(conn, [(product.id, stock)]).await?;
     store::movements::insert(conn, &[movement]).await?;
-    written.ok_or(Error::ProductNotFound(product.id))
+    store::products::find(conn, product.id).await?.ok_or(Error::ProductNotFound(product.id))
 }

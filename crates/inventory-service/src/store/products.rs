@@ -86,20 +86,18 @@ pub async fn lock_stock(
 pub async fn set_stock(
     conn: &mut PgConnection,
     stock: impl IntoIterator<Item = (ProductId, i32)>,
-) -> Result<Vec<Product>, sqlx::Error> {
+) -> Result<(), sqlx::Error> {
     let (ids, stock): (Vec<i64>, Vec<i32>) = stock.into_iter().map(|(id, stock)| (id.0, stock)).unzip();
-    sqlx::query_as!(
-        Product,
+    sqlx::query!(
         "UPDATE inventory.products p SET stock_quantity = n.stock
          FROM unnest($1::bigint[], $2::integer[]) AS n (id, stock)
-         WHERE p.id = n.id
-         RETURNING p.id, p.sku, p.name, p.description, p.price, p.stock_quantity, p.low_stock_threshold, p.active,
-                   p.created_at, p.updated_at, p.version",
+         WHERE p.id = n.id",
         &ids,
         &stock
     )
-    .fetch_all(conn)
-    .await
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Writes a new product. Fails on a SKU that is taken.

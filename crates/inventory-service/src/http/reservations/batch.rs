@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use service_kit::documented::{InvalidBody, Keyed, Unavailable};
 use service_kit::extract::Json;
 use service_kit::idempotency::IdempotencyKey;
@@ -27,7 +27,7 @@ use utoipa::ToSchema;
 pub struct BatchBody {
     /// The requests, each read on its own, so that a bad one harms no other.
     #[schema(value_type = Vec<ReservationBody>, required, min_items = 1, max_items = 256)]
-    pub reservations: Option<Vec<Value>>,
+    pub reservations: Option<Vec<Box<RawValue>>>,
 }
 
 /// What became of one request of a batch.
@@ -65,7 +65,8 @@ pub async fn create_reservations(
     Json(body): Json<BatchBody>,
 ) -> Result<axum::Json<Vec<BatchOutcome>>, Error> {
     // All are queued before the first is waited for, so they share batches with each other and with their neighbours.
-    let outcomes = body.parse()?.into_iter().map(|request| async {
+    let requests = body.parse()?;
+    let outcomes = requests.iter().map(|request| async {
         let wanted = read(request)?.caused_by(current_traceparent());
         Ok(app.reservations.submit(wanted).await?)
     });
@@ -73,7 +74,7 @@ pub async fn create_reservations(
 }
 
 impl BatchBody {
-    fn parse(self) -> Result<Vec<Value>, FieldErrors> {
+    fn parse(self) -> Result<Vec<Box<RawValue>>, FieldErrors> {
         match self.reservations {
             None => Err(FieldErrors::one("reservations", "is required")),
             Some(requests) if requests.is_empty() => {
@@ -87,8 +88,9 @@ impl BatchBody {
     }
 }
 
-fn read(request: Value) -> Result<Wanted, Error> {
-    let body: ReservationBody = serde_path_to_error::deserialize(request).map_err(|error| {
+fn read(request: &RawValue) -> Result<Wanted, Error> {
+    let json = &mut serde_json::Deserializer::from_str(request.get());
+    let body: ReservationBody = serde_path_to_error::deserialize(json).map_err(|error| {
         let field = error.path().to_string();
         FieldErrors::one(field, error.into_inner())
     })?;
@@ -119,19 +121,24 @@ impl BatchOutcome {
 mod tests {
     use super::{BatchBody, read};
     use crate::error::Error;
-    use serde_json::json;
+    use serde_json::value::{RawValue, to_raw_value};
+    use serde_json::{Value, json};
+
+    fn raw(json: &Value) -> Box<RawValue> {
+        to_raw_value(json).unwrap()
+    }
 
     #[test]
     fn a_request_that_cannot_be_read_is_its_own_fault() {
-        let request = json!({"id": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "items": [{"productId": "x"}]});
-        let Err(Error::Invalid(errors)) = read(request) else { panic!("was read") };
+        let request = raw(&json!({"id": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "items": [{"productId": "x"}]}));
+        let Err(Error::Invalid(errors)) = read(&request) else { panic!("was read") };
         assert_eq!(errors.0.keys().collect::<Vec<_>>(), ["items[0].productId"]);
     }
 
     #[test]
     fn a_batch_has_1_to_256_reservations() {
         for (count, fits) in [(0, false), (1, true), (256, true), (257, false)] {
-            assert_eq!(BatchBody { reservations: Some(vec![json!({}); count]) }.parse().is_ok(), fits, "{count}");
+            assert_eq!(BatchBody { reservations: Some(vec![raw(&json!({})); count]) }.parse().is_ok(), fits, "{count}");
         }
     }
 }
