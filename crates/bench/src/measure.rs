@@ -21,9 +21,11 @@ pub struct Load {
     /// Processor time and memory of each group of processes.
     pub usage: Vec<GroupUsage>,
     /// Events published, per answer.
+    pub events_per_answer: f64,
+    /// Messages they were published in, per answer.
     pub messages_per_answer: f64,
-    /// Orders placed in one transaction, on average.
-    pub orders_per_batch: f64,
+    /// Requests that shared a transaction, on average, for each queue that made batches of them.
+    pub batches: BTreeMap<String, f64>,
     /// SQL statements run, per answer.
     pub statements_per_answer: f64,
     /// Bytes of write-ahead log written, per answer.
@@ -55,6 +57,9 @@ pub fn disturbance(usage: &[GroupUsage], seconds: f64) -> Option<f64> {
     let elsewhere = usage.iter().find(|group| group.name == ELSEWHERE)?.cpu_seconds;
     Some(elsewhere / (seconds * cores)).filter(|share| *share > TOLERABLE)
 }
+
+/// Where the services make batches.
+const QUEUES: [&str; 3] = ["placements", "acceptances", "reservations"];
 
 const STATUSES: [&str; 9] = ["200", "201", "202", "400", "404", "409", "422", "500", "503"];
 
@@ -92,13 +97,18 @@ pub async fn measure(shop: &Shop<'_>, name: &str, load: impl Future<Output = Res
             .map(|route| more("http_request_duration_seconds_count", &[&label, &format!("route=\"{route}\"")]));
         (status.to_owned(), count.iter().sum::<f64>() as u64)
     };
-    let batches = more("placement_batch_size_count", &[]);
+    let in_batches = |queue: &str| {
+        let label = format!("queue=\"{queue}\"");
+        let batches = more("batch_size_count", &[&label]);
+        (batches > 0.0).then(|| (queue.to_owned(), more("batch_size_sum", &[&label]) / batches))
+    };
     Ok(Load {
         name: name.to_owned(),
         statuses: STATUSES.into_iter().map(with_status).filter(|(_, count)| *count > 0).collect(),
         usage,
-        messages_per_answer: per_answer(more("outbox_published_total", &[])),
-        orders_per_batch: if batches > 0.0 { more("placement_batch_size_sum", &[]) / batches } else { 0.0 },
+        events_per_answer: per_answer(more("outbox_published_total", &[])),
+        messages_per_answer: per_answer(more("outbox_messages_published_total", &[])),
+        batches: QUEUES.into_iter().filter_map(in_batches).collect(),
         statements_per_answer: per_answer(after.statements - before.statements),
         wal_bytes_per_answer: per_answer(after.wal_bytes - before.wal_bytes),
         answers,

@@ -98,10 +98,15 @@ fn write_load(text: &mut String, load: &Load) {
         format!("{} {:.0} µs{memory}", group.name, group.cpu_us_per_answer)
     });
     let _ = writeln!(text, "    processor per answer: {}", cpu.collect::<Vec<_>>().join(", "));
+    let batches = load.batches.iter().map(|(queue, size)| format!("; {size:.1} {queue} in a batch"));
     let _ = writeln!(
         text,
-        "    per answer: {:.2} events, {:.2} statements, {:.0} bytes of WAL; {:.1} orders in a batch",
-        load.messages_per_answer, load.statements_per_answer, load.wal_bytes_per_answer, load.orders_per_batch
+        "    per answer: {:.2} events in {:.2} messages, {:.2} statements, {:.0} bytes of WAL{}",
+        load.events_per_answer,
+        load.messages_per_answer,
+        load.statements_per_answer,
+        load.wal_bytes_per_answer,
+        batches.collect::<String>()
     );
     if let Some(share) = disturbance(&load.usage, answers.seconds) {
         let _ = writeln!(text, "    DISTURBED: {:.0} % of the machine did something else", share * 100.0);

@@ -66,8 +66,9 @@ mod tests {
             answers: Answers { requests, refused, ..Answers::default() },
             statuses: statuses.iter().map(|status| ((*status).to_owned(), 1)).collect::<BTreeMap<_, _>>(),
             usage: Vec::new(),
+            events_per_answer: 0.0,
             messages_per_answer: 0.0,
-            orders_per_batch: 0.0,
+            batches: BTreeMap::new(),
             statements_per_answer: 0.0,
             wal_bytes_per_answer: 0.0,
         }

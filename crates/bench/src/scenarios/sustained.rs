@@ -19,7 +19,7 @@ const TIMES_LONGER: [u32; 2] = [2, 6];
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Events that wait, at one moment of the load.
+/// Messages that wait, at one moment of the load.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     second: f64,
@@ -65,11 +65,11 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
             .wanted(Goal::AtMost(1.0)),
         Figure::new("growth of these per second", growth(&backlog) / rate.max(1.0) * 100.0, "%")
             .wanted(Goal::AtMost(1.0)),
-        Figure::new("events unpublished or unread at the end", unpublished, "events"),
+        Figure::new("messages unpublished or unread at the end", unpublished, ""),
     ]);
     outcome.series.extend([
         Series { name: "orders not yet confirmed".to_owned(), points: backlog },
-        series("events in the outboxes", &waiting, |it| it.outbox),
+        series("messages in the outboxes", &waiting, |it| it.outbox),
         series("messages in the queues", &waiting, |it| it.queues),
     ]);
     finish(bench, shop, outcome).await
@@ -81,7 +81,7 @@ fn series(name: &str, waiting: &[Waiting], pick: fn(&Waiting) -> f64) -> Series 
 
 /// Looks every second at how much waits to be published and to be heard.
 async fn watch(shop: &Shop<'_>, seconds: u32) -> Result<Vec<Waiting>> {
-    // Events leave in the order of their ids: first and last tell how many there are without counting them.
+    // Messages leave in the order of their ids: first and last tell how many there are without counting them.
     let outboxes = "SELECT COALESCE((SELECT max(id) - min(id) + 1 FROM orders.outbox), 0)
                          + COALESCE((SELECT max(id) - min(id) + 1 FROM inventory.outbox), 0)";
     let started = Instant::now();
