@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 /// How long everything may take to come to rest after a load.
 const QUIET_LIMIT: Duration = Duration::from_secs(300);
 
+const HOLDS_FOR: Duration = Duration::from_millis(500);
+
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long what differs between the services may take to agree once it is quiet.
@@ -96,19 +98,30 @@ impl<'a> Shop<'a> {
         Ok(metrics)
     }
 
-    /// Waits until no order is PENDING and no event unpublished.
+    /// Waits until no order is PENDING and no event unpublished. What the last requests of a load began may only become
+    /// visible a moment later, so it must stay like that, with no order more.
     pub async fn quiet(&self) -> Result<()> {
         let started = Instant::now();
-        let under_way = "SELECT (SELECT count(*) FROM orders.orders WHERE status = 'PENDING')
-                              + (SELECT count(*) FROM orders.outbox) + (SELECT count(*) FROM inventory.outbox)";
+        let looked = "SELECT (SELECT count(*) FROM orders.orders WHERE status = 'PENDING')
+                           + (SELECT count(*) FROM orders.outbox) + (SELECT count(*) FROM inventory.outbox),
+                             (SELECT COALESCE(max(id), 0) FROM orders.orders)";
+        let mut quiet_since: Option<(f64, Instant)> = None;
         loop {
-            let left = self.database.number(under_way).await?;
-            if left == 0.0 {
+            let rows = self.database.numbers(looked).await?;
+            let [under_way, last] = rows.first().map_or([0.0; 2], |row| [row[0], row[1]]);
+            quiet_since = match quiet_since {
+                _ if under_way > 0.0 => None,
+                Some((seen, since)) if seen == last => Some((seen, since)),
+                _ => Some((last, Instant::now())),
+            };
+            if quiet_since.is_some_and(|(_, since)| since.elapsed() >= HOLDS_FOR) {
                 return Ok(());
             }
             if started.elapsed() > QUIET_LIMIT {
                 let seconds = QUIET_LIMIT.as_secs();
-                return Err(BenchError::GaveUp(format!("{left} orders and events are under way after {seconds} s")));
+                return Err(BenchError::GaveUp(format!(
+                    "{under_way} orders and messages are under way after {seconds} s"
+                )));
             }
             tokio::time::sleep(PAUSE).await;
         }

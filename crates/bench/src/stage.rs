@@ -7,6 +7,7 @@ use crate::shop::Shop;
 use crate::usage::Groups;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use xtask::postgres::Postgres;
 use xtask::process::Identity;
 use xtask::rabbitmq::RabbitMq;
@@ -16,6 +17,9 @@ use xtask::{Durability, ports};
 const TEMPLATE: &str = "bench_template";
 
 const PRODUCTS: &str = include_str!("../sql/products.sql");
+
+/// How long a call that is no part of the load may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Statements are counted where the services are measured, and nowhere else: the baseline must not pay for it.
 const STATEMENT_COUNTS: &str = "-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=none";
@@ -49,13 +53,15 @@ impl Stage {
         let rabbitmq = tokio::task::spawn_blocking(move || {
             RabbitMq::start(&other, ports::free_port()?, Durability::Durable).map(RabbitMq::stop_on_drop)
         });
+        // A connection that is not kept is never found closed by the other side.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(PATIENCE).build()?;
         let stage = Self {
             postgres: Arc::new(postgres.await??),
             rabbitmq: rabbitmq.await??,
             run_dir: settings.run_dir.clone(),
             order_service: settings.order_service.clone(),
             inventory_service: settings.inventory_service.clone(),
-            http: reqwest::Client::builder().timeout(std::time::Duration::from_secs(60)).build()?,
+            http,
         };
         stage.make_template().await?;
         Ok(stage)
