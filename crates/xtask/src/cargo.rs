@@ -39,9 +39,14 @@ pub fn cargo(workspace: &Workspace) -> Command {
 
 /// Builds the two services.
 pub fn build_services(workspace: &Workspace, profile: Profile) -> Result<()> {
+    build(workspace, &SERVICES, profile)
+}
+
+/// Builds binaries of the workspace, by their names.
+pub fn build(workspace: &Workspace, binaries: &[&str], profile: Profile) -> Result<()> {
     let mut build = cargo(workspace);
     build.arg("build");
-    for name in SERVICES {
+    for name in binaries {
         build.args(["--bin", name]);
     }
     if profile == Profile::Release {

@@ -2,7 +2,7 @@
 
 use crate::error::{Result, XtaskError};
 use crate::workspace::{Profile, Workspace};
-use crate::{chaos, down, generate, interrupt, test, up, verify};
+use crate::{bench, chaos, down, generate, interrupt, test, up, verify};
 
 const HELP: &str = "\
 The project's own commands:
@@ -13,6 +13,7 @@ The project's own commands:
   cargo xtask test [--keep] [ARGS…]       run all tests against private servers; ARGS go to cargo test
   cargo xtask verify [ARGS…]              compare the two running services order by order; --help says what ARGS are
   cargo xtask chaos [--keep] [ARGS…]      break everything under load and check what is left; --help likewise
+  cargo xtask bench [--smoke] [ARGS…]     measure both services against plain PostgreSQL; --help likewise
   cargo xtask generate [--check]          renew .sqlx, database-schema.sql and docs/openapi, or check them
 
 Settings of `up` (environment variables): DATABASE_URL or PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD; AMQP_URL or
@@ -31,6 +32,7 @@ enum Command {
     Test(test::Options),
     Verify(Vec<String>),
     Chaos(chaos::Options),
+    Bench(bench::Options),
     Generate(generate::Mode),
 }
 
@@ -51,6 +53,7 @@ pub fn run(arguments: &[String]) -> Result<u8> {
         Command::Test(options) => test::run(&workspace, &options),
         Command::Verify(arguments) => verify::run(&workspace, &arguments),
         Command::Chaos(options) => chaos::run(&workspace, &options),
+        Command::Bench(options) => bench::run(&workspace, &options),
         Command::Generate(mode) => generate::run(&workspace, mode),
     }
 }
@@ -60,8 +63,8 @@ fn parse(arguments: &[String]) -> Result<Command> {
         return Ok(Command::Help);
     };
     let is_help = |argument: &String| matches!(argument.as_str(), "--help" | "-h");
-    // These two are programs of their own, which say themselves what they take.
-    let explains_itself = matches!(name.as_str(), "verify" | "chaos");
+    // These are programs of their own, which say themselves what they take.
+    let explains_itself = matches!(name.as_str(), "verify" | "chaos" | "bench");
     if rest.first().is_some_and(is_help) && !explains_itself {
         return Ok(Command::Help);
     }
@@ -82,6 +85,10 @@ fn parse(arguments: &[String]) -> Result<Command> {
         "chaos" => {
             let (keep, arguments) = keep_and_rest(rest);
             Ok(Command::Chaos(chaos::Options { keep, arguments }))
+        }
+        "bench" => {
+            let (keep, arguments) = keep_and_rest(rest);
+            Ok(Command::Bench(bench::Options { keep, arguments }))
         }
         "generate" => {
             let [check] = flags(name, rest, ["--check"])?;
@@ -140,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_the_arguments_of_verify_and_chaos_on() {
+    fn passes_the_arguments_of_other_programs_on() {
         let words = |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
         assert_eq!(parsed("verify"), Ok(Command::Verify(Vec::new())));
         assert_eq!(parsed("verify --patience-seconds 3"), Ok(Command::Verify(words("--patience-seconds 3"))));
@@ -148,6 +155,9 @@ mod tests {
         let chaos = |keep, arguments| Ok(Command::Chaos(chaos::Options { keep, arguments: words(arguments) }));
         assert_eq!(parsed("chaos"), chaos(false, ""));
         assert_eq!(parsed("chaos --seconds 90 --keep --seed 7"), chaos(true, "--seconds 90 --seed 7"));
+        let bench = |keep, arguments| Ok(Command::Bench(bench::Options { keep, arguments: words(arguments) }));
+        assert_eq!(parsed("bench --keep hot --smoke"), bench(true, "hot --smoke"));
+        assert_eq!(parsed("bench --help"), bench(false, "--help"));
     }
 
     #[test]

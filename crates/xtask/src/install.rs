@@ -2,6 +2,7 @@
 
 mod apt;
 mod docker;
+pub mod oha;
 
 use std::path::Path;
 use std::time::Instant;
@@ -23,6 +24,8 @@ pub enum Need {
     RabbitMq,
     /// A browser that some tests look at pages with.
     Chromium,
+    /// What puts the load on for the benchmark.
+    Wrk,
 }
 
 impl Need {
@@ -32,6 +35,7 @@ impl Need {
             Self::Postgres => "postgresql",
             Self::RabbitMq => "rabbitmq-server",
             Self::Chromium => "chromium",
+            Self::Wrk => "wrk",
         }
     }
 
@@ -40,7 +44,7 @@ impl Need {
         match self {
             Self::Postgres => Some("postgres"),
             Self::RabbitMq => Some("rabbitmq"),
-            Self::Chromium => None,
+            Self::Chromium | Self::Wrk => None,
         }
     }
 
@@ -50,6 +54,7 @@ impl Need {
             Self::Postgres => postgres::find_programs(None).is_err(),
             Self::RabbitMq => rabbitmq::find_programs().is_err(),
             Self::Chromium => !["chromium", "chromium-browser", "google-chrome"].into_iter().any(is_on_path),
+            Self::Wrk => !is_on_path("wrk"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The project's own commands, and the private PostgreSQL and RabbitMQ they use. The end-to-end tests use those too, to
 //! have servers that they may kill.
 
+mod bench;
 mod cargo;
 mod chaos;
 pub mod cli;
@@ -21,7 +22,7 @@ pub mod process;
 pub mod rabbitmq;
 mod services;
 mod state;
-mod step;
+pub mod step;
 mod test;
 mod throwaway;
 mod up;

@@ -35,6 +35,7 @@ pub struct Postgres {
     durability: Durability,
     programs: Programs,
     owner: Owner,
+    settings: String,
     stops_on_drop: bool,
 }
 
@@ -42,6 +43,11 @@ impl Postgres {
     /// Starts a server whose files are in `dir`, making the data and the database `oms` the first time. A server that
     /// runs there already is taken over as it is.
     pub fn start(dir: &Path, port: u16, durability: Durability) -> Result<Self> {
+        Self::start_with(dir, port, durability, "")
+    }
+
+    /// [`Postgres::start`] with more settings, as the server takes them on its command line: `-c name=value …`.
+    pub fn start_with(dir: &Path, port: u16, durability: Durability, settings: &str) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(|cause| XtaskError::io("cannot create", dir, &cause))?;
         let dir = dir.canonicalize().map_err(|cause| XtaskError::io("cannot find", dir, &cause))?;
         if let Some(running) = Self::attach(&dir)? {
@@ -56,6 +62,7 @@ impl Postgres {
             port,
             durability,
             owner,
+            settings: settings.to_owned(),
             stops_on_drop: false,
         };
         server.launch()?;
@@ -80,6 +87,7 @@ impl Postgres {
             port,
             durability,
             owner: Owner::choose()?,
+            settings: state.get("settings").unwrap_or_default(),
             stops_on_drop: false,
         }))
     }
@@ -103,7 +111,12 @@ impl Postgres {
 
     /// The URL of the database `oms`, with the rights of a superuser.
     pub fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{DATABASE}", self.port)
+        self.url_of(DATABASE)
+    }
+
+    /// The URL of another database of this server, with the same rights.
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
     /// The port it listens on.
@@ -123,9 +136,19 @@ impl Postgres {
 
     /// A `psql` on the database `oms` that ends at the first error.
     pub fn psql(&self) -> std::process::Command {
+        self.psql_on(DATABASE)
+    }
+
+    /// The same on another database of this server.
+    pub fn psql_on(&self, database: &str) -> std::process::Command {
         let mut psql = self.programs.command("psql");
-        psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname"]).arg(self.url());
+        psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname"]).arg(self.url_of(database));
         psql
+    }
+
+    /// Another of PostgreSQL's own programs, of the server's version.
+    pub fn program(&self, name: &str) -> std::process::Command {
+        self.programs.command(name)
     }
 
     /// The main process while the server runs.
@@ -211,6 +234,9 @@ impl Postgres {
             "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections={MAX_CONNECTIONS}",
             self.port
         );
+        if !self.settings.is_empty() {
+            options.push_str(&format!(" {}", self.settings));
+        }
         if self.durability == Durability::ThrowAway {
             options.push_str(" -c fsync=off -c synchronous_commit=off -c full_page_writes=off");
         }
@@ -263,6 +289,7 @@ impl Postgres {
             .with("port", self.port)
             .with("home", self.home.display())
             .with("durability", self.durability)
+            .with("settings", &self.settings)
             .with_process(SERVER, &process)
             .write(&self.dir.join(SERVER_FILE))
     }

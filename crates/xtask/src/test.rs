@@ -66,14 +66,18 @@ fn prepare_and_run(
         started?
     })?;
     let mut test = cargo(workspace);
-    test.args(["test", "--no-fail-fast"]).args(arguments(&options.cargo_arguments));
+    let arguments = arguments(&options.cargo_arguments);
+    if arguments.iter().any(|argument| ["--workspace", "bench"].contains(&argument.as_str())) {
+        test.env("OHA_BIN", install::oha::find_or_build(workspace, steps)?);
+    }
+    test.args(["test", "--no-fail-fast"]).args(arguments);
     set_environment(&mut test, workspace, folder, &servers);
     run_tests(&mut test)
 }
 
 /// How missing programs are installed; an error when one is missing and none can be.
 fn can_install() -> Result<Option<Apt>> {
-    let missing = install::missing(&[Need::Postgres, Need::RabbitMq, Need::Chromium]);
+    let missing = install::missing(&[Need::Postgres, Need::RabbitMq, Need::Wrk, Need::Chromium]);
     if missing.is_empty() {
         return Ok(None);
     }
@@ -86,7 +90,7 @@ fn can_install() -> Result<Option<Apt>> {
 }
 
 fn start_servers(apt: Option<Apt>, folder: &RunFolder, steps: &Steps) -> Result<(Postgres, RabbitMq)> {
-    install_missing(apt, &[Need::Postgres, Need::RabbitMq], folder, steps)?;
+    install_missing(apt, &[Need::Postgres, Need::RabbitMq, Need::Wrk], folder, steps)?;
     let servers = std::thread::scope(|scope| {
         let rabbitmq = scope.spawn(|| {
             let since = Instant::now();

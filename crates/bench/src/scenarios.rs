@@ -1,0 +1,53 @@
+//! The scenarios, each in a file of its own, and how each ends.
+
+mod asynchronous;
+pub mod curve;
+mod half_load;
+pub mod hot;
+mod large;
+pub mod placement;
+mod placing;
+pub mod reads;
+mod resources;
+mod single;
+mod sold_out;
+mod sustained;
+mod two_instances;
+
+use crate::Bench;
+use crate::error::Result;
+use crate::report::Outcome;
+use crate::scenario::Scenario;
+use crate::shop::Shop;
+
+/// Connections where many customers come at once.
+const CONNECTIONS: u32 = 64;
+
+/// What the baseline is called in the results.
+const ALONE: &str = "PostgreSQL alone";
+
+/// Runs one scenario.
+pub async fn run(bench: &Bench, scenario: Scenario) -> Result<Outcome> {
+    match scenario {
+        Scenario::Placement => placement::run(bench).await,
+        Scenario::Sustained => sustained::run(bench).await,
+        Scenario::Hot => hot::run(bench).await,
+        Scenario::SoldOut => sold_out::run(bench).await,
+        Scenario::Single => single::run(bench).await,
+        Scenario::HalfLoad => half_load::run(bench).await,
+        Scenario::Reads => reads::run(bench).await,
+        Scenario::Asynchronous => asynchronous::run(bench).await,
+        Scenario::TwoInstances => two_instances::run(bench).await,
+        Scenario::Resources => resources::run(bench).await,
+        Scenario::Curve => curve::run(bench).await,
+        Scenario::Large => large::run(bench).await,
+    }
+}
+
+/// Waits until all is done, compares the services item by item, and deletes what the scenario left.
+async fn finish(bench: &Bench, shop: Shop<'_>, mut outcome: Outcome) -> Result<Outcome> {
+    bench.steps.say("checking what is left");
+    outcome.wrong.extend(shop.breaches().await?);
+    shop.close().await?;
+    Ok(outcome)
+}

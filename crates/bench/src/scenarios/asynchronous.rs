@@ -1,0 +1,42 @@
+//! `Prefer: respond-async`: orders are taken down at once, and placed when it is their turn.
+
+use super::placing::Placing;
+use super::{ALONE, CONNECTIONS, finish};
+use crate::Bench;
+use crate::baseline::Baseline;
+use crate::error::Result;
+use crate::figures::{Figure, Goal};
+use crate::load::requests::Orders;
+use crate::report::Outcome;
+use crate::scenario::Scenario;
+use crate::shop::Shop;
+
+/// From the first order that was accepted to the last that was confirmed.
+const SETTLED: &str = "SELECT count(*) FILTER (WHERE status = 'CONFIRMED')
+           / extract(epoch FROM max(at) FILTER (WHERE status = 'CONFIRMED') - min(at))
+    FROM orders.order_status_history";
+
+/// Measures it.
+pub async fn run(bench: &Bench) -> Result<Outcome> {
+    let shop = Shop::open(&bench.stage, "async", 1).await?;
+    let mut outcome = Outcome::of(Scenario::Asynchronous);
+    let placing = Placing {
+        name: "accepting orders, two lines",
+        orders: Orders::Mixed,
+        prefer: "respond-async",
+        connections: CONNECTIONS,
+        seconds: bench.settings.seconds,
+    };
+    let (load, wrong) = placing.run(bench, &shop).await?;
+    outcome.wrong.extend(wrong);
+    if load.statuses.keys().any(|status| status != "202") {
+        outcome.wrong.push(format!("every answer should have been 202: {:?}", load.statuses));
+    }
+    let settled = shop.database.number(SETTLED).await?;
+    let best = Baseline::best(&bench.baseline.mixed);
+    let accepted = Figure::new("orders accepted (202)", load.answers.per_second(), "/s").against(ALONE, best);
+    let settled = Figure::new("orders confirmed, from first to last", settled, "/s").against(ALONE, best);
+    outcome.figures.extend([accepted.wanted(Goal::AtLeast(1.5)), settled]);
+    outcome.add(load);
+    finish(bench, shop, outcome).await
+}

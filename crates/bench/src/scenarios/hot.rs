@@ -1,0 +1,32 @@
+//! Everybody wants the same product: its row can be locked by one transaction at a time.
+
+use super::placing::Placing;
+use super::{ALONE, CONNECTIONS, finish};
+use crate::Bench;
+use crate::baseline::Baseline;
+use crate::error::Result;
+use crate::figures::{Figure, Goal};
+use crate::load::requests::{HOT, Orders};
+use crate::report::Outcome;
+use crate::scenario::Scenario;
+use crate::shop::Shop;
+
+/// The name of the result that others are held against.
+pub const RATE: &str = "orders of one product placed";
+
+/// Measures it.
+pub async fn run(bench: &Bench) -> Result<Outcome> {
+    let shop = Shop::open(&bench.stage, "hot", 1).await?;
+    let mut outcome = Outcome::of(Scenario::Hot);
+    let (name, connections) = ("placing orders, one product", CONNECTIONS);
+    let placing = Placing { name, orders: Orders::Of(HOT), prefer: "", connections, seconds: bench.settings.seconds };
+    let (load, wrong) = placing.run(bench, &shop).await?;
+    let (rate, hot) = (load.answers.per_second(), &bench.baseline.hot);
+    let at_best = Figure::new(RATE, rate, "/s").against(ALONE, Baseline::best(hot));
+    let name = format!("the same, against as many clients ({CONNECTIONS})");
+    let at_64 = Figure::new(name, rate, "/s").against(ALONE, Baseline::at(hot, CONNECTIONS).orders_per_second);
+    outcome.figures.extend([at_best.wanted(Goal::AtLeast(4.0)), at_64.wanted(Goal::AtLeast(6.0))]);
+    outcome.wrong.extend(wrong);
+    outcome.add(load);
+    finish(bench, shop, outcome).await
+}

@@ -1,0 +1,107 @@
+//! The same orders and reads with millions of orders in the tables: what an order costs must not grow with them.
+
+use super::placing::Placing;
+use super::reads::{self, Read};
+use super::{CONNECTIONS, placement};
+use crate::Bench;
+use crate::database::Database;
+use crate::error::{BenchError, Result};
+use crate::figures::{Figure, Goal};
+use crate::load::requests::Orders;
+use crate::report::Outcome;
+use crate::scenario::Scenario;
+use crate::shop::Shop;
+use std::time::Instant;
+use xtask::step::seconds;
+
+const SCRIPTS: [(&str, &str); 2] = [
+    ("many-orders-orders.sql", include_str!("../../sql/many-orders-orders.sql")),
+    ("many-orders-inventory.sql", include_str!("../../sql/many-orders-inventory.sql")),
+];
+
+/// Compared order by order over HTTP up to here; further on only by SQL.
+const FEW: u32 = 20_000;
+
+const GOAL: Goal = Goal::AtLeast(0.9);
+
+/// What `verify` looks for, by SQL, each with the number of breaches. Services give up such long queries.
+const CHECKS: [(&str, &str); 5] = [
+    (
+        "orders and reservations that do not belong together",
+        "SELECT count(*) FROM orders.orders o FULL JOIN inventory.reservations r ON r.id = o.reference
+         WHERE (o.status = 'CONFIRMED' AND r.status = 'COMMITTED') IS NOT TRUE",
+    ),
+    (
+        "lines that differ between order and reservation",
+        "SELECT count(*) FROM (SELECT o.reference, i.product_id, i.product_name, i.quantity, i.price
+                               FROM orders.order_items i JOIN orders.orders o ON o.id = i.order_id) AS ordered
+         FULL JOIN inventory.reservation_items held
+              ON held.reservation_id = ordered.reference AND held.product_id = ordered.product_id
+         WHERE (ordered.quantity = held.quantity AND ordered.price = held.unit_price
+                AND ordered.product_name = held.name) IS NOT TRUE",
+    ),
+    ("products whose stock is not the sum of its movements", "SELECT count(*) FROM inventory.stock_breaches"),
+    (
+        "movements that do not follow each other",
+        "SELECT count(*) FROM (SELECT balance_after, sum(delta) OVER (PARTITION BY product_id ORDER BY id) AS moved
+                               FROM inventory.stock_movements) AS m WHERE balance_after <> moved",
+    ),
+    ("orders whose total is not the sum of their lines", "SELECT count(*) FROM orders.total_breaches"),
+];
+
+/// Measures it.
+pub async fn run(bench: &Bench) -> Result<Outcome> {
+    let database = Shop::database(&bench.stage, "large").await?;
+    fill(bench, &database).await?;
+    let shop = Shop::open_on(&bench.stage, database, 1).await?;
+    let mut outcome = Outcome::of(Scenario::Large);
+    let name = "placing orders, two lines";
+    let (connections, seconds) = (CONNECTIONS, bench.settings.seconds);
+    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections, seconds };
+    let (load, wrong) = placing.run(bench, &shop).await?;
+    outcome.wrong.extend(wrong);
+    let held_against = |rate: f64, name: &str, scenario: Scenario| {
+        let figure = Figure::new(format!("{name}, {} orders there", bench.settings.orders), rate, "/s");
+        figure.against("with empty tables", bench.found(scenario, name)).wanted(GOAL)
+    };
+    outcome.figures.push(held_against(load.answers.per_second(), placement::RATE, Scenario::Placement));
+    outcome.add(load);
+    for (read, name) in [(Read::Product, reads::PRODUCTS_READ), (Read::Order, reads::ORDERS_READ)] {
+        let load = read.run(bench, &shop, name).await?;
+        outcome.figures.push(held_against(load.answers.per_second(), name, Scenario::Reads));
+        outcome.add(load);
+    }
+    bench.steps.say("checking what is left");
+    for (what, sql) in CHECKS {
+        let breaches = shop.database.number(sql).await?;
+        if breaches != 0.0 {
+            outcome.wrong.push(format!("{breaches} {what}"));
+        }
+    }
+    if bench.settings.orders <= FEW {
+        outcome.wrong.extend(shop.breaches().await?);
+    }
+    shop.close().await?;
+    Ok(outcome)
+}
+
+/// Fills the tables of both services at once, as if so many orders had been placed.
+async fn fill(bench: &Bench, database: &Database) -> Result<()> {
+    let since = Instant::now();
+    let orders = bench.settings.orders.to_string();
+    // Shaped like the references of the services, UUIDv7s: ordered by time, so that their index grows at one end.
+    let reference = "(lpad(to_hex(1700000000000 + n), 12, '0') || '70008' || lpad(to_hex(n), 15, '0'))::uuid";
+    let placed_at = format!("(now() - ({orders} - n + 1) * INTERVAL '6 seconds')");
+    let variables = [("orders", orders.as_str()), ("reference", reference), ("placed_at", &placed_at)];
+    let [one, other] = SCRIPTS.map(|(name, script)| (bench.stage.run_dir.join(name), script));
+    for (path, script) in [&one, &other] {
+        std::fs::write(path, script).map_err(BenchError::file(path))?;
+    }
+    let (one, other) = tokio::join!(database.run_file(&one.0, &variables), database.run_file(&other.0, &variables));
+    one?;
+    other?;
+    database.run("VACUUM ANALYZE").await?;
+    database.checkpoint().await?;
+    bench.steps.say(&format!("{orders} orders are there ({})", seconds(since.elapsed())));
+    Ok(())
+}

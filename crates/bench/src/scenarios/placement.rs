@@ -1,0 +1,31 @@
+//! Orders of two random products, from many connections at once.
+
+use super::placing::Placing;
+use super::{ALONE, CONNECTIONS, finish};
+use crate::Bench;
+use crate::baseline::Baseline;
+use crate::error::Result;
+use crate::figures::{Figure, Goal};
+use crate::load::requests::Orders;
+use crate::report::Outcome;
+use crate::scenario::Scenario;
+use crate::shop::Shop;
+
+/// The name of the result that others are held against.
+pub const RATE: &str = "orders placed";
+
+/// Measures it.
+pub async fn run(bench: &Bench) -> Result<Outcome> {
+    let shop = Shop::open(&bench.stage, "placement", 1).await?;
+    let mut outcome = Outcome::of(Scenario::Placement);
+    let name = "placing orders, two lines";
+    let placing =
+        Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds: bench.settings.seconds };
+    let (load, wrong) = placing.run(bench, &shop).await?;
+    let best = Baseline::best(&bench.baseline.mixed);
+    let figure = Figure::new(RATE, load.answers.per_second(), "/s");
+    outcome.figures.push(figure.against(ALONE, best).wanted(Goal::AtLeast(2.0)));
+    outcome.wrong.extend(wrong);
+    outcome.add(load);
+    finish(bench, shop, outcome).await
+}

@@ -1,0 +1,93 @@
+//! Placing orders as fast as a number of connections allows, and counting what is left of it.
+
+use crate::Bench;
+use crate::error::{BenchError, Result};
+use crate::load::Answers;
+use crate::load::requests::{self, Orders};
+use crate::load::wrk::Wrk;
+use crate::measure::{Load, measure};
+use crate::shop::Shop;
+use std::path::PathBuf;
+
+/// A load of orders.
+#[derive(Clone, Debug)]
+pub struct Placing<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// Which orders.
+    pub orders: Orders,
+    /// The value of the header `Prefer`; empty for none.
+    pub prefer: &'a str,
+    /// Connections.
+    pub connections: u32,
+    /// How long it is measured, in seconds.
+    pub seconds: u32,
+}
+
+impl Placing<'_> {
+    /// Warms up and measures; also what is wrong with the number of orders that are there afterwards.
+    pub async fn run(&self, bench: &Bench, shop: &Shop<'_>) -> Result<(Load, Vec<String>)> {
+        let count = "SELECT count(*) FROM orders.orders";
+        let before = shop.database.number(count).await?;
+        let warm_up = self.load(shop, bench.warm_up_seconds())?.run().await?;
+        let load = measure(shop, self.name, self.load(shop, self.seconds)?.run()).await?;
+        shop.quiet().await?;
+        let written = shop.database.number(count).await? - before;
+        let mut wrong = miscounted(self.connections, &[&warm_up, &load.answers], written);
+        wrong.extend(unconfirmed(shop).await?);
+        Ok((load, wrong))
+    }
+
+    /// The load itself, for so many seconds.
+    pub fn load<'s>(&'s self, shop: &'s Shop<'_>, seconds: u32) -> Result<Wrk<'s>> {
+        let requests = requests::write_posts(&folder_of(shop)?, "/api/orders", &self.orders.bodies())?;
+        let (url, connections) = (shop.order_url(0), self.connections);
+        Ok(Wrk { url, method: "POST", requests, prefer: self.prefer, first: 0, connections, seconds })
+    }
+}
+
+/// There is stock for everything and nobody cancels: once all is quiet, every order is CONFIRMED.
+pub async fn unconfirmed(shop: &Shop<'_>) -> Result<Option<String>> {
+    let count = shop.database.number("SELECT count(*) FROM orders.orders WHERE status <> 'CONFIRMED'").await?;
+    Ok((count > 0.0).then(|| format!("{count} orders are not CONFIRMED")))
+}
+
+/// The folder for the requests of a scenario.
+pub fn folder_of(shop: &Shop<'_>) -> Result<PathBuf> {
+    let folder = shop.stage.run_dir.join("requests").join(shop.database.name());
+    std::fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
+    Ok(folder)
+}
+
+/// Whether as many orders were written as were answered. The last request of each connection may have been served
+/// after its generator had gone.
+pub fn miscounted(connections: u32, loads: &[&Answers], written: f64) -> Vec<String> {
+    let answered: u64 = loads.iter().map(|answers| answers.requests - answers.refused.min(answers.requests)).sum();
+    let unanswered: u64 = loads.iter().map(|answers| answers.unanswered).sum();
+    let at_the_most = answered + unanswered + u64::from(connections) * loads.len() as u64;
+    if (answered as f64..=at_the_most as f64).contains(&written) {
+        return Vec::new();
+    }
+    vec![format!("{answered} orders were answered (at the most {at_the_most} made), {written} were written")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::miscounted;
+    use crate::load::Answers;
+
+    #[test]
+    fn only_the_last_request_of_each_connection_may_be_missed() {
+        let load = Answers { requests: 100, ..Answers::default() };
+        assert!(miscounted(4, &[&load], 100.0).is_empty());
+        assert!(miscounted(4, &[&load], 104.0).is_empty());
+        assert_eq!(miscounted(4, &[&load], 105.0).len(), 1);
+        assert_eq!(miscounted(4, &[&load], 99.0).len(), 1);
+    }
+
+    #[test]
+    fn refused_orders_are_not_written() {
+        let load = Answers { requests: 100, refused: 10, ..Answers::default() };
+        assert!(miscounted(1, &[&load], 90.0).is_empty());
+    }
+}

@@ -1,0 +1,95 @@
+//! Products and orders are read, against a route that always gives the same answer of the same size.
+
+use super::placing::{Placing, folder_of};
+use super::{CONNECTIONS, finish};
+use crate::Bench;
+use crate::constant_route::ConstantRoute;
+use crate::error::Result;
+use crate::figures::{Figure, Goal};
+use crate::load::requests::{self, Orders, PREPARED, PRODUCTS};
+use crate::load::wrk::Wrk;
+use crate::measure::{Load, measure};
+use crate::report::Outcome;
+use crate::scenario::Scenario;
+use crate::shop::Shop;
+
+/// The names of the results that others are held against.
+pub const PRODUCTS_READ: &str = "products read";
+/// The same for orders.
+pub const ORDERS_READ: &str = "orders read";
+
+/// Measures it.
+pub async fn run(bench: &Bench) -> Result<Outcome> {
+    let shop = Shop::open(&bench.stage, "reads", 1).await?;
+    let mut outcome = Outcome::of(Scenario::Reads);
+    let name = "orders to read";
+    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds: 1 };
+    let (_, wrong) = placing.run(bench, &shop).await?;
+    outcome.wrong.extend(wrong);
+    for (read, name, least) in [(Read::Product, PRODUCTS_READ, 0.7), (Read::Order, ORDERS_READ, 0.25)] {
+        let url = format!("{}{}", read.base(&shop), read.paths(&shop).await?.first().map_or("/", String::as_str));
+        let size = bench.stage.http.get(url).send().await?.error_for_status()?.bytes().await?.len();
+        let route = ConstantRoute::start(&bench.settings.bench, size).await?;
+        let constant = get(bench, &shop, &route.url(), "a constant answer", vec!["/".to_owned()]).await?;
+        drop(route);
+        let load = read.run(bench, &shop, name).await?;
+        let figure = Figure::new(name, load.answers.per_second(), "/s");
+        let figure = figure.against("a constant answer of the same size", constant.answers.per_second());
+        outcome.figures.push(figure.wanted(Goal::AtLeast(least)));
+        outcome.add(constant);
+        outcome.add(load);
+    }
+    finish(bench, shop, outcome).await
+}
+
+/// What is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Read {
+    /// Random products.
+    Product,
+    /// Random orders of those that there are.
+    Order,
+}
+
+impl Read {
+    /// Warms up and measures.
+    pub async fn run(self, bench: &Bench, shop: &Shop<'_>, name: &str) -> Result<Load> {
+        get(bench, shop, self.base(shop), name, self.paths(shop).await?).await
+    }
+
+    fn base<'s>(self, shop: &'s Shop<'_>) -> &'s str {
+        match self {
+            Self::Product => shop.inventory_url(0),
+            Self::Order => shop.order_url(0),
+        }
+    }
+
+    async fn paths(self, shop: &Shop<'_>) -> Result<Vec<String>> {
+        match self {
+            Self::Product => {
+                let ids = (0..PREPARED).map(|_| fastrand::i64(1..=PRODUCTS));
+                Ok(ids.map(|id| format!("/api/inventory/products/{id}")).collect())
+            }
+            Self::Order => {
+                // The next id after each number: however many orders there are, it costs the same.
+                let sql = format!(
+                    "SELECT o.id FROM (SELECT floor(random() * (SELECT max(id) FROM orders.orders))::bigint AS wanted
+                                       FROM generate_series(1, {PREPARED})) AS numbers
+                     CROSS JOIN LATERAL (SELECT id FROM orders.orders WHERE id >= wanted ORDER BY id LIMIT 1) AS o"
+                );
+                let ids = shop.database.run(&sql).await?;
+                Ok(ids.lines().map(|id| format!("/api/orders/{id}")).collect())
+            }
+        }
+    }
+}
+
+/// Warms up and measures `GET` of these paths.
+async fn get(bench: &Bench, shop: &Shop<'_>, url: &str, name: &str, paths: Vec<String>) -> Result<Load> {
+    let requests = requests::write_gets(&folder_of(shop)?, paths.into_iter())?;
+    let (connections, seconds) = (CONNECTIONS, bench.warm_up_seconds());
+    let warm_up = Wrk { url, method: "GET", requests, prefer: "", first: 0, connections, seconds };
+    warm_up.run().await?;
+    let load = Wrk { seconds: bench.settings.seconds, ..warm_up };
+    measure(shop, name, load.run()).await
+}

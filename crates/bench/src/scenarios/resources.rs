@@ -1,0 +1,73 @@
+//! What the services take from the machine: memory under load and without, processor time when idle, time to start.
+
+use super::placing::Placing;
+use super::{CONNECTIONS, finish};
+use crate::Bench;
+use crate::error::Result;
+use crate::figures::{Figure, Goal};
+use crate::load::requests::Orders;
+use crate::percentiles::median;
+use crate::report::Outcome;
+use crate::scenario::Scenario;
+use crate::shop::Shop;
+use crate::usage::{Snapshot, of_tree};
+use e2e::process::Service;
+use std::time::{Duration, Instant};
+
+const STARTS: [u32; 5] = [1, 2, 3, 4, 5];
+
+const IDLE: Duration = Duration::from_secs(15);
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// Measures it.
+pub async fn run(bench: &Bench) -> Result<Outcome> {
+    let mut shop = Shop::open(&bench.stage, "resources", 1).await?;
+    let mut outcome = Outcome::of(Scenario::Resources);
+    shop.quiet().await?;
+    let idle = if bench.settings.smoke { IDLE / 15 } else { IDLE };
+    let before = both(&shop);
+    tokio::time::sleep(idle).await;
+    for ((name, before), (_, after)) in before.into_iter().zip(both(&shop)) {
+        let share = (after.cpu_seconds - before.cpu_seconds) / idle.as_secs_f64() * 100.0;
+        outcome.figures.extend([
+            Figure::new(format!("{name}, memory when idle"), after.rss_bytes / MIB, "MiB").wanted(Goal::AtMost(24.0)),
+            Figure::new(format!("{name}, processor when idle"), share, "%").wanted(Goal::AtMost(0.5)),
+        ]);
+    }
+    let (name, seconds) = ("placing orders, two lines", bench.settings.seconds);
+    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
+    let (load, wrong) = placing.run(bench, &shop).await?;
+    outcome.wrong.extend(wrong);
+    for group in load.usage.iter().filter(|group| group.name.ends_with("-service")) {
+        let name = format!("{}, memory under load", group.name);
+        outcome.figures.push(Figure::new(name, group.max_rss_mib, "MiB").wanted(Goal::AtMost(64.0)));
+    }
+    outcome.add(load);
+    for (name, service) in [("order-service", &mut shop.orders[0]), ("inventory-service", &mut shop.inventory[0])] {
+        let seconds = time_to_start(service, &bench.settings.some_of(&STARTS)).await;
+        outcome.figures.push(Figure::new(format!("{name}, start to ready"), seconds, "s").wanted(Goal::AtMost(0.5)));
+    }
+    finish(bench, shop, outcome).await
+}
+
+fn both(shop: &Shop<'_>) -> [(&'static str, Snapshot); 2] {
+    [("order-service", &shop.orders), ("inventory-service", &shop.inventory)].map(|(name, services)| {
+        let pids: Vec<u32> = services.iter().filter_map(Service::pid).collect();
+        (name, of_tree(&pids))
+    })
+}
+
+/// The median of some starts, in seconds, on a database that is migrated already.
+async fn time_to_start(service: &mut Service, starts: &[u32]) -> f64 {
+    let mut times = Vec::new();
+    for _ in starts {
+        service.ask_to_end();
+        service.ended().await;
+        let started = Instant::now();
+        service.launch();
+        service.ready_as(&["UP"]).await;
+        times.push(started.elapsed().as_secs_f64());
+    }
+    median(times)
+}

@@ -1,0 +1,67 @@
+//! Two processes of each service on the same cores: they gain nothing there, and must lose nothing either.
+
+use super::placing::{Placing, miscounted, unconfirmed};
+use super::{CONNECTIONS, finish, placement};
+use crate::Bench;
+use crate::error::Result;
+use crate::figures::{Figure, Goal};
+use crate::load::Answers;
+use crate::load::requests::{HOT, Orders, PREPARED};
+use crate::load::wrk::Wrk;
+use crate::measure::measure;
+use crate::report::Outcome;
+use crate::scenario::Scenario;
+use crate::shop::Shop;
+
+/// As fast as one instance, give or take what two runs differ by anyway.
+const GOAL: Goal = Goal::AtLeast(0.95);
+
+/// Pieces of the hot product that are gone and not in an order, or the reverse.
+const INEXACT: &str =
+    "SELECT (SELECT sum(delta) FROM inventory.stock_movements WHERE product_id = 1 AND reason = 'RECEIPT')
+           - (SELECT stock_quantity FROM inventory.products WHERE id = 1)
+           - (SELECT COALESCE(sum(quantity), 0) FROM orders.order_items WHERE product_id = 1)";
+
+/// Measures it.
+pub async fn run(bench: &Bench) -> Result<Outcome> {
+    let shop = Shop::open(&bench.stage, "two-instances", 2).await?;
+    let mut outcome = Outcome::of(Scenario::TwoInstances);
+    for (orders, name) in
+        [(Orders::Mixed, "placing orders, two lines"), (Orders::Of(HOT), "placing orders, one product")]
+    {
+        let (connections, seconds) = (CONNECTIONS / 2, bench.settings.seconds);
+        let placing = Placing { name, orders, prefer: "", connections, seconds };
+        let count = "SELECT count(*) FROM orders.orders";
+        let before = shop.database.number(count).await?;
+        let warm_up = on_both(&shop, placing.load(&shop, bench.warm_up_seconds())?).await?;
+        let load = measure(&shop, name, on_both(&shop, placing.load(&shop, seconds)?)).await?;
+        shop.quiet().await?;
+        let written = shop.database.number(count).await? - before;
+        outcome.wrong.extend(miscounted(CONNECTIONS, &[&warm_up, &load.answers], written));
+        outcome.wrong.extend(unconfirmed(&shop).await?);
+        let figure = Figure::new(format!("{name}, two of each"), load.answers.per_second(), "/s");
+        outcome.figures.push(match orders {
+            Orders::Mixed => {
+                let one = bench.found(Scenario::Placement, placement::RATE);
+                figure.against("one of each", one).wanted(GOAL)
+            }
+            Orders::Of(_) => figure,
+        });
+        outcome.add(load);
+    }
+    let inexact = shop.database.number(INEXACT).await?;
+    outcome
+        .figures
+        .push(Figure::new("pieces of the product sold and not ordered", inexact, "").wanted(Goal::AtMost(0.0)));
+    if inexact != 0.0 {
+        outcome.wrong.push(format!("the stock of the hot product is wrong by {inexact}"));
+    }
+    finish(bench, shop, outcome).await
+}
+
+/// The same load on both instances at once.
+async fn on_both(shop: &Shop<'_>, load: Wrk<'_>) -> Result<Answers> {
+    let other = Wrk { url: shop.order_url(1), first: PREPARED / 2, ..load.clone() };
+    let (one, other) = tokio::join!(load.run(), other.run());
+    Ok(one?.and(&other?))
+}

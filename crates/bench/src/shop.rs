@@ -1,0 +1,174 @@
+//! Both services as they are measured: release builds with their default settings, on a database and a virtual host
+//! of their own.
+
+use crate::database::Database;
+use crate::error::{BenchError, Result};
+use crate::metrics::Metrics;
+use crate::stage::Stage;
+use crate::usage::Groups;
+use e2e::process::Service;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// How long everything may take to come to rest after a load.
+const QUIET_LIMIT: Duration = Duration::from_secs(300);
+
+const HOLDS_FOR: Duration = Duration::from_millis(500);
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long what differs between the services may take to agree once it is quiet.
+const VERIFY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running shop. Its services end when it is dropped; [`Shop::close`] deletes its data too.
+#[derive(Debug)]
+pub struct Shop<'a> {
+    /// What it stands on.
+    pub stage: &'a Stage,
+    /// Processes of order-service; each asks the inventory-service of the same number.
+    pub orders: Vec<Service>,
+    /// Processes of inventory-service.
+    pub inventory: Vec<Service>,
+    /// The database of both.
+    pub database: Database,
+}
+
+impl<'a> Shop<'a> {
+    /// A shop with a fresh database, `pairs` processes of each service, counting its statements.
+    pub async fn open(stage: &'a Stage, name: &str, pairs: usize) -> Result<Self> {
+        Self::open_on(stage, Self::database(stage, name).await?, pairs).await
+    }
+
+    /// A fresh database for a shop.
+    pub async fn database(stage: &Stage, name: &str) -> Result<Database> {
+        let database = stage.database(&format!("bench_{}", name.replace('-', "_"))).await?;
+        let count = format!("ALTER DATABASE {} SET pg_stat_statements.track = 'top'", database.name());
+        database.run(&count).await?;
+        database.checkpoint().await?;
+        Ok(database)
+    }
+
+    /// A shop on this database; returns when every process is ready.
+    pub async fn open_on(stage: &'a Stage, database: Database, pairs: usize) -> Result<Self> {
+        let folder = stage.run_dir.join("services").join(database.name());
+        std::fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
+        let amqp_url = make_vhost(stage, database.name()).await?;
+        let environment = [("DATABASE_URL".to_owned(), database.url()), ("AMQP_URL".to_owned(), amqp_url)];
+        let mut shop = Self { stage, orders: Vec::new(), inventory: Vec::new(), database };
+        for number in 1..=pairs {
+            let (name, binary) = (format!("inventory-{number}"), stage.inventory_service.clone());
+            let inventory = Service::new(name, binary, folder.clone(), environment.to_vec());
+            let mut variables = environment.to_vec();
+            variables.push(("INVENTORY_SERVICE_URL".to_owned(), inventory.client().base().to_owned()));
+            let (name, binary) = (format!("order-{number}"), stage.order_service.clone());
+            shop.orders.push(Service::new(name, binary, folder.clone(), variables));
+            shop.inventory.push(inventory);
+        }
+        shop.services_mut().for_each(Service::launch);
+        for service in shop.services_mut() {
+            service.ready_as(&["UP"]).await;
+        }
+        Ok(shop)
+    }
+
+    /// The URL of an order-service.
+    pub fn order_url(&self, index: usize) -> &str {
+        self.orders[index].client().base()
+    }
+
+    /// The URL of an inventory-service.
+    pub fn inventory_url(&self, index: usize) -> &str {
+        self.inventory[index].client().base()
+    }
+
+    /// The processes that do the work.
+    pub fn groups(&self) -> Result<Groups> {
+        let pids = |services: &[Service]| services.iter().filter_map(Service::pid).collect();
+        let services = [("order-service", pids(&self.orders)), ("inventory-service", pids(&self.inventory))];
+        Ok(services.into_iter().chain(self.stage.groups()?).collect())
+    }
+
+    /// The metrics of all processes, added up.
+    pub async fn metrics(&self) -> Result<Metrics> {
+        let mut metrics = Metrics::default();
+        for service in self.orders.iter().chain(&self.inventory) {
+            let answer = self.stage.http.get(format!("{}/metrics", service.client().base())).send().await?;
+            metrics.add(&answer.error_for_status()?.text().await?);
+        }
+        Ok(metrics)
+    }
+
+    /// Waits until no order is PENDING and no event unpublished. What the last requests of a load began may only become
+    /// visible a moment later, so it must stay like that, with no order more.
+    pub async fn quiet(&self) -> Result<()> {
+        let started = Instant::now();
+        let looked = "SELECT (SELECT count(*) FROM orders.orders WHERE status = 'PENDING')
+                           + (SELECT count(*) FROM orders.outbox) + (SELECT count(*) FROM inventory.outbox),
+                             (SELECT COALESCE(max(id), 0) FROM orders.orders)";
+        let mut quiet_since: Option<(f64, Instant)> = None;
+        loop {
+            let rows = self.database.numbers(looked).await?;
+            let [under_way, last] = rows.first().map_or([0.0; 2], |row| [row[0], row[1]]);
+            quiet_since = match quiet_since {
+                _ if under_way > 0.0 => None,
+                Some((seen, since)) if seen == last => Some((seen, since)),
+                _ => Some((last, Instant::now())),
+            };
+            if quiet_since.is_some_and(|(_, since)| since.elapsed() >= HOLDS_FOR) {
+                return Ok(());
+            }
+            if started.elapsed() > QUIET_LIMIT {
+                let seconds = QUIET_LIMIT.as_secs();
+                return Err(BenchError::GaveUp(format!(
+                    "{under_way} orders and messages are under way after {seconds} s"
+                )));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// What does not hold once everything has come to rest: a fast wrong answer is worth nothing.
+    pub async fn breaches(&self) -> Result<Vec<String>> {
+        if let Err(error) = self.quiet().await {
+            return Ok(vec![error.to_string()]);
+        }
+        let report = verify::run(self.order_url(0), self.inventory_url(0), VERIFY_PATIENCE).await?;
+        Ok(report.breaches.iter().map(|breach| format!("verify: {breach}")).collect())
+    }
+
+    /// Ends the services and deletes the data.
+    pub async fn close(self) -> Result<()> {
+        let database = self.database.clone();
+        self.stop_services().await?;
+        database.delete().await
+    }
+
+    /// Ends the services and deletes the virtual host; the database stays, with nobody connected to it.
+    pub async fn stop_services(mut self) -> Result<()> {
+        let mut services: Vec<Service> = self.orders.drain(..).chain(self.inventory.drain(..)).collect();
+        services.iter().for_each(Service::ask_to_end);
+        for service in &mut services {
+            service.ended().await;
+        }
+        let url = format!("{}/api/vhosts/{}", self.stage.rabbitmq.management_url(), self.database.name());
+        self.stage.http.delete(url).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    fn services_mut(&mut self) -> impl Iterator<Item = &mut Service> {
+        self.inventory.iter_mut().chain(&mut self.orders)
+    }
+}
+
+/// Makes a virtual host; gives the URL that services connect to it with.
+async fn make_vhost(stage: &Stage, name: &str) -> Result<String> {
+    let management = stage.rabbitmq.management_url();
+    let rights = json!({"configure": ".*", "write": ".*", "read": ".*"});
+    for (path, body) in [(format!("vhosts/{name}"), json!({})), (format!("permissions/{name}/guest"), rights)] {
+        let request = stage.http.put(format!("{management}/api/{path}")).header("content-type", "application/json");
+        request.body(body.to_string()).send().await?.error_for_status()?;
+    }
+    let url = stage.rabbitmq.url();
+    let server = url.rsplit_once('/').map_or(url.as_str(), |(server, _)| server);
+    Ok(format!("{server}/{name}"))
+}

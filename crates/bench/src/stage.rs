@@ -1,0 +1,90 @@
+//! What every scenario stands on: a durable PostgreSQL and RabbitMQ of our own, and a migrated database to copy.
+
+use crate::Settings;
+use crate::database::Database;
+use crate::error::Result;
+use crate::shop::Shop;
+use crate::usage::Groups;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use xtask::postgres::Postgres;
+use xtask::process::Identity;
+use xtask::rabbitmq::RabbitMq;
+use xtask::{Durability, ports};
+
+/// The database that all others are copies of.
+const TEMPLATE: &str = "bench_template";
+
+const PRODUCTS: &str = include_str!("../sql/products.sql");
+
+/// How long a call that is no part of the load may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Statements are counted where the services are measured, and nowhere else: the baseline must not pay for it.
+const STATEMENT_COUNTS: &str = "-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=none";
+
+/// The private servers and the binaries of the services.
+// Fields are dropped in this order.
+#[derive(Debug)]
+pub struct Stage {
+    /// The broker.
+    pub rabbitmq: RabbitMq,
+    /// The database server.
+    pub postgres: Arc<Postgres>,
+    /// Folder for logs and for the files of the load generators.
+    pub run_dir: PathBuf,
+    /// The binary of order-service.
+    pub order_service: PathBuf,
+    /// The binary of inventory-service.
+    pub inventory_service: PathBuf,
+    /// For calls that are no part of the load.
+    pub http: reqwest::Client,
+}
+
+impl Stage {
+    /// Starts the servers and prepares the database that the scenarios get copies of.
+    pub async fn open(settings: &Settings) -> Result<Self> {
+        let (one, other) = (settings.run_dir.join("postgres"), settings.run_dir.join("rabbitmq"));
+        let postgres = tokio::task::spawn_blocking(move || {
+            Postgres::start_with(&one, ports::free_port()?, Durability::Durable, STATEMENT_COUNTS)
+                .map(Postgres::stop_on_drop)
+        });
+        let rabbitmq = tokio::task::spawn_blocking(move || {
+            RabbitMq::start(&other, ports::free_port()?, Durability::Durable).map(RabbitMq::stop_on_drop)
+        });
+        // A connection that is not kept is never found closed by the other side.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(PATIENCE).build()?;
+        let stage = Self {
+            postgres: Arc::new(postgres.await??),
+            rabbitmq: rabbitmq.await??,
+            run_dir: settings.run_dir.clone(),
+            order_service: settings.order_service.clone(),
+            inventory_service: settings.inventory_service.clone(),
+            http,
+        };
+        stage.make_template().await?;
+        Ok(stage)
+    }
+
+    /// A database with the tables of both services and a thousand products.
+    pub async fn database(&self, name: &str) -> Result<Database> {
+        Database::create(&self.postgres, name, TEMPLATE).await
+    }
+
+    /// The processes of both servers.
+    pub fn groups(&self) -> Result<Groups> {
+        let pid = |process: Option<Identity>| process.map(|it| it.pid).into_iter().collect();
+        Ok(vec![("PostgreSQL", pid(self.postgres.process()?)), ("RabbitMQ", pid(self.rabbitmq.process()?))])
+    }
+
+    /// The services migrate the template by being started on it.
+    async fn make_template(&self) -> Result<()> {
+        let template = Database::create(&self.postgres, TEMPLATE, "template1").await?;
+        template.run("CREATE EXTENSION pg_stat_statements").await?;
+        Shop::open_on(self, template.clone(), 1).await?.stop_services().await?;
+        template.run(PRODUCTS).await?;
+        template.run("ANALYZE").await?;
+        template.checkpoint().await
+    }
+}
