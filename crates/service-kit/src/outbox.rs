@@ -132,3 +132,52 @@ fn columns(messages: Vec<Message>) -> (Vec<&'static str>, Vec<i32>, Vec<Vec<u8>>
     }
     (types, counts, bodies)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, MESSAGE_BYTES, Outbox};
+    use crate::schema::Schema;
+    use shared_types::event_batches::split;
+    use shared_types::events::{EventData, OrderCancelled, OrderChanged, OrderConfirmed, RawEvent};
+    use shared_types::{OrderId, Reference};
+    use time::OffsetDateTime;
+
+    const OUTBOX: Outbox = Outbox { schema: Schema("orders"), source: "/order-service" };
+
+    fn changed(id: i64, reason: &str) -> OrderChanged {
+        OrderChanged { order_id: OrderId(id), reference: Reference::random(), reason: Some(reason.to_owned()) }
+    }
+
+    /// The type and the numbers of the orders of each message.
+    fn messages(events: &[Event]) -> Vec<(&'static str, Vec<i64>)> {
+        let messages = OUTBOX.messages(OffsetDateTime::UNIX_EPOCH, events).unwrap();
+        let orders = |body: &[u8]| {
+            let event = |event| RawEvent::parse(event).unwrap().data::<OrderChanged>().unwrap().order_id.0;
+            split(body).into_iter().map(event).collect()
+        };
+        messages.into_iter().map(|(event_type, batch)| (event_type, orders(&batch.into_body()))).collect()
+    }
+
+    #[test]
+    fn events_of_one_type_that_follow_each_other_share_a_message() {
+        let confirmed = |id| Event::new(&OrderConfirmed(changed(id, ""))).unwrap();
+        let cancelled = |id| Event::new(&OrderCancelled(changed(id, ""))).unwrap();
+        let events = [confirmed(1), confirmed(2), cancelled(1), confirmed(3)];
+        let (on, off) = (OrderConfirmed::TYPE, OrderCancelled::TYPE);
+        assert_eq!(messages(&events), [(on, vec![1, 2]), (off, vec![1]), (on, vec![3])], "never past one another");
+        assert!(messages(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_message_does_not_grow_without_bound() {
+        let reason = "x".repeat(MESSAGE_BYTES / 4);
+        let events: Vec<Event> =
+            (1..=10).map(|id| Event::new(&OrderConfirmed(changed(id, &reason))).unwrap()).collect();
+        let messages = messages(&events);
+        assert_eq!(messages.iter().map(|(_, orders)| orders.len()).collect::<Vec<_>>(), [4, 4, 2]);
+        assert_eq!(
+            messages.into_iter().flat_map(|(_, orders)| orders).collect::<Vec<_>>(),
+            (1..=10).collect::<Vec<_>>()
+        );
+    }
+}

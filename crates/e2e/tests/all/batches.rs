@@ -38,7 +38,7 @@ async fn in_one_batch(shop: &Shop, orders: Vec<(Value, String)>) -> Vec<Response
     }
     let metrics = shop.orders().get("/metrics").await.is(200).text;
     let count = |prefix: &str| metrics.lines().find_map(|line| line.strip_prefix(prefix)?.parse::<u32>().ok()).unwrap();
-    let large = count("placement_batch_size_count ") - count("placement_batch_size_bucket{le=\"2\"} ");
+    let large = count("batch_size_count{queue=\"placements\"} ") - count("batch_size_bucket{queue=\"placements\",le=\"2\"} ");
     assert_eq!(large, 1, "they did not meet in one batch:\n{metrics}");
     answers
 }
@@ -112,19 +112,21 @@ async fn in_queue(client: &Client, queue: &str, count: usize) {
 
 #[tokio::test]
 async fn what_does_not_fit_into_the_queue_is_refused_at_once() {
-    let plan =
-        Shop::plan().order_variable("PLACEMENT_BATCHES_AT_ONCE", "1").order_variable("PLACEMENT_QUEUE_LENGTH", "2");
-    let plan = plan.inventory_variable("RESERVATION_BATCHES_AT_ONCE", "1");
-    let shop = plan.inventory_variable("RESERVATION_QUEUE_LENGTH", "2").without_broker().open().await;
+    // One at work, one for the next batch, and two behind it.
+    let plan = Shop::plan().without_broker().order_variable("PLACEMENT_BATCHES_AT_ONCE", "1");
+    let plan = plan.order_variable("PLACEMENT_BATCH_SIZE", "1").order_variable("PLACEMENT_QUEUE_LENGTH", "2");
+    let plan = plan.inventory_variable("RESERVATION_BATCHES_AT_ONCE", "1").inventory_variable("RESERVATION_BATCH_SIZE", "1");
+    let shop = plan.inventory_variable("RESERVATION_QUEUE_LENGTH", "2").open().await;
     let lock = shop.database.lock("SELECT id FROM inventory.products WHERE id = 1 FOR UPDATE").await;
     let at_work = place(&shop, order(&[(LAPTOP, 1)]), "at work");
     shop.database.somebody_waits().await;
-    let second = place(&shop, order(&[(LAPTOP, 1)]), "second");
-    in_queue(shop.orders(), "placements", 1).await;
-    let third = place(&shop, order(&[(LAPTOP, 1)]), "third");
-    in_queue(shop.orders(), "placements", 2).await;
+    let mut placing = vec![at_work];
+    for count in 1..=3 {
+        placing.push(place(&shop, order(&[(LAPTOP, 1)]), &format!("waiting {count}")));
+        in_queue(shop.orders(), "placements", count).await;
+    }
     let refused = shop.orders().post("/api/orders", order(&[(MOUSE, 1)])).await.unavailable();
-    assert!(refused["detail"].to_string().contains("too many orders"), "{refused}");
+    assert!(refused["detail"].to_string().contains("too many requests"), "{refused}");
 
     // Inventory-service has one batch at work for them; its own queue is bounded as well.
     let reserve = || {
@@ -132,7 +134,7 @@ async fn what_does_not_fit_into_the_queue_is_refused_at_once() {
         shop.inventory().post("/api/inventory/reservations", body)
     };
     let mut reserving = Vec::new();
-    for count in 1..=2 {
+    for count in 1..=3 {
         let call = reserve();
         reserving.push(tokio::spawn(async move { call.await }));
         in_queue(shop.inventory(), "reservations", count).await;
@@ -141,7 +143,7 @@ async fn what_does_not_fit_into_the_queue_is_refused_at_once() {
     assert!(refused["detail"].to_string().contains("too many reservations"), "{refused}");
 
     lock.rollback().await.unwrap();
-    for order in [at_work, second, third] {
+    for order in placing {
         order.await.unwrap().is(201);
     }
     for reservation in reserving {

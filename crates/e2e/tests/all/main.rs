@@ -23,6 +23,7 @@ mod order_status;
 mod outages;
 mod placing;
 mod product_lists;
+mod product_reads;
 mod products;
 mod races;
 mod reservation_batches;

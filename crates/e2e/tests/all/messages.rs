@@ -189,3 +189,44 @@ async fn bad_messages_for_order_service_are_set_aside_too() {
     shop.broker().drained(queue).await;
     shop.assert_invariants().await;
 }
+
+#[tokio::test]
+async fn a_bad_event_in_a_message_with_others_harms_only_itself() {
+    let shop = Shop::open().await;
+    let hold = async || {
+        let id = Uuid::now_v7();
+        shop.inventory().post("/api/inventory/reservations", reservation(id, &[(MOUSE, 1)])).await.is(201);
+        id.to_string()
+    };
+    let (first, second, third) = (hold().await, hold().await, hold().await);
+    let mut bad = created(8, &Uuid::now_v7().to_string());
+    bad["data"] = json!({"orderId": 8});
+    let good = [created(7, &first), created(9, &second), cancelled(9, &second), created(10, &third)];
+    let message = json!([good[0], bad, good[1], good[2], good[3], good[0]]);
+    shop.broker().send(INVENTORY_ORDER_EVENTS.name, &message.to_string()).await;
+    let [one, two, three, four] = &good;
+    dealt_with(&shop, "inventory", &[one, two, three, four]).await;
+    for (reference, status) in [(&first, "COMMITTED"), (&second, "RELEASED"), (&third, "COMMITTED")] {
+        shop.reservation_becomes(reference, status).await;
+    }
+    let letters = dead_letters(&shop, "inventory", 1).await;
+    assert!(letters[0].contains("|order.created|1|") && letters[0].contains("missing field"), "{letters:?}");
+    let kept = "SELECT convert_from(body, 'UTF8') FROM inventory.dead_letters";
+    let kept: Value = serde_json::from_str(&shop.database.texts(kept).await[0]).unwrap();
+    assert_eq!(kept, bad, "the event alone, not its message");
+    shop.broker().drained(INVENTORY_ORDER_EVENTS.name).await;
+    assert_eq!(shop.database.stock(MOUSE).await, 198);
+}
+
+#[tokio::test]
+async fn a_message_that_is_no_readable_array_is_set_aside_as_it_came() {
+    let shop = Shop::open().await;
+    let broken = format!("[{}", created(7, "x"));
+    shop.broker().send(INVENTORY_ORDER_EVENTS.name, &broken).await;
+    shop.broker().send(INVENTORY_ORDER_EVENTS.name, "[]").await;
+    let letters = dead_letters(&shop, "inventory", 1).await;
+    assert!(letters[0].contains("cannot be parsed"), "{letters:?}");
+    let kept = "SELECT convert_from(body, 'UTF8') FROM inventory.dead_letters";
+    assert_eq!(shop.database.texts(kept).await, [broken]);
+    shop.broker().drained(INVENTORY_ORDER_EVENTS.name).await;
+}
