@@ -24,7 +24,7 @@ const POLL: Duration = Duration::from_millis(250);
 
 /// Pause after a round of publishing: what is committed meanwhile shares the next one, with one read, one wait for the
 /// broker and one deletion. What comes to an idle relay is published at once.
-const PACE: Duration = Duration::from_millis(10);
+const PACE: Duration = Duration::from_millis(20);
 
 /// How long the broker may take to receive a batch, and to confirm it.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
