@@ -80,7 +80,14 @@ impl DatabaseConfig {
                 }
             }
         };
-        Ok(options.options([("statement_timeout", "10s"), ("idle_in_transaction_session_timeout", "5s")]))
+        // A prepared statement keeps the plan of its first executions, when a table may have been empty: one that reads the
+        // whole table must not be among them. Every statement of ours has an index that fits it.
+        Ok(options.options([
+            ("statement_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "5s"),
+            ("enable_seqscan", "off"),
+            ("jit", "off"),
+        ]))
     }
 
     /// How long to wait for a connection.
