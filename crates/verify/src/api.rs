@@ -42,7 +42,7 @@ pub struct Api {
 
 /// An answer.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub(crate) struct Answer {
     status: StatusCode,
     /// Path of the next page of a list.
     pub(crate) next: Option<String>,
@@ -58,20 +58,20 @@ impl Api {
 
     /// What is there; an answer other than 200 is an error.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, VerifyError> {
-        let page = self.fetch(path).await?;
-        self.parse(path, &page)
+        let answer = self.fetch(path).await?;
+        self.parse(path, &answer)
     }
 
     /// What is there, or nothing on 404.
     pub async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, VerifyError> {
-        let page = self.fetch(path).await?;
-        if page.status == StatusCode::NOT_FOUND { Ok(None) } else { self.parse(path, &page).map(Some) }
+        let answer = self.fetch(path).await?;
+        if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { self.parse(path, &answer).map(Some) }
     }
 
     /// What is there, however long the service has to look for it; an answer other than 200 is an error.
     pub async fn get_in_time<T: DeserializeOwned>(&self, path: &str, patience: Duration) -> Result<T, VerifyError> {
-        let page = self.fetch_within(path, patience).await?;
-        self.parse(path, &page)
+        let answer = self.fetch_within(path, patience).await?;
+        self.parse(path, &answer)
     }
 
     /// Every row of a list. `path` has no query.
@@ -83,23 +83,30 @@ impl Api {
         Ok(rows)
     }
 
-    pub(crate) async fn fetch(&self, path: &str) -> Result<Page, VerifyError> {
+    pub(crate) async fn fetch(&self, path: &str) -> Result<Answer, VerifyError> {
         self.fetch_within(path, PATIENCE).await
     }
 
-    async fn fetch_within(&self, path: &str, patience: Duration) -> Result<Page, VerifyError> {
+    async fn fetch_within(&self, path: &str, patience: Duration) -> Result<Answer, VerifyError> {
         let url = format!("{}{path}", self.base);
         let unreachable = |error: reqwest::Error| VerifyError::Unreachable { url: url.clone(), reason: cause(&error) };
         let response = self.http.get(&url).timeout(patience).send().await.map_err(unreachable)?;
         let link = response.headers().get("link").and_then(|value| value.to_str().ok()).and_then(next_of);
-        Ok(Page { status: response.status(), next: link, text: response.text().await.map_err(unreachable)? })
+        let (status, body) = (response.status(), response.bytes().await.map_err(unreachable)?);
+        let text = String::from_utf8(body.into()).map_err(|error| self.unexpected(path, error.to_string()))?;
+        Ok(Answer { status, next: link, text })
     }
 
-    pub(crate) fn parse<'page, T: Deserialize<'page>>(&self, path: &str, page: &'page Page) -> Result<T, VerifyError> {
-        if page.status != StatusCode::OK {
-            return Err(self.unexpected(path, format!("{}: {}", page.status, page.text)));
+    pub(crate) fn parse<'page, T: Deserialize<'page>>(
+        &self,
+        path: &str,
+        answer: &'page Answer,
+    ) -> Result<T, VerifyError> {
+        if answer.status != StatusCode::OK {
+            return Err(self.unexpected(path, format!("{}: {}", answer.status, answer.text)));
         }
-        serde_json::from_str(&page.text).map_err(|error| self.unexpected(path, format!("what cannot be read: {error}")))
+        serde_json::from_str(&answer.text)
+            .map_err(|error| self.unexpected(path, format!("what cannot be read: {error}")))
     }
 
     pub(crate) fn unexpected(&self, path: &str, what: String) -> VerifyError {

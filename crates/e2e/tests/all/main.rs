@@ -34,4 +34,5 @@ mod stock;
 mod tidy;
 mod twice;
 mod undeliverable;
+mod verify;
 mod web;
