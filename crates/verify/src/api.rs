@@ -1,6 +1,8 @@
-//! Reading a service over HTTP: single things, whole lists along their `Link` headers.
+//! Reading a service over HTTP: single things, and whole lists where all of their rows are wanted.
 
+use crate::pages::Pages;
 use reqwest::{Client, StatusCode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -38,56 +40,77 @@ pub struct Api {
     base: String,
 }
 
-struct Page {
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
     status: StatusCode,
-    next: Option<String>,
+    /// Path of the next page of a list.
+    pub(crate) next: Option<String>,
     text: String,
 }
 
 impl Api {
     /// The service at `base` (`http://127.0.0.1:8081`). Connects to nothing yet.
     pub fn new(base: &str) -> Result<Self, VerifyError> {
-        let http = Client::builder().timeout(PATIENCE).build().map_err(VerifyError::Client)?;
+        let http = Client::builder().connect_timeout(PATIENCE).build().map_err(VerifyError::Client)?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
     }
 
     /// What is there; an answer other than 200 is an error.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, VerifyError> {
-        let page = self.fetch(path).await?;
-        self.parse(path, &page)
+        let answer = self.fetch(path).await?;
+        self.parse(path, &answer)
     }
 
     /// What is there, or nothing on 404.
     pub async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, VerifyError> {
-        let page = self.fetch(path).await?;
-        if page.status == StatusCode::NOT_FOUND { Ok(None) } else { self.parse(path, &page).map(Some) }
+        let answer = self.fetch(path).await?;
+        if answer.status == StatusCode::NOT_FOUND { Ok(None) } else { self.parse(path, &answer).map(Some) }
     }
 
-    /// Every row of a list, along the `Link` headers. `path` has no query.
+    /// What is there, however long the service has to look for it; an answer other than 200 is an error.
+    pub async fn get_in_time<T: DeserializeOwned>(&self, path: &str, patience: Duration) -> Result<T, VerifyError> {
+        let answer = self.fetch_within(path, patience).await?;
+        self.parse(path, &answer)
+    }
+
+    /// Every row of a list. `path` has no query.
     pub async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, VerifyError> {
-        let (mut rows, mut next) = (Vec::new(), Some(format!("{path}?limit=200")));
-        while let Some(path) = next {
-            let page = self.fetch(&path).await?;
-            rows.extend(self.parse::<Vec<T>>(&path, &page)?);
-            next = page.next;
+        let (mut rows, mut pages) = (Vec::new(), Pages::of(self, path));
+        while let Some(page) = pages.next().await? {
+            rows.extend(page.rows::<T>()?);
         }
         Ok(rows)
     }
 
-    async fn fetch(&self, path: &str) -> Result<Page, VerifyError> {
-        let url = format!("{}{path}", self.base);
-        let unreachable = |error: reqwest::Error| VerifyError::Unreachable { url: url.clone(), reason: cause(&error) };
-        let response = self.http.get(&url).send().await.map_err(unreachable)?;
-        let link = response.headers().get("link").and_then(|value| value.to_str().ok()).and_then(next_of);
-        Ok(Page { status: response.status(), next: link, text: response.text().await.map_err(unreachable)? })
+    pub(crate) async fn fetch(&self, path: &str) -> Result<Answer, VerifyError> {
+        self.fetch_within(path, PATIENCE).await
     }
 
-    fn parse<T: DeserializeOwned>(&self, path: &str, page: &Page) -> Result<T, VerifyError> {
-        let unexpected = |what: String| VerifyError::Unexpected { url: format!("{}{path}", self.base), what };
-        if page.status != StatusCode::OK {
-            return Err(unexpected(format!("{}: {}", page.status, page.text)));
+    async fn fetch_within(&self, path: &str, patience: Duration) -> Result<Answer, VerifyError> {
+        let url = format!("{}{path}", self.base);
+        let unreachable = |error: reqwest::Error| VerifyError::Unreachable { url: url.clone(), reason: cause(&error) };
+        let response = self.http.get(&url).timeout(patience).send().await.map_err(unreachable)?;
+        let link = response.headers().get("link").and_then(|value| value.to_str().ok()).and_then(next_of);
+        let (status, body) = (response.status(), response.bytes().await.map_err(unreachable)?);
+        let text = String::from_utf8(body.into()).map_err(|error| self.unexpected(path, error.to_string()))?;
+        Ok(Answer { status, next: link, text })
+    }
+
+    pub(crate) fn parse<'page, T: Deserialize<'page>>(
+        &self,
+        path: &str,
+        answer: &'page Answer,
+    ) -> Result<T, VerifyError> {
+        if answer.status != StatusCode::OK {
+            return Err(self.unexpected(path, format!("{}: {}", answer.status, answer.text)));
         }
-        serde_json::from_str(&page.text).map_err(|error| unexpected(format!("what cannot be read: {error}")))
+        serde_json::from_str(&answer.text)
+            .map_err(|error| self.unexpected(path, format!("what cannot be read: {error}")))
+    }
+
+    pub(crate) fn unexpected(&self, path: &str, what: String) -> VerifyError {
+        VerifyError::Unexpected { url: format!("{}{path}", self.base), what }
     }
 }
 

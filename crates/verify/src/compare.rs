@@ -1,16 +1,16 @@
 //! The rules between one order and its reservation. Pure: what is compared was fetched by others.
 
-use crate::records::{Order, OrderLine, Reservation};
+use crate::amounts;
+use crate::records::{Order, Reservation};
 use crate::report::Breach;
-use rust_decimal::Decimal;
 use serde_json::Number;
 use shared_types::OrderStatus;
 use shared_types::reservations::ReservationStatus;
-use std::collections::BTreeMap;
+use std::fmt;
 use time::{Duration, OffsetDateTime};
 
 /// How long stock may be held for an order that is not known (promise P3).
-const LONGEST_HOLD: Duration = Duration::seconds(60);
+pub const LONGEST_HOLD: Duration = Duration::seconds(60);
 
 /// Everything about the two that must not be.
 pub fn breaches(order: Option<&Order>, reservation: Option<&Reservation>, now: OffsetDateTime) -> Vec<Breach> {
@@ -31,50 +31,49 @@ fn breach(promise: &str, invariant: &str, id: impl ToString, detail: String) -> 
     Breach { invariant: invariant.to_owned(), promise: promise.to_owned(), ids, detail }
 }
 
-fn decimal(number: &Number) -> Option<Decimal> {
-    Decimal::from_str_exact(&number.to_string()).ok()
+fn amounts(order: &Order) -> Option<Breach> {
+    let lines = order.items.iter().map(|line| amounts::Line {
+        product_id: line.product_id,
+        quantity: line.quantity,
+        price: line.price.as_ref().map(Number::as_str),
+        subtotal: line.subtotal.as_ref().map(Number::as_str),
+    });
+    let fault = amounts::fault(order.total_amount.as_ref().map(Number::as_str), lines);
+    fault.map(|detail| breach("P2", "totals-are-sums", order.id, detail))
 }
 
-/// Subtotal = price × quantity and total = sum of the subtotals; an order that is not placed has none of them.
-fn amounts(order: &Order) -> Option<Breach> {
-    let wrong = |detail: String| Some(breach("P2", "totals-are-sums", order.id, detail));
-    let Some(total) = &order.total_amount else {
-        let priced = order.items.iter().any(|line| line.price.is_some() || line.subtotal.is_some());
-        return if priced { wrong("lines have prices, the order has no total".to_owned()) } else { None };
-    };
-    let mut sum = Decimal::ZERO;
-    for line in &order.items {
-        let (Some(price), Some(subtotal)) = (&line.price, &line.subtotal) else {
-            return wrong(format!("product {} has no price", line.product_id));
-        };
-        let exact = decimal(price).and_then(|price| price.checked_mul(Decimal::from(line.quantity)));
-        match (exact, decimal(subtotal)) {
-            (Some(exact), Some(written)) if exact == written => sum += written,
-            _ => return wrong(format!("product {}: {} × {price} is not {subtotal}", line.product_id, line.quantity)),
-        }
+/// Whether an order may stand here while its reservation stands there. An order is `placed` once its stock was held
+/// and its prices are known.
+pub fn statuses_agree(order: OrderStatus, placed: bool, reservation: Option<ReservationStatus>) -> bool {
+    use ReservationStatus::{Committed, Held, Released};
+    match (order, placed, reservation) {
+        (OrderStatus::Cancelled, _, status) => matches!(status, None | Some(Released)),
+        (OrderStatus::Pending, true, status) => matches!(status, Some(Held | Committed)),
+        // Accepted and waiting to be placed: its stock may be held already, or not yet, or not any more.
+        (OrderStatus::Pending, false, status) => status != Some(Committed),
+        (_, true, status) => status == Some(Committed),
+        (_, false, _) => false,
     }
-    if decimal(total) == Some(sum) { None } else { wrong(format!("total {total}, its lines are {sum}")) }
+}
+
+/// Whether such a reservation must have an order.
+pub fn needs_order(status: ReservationStatus, direct: bool) -> bool {
+    status == ReservationStatus::Committed && !direct
 }
 
 /// An order that is not cancelled has all of its stock; a cancelled one has none.
 fn stock_of(order: &Order, reservation: Option<&Reservation>) -> Option<Breach> {
-    use ReservationStatus::{Committed, Held, Released};
     let wrong = |detail: String| {
         let mut breach = breach("P3", "order-has-its-stock", order.id, detail);
         breach.ids.push(order.reference.clone());
         Some(breach)
     };
     let status = reservation.map(|reservation| reservation.status);
-    let named = status.map_or("missing", ReservationStatus::as_str);
-    let agrees = match (order.status, order.is_placed(), status) {
-        (OrderStatus::Cancelled, _, status) => matches!(status, None | Some(Released)),
-        (OrderStatus::Pending, true, status) => matches!(status, Some(Held | Committed)),
-        // Accepted and waiting to be placed: its stock may be held already, or not yet, or not any more.
-        (OrderStatus::Pending, false, status) => status != Some(Committed),
-        (_, true, status) => status == Some(Committed),
-        (_, false, _) => return wrong(format!("it is {} and was never placed", order.status)),
-    };
-    if !agrees {
+    if !statuses_agree(order.status, order.is_placed(), status) {
+        if !order.is_placed() && !matches!(order.status, OrderStatus::Pending | OrderStatus::Cancelled) {
+            return wrong(format!("it is {} and was never placed", order.status));
+        }
+        let named = status.map_or("missing", ReservationStatus::as_str);
         return wrong(format!("the order is {}, its reservation {named}", order.status));
     }
     let reserved = reservation.filter(|_| order.status != OrderStatus::Cancelled)?;
@@ -85,21 +84,38 @@ fn stock_of(order: &Order, reservation: Option<&Reservation>) -> Option<Breach> 
     None
 }
 
-/// Product → pieces and price, digit by digit.
-type Lines = BTreeMap<i64, (i64, String)>;
+/// Product, pieces and price, digit by digit, by product.
+#[derive(PartialEq, Eq)]
+struct Lines<'a>(Vec<(i64, i64, &'a str)>);
 
-fn lines_of_order(order: &Order) -> Lines {
-    let price = |line: &OrderLine| line.price.as_ref().map(ToString::to_string).unwrap_or_default();
-    order.items.iter().map(|line| (line.product_id, (line.quantity, price(line)))).collect()
+impl<'a> Lines<'a> {
+    fn of(lines: impl Iterator<Item = (i64, i64, &'a str)>) -> Self {
+        let mut lines: Vec<_> = lines.collect();
+        lines.sort_unstable();
+        Self(lines)
+    }
 }
 
-fn lines_of_reservation(reservation: &Reservation) -> Lines {
-    let line = |line: &crate::records::ReservedLine| (line.product_id, (line.quantity, line.unit_price.to_string()));
-    reservation.items.iter().map(line).collect()
+impl fmt::Debug for Lines<'_> {
+    /// As a person reads it: product → pieces and price.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(product, pieces, price)| (product, (pieces, price)))).finish()
+    }
+}
+
+fn lines_of_order(order: &Order) -> Lines<'_> {
+    Lines::of(order.items.iter().map(|line| {
+        let price = line.price.as_ref().map_or("", Number::as_str);
+        (line.product_id, line.quantity, price)
+    }))
+}
+
+fn lines_of_reservation(reservation: &Reservation) -> Lines<'_> {
+    Lines::of(reservation.items.iter().map(|line| (line.product_id, line.quantity, line.unit_price.as_str())))
 }
 
 fn without_order(order: Option<&Order>, reservation: &Reservation) -> Option<Breach> {
-    let sold = reservation.status == ReservationStatus::Committed && !reservation.direct;
+    let sold = needs_order(reservation.status, reservation.direct);
     let detail = || "the stock is committed, and there is no such order".to_owned();
     (sold && order.is_none()).then(|| breach("P3", "stock-has-its-order", &reservation.id, detail()))
 }

@@ -23,7 +23,9 @@ struct Arguments {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let patience = Duration::from_secs(arguments.patience_seconds.into());
-    match verify::run(&arguments.order_url, &arguments.inventory_url, patience).await {
+    // Apart from the report, so that this one can be put into a file.
+    let tell = |line: &str| eprintln!("{line}");
+    match verify::run_and_tell(&arguments.order_url, &arguments.inventory_url, patience, &tell).await {
         Ok(report) => {
             println!("{report}");
             ExitCode::from(u8::from(!report.breaches.is_empty()))

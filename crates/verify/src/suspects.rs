@@ -2,57 +2,53 @@
 
 use crate::api::{Api, VerifyError};
 use crate::compare;
+use crate::differences::Suspect;
 use crate::records::{Order, Reservation};
 use crate::report::Breach;
-use std::collections::HashMap;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// An order and its reservation, as far as they are there.
-#[derive(Clone, Debug, Default)]
-pub struct Pair {
-    /// The order.
-    pub order: Option<Order>,
-    /// The reservation.
-    pub reservation: Option<Reservation>,
-}
+/// Suspects looked at at the same time.
+const AT_ONCE: usize = 8;
 
-impl Pair {
-    /// What does not agree.
-    pub fn breaches(&self) -> Vec<Breach> {
-        compare::breaches(self.order.as_ref(), self.reservation.as_ref(), OffsetDateTime::now_utc())
-    }
-}
-
-/// Looks at each suspect at least once more; gives what persists.
+/// Looks at each suspect at least once more; gives what persists, by reference.
 pub async fn look_again(
     orders: &Api,
     inventory: &Api,
-    mut suspects: HashMap<String, Pair>,
+    mut suspects: Vec<Suspect>,
     patience: Duration,
 ) -> Result<Vec<Breach>, VerifyError> {
     let started = Instant::now();
     loop {
-        for (reference, pair) in &mut suspects {
-            pair.order = find_order(orders, reference, pair.order.as_ref()).await?;
-            pair.reservation = inventory.find(&format!("/api/inventory/reservations/{reference}")).await?;
+        let looks = stream::iter(suspects).map(|suspect| look(orders, inventory, suspect)).buffer_unordered(AT_ONCE);
+        let mut left: Vec<(Suspect, Vec<Breach>)> =
+            looks.try_filter(|(_, breaches)| std::future::ready(!breaches.is_empty())).try_collect().await?;
+        if left.is_empty() || started.elapsed() >= patience {
+            left.sort_by_key(|(suspect, _)| *suspect);
+            return Ok(left.into_iter().flat_map(|(_, breaches)| breaches).collect());
         }
-        suspects.retain(|_, pair| !pair.breaches().is_empty());
-        if suspects.is_empty() || started.elapsed() >= patience {
-            let mut left: Vec<(String, Pair)> = suspects.into_iter().collect();
-            left.sort_by(|(one, _), (other, _)| one.cmp(other));
-            return Ok(left.iter().flat_map(|(_, pair)| pair.breaches()).collect());
-        }
+        suspects = left.into_iter().map(|(suspect, _)| suspect).collect();
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn find_order(orders: &Api, reference: &str, known: Option<&Order>) -> Result<Option<Order>, VerifyError> {
-    if let Some(order) = known {
-        return orders.find(&format!("/api/orders/{}", order.id)).await;
+/// The two in full, as they are now, and what does not agree.
+async fn look(orders: &Api, inventory: &Api, suspect: Suspect) -> Result<(Suspect, Vec<Breach>), VerifyError> {
+    // One after the other: an order is confirmed after its reservation is committed, so it is not seen ahead of it.
+    let order = find_order(orders, suspect).await?;
+    let path = format!("/api/inventory/reservations/{}", suspect.reference);
+    let reservation: Option<Reservation> = inventory.find(&path).await?;
+    Ok((suspect, compare::breaches(order.as_ref(), reservation.as_ref(), OffsetDateTime::now_utc())))
+}
+
+async fn find_order(orders: &Api, suspect: Suspect) -> Result<Option<Order>, VerifyError> {
+    if let Some(id) = suspect.order {
+        return orders.find(&format!("/api/orders/{id}")).await;
     }
+    let reference = suspect.reference.to_string();
     let found: Vec<Order> = orders.get(&format!("/api/orders?reference={reference}")).await?;
     Ok(found.into_iter().find(|order| order.reference == reference))
 }

@@ -38,7 +38,8 @@ async fn in_one_batch(shop: &Shop, orders: Vec<(Value, String)>) -> Vec<Response
     }
     let metrics = shop.orders().get("/metrics").await.is(200).text;
     let count = |prefix: &str| metrics.lines().find_map(|line| line.strip_prefix(prefix)?.parse::<u32>().ok()).unwrap();
-    let large = count("batch_size_count{queue=\"placements\"} ") - count("batch_size_bucket{queue=\"placements\",le=\"2\"} ");
+    let large =
+        count("batch_size_count{queue=\"placements\"} ") - count("batch_size_bucket{queue=\"placements\",le=\"2\"} ");
     assert_eq!(large, 1, "they did not meet in one batch:\n{metrics}");
     answers
 }
@@ -115,7 +116,8 @@ async fn what_does_not_fit_into_the_queue_is_refused_at_once() {
     // One at work, one for the next batch, and two behind it.
     let plan = Shop::plan().without_broker().order_variable("PLACEMENT_BATCHES_AT_ONCE", "1");
     let plan = plan.order_variable("PLACEMENT_BATCH_SIZE", "1").order_variable("PLACEMENT_QUEUE_LENGTH", "2");
-    let plan = plan.inventory_variable("RESERVATION_BATCHES_AT_ONCE", "1").inventory_variable("RESERVATION_BATCH_SIZE", "1");
+    let plan =
+        plan.inventory_variable("RESERVATION_BATCHES_AT_ONCE", "1").inventory_variable("RESERVATION_BATCH_SIZE", "1");
     let shop = plan.inventory_variable("RESERVATION_QUEUE_LENGTH", "2").open().await;
     let lock = shop.database.lock("SELECT id FROM inventory.products WHERE id = 1 FOR UPDATE").await;
     let at_work = place(&shop, order(&[(LAPTOP, 1)]), "at work");

@@ -35,4 +35,5 @@ mod stock;
 mod tidy;
 mod twice;
 mod undeliverable;
+mod verify;
 mod web;
