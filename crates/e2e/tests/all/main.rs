@@ -22,6 +22,7 @@ mod order_lists;
 mod order_status;
 mod outages;
 mod placing;
+mod plans;
 mod product_lists;
 mod product_reads;
 mod products;
