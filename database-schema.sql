@@ -194,6 +194,20 @@ ALTER TABLE inventory.outbox ADD COLUMN events INTEGER NOT NULL DEFAULT 1
 -- A row lives for milliseconds: compressing it would cost more than the room it takes.
 ALTER TABLE inventory.outbox ALTER COLUMN body SET STORAGE EXTERNAL;
 
+-- migrations/inventory-service/0006_indexes_that_are_used.sql
+
+-- Every index is paid for by every order, so what no statement looks for is dropped: movements are read by their
+-- product, newest first, never by their own number.
+
+DROP INDEX inventory.stock_movements_of_product;
+ALTER TABLE inventory.stock_movements
+    DROP CONSTRAINT stock_movements_pkey,
+    ADD PRIMARY KEY (product_id, id);
+
+-- Old rows are looked for once an hour only, and lie together: `Inbox::expire`.
+DROP INDEX inventory.inbox_received_at;
+CREATE INDEX inbox_received_at ON inventory.inbox USING brin (received_at) WITH (autosummarize = on);
+
 -- migrations/order-service/0001_orders.sql
 
 -- Order-service: orders, their lines, and every status they went through.
@@ -405,6 +419,25 @@ ALTER TABLE orders.outbox ADD COLUMN events INTEGER NOT NULL DEFAULT 1
 
 -- A row lives for milliseconds: compressing it would cost more than the room it takes.
 ALTER TABLE orders.outbox ALTER COLUMN body SET STORAGE EXTERNAL;
+
+-- migrations/order-service/0006_indexes_that_are_used.sql
+
+-- Every index is paid for by every order, so what no statement looks for is dropped: lines and entries of the timeline
+-- are read by their order, never by their own number.
+
+ALTER TABLE orders.order_items
+    DROP CONSTRAINT order_items_pkey,
+    DROP CONSTRAINT order_items_product_once,
+    ADD CONSTRAINT order_items_product_once PRIMARY KEY (order_id, product_id);
+
+DROP INDEX orders.order_status_history_of_order;
+ALTER TABLE orders.order_status_history
+    DROP CONSTRAINT order_status_history_pkey,
+    ADD PRIMARY KEY (order_id, id);
+
+-- Old rows are looked for once an hour only, and lie together: `Inbox::expire`.
+DROP INDEX orders.inbox_received_at;
+CREATE INDEX inbox_received_at ON orders.inbox USING brin (received_at) WITH (autosummarize = on);
 
 -- migrations/sample-data.sql
 

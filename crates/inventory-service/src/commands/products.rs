@@ -60,5 +60,5 @@ async fn record(conn: &mut PgConnection, product: &Product, delta: i32, reason: 
     }
     let balance_after = product.stock_quantity;
     let movement = NewMovement { product_id: product.id, delta, reason, reference: None, balance_after };
-    Ok(store::movements::insert(conn, &[movement]).await?)
+    Ok(store::movements::record(conn, &[movement]).await?)
 }

@@ -35,7 +35,6 @@ async fn write(conn: &mut PgConnection, product: &Product, stock: i32, change: S
         reference: change.reference,
         balance_after: stock,
     };
-    store::products::set_stock(conn, [(product.id, stock)]).await?;
-    store::movements::insert(conn, &[movement]).await?;
+    store::movements::record(conn, &[movement]).await?;
     store::products::find(conn, product.id).await?.ok_or(Error::ProductNotFound(product.id))
 }

@@ -82,24 +82,6 @@ pub async fn lock_stock(
     Ok(rows.into_iter().map(|row| (ProductId(row.id), row.stock_quantity)))
 }
 
-/// Writes the stock of products that the caller has locked.
-pub async fn set_stock(
-    conn: &mut PgConnection,
-    stock: impl IntoIterator<Item = (ProductId, i32)>,
-) -> Result<(), sqlx::Error> {
-    let (ids, stock): (Vec<i64>, Vec<i32>) = stock.into_iter().map(|(id, stock)| (id.0, stock)).unzip();
-    sqlx::query!(
-        "UPDATE inventory.products p SET stock_quantity = n.stock
-         FROM unnest($1::bigint[], $2::integer[]) AS n (id, stock)
-         WHERE p.id = n.id",
-        &ids,
-        &stock
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// Writes a new product. Fails on a SKU that is taken.
 pub async fn insert(conn: &mut PgConnection, input: &ProductInput) -> Result<Product, sqlx::Error> {
     sqlx::query_as!(

@@ -109,73 +109,104 @@ pub async fn lock_without_waiting(conn: &mut PgConnection, ids: &[Reference]) ->
     Ok(())
 }
 
-/// Writes new reservations as HELD from now on, by the clock of the database; gives the term of each.
+/// Writes new reservations with their items, as HELD from now on, by the clock of the database; gives the term of each.
 ///
 /// Sorted by id, so that transactions that write the same ones meet in the same order. One that is there already fails
 /// on the primary key.
 pub async fn hold(
     conn: &mut PgConnection,
     window: Duration,
-    ids: &[Reference],
+    holds: &[&Hold],
 ) -> Result<HashMap<Reference, Term>, sqlx::Error> {
+    let (ids, items) = (ids_of(holds), ItemColumns::of(holds));
     let rows = sqlx::query!(
-        "INSERT INTO inventory.reservations (id, status, created_at, expires_at)
-         SELECT id, 'HELD', now, now + $2::bigint * INTERVAL '1 millisecond'
-         FROM unnest($1::uuid[]) AS n (id), (SELECT clock_timestamp() AS now OFFSET 0) AS clock ORDER BY id
-         RETURNING id, created_at, expires_at",
-        &uuids(ids),
-        milliseconds(window)
+        "WITH held AS (
+             INSERT INTO inventory.reservations (id, status, created_at, expires_at)
+             SELECT id, 'HELD', now, now + $2::bigint * INTERVAL '1 millisecond'
+             FROM unnest($1::uuid[]) AS n (id), (SELECT clock_timestamp() AS now OFFSET 0) AS clock ORDER BY id
+             RETURNING id, created_at, expires_at),
+         written AS (
+             INSERT INTO inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)
+             SELECT * FROM unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::integer[], $8::numeric[]))
+         SELECT id, created_at, expires_at FROM held",
+        &ids,
+        milliseconds(window),
+        &items.reservations,
+        &items.products,
+        &items.skus,
+        &items.names,
+        &items.quantities,
+        &items.prices
     )
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (Reference(row.id), Term::new(row.created_at, row.expires_at))).collect())
 }
 
-/// Holds released reservations anew, which the caller has locked, and forgets their items: they get today's names and
-/// prices. Gives the term of each.
+/// Holds released reservations anew, which the caller has locked, with the items of today, names and prices; gives the
+/// term of each.
 pub async fn hold_anew(
     conn: &mut PgConnection,
     window: Duration,
-    ids: &[Reference],
+    holds: &[&Hold],
 ) -> Result<HashMap<Reference, Term>, sqlx::Error> {
+    let (ids, items) = (ids_of(holds), ItemColumns::of(holds));
     let rows = sqlx::query!(
         "UPDATE inventory.reservations
          SET status = 'HELD', created_at = now, expires_at = now + $2::bigint * INTERVAL '1 millisecond'
          FROM (SELECT clock_timestamp() AS now OFFSET 0) AS clock WHERE id = ANY($1) AND status = 'RELEASED'
          RETURNING id, created_at, expires_at",
-        &uuids(ids),
+        &ids,
         milliseconds(window)
     )
     .fetch_all(&mut *conn)
     .await?;
-    sqlx::query!("DELETE FROM inventory.reservation_items WHERE reservation_id = ANY($1)", &uuids(ids))
-        .execute(conn)
+    sqlx::query!("DELETE FROM inventory.reservation_items WHERE reservation_id = ANY($1)", &ids)
+        .execute(&mut *conn)
         .await?;
-    Ok(rows.into_iter().map(|row| (Reference(row.id), Term::new(row.created_at, row.expires_at))).collect())
-}
-
-/// Writes the items of reservations that have none.
-pub async fn write_items(conn: &mut PgConnection, holds: &[Hold]) -> Result<(), sqlx::Error> {
-    let lines = || holds.iter().flat_map(|hold| hold.lines.iter().map(move |line| (hold.id, line)));
-    let ids: Vec<Uuid> = lines().map(|(id, _)| id.0).collect();
-    let product_ids: Vec<i64> = lines().map(|(_, line)| line.product_id.0).collect();
-    let skus: Vec<String> = lines().map(|(_, line)| line.sku.clone()).collect();
-    let names: Vec<String> = lines().map(|(_, line)| line.name.clone()).collect();
-    let quantities: Vec<i32> = lines().map(|(_, line)| line.quantity).collect();
-    let prices: Vec<Decimal> = lines().map(|(_, line)| line.unit_price.decimal()).collect();
     sqlx::query!(
         "INSERT INTO inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)
          SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::numeric[])",
-        &ids,
-        &product_ids,
-        &skus,
-        &names,
-        &quantities,
-        &prices
+        &items.reservations,
+        &items.products,
+        &items.skus,
+        &items.names,
+        &items.quantities,
+        &items.prices
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(rows.into_iter().map(|row| (Reference(row.id), Term::new(row.created_at, row.expires_at))).collect())
+}
+
+/// The items of reservations, column by column.
+#[derive(Default)]
+struct ItemColumns {
+    reservations: Vec<Uuid>,
+    products: Vec<i64>,
+    skus: Vec<String>,
+    names: Vec<String>,
+    quantities: Vec<i32>,
+    prices: Vec<Decimal>,
+}
+
+impl ItemColumns {
+    fn of(holds: &[&Hold]) -> Self {
+        let mut columns = Self::default();
+        for (hold, line) in holds.iter().flat_map(|hold| hold.lines.iter().map(move |line| (hold, line))) {
+            columns.reservations.push(hold.id.0);
+            columns.products.push(line.product_id.0);
+            columns.skus.push(line.sku.clone());
+            columns.names.push(line.name.clone());
+            columns.quantities.push(line.quantity);
+            columns.prices.push(line.unit_price.decimal());
+        }
+        columns
+    }
+}
+
+fn ids_of(holds: &[&Hold]) -> Vec<Uuid> {
+    holds.iter().map(|hold| hold.id.0).collect()
 }
 
 /// Writes the status of reservations that the caller has locked.

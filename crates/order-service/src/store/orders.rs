@@ -254,7 +254,7 @@ pub async fn set_statuses(conn: &mut PgConnection, changes: &[NewStatus]) -> Res
 }
 
 /// Adds to the timelines.
-pub async fn write_history(conn: &mut PgConnection, changes: &[NewStatus]) -> Result<(), sqlx::Error> {
+async fn write_history(conn: &mut PgConnection, changes: &[NewStatus]) -> Result<(), sqlx::Error> {
     let ids: Vec<i64> = changes.iter().map(|change| change.id.0).collect();
     let statuses: Vec<String> = changes.iter().map(|change| change.status.to_string()).collect();
     let actors: Vec<String> = changes.iter().map(|change| change.actor.to_owned()).collect();

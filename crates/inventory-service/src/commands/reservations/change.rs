@@ -84,7 +84,5 @@ async fn give_back(conn: &mut PgConnection, returned: &[Reservation]) -> Result<
         *balance = balance.checked_add(line.quantity).ok_or(Error::StockLimit)?;
         movements.push(NewMovement::of_reservation(reservation, line.product_id, line.quantity, *balance));
     }
-    store::products::set_stock(conn, stock).await?;
-    store::movements::insert(conn, &movements).await?;
-    Ok(())
+    Ok(store::movements::record(conn, &movements).await?)
 }

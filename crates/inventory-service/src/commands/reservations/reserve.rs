@@ -53,7 +53,7 @@ pub async fn reserve(
     let ids: BTreeSet<Reference> = wanted.iter().map(Wanted::id).collect();
     let existing = store::reservations::find(&mut *conn, &ids.into_iter().collect::<Vec<_>>()).await?;
     let plan = decide(&mut shelf, &existing, wanted);
-    let held = write(conn, now, window, &shelf, &plan).await?;
+    let held = write(conn, now, window, &plan).await?;
     let known: HashMap<Reference, Reservation> = existing.into_iter().chain(held).map(|r| (r.id, r)).collect();
     plan.verdicts
         .into_iter()
@@ -73,17 +73,13 @@ async fn write(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     window: Duration,
-    shelf: &Shelf,
     plan: &Plan,
 ) -> Result<Vec<Reservation>, Error> {
     if plan.holds.is_empty() {
         return Ok(Vec::new());
     }
-    let stock = plan.touched.iter().filter_map(|id| shelf.get(id)).map(|product| (product.id, product.stock_quantity));
-    store::products::set_stock(conn, stock).await?;
     let terms = hold(conn, window, &plan.holds).await?;
-    store::reservations::write_items(conn, &plan.holds).await?;
-    store::movements::insert(conn, &plan.movements).await?;
+    store::movements::record(conn, &plan.movements).await?;
     let low = plan.low.iter().map(|low| Ok(Event::new(&low.event)?.caused_by(low.traceparent.clone())));
     OUTBOX.enqueue(conn, now, &low.collect::<Result<Vec<_>, Error>>()?).await?;
     let reservation = |hold: &Hold| {
@@ -102,11 +98,11 @@ async fn write(
 
 /// Sets the reservations to HELD, new ones and released ones.
 async fn hold(conn: &mut PgConnection, window: Duration, holds: &[Hold]) -> Result<HashMap<Reference, Term>, Error> {
-    let ids = |anew| holds.iter().filter(|hold| hold.anew == anew).map(|hold| hold.id).collect::<Vec<_>>();
-    let mut terms = store::reservations::hold(conn, window, &ids(false)).await?;
-    let anew = ids(true);
+    let (anew, new): (Vec<&Hold>, Vec<&Hold>) = holds.iter().partition(|hold| hold.anew);
+    let mut terms = store::reservations::hold(conn, window, &new).await?;
     if !anew.is_empty() {
-        store::reservations::lock_without_waiting(conn, &anew).await?;
+        let ids: Vec<Reference> = anew.iter().map(|hold| hold.id).collect();
+        store::reservations::lock_without_waiting(conn, &ids).await?;
         terms.extend(store::reservations::hold_anew(conn, window, &anew).await?);
     }
     Ok(terms)

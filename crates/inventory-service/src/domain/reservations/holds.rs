@@ -6,7 +6,7 @@ use crate::domain::products::{Product, Shortage};
 use shared_types::events::StockLow;
 use shared_types::reservations::{Reservation, ReservationLine, ReservationStatus, ReservedLine};
 use shared_types::{ProductId, Reference};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 /// The products of a batch, locked, by their number. What is deleted or was never there is missing.
@@ -88,8 +88,6 @@ pub struct Plan {
     pub holds: Vec<Hold>,
     /// Movements to write, in order.
     pub movements: Vec<NewMovement>,
-    /// Products whose stock changed.
-    pub touched: BTreeSet<ProductId>,
     /// Products whose stock has become low.
     pub low: Vec<Low>,
 }
@@ -162,7 +160,6 @@ fn take(shelf: &mut Shelf, request: &Wanted, plan: &mut Plan) -> Vec<ReservedLin
         product.stock_quantity -= line.quantity;
         let balance = product.stock_quantity;
         plan.movements.push(NewMovement::of_reservation(request.id(), product.id, -line.quantity, balance));
-        plan.touched.insert(product.id);
         if product.is_low() && !was_low {
             plan.low.push(Low { event: product.low_stock(), traceparent: request.traceparent() });
         }

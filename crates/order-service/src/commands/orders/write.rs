@@ -5,7 +5,6 @@ use crate::IDEMPOTENCY;
 use crate::domain::orders::{NewOrder, Order, OrderItem, order_number, placement_deadline, total};
 use crate::error::Error;
 use crate::store::orders::placing::{self, Inserted, NewRow};
-use crate::store::orders::{self, NewStatus};
 use service_kit::answer::Answer;
 use service_kit::idempotency::{Fingerprint, NewAnswer};
 use shared_types::reservations::Reservation;
@@ -46,26 +45,14 @@ pub(super) struct Written<'w> {
 /// passed and those that exist already.
 pub(super) async fn write<'w>(conn: &mut PgConnection, wanted: &'w [Wanted<'w>]) -> Result<Vec<Written<'w>>, Error> {
     let rows: Vec<NewRow<'_>> = wanted.iter().map(row).collect();
-    let inserted = placing::insert(conn, &rows).await?;
-    let inserted: HashMap<Reference, Inserted> = inserted.into_iter().map(|row| (row.reference, row)).collect();
-    let mut orders: Vec<(&Wanted<'_>, Order)> =
-        wanted.iter().filter_map(|wanted| Some((wanted, order(wanted, inserted.get(&wanted.reference)?)))).collect();
-
-    let items: Vec<_> = orders.iter().flat_map(|(_, o)| o.items.iter().map(|item| (o.id, item))).collect();
-    let item_ids = placing::insert_items(conn, &items).await?;
-    let item_ids: HashMap<_, _> = item_ids.into_iter().map(|(order, product, id)| ((order, product), id)).collect();
-    for (_, order) in &mut orders {
-        for item in &mut order.items {
-            item.id = item_ids.get(&(order.id, item.product_id)).copied().unwrap_or_default();
+    let mut inserted = placing::insert(conn, &rows, API).await?;
+    let mut written = Vec::with_capacity(rows.len());
+    for (wanted, row) in wanted.iter().zip(rows) {
+        if let Some(inserted) = inserted.remove(&wanted.reference) {
+            let order = order(row, inserted);
+            written.push(Written { wanted, answer: answer(wanted, &order)?, order });
         }
     }
-    let history = |(_, order): &(_, Order)| NewStatus { id: order.id, status: order.status, actor: API, reason: None };
-    orders::write_history(conn, &orders.iter().map(history).collect::<Vec<_>>()).await?;
-
-    let written: Vec<Written<'_>> = orders
-        .into_iter()
-        .map(|(wanted, order)| Ok(Written { wanted, answer: answer(wanted, &order)?, order }))
-        .collect::<Result<_, Error>>()?;
     let kept: Vec<NewAnswer<'_>> = written
         .iter()
         .filter_map(|written| {
@@ -91,27 +78,29 @@ fn row<'a>(wanted: &Wanted<'a>) -> NewRow<'a> {
         shipping_address: &wanted.order.shipping_address,
         total_amount: wanted.reservation.as_ref().map(total),
         deadline: wanted.reservation.as_ref().and_then(placement_deadline),
-    }
-}
-
-fn order(wanted: &Wanted<'_>, row: &Inserted) -> Order {
-    Order {
-        id: row.id,
-        order_number: order_number(row.id),
-        reference: row.reference,
-        customer_name: wanted.order.customer_name.clone(),
-        customer_email: wanted.order.customer_email.clone(),
-        customer_phone: wanted.order.customer_phone.clone(),
-        shipping_address: wanted.order.shipping_address.clone(),
-        status: OrderStatus::Pending,
-        total_amount: wanted.reservation.as_ref().map(total),
         items: match &wanted.reservation {
             Some(reservation) => reservation.items.iter().map(OrderItem::reserved).collect(),
             None => wanted.order.lines.iter().map(OrderItem::unplaced).collect(),
         },
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-        version: row.version,
+    }
+}
+
+fn order(row: NewRow<'_>, inserted: Inserted) -> Order {
+    let id_of = |item: &OrderItem| inserted.items.get(&item.product_id).copied().unwrap_or_default();
+    Order {
+        id: inserted.id,
+        order_number: order_number(inserted.id),
+        reference: row.reference,
+        customer_name: row.customer_name.to_owned(),
+        customer_email: row.customer_email.to_owned(),
+        customer_phone: row.customer_phone.map(str::to_owned),
+        shipping_address: row.shipping_address.to_owned(),
+        status: OrderStatus::Pending,
+        total_amount: row.total_amount,
+        items: row.items.into_iter().map(|item| OrderItem { id: id_of(&item), ..item }).collect(),
+        created_at: inserted.created_at,
+        updated_at: inserted.updated_at,
+        version: inserted.version,
     }
 }
 
