@@ -1,11 +1,11 @@
 //! The life of a service's process: take the port, get the database ready, listen, end in order.
 
 use crate::config::{ConfigError, ServerConfig};
-use crate::prepared::{Prepared, refuse_until_prepared};
+use crate::prepared::Prepared;
 use crate::server;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, TelemetryError};
-use axum::{Router, middleware};
+use axum::Router;
 use futures_util::FutureExt;
 use sqlx::migrate::MigrateError;
 use std::future::Future;
@@ -120,7 +120,6 @@ where
     let shutdown = Shutdown::on_signal()?;
     let prepared = Prepared::default();
     let (routes, document, background) = build(shutdown.clone(), prepared.clone()).await?;
-    let routes = routes.layer(middleware::from_fn_with_state(prepared.clone(), refuse_until_prepared));
     let address = (config.bind_address, port).into();
     let socket = bind(address).map_err(|source| StartError::Listen { address, source })?;
     let preparing = async {
@@ -138,7 +137,7 @@ where
     tracing::info!(%address, "listening");
     let patience = Duration::from_secs(config.shutdown_timeout_seconds);
     let limit = NonZeroU32::new(config.rate_limit_per_second);
-    let application = server::application(routes, document, metrics, limit);
+    let application = server::application(routes, document, metrics, limit, prepared.clone());
     let serving = server::serve(listener, application, shutdown.signal(), patience);
     let failing = async {
         match preparing.await {

@@ -1,9 +1,6 @@
 //! Whether the service has done its first steps in the database; until then the API answers 503.
 
 use crate::problem::Problem;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,12 +21,9 @@ impl Prepared {
         }
         Err("the database has not been brought up to date yet".to_owned())
     }
-}
 
-/// Middleware: refuses requests to `/api/` with 503 until the service is prepared.
-pub(crate) async fn refuse_until_prepared(State(prepared): State<Prepared>, request: Request, next: Next) -> Response {
-    match prepared.check() {
-        Err(reason) if request.uri().path().starts_with("/api/") => Problem::unavailable(reason).into_response(),
-        _ => next.run(request).await,
+    /// 503 for requests to `/api/` until the service is prepared.
+    pub(crate) fn refusal(&self, path: &str) -> Option<Problem> {
+        if path.starts_with("/api/") { self.check().err().map(Problem::unavailable) } else { None }
     }
 }

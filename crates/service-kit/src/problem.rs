@@ -3,9 +3,7 @@
 use crate::db;
 use crate::idempotency::IdempotencyError;
 use crate::validation::FieldErrors;
-use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use shared_types::reservations::ShortLine;
@@ -158,12 +156,10 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Writes the problem a handler answered with, and turns an error that is none (of a library) into one.
-pub async fn render(request: Request, next: Next) -> Response {
-    let instance = request.uri().path().to_owned();
-    let mut response = next.run(request).await;
+/// Writes the problem that a request for `path` was answered with; any other answer stays as it is.
+pub fn render(mut response: Response, path: &str) -> Response {
     let Some(mut problem) = response.extensions_mut().remove::<Problem>() else { return response };
-    problem.instance = instance;
+    path.clone_into(&mut problem.instance);
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut rendered = (problem.status_code(), body).into_response();
     rendered.headers_mut().extend(

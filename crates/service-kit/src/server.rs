@@ -2,11 +2,13 @@
 
 use crate::listener::{ClientAddress, DrainingListener};
 use crate::panics;
+use crate::prepared::Prepared;
 use crate::problem::{self, Problem};
 use crate::rate_limit::{self, RateLimit};
 use crate::telemetry;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
@@ -17,6 +19,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -30,6 +33,7 @@ pub fn application(
     document: OpenApi,
     metrics: PrometheusHandle,
     requests_per_second: Option<NonZeroU32>,
+    prepared: Prepared,
 ) -> Router {
     let swagger = SwaggerUi::new("/swagger-ui")
         .url("/api-docs/openapi.json", document)
@@ -40,16 +44,28 @@ pub fn application(
         .route("/", get(|| async { Redirect::temporary("/swagger-ui/") }))
         .route("/metrics", get(move || async move { render_metrics(&metrics) }))
         .fallback(unknown_path)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+        .method_not_allowed_fallback(method_not_allowed);
     let application = match requests_per_second {
         Some(limit) => application.layer(middleware::from_fn_with_state(RateLimit::new(limit), rate_limit::limit)),
         None => application,
     };
-    application
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(problem::render))
-        .layer(middleware::from_fn(telemetry::observe))
+    // One layer of the router and one middleware function: each of either costs every request.
+    application.layer(
+        ServiceBuilder::new()
+            .layer(middleware::from_fn_with_state(prepared, around))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(DefaultBodyLimit::max(BODY_LIMIT)),
+    )
+}
+
+/// What stands around every request, from the outside in.
+async fn around(State(prepared): State<Prepared>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let serve = async |request| match prepared.refusal(&path) {
+        Some(refusal) => refusal.into_response(),
+        None => next.run(request).await,
+    };
+    telemetry::observe(request, async |request| problem::render(serve(request).await, &path)).await
 }
 
 fn render_metrics(metrics: &PrometheusHandle) -> Response {

@@ -3,13 +3,14 @@
 use crate::config::{LogFormat, ServerConfig};
 use axum::extract::{MatchedPath, Request};
 use axum::http::HeaderValue;
-use axum::middleware::Next;
 use axum::response::Response;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal;
 use std::time::Instant;
 use tracing::Instrument;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use uuid::Uuid;
 
 /// Upper bounds of the latency histogram, in seconds.
@@ -35,7 +36,7 @@ pub enum TelemetryError {
     Filter(#[from] tracing_subscriber::filter::ParseError),
     /// The log is set up already.
     #[error("log: {0}")]
-    Log(Box<dyn std::error::Error + Send + Sync>),
+    Log(#[from] tracing_subscriber::util::TryInitError),
     /// Metrics are set up already.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -43,14 +44,13 @@ pub enum TelemetryError {
 
 /// Sets up the log and the metrics of the process; gives what `/metrics` is rendered from.
 pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> {
-    let log = tracing_subscriber::fmt()
-        .with_ansi(std::io::stdout().is_terminal())
-        .with_env_filter(EnvFilter::try_new(&config.log_filter)?);
+    let filter: Targets = config.log_filter.parse()?;
+    let log = tracing_subscriber::fmt::layer().with_ansi(std::io::stdout().is_terminal());
+    let filtered = tracing_subscriber::registry().with(filter);
     match config.log_format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
-    }
-    .map_err(TelemetryError::Log)?;
+        LogFormat::Text => filtered.with(log).try_init(),
+        LogFormat::Json => filtered.with(log.json().flatten_event(true)).try_init(),
+    }?;
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &LATENCY_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full("batch_size".to_owned()), &BATCH_BUCKETS)?
@@ -58,8 +58,8 @@ pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> 
     Ok(metrics)
 }
 
-/// Middleware: gives a request its id and trace context, logs its outcome and measures it.
-pub async fn observe(mut request: Request, next: Next) -> Response {
+/// Gives a request its id and trace context, serves it, logs its outcome and measures it.
+pub async fn observe(mut request: Request, serve: impl AsyncFnOnce(Request) -> Response) -> Response {
     let started = Instant::now();
     let request_id = request
         .headers()
@@ -82,7 +82,7 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&traceparent) {
         request.headers_mut().insert("traceparent", value);
     }
-    let serving = TRACEPARENT.scope(traceparent, next.run(request)).instrument(span.clone());
+    let serving = TRACEPARENT.scope(traceparent, serve(request)).instrument(span.clone());
     let mut response = serving.await;
     let seconds = started.elapsed().as_secs_f64();
     let status = response.status().as_u16();
