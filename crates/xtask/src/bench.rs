@@ -6,31 +6,22 @@ use crate::error::Result;
 use crate::install::{self, Need};
 use crate::process::output_of;
 use crate::step::Steps;
-use crate::throwaway::RunFolder;
+use crate::throwaway::{RunFolder, RunOptions};
 use crate::workspace::{Profile, Workspace};
 use std::process::Command;
 use std::time::Instant;
 
 const PROGRAM: &str = "bench";
 
-/// What the command line asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Keep the folder with the servers' data and logs, also when all went well.
-    pub keep: bool,
-    /// Passed on to the program.
-    pub arguments: Vec<String>,
-}
-
 /// Builds the services for speed and runs the program of the same name on servers of its own; gives its exit code.
-pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
+pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     let asks = |flags: &[&str]| options.arguments.iter().any(|argument| flags.contains(&argument.as_str()));
     if asks(&["--help", "-h"]) {
         return cargo::run_program(&mut cargo(workspace), PROGRAM, &options.arguments);
     }
     let profile = if asks(&["--smoke"]) { Profile::Dev } else { Profile::Release };
     let steps = Steps::begin("measuring on private servers");
-    let mut folder = RunFolder::make(workspace, PROGRAM, options.keep, &steps)?;
+    let folder = RunFolder::make(workspace, PROGRAM, options.keep, &steps)?;
     let log = folder.path().join("install.log");
     install::what_is_missing(&[Need::Postgres, Need::RabbitMq, Need::Wrk], &log, &steps)?;
     let since = Instant::now();
@@ -50,12 +41,6 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
     let outcome = cargo::wait(cargo::start(&mut bench, PROGRAM)?);
     let code = outcome.map(|status| status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
     // An interrupted run has nothing to show.
-    let failed = matches!(code, Ok(1..));
-    if failed {
-        folder.keep();
-    }
-    if failed || options.keep {
-        steps.say(&format!("kept until the next run: {}", folder.path().display()));
-    }
+    folder.end(matches!(code, Ok(1..)), &steps);
     code
 }

@@ -5,26 +5,17 @@ use crate::cargo::{self, SERVICES, cargo};
 use crate::error::Result;
 use crate::install::{self, Need};
 use crate::step::Steps;
-use crate::throwaway::RunFolder;
+use crate::throwaway::{RunFolder, RunOptions};
 use crate::workspace::{Profile, Workspace};
 use std::time::Instant;
 
-/// What the command line asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Keep the folder with the servers' data and logs, also when all went well.
-    pub keep: bool,
-    /// Passed on to the program.
-    pub arguments: Vec<String>,
-}
-
 /// Builds the services and runs the program of the same name on servers of its own; gives its exit code.
-pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
+pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     if options.arguments.iter().any(|argument| matches!(argument.as_str(), "--help" | "-h")) {
         return cargo::run_program(&mut cargo(workspace), "chaos", &options.arguments);
     }
     let steps = Steps::begin("chaos on private servers");
-    let mut folder = RunFolder::make(workspace, "chaos", options.keep, &steps)?;
+    let folder = RunFolder::make(workspace, "chaos", options.keep, &steps)?;
     install::what_is_missing(&[Need::Postgres, Need::RabbitMq], &folder.path().join("install.log"), &steps)?;
     let since = Instant::now();
     cargo::build_services(workspace, Profile::Dev)?;
@@ -36,12 +27,6 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
     }
     let outcome = cargo::run_program(&mut chaos, "chaos", &options.arguments);
     // An interrupted run has nothing to show.
-    let failed = matches!(outcome, Ok(1..));
-    if failed {
-        folder.keep();
-    }
-    if failed || options.keep {
-        steps.say(&format!("kept until the next run: {}", folder.path().display()));
-    }
+    folder.end(matches!(outcome, Ok(1..)), &steps);
     outcome
 }

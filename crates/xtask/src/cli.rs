@@ -1,6 +1,7 @@
 //! The command line: which commands there are and what they take.
 
 use crate::error::{Result, XtaskError};
+use crate::throwaway::RunOptions;
 use crate::workspace::{Profile, Workspace};
 use crate::{bench, chaos, down, generate, interrupt, test, up, verify};
 
@@ -29,10 +30,10 @@ enum Command {
     Up(up::Options),
     Down,
     Reset,
-    Test(test::Options),
+    Test(RunOptions),
     Verify(Vec<String>),
-    Chaos(chaos::Options),
-    Bench(bench::Options),
+    Chaos(RunOptions),
+    Bench(RunOptions),
     Generate(generate::Mode),
 }
 
@@ -77,19 +78,10 @@ fn parse(arguments: &[String]) -> Result<Command> {
         }
         "down" => flags(name, rest, []).map(|[]| Command::Down),
         "reset" => flags(name, rest, []).map(|[]| Command::Reset),
-        "test" => {
-            let (keep, cargo_arguments) = keep_and_rest(rest);
-            Ok(Command::Test(test::Options { keep, cargo_arguments }))
-        }
+        "test" => Ok(Command::Test(keep_and_rest(rest))),
         "verify" => Ok(Command::Verify(rest.to_vec())),
-        "chaos" => {
-            let (keep, arguments) = keep_and_rest(rest);
-            Ok(Command::Chaos(chaos::Options { keep, arguments }))
-        }
-        "bench" => {
-            let (keep, arguments) = keep_and_rest(rest);
-            Ok(Command::Bench(bench::Options { keep, arguments }))
-        }
+        "chaos" => Ok(Command::Chaos(keep_and_rest(rest))),
+        "bench" => Ok(Command::Bench(keep_and_rest(rest))),
         "generate" => {
             let [check] = flags(name, rest, ["--check"])?;
             Ok(Command::Generate(if check { generate::Mode::Check } else { generate::Mode::Write }))
@@ -107,13 +99,13 @@ fn flags<const N: usize>(command: &str, given: &[String], known: [&str; N]) -> R
 }
 
 /// `--keep` is ours when it comes before `--`; everything else is for the program that is started.
-fn keep_and_rest(arguments: &[String]) -> (bool, Vec<String>) {
-    let ours = arguments.iter().take_while(|argument| *argument != "--").position(|argument| argument == "--keep");
-    let mut rest = arguments.to_vec();
+fn keep_and_rest(given: &[String]) -> RunOptions {
+    let ours = given.iter().take_while(|argument| *argument != "--").position(|argument| argument == "--keep");
+    let mut arguments = given.to_vec();
     if let Some(position) = ours {
-        rest.remove(position);
+        arguments.remove(position);
     }
-    (ours.is_some(), rest)
+    RunOptions { keep: ours.is_some(), arguments }
 }
 
 #[cfg(test)]
@@ -143,7 +135,7 @@ mod tests {
     fn passes_the_arguments_of_test_on() {
         let Ok(Command::Test(options)) = parsed("test place --keep -- --keep") else { panic!("not a test command") };
         assert!(options.keep);
-        assert_eq!(options.cargo_arguments, ["place", "--", "--keep"]);
+        assert_eq!(options.arguments, ["place", "--", "--keep"]);
     }
 
     #[test]
@@ -152,10 +144,10 @@ mod tests {
         assert_eq!(parsed("verify"), Ok(Command::Verify(Vec::new())));
         assert_eq!(parsed("verify --patience-seconds 3"), Ok(Command::Verify(words("--patience-seconds 3"))));
         assert_eq!(parsed("verify --help"), Ok(Command::Verify(words("--help"))));
-        let chaos = |keep, arguments| Ok(Command::Chaos(chaos::Options { keep, arguments: words(arguments) }));
+        let chaos = |keep, arguments| Ok(Command::Chaos(RunOptions { keep, arguments: words(arguments) }));
         assert_eq!(parsed("chaos"), chaos(false, ""));
         assert_eq!(parsed("chaos --seconds 90 --keep --seed 7"), chaos(true, "--seconds 90 --seed 7"));
-        let bench = |keep, arguments| Ok(Command::Bench(bench::Options { keep, arguments: words(arguments) }));
+        let bench = |keep, arguments| Ok(Command::Bench(RunOptions { keep, arguments: words(arguments) }));
         assert_eq!(parsed("bench --keep hot --smoke"), bench(true, "hot --smoke"));
         assert_eq!(parsed("bench --help"), bench(false, "--help"));
     }

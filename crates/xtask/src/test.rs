@@ -16,32 +16,20 @@ use crate::ports;
 use crate::postgres::Postgres;
 use crate::rabbitmq::RabbitMq;
 use crate::step::Steps;
-use crate::throwaway::RunFolder;
+use crate::throwaway::{RunFolder, RunOptions};
 use crate::workspace::{Profile, Workspace};
 use summary::Summary;
 
 /// Order-service as the tests that stop a placement midway run it.
 const FAILURE_POINTS_BINARY: &str = "order-service-with-failure-points";
 
-/// What the command line asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Keep the folder with the servers' data and logs until the next run.
-    pub keep: bool,
-    /// Passed on to `cargo test`.
-    pub cargo_arguments: Vec<String>,
-}
-
 /// Runs the tests; the exit code is 0 only when some ran and none failed.
-pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
+pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     let steps = Steps::begin("testing the workspace against private servers");
     let folder = RunFolder::make(workspace, "test", options.keep, &steps)?;
     let outcome = prepare_and_run(workspace, options, &folder, &steps);
     let since = Instant::now();
-    if options.keep {
-        steps.say(&format!("kept until the next run: {}", folder.path().display()));
-    }
-    drop(folder);
+    folder.end(matches!(outcome, Ok((_, false))), &steps);
     steps.done("servers stopped", since);
     let (summary, all_well) = outcome?;
     Ok(report(&summary, all_well))
@@ -49,7 +37,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<u8> {
 
 fn prepare_and_run(
     workspace: &Workspace,
-    options: &Options,
+    options: &RunOptions,
     folder: &RunFolder,
     steps: &Steps,
 ) -> Result<(Summary, bool)> {
@@ -66,7 +54,7 @@ fn prepare_and_run(
         started?
     })?;
     let mut test = cargo(workspace);
-    let arguments = arguments(&options.cargo_arguments);
+    let arguments = arguments(&options.arguments);
     if arguments.iter().any(|argument| ["--workspace", "bench"].contains(&argument.as_str())) {
         test.env("OHA_BIN", install::oha::find_or_build(workspace, steps)?);
     }
@@ -118,8 +106,8 @@ fn install_missing(apt: Option<Apt>, needs: &[Need], folder: &RunFolder, steps: 
     }
 }
 
-fn build(workspace: &Workspace, options: &Options) -> Result<()> {
-    let own_arguments = arguments(&options.cargo_arguments);
+fn build(workspace: &Workspace, options: &RunOptions) -> Result<()> {
+    let own_arguments = arguments(&options.arguments);
     let before_dashes = own_arguments.iter().take_while(|argument| *argument != "--");
     // The whole workspace each time, so that the dependencies are the same and are built once. The plain binaries come
     // last: both builds put an `order-service` in the same place.

@@ -13,6 +13,15 @@ use crate::workspace::{Workspace, delete_folder, make_folder};
 // Tests put their own servers at most this many folders below that of the run.
 const DEPTH: u32 = 4;
 
+/// What the command line asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Keep the folder with the servers' data and logs, also when all went well.
+    pub keep: bool,
+    /// Passed on to the program that is run.
+    pub arguments: Vec<String>,
+}
+
 /// `.run/NAME-PID`, deleted together with the servers in it when dropped.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -29,9 +38,13 @@ impl RunFolder {
         Ok(Self { path, kept })
     }
 
-    /// Leaves the files there when this is dropped, as with `kept`.
-    pub fn keep(&mut self) {
-        self.kept = true;
+    /// Ends the servers and deletes the files, unless these are to be kept or the run has failed; says where they are
+    /// then.
+    pub fn end(mut self, failed: bool, steps: &Steps) {
+        self.kept |= failed;
+        if self.kept {
+            steps.say(&format!("kept until the next run: {}", self.path.display()));
+        }
     }
 
     /// Where it is.
