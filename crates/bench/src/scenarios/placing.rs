@@ -7,6 +7,7 @@ use crate::load::requests::{self, Orders};
 use crate::load::wrk::Wrk;
 use crate::measure::{Load, measure};
 use crate::shop::Shop;
+use std::future::Future;
 use std::path::PathBuf;
 
 /// A load of orders.
@@ -27,15 +28,9 @@ pub struct Placing<'a> {
 impl Placing<'_> {
     /// Warms up and measures; also what is wrong with the number of orders that are there afterwards.
     pub async fn run(&self, bench: &Bench, shop: &Shop<'_>) -> Result<(Load, Vec<String>)> {
-        let count = "SELECT count(*) FROM orders.orders";
-        let before = shop.database.number(count).await?;
-        let warm_up = self.load(shop, bench.warm_up_seconds())?.run().await?;
-        let load = measure(shop, self.name, self.load(shop, self.seconds)?.run()).await?;
-        shop.quiet().await?;
-        let written = shop.database.number(count).await? - before;
-        let mut wrong = miscounted(self.connections, &[&warm_up, &load.answers], written);
-        wrong.extend(unconfirmed(shop).await?);
-        Ok((load, wrong))
+        let warm_up = self.load(shop, bench.warm_up_seconds())?;
+        let load = self.load(shop, self.seconds)?;
+        counted(shop, self.name, self.connections, warm_up.run(), load.run()).await
     }
 
     /// The load itself, for so many seconds.
@@ -44,6 +39,25 @@ impl Placing<'_> {
         let (url, connections) = (shop.order_url(0), self.connections);
         Ok(Wrk { url, method: "POST", requests, prefer: self.prefer, first: 0, connections, seconds })
     }
+}
+
+/// Warms up, measures, and holds the orders that are there afterwards against those that were answered.
+pub async fn counted(
+    shop: &Shop<'_>,
+    name: &str,
+    connections: u32,
+    warm_up: impl Future<Output = Result<Answers>>,
+    load: impl Future<Output = Result<Answers>>,
+) -> Result<(Load, Vec<String>)> {
+    let count = "SELECT count(*) FROM orders.orders";
+    let before = shop.database.number(count).await?;
+    let warm_up = warm_up.await?;
+    let load = measure(shop, name, load).await?;
+    shop.quiet().await?;
+    let written = shop.database.number(count).await? - before;
+    let mut wrong = miscounted(connections, &[&warm_up, &load.answers], written);
+    wrong.extend(unconfirmed(shop).await?);
+    Ok((load, wrong))
 }
 
 /// There is stock for everything and nobody cancels: once all is quiet, every order is CONFIRMED.

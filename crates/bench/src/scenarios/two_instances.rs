@@ -1,6 +1,6 @@
 //! Two processes of each service on the same cores: they gain nothing there, and must lose nothing either.
 
-use super::placing::{Placing, miscounted, unconfirmed};
+use super::placing::{Placing, counted};
 use super::{CONNECTIONS, finish, placement};
 use crate::Bench;
 use crate::error::Result;
@@ -8,7 +8,6 @@ use crate::figures::{Figure, Goal};
 use crate::load::Answers;
 use crate::load::requests::{HOT, Orders, PREPARED};
 use crate::load::wrk::Wrk;
-use crate::measure::measure;
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -31,14 +30,10 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     {
         let (connections, seconds) = (CONNECTIONS / 2, bench.settings.seconds);
         let placing = Placing { name, orders, prefer: "", connections, seconds };
-        let count = "SELECT count(*) FROM orders.orders";
-        let before = shop.database.number(count).await?;
-        let warm_up = on_both(&shop, placing.load(&shop, bench.warm_up_seconds())?).await?;
-        let load = measure(&shop, name, on_both(&shop, placing.load(&shop, seconds)?)).await?;
-        shop.quiet().await?;
-        let written = shop.database.number(count).await? - before;
-        outcome.wrong.extend(miscounted(CONNECTIONS, &[&warm_up, &load.answers], written));
-        outcome.wrong.extend(unconfirmed(&shop).await?);
+        let warm_up = on_both(&shop, placing.load(&shop, bench.warm_up_seconds())?);
+        let load = on_both(&shop, placing.load(&shop, seconds)?);
+        let (load, wrong) = counted(&shop, name, CONNECTIONS, warm_up, load).await?;
+        outcome.wrong.extend(wrong);
         let figure = Figure::new(format!("{name}, two of each"), load.answers.per_second(), "/s");
         outcome.figures.push(match orders {
             Orders::Mixed => {
