@@ -13,9 +13,14 @@ pub mod http;
 pub mod inventory_client;
 pub mod inventory_guard;
 pub mod jobs;
+pub mod mailer;
+pub mod message_templates;
 pub mod order_reads;
+pub mod phone_number;
 pub mod placement_requests;
 pub mod placements;
+pub mod provider;
+pub mod sms_gateway;
 pub mod store;
 
 use crate::app::App;
