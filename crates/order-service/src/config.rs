@@ -1,5 +1,8 @@
 //! What can be set from outside: environment variables, each also a flag.
 
+pub mod messages;
+
+use crate::config::messages::{MailConfig, NotificationConfig, SmsConfig};
 use clap::Parser;
 use service_kit::batcher::Limits;
 use service_kit::config::{BrokerConfig, DatabaseConfig, ServerConfig};
@@ -48,6 +51,15 @@ pub struct Config {
     #[arg(long, env = "ASYNC_PLACEMENT_GIVE_UP_SECONDS", default_value_t = 900, help_heading = "Placement",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub async_placement_give_up_seconds: u32,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub notifications: NotificationConfig,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub mail: MailConfig,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub sms: SmsConfig,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub server: ServerConfig,
