@@ -1,5 +1,8 @@
 //! What can be set from outside: environment variables, each also a flag.
 
+pub mod messages;
+
+use crate::config::messages::{MailConfig, NotificationConfig, SmsConfig};
 use clap::Parser;
 use secrecy::SecretString;
 use service_kit::batcher::Limits;
@@ -55,6 +58,15 @@ pub struct Config {
     /// Secret that Brevo sends with its delivery reports, in the header X-Webhook-Secret; without one none are taken
     #[arg(long, env = "BREVO_WEBHOOK_SECRET", hide_env_values = true, help_heading = "Notifications")]
     pub brevo_webhook_secret: Option<SecretString>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub notifications: NotificationConfig,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub mail: MailConfig,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub sms: SmsConfig,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub server: ServerConfig,

@@ -25,6 +25,7 @@ pub mod placement_requests;
 pub mod placements;
 pub mod provider;
 pub mod sms_gateway;
+pub mod sms_text;
 pub mod store;
 pub mod unsent_texts;
 
