@@ -1,5 +1,8 @@
 //! What customers and the shop are told, by which way, and how far a message has come.
 
+pub mod log;
+pub mod rules;
+
 use serde::{Deserialize, Serialize};
 use shared_types::{Money, ProductId};
 use std::fmt;
