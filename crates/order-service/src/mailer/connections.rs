@@ -39,6 +39,13 @@ pub(super) struct Connection {
 
 impl Connections {
     pub(super) fn new(config: &MailConfig, time: Duration) -> Result<Self, ConfigError> {
+        if reqwest::Url::parse(&format!("smtp://{}", config.mail_host)).is_ok_and(|url| url.path() == "") {
+            return Self::with(config, time);
+        }
+        Err(refused("MAIL_HOST", "must be the name of a host, such as mail.example.com"))
+    }
+
+    fn with(config: &MailConfig, time: Duration) -> Result<Self, ConfigError> {
         let by_port = if config.mail_port == 465 { MailTls::Implicit } else { MailTls::Starttls };
         let tls = config.mail_tls.unwrap_or(by_port);
         let credentials = credentials(config)?;
