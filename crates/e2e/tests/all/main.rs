@@ -17,6 +17,7 @@ mod guard;
 mod idempotency;
 mod invariants;
 mod messages;
+mod notifications;
 mod openapi;
 mod order_lists;
 mod order_status;
