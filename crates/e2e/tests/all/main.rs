@@ -11,6 +11,7 @@ mod batches;
 mod browser;
 mod crashes;
 mod dead_letters;
+mod dispatching;
 mod failure_points;
 mod flow;
 mod guard;
