@@ -71,7 +71,7 @@ impl App {
             outbound: Outbound::new(config)?,
             wake: Wake::default(),
             outcomes: notification_dispatch::start_outcomes(db.clone()),
-            webhook_secret: config.brevo_webhook_secret.clone().filter(|secret| !secret.expose_secret().is_empty()),
+            webhook_secret: config.sms.brevo_webhook_secret.clone().filter(|secret| !secret.expose_secret().is_empty()),
             db,
             inventory,
             placements,

@@ -4,7 +4,6 @@ pub mod messages;
 
 use crate::config::messages::{MailConfig, NotificationConfig, SmsConfig};
 use clap::Parser;
-use secrecy::SecretString;
 use service_kit::batcher::Limits;
 use service_kit::config::{BrokerConfig, DatabaseConfig, ServerConfig};
 use shared_types::reservations::MAX_BATCH;
@@ -52,12 +51,6 @@ pub struct Config {
     #[arg(long, env = "ASYNC_PLACEMENT_GIVE_UP_SECONDS", default_value_t = 900, help_heading = "Placement",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub async_placement_give_up_seconds: u32,
-    /// Milliseconds that a mail server or SMS gateway is left alone after five failures in a row
-    #[arg(long, env = "NOTIFICATION_CIRCUIT_PAUSE_MS", default_value_t = 5000, help_heading = "Notifications")]
-    pub notification_circuit_pause_ms: u64,
-    /// Secret that Brevo sends with its delivery reports, in the header X-Webhook-Secret; without one none are taken
-    #[arg(long, env = "BREVO_WEBHOOK_SECRET", hide_env_values = true, help_heading = "Notifications")]
-    pub brevo_webhook_secret: Option<SecretString>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub notifications: NotificationConfig,
@@ -108,7 +101,7 @@ impl Config {
 
     /// How long a mail server or SMS gateway is left alone once it failed again and again.
     pub fn notification_circuit_pause(&self) -> Duration {
-        Duration::from_millis(self.notification_circuit_pause_ms)
+        Duration::from_millis(self.notifications.notification_circuit_pause_ms)
     }
 
     /// How long inventory-service is left alone once it failed again and again.

@@ -13,6 +13,9 @@ use crate::sms_gateway::SmsGateway;
 use service_kit::lifecycle::StartError;
 use std::time::Duration;
 
+/// How much longer than its own time limit an attempt may take before it is broken off: that would be a fault of ours.
+const SPARE_TIME: Duration = Duration::from_secs(1);
+
 /// Everything messages need to be written and sent.
 #[derive(Clone, Debug)]
 pub struct Outbound {
@@ -59,8 +62,18 @@ pub struct Letter {
 impl Outbound {
     /// Reads the configuration; connects to nothing yet.
     pub fn new(config: &Config) -> Result<Self, StartError> {
-        let _ = config;
-        Ok(Self { ways: Ways::default(), routes: Vec::new(), templates: MessageTemplates })
+        let (mailer, gateway) = (Mailer::new(&config.mail)?, SmsGateway::new(&config.sms)?);
+        let ways = Ways {
+            email: mailer.is_some(),
+            sms: gateway.is_some(),
+            operations: config.notifications.operations_email.clone().filter(|address| !address.is_empty()),
+            country: config.sms.sms_default_country.clone(),
+        };
+        let templates = MessageTemplates::load(&config.notifications, &config.mail)?;
+        let providers = mailer.map(Provider::Mail).into_iter().chain(gateway.map(Provider::Sms));
+        let pause = config.notification_circuit_pause();
+        let routes = providers.map(|provider| Route::new(provider, pause)).collect::<Result<_, StartError>>()?;
+        Ok(Self { ways, routes, templates })
     }
 
     /// What a message says.
@@ -76,6 +89,15 @@ impl Outbound {
 }
 
 impl Route {
+    fn new(provider: Provider, pause: Duration) -> Result<Self, StartError> {
+        let (channel, connections, limit) = match &provider {
+            Provider::Mail(mailer) => (Channel::Email, mailer.connections(), mailer.time_limit()),
+            Provider::Sms(gateway) => (Channel::Sms, gateway.connections(), gateway.time_limit()),
+        };
+        let circuit = ChannelCircuit::new(channel, pause)?;
+        Ok(Self { channel, connections, patience: limit + SPARE_TIME, circuit, provider })
+    }
+
     /// The provider's name among the dependencies.
     pub fn name(&self) -> &'static str {
         match self.channel {

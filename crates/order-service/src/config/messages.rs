@@ -105,4 +105,7 @@ pub struct NotificationConfig {
     /// Address that is told when stock runs low
     #[arg(long, env = "OPERATIONS_EMAIL")]
     pub operations_email: Option<String>,
+    /// Milliseconds that a mail server or SMS gateway is left alone after five failures in a row
+    #[arg(long, env = "NOTIFICATION_CIRCUIT_PAUSE_MS", default_value_t = 5000)]
+    pub notification_circuit_pause_ms: u64,
 }
