@@ -15,6 +15,7 @@ pub mod database;
 pub mod environment;
 pub mod invariants;
 pub mod mail_server;
+pub mod notices;
 pub mod pages;
 pub mod poll;
 pub mod process;

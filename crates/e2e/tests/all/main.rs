@@ -32,6 +32,8 @@ mod races;
 mod reservation_batches;
 mod reservations;
 mod retries;
+mod sending_mail;
+mod sending_sms;
 mod settling;
 mod starting;
 mod stock;
