@@ -133,6 +133,21 @@ impl Browser {
         }
     }
 
+    /// Shows pages on a screen of this size, by day or by night.
+    pub fn screen(&mut self, width: u32, height: u32, dark: bool) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
+        self.command("Emulation.setDeviceMetricsOverride", size);
+        let scheme = json!({"name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" }});
+        self.command("Emulation.setEmulatedMedia", json!({"features": [scheme]}));
+    }
+
+    /// Takes a picture of the whole page, as PNG.
+    pub fn picture(&mut self, file: &Path) {
+        let picture = self.command("Page.captureScreenshot", json!({"captureBeyondViewport": true}));
+        let png = data_encoding::BASE64.decode(text(&picture["data"]).as_bytes()).expect("Base64");
+        std::fs::write(file, png).expect("a file");
+    }
+
     /// The value of an expression.
     pub fn evaluate(&mut self, expression: &str) -> Value {
         let answer = self.command("Runtime.evaluate", json!({"expression": expression, "returnByValue": true}));

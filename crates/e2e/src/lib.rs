@@ -7,12 +7,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod afterwards;
+pub mod brevo;
 pub mod broker;
 pub mod browser;
 pub mod client;
 pub mod database;
 pub mod environment;
 pub mod invariants;
+pub mod mail_server;
+pub mod notices;
 pub mod pages;
 pub mod poll;
 pub mod process;

@@ -1,9 +1,11 @@
 //! A whole shop for one test: database, broker and both services, as many of each as the test asks for.
 
+use crate::brevo::Brevo;
 use crate::broker::TestBroker;
 use crate::client::Client;
 use crate::database::TestDatabase;
 use crate::environment::Environment;
+use crate::mail_server::MailServer;
 use crate::process::Service;
 use crate::samples;
 use serde_json::Value;
@@ -14,6 +16,12 @@ use xtask::{Durability, ports};
 
 /// Names the point at which a placement stands still.
 pub const FAILURE_POINT: &str = "FAILURE_POINT";
+
+/// Where a shop with a mail server has itself told of its stock.
+pub const OPERATIONS: &str = "operations@shop.example";
+
+/// The key of a shop with SMS.
+pub const BREVO_KEY: &str = "xkeysib-test";
 
 /// What a shop is to be like.
 #[derive(Clone, Debug)]
@@ -88,6 +96,23 @@ impl Plan {
     pub fn order_variable(mut self, name: &str, value: &str) -> Self {
         self.order_environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// E-mail goes to this server, and what fails is tried again soon.
+    pub fn mail(self, server: &MailServer) -> Self {
+        let plan =
+            self.order_variable("MAIL_HOST", "127.0.0.1").order_variable("MAIL_PORT", &server.port().to_string());
+        let plan = plan.order_variable("MAIL_TLS", "none").order_variable("MAIL_TIMEOUT_SECONDS", "1");
+        let plan = plan.order_variable("MAIL_FROM_ADDRESS", "shop@shop.example");
+        let plan = plan.order_variable("MAIL_FROM_NAME", "Kafka & Sons").order_variable("OPERATIONS_EMAIL", OPERATIONS);
+        plan.order_variable("NOTIFICATION_CIRCUIT_PAUSE_MS", "200")
+    }
+
+    /// SMS go to this stand-in, and what fails is tried again soon.
+    pub fn sms(self, brevo: &Brevo) -> Self {
+        let plan = self.order_variable("BREVO_SMS_URL", &brevo.url()).order_variable("BREVO_API_KEY", BREVO_KEY);
+        let plan = plan.order_variable("BREVO_SMS_SENDER", "KafkaSons").order_variable("BREVO_TIMEOUT_SECONDS", "1");
+        plan.order_variable("NOTIFICATION_CIRCUIT_PAUSE_MS", "200")
     }
 
     /// Stock held without an order goes back after this many seconds, looked for every second.

@@ -3,17 +3,20 @@
 use crate::SCHEMA;
 use crate::config::Config;
 use crate::inventory_client::InventoryClient;
+use crate::notification_dispatch::{self, Outcomes, Wake};
 use crate::order_reads::{self, OrderReads};
+use crate::outbound::Outbound;
 use crate::placement_requests::Queue;
 use crate::store::invariants::INVARIANTS;
 use crate::{acceptances, placements};
 use axum::extract::FromRef;
+use secrecy::{ExposeSecret, SecretString};
 use service_kit::admin::Admin;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
 use service_kit::lifecycle::StartError;
 use service_kit::prepared::Prepared;
-use shared_types::topology::ORDER_RESERVATION_EVENTS;
+use shared_types::topology::{ORDER_NOTIFICATIONS, ORDER_RESERVATION_EVENTS};
 use std::ops::Deref;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -36,6 +39,14 @@ pub struct Parts {
     pub reads: OrderReads,
     /// Told when orders wait to be placed.
     pub accepted: Arc<Notify>,
+    /// The ways by which messages leave the house.
+    pub outbound: Outbound,
+    /// Told when messages wait to be sent.
+    pub wake: Wake,
+    /// The queue of what came of sending messages.
+    pub outcomes: Outcomes,
+    /// What Brevo has to send with its reports.
+    pub webhook_secret: Option<SecretString>,
     broker: Broker,
     prepared: Prepared,
 }
@@ -56,7 +67,20 @@ impl App {
         let placements = placements::start(limits, db.clone(), inventory.clone());
         let acceptances = acceptances::start(limits, db.clone(), config.give_up_after(), accepted.clone());
         let reads = order_reads::start(config.read_limits(), db.clone());
-        let parts = Parts { db, inventory, placements, acceptances, accepted, reads, broker, prepared };
+        let parts = Parts {
+            outbound: Outbound::new(config)?,
+            wake: Wake::default(),
+            outcomes: notification_dispatch::start_outcomes(db.clone()),
+            webhook_secret: config.sms.brevo_webhook_secret.clone().filter(|secret| !secret.expose_secret().is_empty()),
+            db,
+            inventory,
+            placements,
+            acceptances,
+            accepted,
+            reads,
+            broker,
+            prepared,
+        };
         Ok(Self(Arc::new(parts)))
     }
 
@@ -77,7 +101,7 @@ impl FromRef<App> for Admin {
         Self {
             database: app.db.clone(),
             schema: SCHEMA,
-            consumers: &[ORDER_RESERVATION_EVENTS.name],
+            consumers: &[ORDER_RESERVATION_EVENTS.name, ORDER_NOTIFICATIONS.name],
             invariants: &INVARIANTS,
             broker: app.broker.clone(),
         }

@@ -1,5 +1,8 @@
 //! What can be set from outside: environment variables, each also a flag.
 
+pub mod messages;
+
+use crate::config::messages::{MailConfig, NotificationConfig, SmsConfig};
 use clap::Parser;
 use service_kit::batcher::Limits;
 use service_kit::config::{BrokerConfig, DatabaseConfig, ServerConfig};
@@ -50,6 +53,15 @@ pub struct Config {
     pub async_placement_give_up_seconds: u32,
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub notifications: NotificationConfig,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub mail: MailConfig,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub sms: SmsConfig,
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub server: ServerConfig,
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -85,6 +97,11 @@ impl Config {
     /// How long inventory-service may take for a call.
     pub fn inventory_timeout(&self) -> Duration {
         Duration::from_millis(self.inventory_timeout_ms)
+    }
+
+    /// How long a mail server or SMS gateway is left alone once it failed again and again.
+    pub fn notification_circuit_pause(&self) -> Duration {
+        Duration::from_millis(self.notifications.notification_circuit_pause_ms)
     }
 
     /// How long inventory-service is left alone once it failed again and again.

@@ -26,6 +26,15 @@ pub enum Error {
     /// There is no such order.
     #[error("order {0} does not exist")]
     UnknownOrder(OrderId),
+    /// There is no such message.
+    #[error("notification {0} does not exist")]
+    UnknownNotification(i64),
+    /// A message that cannot be sent again.
+    #[error("it cannot be sent again: {0}")]
+    CannotResend(String),
+    /// A report of a provider came without the secret.
+    #[error("{0}")]
+    Unauthorized(&'static str),
     /// The life of an order does not allow it.
     #[error(transparent)]
     Transition(#[from] InvalidTransition),
@@ -91,7 +100,11 @@ impl Error {
         match self {
             Self::Invalid(errors) => Problem::validation(errors.clone()),
             Self::Refused(problem) => Problem::clone(problem),
-            Self::UnknownOrder(_) => Problem::not_found(self.to_string().trim_end_matches(" does not exist")),
+            Self::UnknownOrder(_) | Self::UnknownNotification(_) => {
+                Problem::not_found(self.to_string().trim_end_matches(" does not exist"))
+            }
+            Self::CannotResend(_) => Problem::new(conflict, "cannot-resend", "Cannot be sent again", self),
+            Self::Unauthorized(_) => Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", self),
             Self::Transition(_) => Problem::new(conflict, "invalid-transition", "Status change not allowed", self),
             Self::NotPlacedYet(_) => Problem::new(conflict, "not-placed-yet", "Not placed yet", self),
             Self::InsufficientStock { items, .. } => {
@@ -131,6 +144,9 @@ impl HandlerError for Error {
             Self::Invalid(_)
             | Self::Refused(_)
             | Self::UnknownOrder(_)
+            | Self::UnknownNotification(_)
+            | Self::CannotResend(_)
+            | Self::Unauthorized(_)
             | Self::NotPlacedYet(_)
             | Self::InsufficientStock { .. }
             | Self::UnknownProduct(_)

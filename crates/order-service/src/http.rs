@@ -2,6 +2,7 @@
 
 mod documented;
 mod health;
+mod notifications;
 mod orders;
 mod timeline;
 
@@ -24,6 +25,7 @@ use utoipa_axum::routes;
     components(schemas(Problem)),
     tags(
         (name = "orders", description = "Orders and their statuses"),
+        (name = "notifications", description = "What customers and the shop were told, by e-mail and SMS"),
         (name = "admin", description = "For operators: messages that were set aside, and what must always hold"),
         (name = "health", description = "For operators"),
     )
@@ -40,6 +42,12 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(orders::change_status))
         .routes(routes!(orders::cancel_order))
         .routes(routes!(timeline::get_timeline))
+        .routes(routes!(notifications::list_order_notifications))
+        .routes(routes!(notifications::list_notifications, notifications::erase_notifications))
+        .routes(routes!(notifications::get_notification))
+        .routes(routes!(notifications::get_notification_html))
+        .routes(routes!(notifications::resend_notification))
+        .routes(routes!(notifications::webhooks::take_brevo_reports))
         .routes(routes!(health::get_live))
         .routes(routes!(health::get_ready))
         .merge(admin::routes());

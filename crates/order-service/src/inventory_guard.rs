@@ -1,6 +1,7 @@
 //! What stands between placement and an inventory-service that is away: a deadline for each attempt, one more attempt
 //! where the connection broke, and a circuit breaker that refuses at once what would fail anyway.
 
+use crate::circuits::{STATES, as_shown, gauge};
 use crate::config::Config;
 use crate::error::Error;
 use backon::{ExponentialBuilder, Retryable};
@@ -101,17 +102,8 @@ fn report(from: CircuitState, to: CircuitState) {
 
 /// One gauge for each state, 1 for the one that is.
 fn measure(state: CircuitState) {
-    for each in [CircuitState::Closed, CircuitState::HalfOpen, CircuitState::Open] {
-        let value = if each == state { 1.0 } else { 0.0 };
-        metrics::gauge!("inventory_circuit_state", "state" => as_shown(each).as_str()).set(value);
-    }
-}
-
-fn as_shown(state: CircuitState) -> Circuit {
-    match state {
-        CircuitState::Closed => Circuit::Closed,
-        CircuitState::HalfOpen => Circuit::HalfOpen,
-        CircuitState::Open => Circuit::Open,
+    for each in STATES {
+        metrics::gauge!("inventory_circuit_state", "state" => as_shown(each).as_str()).set(gauge(each, state));
     }
 }
 

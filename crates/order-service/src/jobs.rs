@@ -4,7 +4,10 @@ use crate::SCHEMA;
 use crate::app::App;
 use crate::async_placements;
 use crate::config::Config;
+use crate::domain::notifications::Channel;
 use crate::error::Error;
+use crate::notification_dispatch;
+use crate::store::notifications::queue;
 use crate::store::orders::{self, pending};
 use service_kit::jobs;
 use service_kit::shutdown::Shutdown;
@@ -34,6 +37,16 @@ pub fn start(app: &App, config: &Config, shutdown: &Shutdown) {
         async move { count_waiting(&app).await }
     };
     shutdown.spawn(jobs::every("count accepted orders", COUNT_EVERY, COUNT_EVERY, shutdown.token(), count));
+    for route in &app.outbound.routes {
+        let delays = config.broker.retry_delays_ms.clone();
+        shutdown.spawn(notification_dispatch::run(app.clone(), route.clone(), delays, shutdown.clone()));
+    }
+    let queued = app.clone();
+    let count = move || {
+        let app = queued.clone();
+        async move { count_queued(&app).await }
+    };
+    shutdown.spawn(jobs::every("count queued messages", COUNT_EVERY, COUNT_EVERY, shutdown.token(), count));
     shutdown.spawn(async_placements::run(app.clone(), config.inventory_timeout(), shutdown.clone()));
 }
 
@@ -84,5 +97,17 @@ async fn final_statuses(app: &App, reservations: &[Reservation]) -> Result<HashM
 async fn count_waiting(app: &App) -> Result<(), Error> {
     let waiting = pending::count(&mut *app.db.pool().acquire().await?).await?;
     metrics::gauge!("async_placements_waiting").set(waiting as f64);
+    Ok(())
+}
+
+/// Also of channels that are not set up any more: what they were to send still waits.
+async fn count_queued(app: &App) -> Result<(), Error> {
+    let mut conn = app.db.pool().acquire().await?;
+    for channel in Channel::ALL {
+        let waiting = queue::count_queued(&mut conn, *channel).await?;
+        metrics::gauge!("notifications_queued", "channel" => channel.as_str()).set(waiting.count as f64);
+        metrics::gauge!("notifications_oldest_queued_seconds", "channel" => channel.as_str())
+            .set(waiting.oldest_seconds as f64);
+    }
     Ok(())
 }

@@ -3,6 +3,8 @@
 pub mod acceptances;
 pub mod app;
 pub mod async_placements;
+pub mod channel_circuit;
+pub mod circuits;
 pub mod commands;
 pub mod config;
 pub mod consumers;
@@ -13,13 +15,23 @@ pub mod http;
 pub mod inventory_client;
 pub mod inventory_guard;
 pub mod jobs;
+pub mod mailer;
+pub mod message_templates;
+pub mod notification_dispatch;
 pub mod order_reads;
+pub mod outbound;
+pub mod phone_number;
 pub mod placement_requests;
 pub mod placements;
+pub mod provider;
+pub mod sms_gateway;
+pub mod sms_text;
 pub mod store;
+pub mod unsent_texts;
 
 use crate::app::App;
 use crate::config::Config;
+use crate::unsent_texts::UnsentTexts;
 use clap::Parser;
 use service_kit::broker::Broker;
 use service_kit::consumer::Consumer;
@@ -28,7 +40,7 @@ use service_kit::idempotency::IdempotencyKeys;
 use service_kit::lifecycle::{self, Background, StartError};
 use service_kit::outbox::Outbox;
 use service_kit::schema::Schema;
-use shared_types::topology::ORDER_RESERVATION_EVENTS;
+use shared_types::topology::{ORDER_NOTIFICATIONS, ORDER_RESERVATION_EVENTS};
 use std::process::ExitCode;
 
 /// glibc's takes a fifth of the processor time of a read, this one a third of that.
@@ -63,6 +75,18 @@ pub fn start() -> ExitCode {
                 handler: consumers::reservations::ReservationEvents,
             };
             shutdown.spawn(consumer.run(database.clone(), broker.clone(), shutdown.token()));
+            let (unsent, waiting) = UnsentTexts::new();
+            let notifications = Consumer {
+                queue: ORDER_NOTIFICATIONS,
+                schema: SCHEMA,
+                handler: consumers::notifications::NotificationEvents {
+                    ways: app.outbound.ways.clone(),
+                    wake: app.wake.clone(),
+                    unsent,
+                },
+            };
+            shutdown.spawn(notifications.run(database.clone(), broker.clone(), shutdown.token()));
+            shutdown.spawn(unsent_texts::run(app.clone(), waiting, shutdown.clone()));
             shutdown.spawn(service_kit::relay::run(database, broker, OUTBOX, shutdown.token()));
             jobs::start(&app, &config, &shutdown);
             Ok::<_, StartError>(())

@@ -137,10 +137,10 @@ pub struct ReservationChanged {
     pub reference: Reference,
 }
 
-/// A product's stock has fallen to its threshold or below it.
+/// A product's stock and the threshold it has crossed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct StockLow {
+pub struct StockLevel {
     /// The product.
     pub product_id: ProductId,
     /// Its stock keeping unit.
@@ -159,16 +159,8 @@ impl EventData for OrderCreated {
     }
 }
 
-impl EventData for StockLow {
-    const TYPE: &'static str = "stock.low";
-
-    fn subject(&self) -> String {
-        self.product_id.to_string()
-    }
-}
-
-macro_rules! events_about_a_reference {
-    ($($(#[$doc:meta])* $name:ident($data:ty) = $type:literal;)*) => {$(
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident($data:ty), about $subject:ident = $type:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -178,29 +170,33 @@ macro_rules! events_about_a_reference {
             const TYPE: &'static str = $type;
 
             fn subject(&self) -> String {
-                self.0.reference.to_string()
+                self.0.$subject.to_string()
             }
         }
     )*};
 }
 
-events_about_a_reference! {
+events! {
     /// The order's stock is committed.
-    OrderConfirmed(OrderChanged) = "order.confirmed";
+    OrderConfirmed(OrderChanged), about reference = "order.confirmed";
     /// The order has left the house.
-    OrderShipped(OrderChanged) = "order.shipped";
+    OrderShipped(OrderChanged), about reference = "order.shipped";
     /// The order has arrived.
-    OrderDelivered(OrderChanged) = "order.delivered";
+    OrderDelivered(OrderChanged), about reference = "order.delivered";
     /// The order was called off; its stock must come back.
-    OrderCancelled(OrderChanged) = "order.cancelled";
+    OrderCancelled(OrderChanged), about reference = "order.cancelled";
     /// The stock is the order's for good.
-    ReservationCommitted(ReservationChanged) = "reservation.committed";
+    ReservationCommitted(ReservationChanged), about reference = "reservation.committed";
     /// The stock went back.
-    ReservationReleased(ReservationChanged) = "reservation.released";
+    ReservationReleased(ReservationChanged), about reference = "reservation.released";
+    /// A product's stock has fallen to its threshold or below it.
+    StockLow(StockLevel), about product_id = "stock.low";
+    /// A product's stock has risen above its threshold again.
+    StockReplenished(StockLevel), about product_id = "stock.replenished";
 }
 
 /// Every type of event there is, for the documentation and the tests that hold it to the code.
-pub const ALL_TYPES: [&str; 8] = [
+pub const ALL_TYPES: [&str; 9] = [
     OrderCreated::TYPE,
     OrderConfirmed::TYPE,
     OrderShipped::TYPE,
@@ -209,6 +205,7 @@ pub const ALL_TYPES: [&str; 8] = [
     ReservationCommitted::TYPE,
     ReservationReleased::TYPE,
     StockLow::TYPE,
+    StockReplenished::TYPE,
 ];
 
 #[cfg(test)]

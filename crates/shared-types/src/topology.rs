@@ -1,7 +1,10 @@
 //! Exchanges and queues in one table that both services declare at start, so that no event is published before
 //! the queue that wants it exists, whoever starts first.
 
-use crate::events::{EventData, OrderCancelled, OrderCreated, ReservationCommitted};
+use crate::events::{
+    EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, ReservationCommitted,
+    StockLow, StockReplenished,
+};
 
 /// The topic exchange that every event is published to; the routing key is the event's type.
 pub const EXCHANGE: &str = "oms.events";
@@ -23,8 +26,22 @@ pub const INVENTORY_ORDER_EVENTS: Queue =
 pub const ORDER_RESERVATION_EVENTS: Queue =
     Queue { name: "order-service.reservation-events", bindings: &[ReservationCommitted::TYPE] };
 
+/// Order-service tells customers what happens to their orders, and the shop what happens to its stock.
+pub const ORDER_NOTIFICATIONS: Queue = Queue {
+    name: "order-service.notifications",
+    bindings: &[
+        OrderCreated::TYPE,
+        OrderConfirmed::TYPE,
+        OrderShipped::TYPE,
+        OrderDelivered::TYPE,
+        OrderCancelled::TYPE,
+        StockLow::TYPE,
+        StockReplenished::TYPE,
+    ],
+};
+
 /// Every queue of the system.
-pub const QUEUES: [Queue; 2] = [INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS];
+pub const QUEUES: [Queue; 3] = [INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS, ORDER_NOTIFICATIONS];
 
 /// How often the broker hands out a message that nobody acknowledges (its consumer dies on it), before it sets the
 /// message aside.

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::store;
 use service_kit::outbox::Event;
 use shared_types::ProductId;
+use shared_types::events::{StockLow, StockReplenished};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -32,7 +33,7 @@ pub async fn replace(
     let product = store::products::update(conn, before.id, input).await?;
     let delta = product.stock_quantity - before.stock_quantity;
     record(conn, &product, delta, MovementReason::Adjustment).await?;
-    announce_low_stock(conn, now, before, &product).await?;
+    announce_crossing(conn, now, before, &product).await?;
     Ok(product)
 }
 
@@ -41,17 +42,20 @@ pub async fn delete(conn: &mut PgConnection, product: &Product) -> Result<(), Er
     Ok(store::products::delete(conn, product.id).await?)
 }
 
-/// Announces that the stock of a product has become low by a change, if it has.
-pub(super) async fn announce_low_stock(
+/// Announces that a change has brought the stock of a product to the other side of its threshold, if it has: also where
+/// it is the threshold that changed.
+pub(super) async fn announce_crossing(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     before: &Product,
     after: &Product,
 ) -> Result<(), Error> {
-    if after.is_low() && !before.is_low() {
-        OUTBOX.enqueue(conn, now, &[Event::new(&after.low_stock())?]).await?;
-    }
-    Ok(())
+    let event = match (before.is_low(), after.is_low()) {
+        (false, true) => Event::new(&StockLow(after.stock_level()))?,
+        (true, false) => Event::new(&StockReplenished(after.stock_level()))?,
+        _ => return Ok(()),
+    };
+    Ok(OUTBOX.enqueue(conn, now, &[event]).await?)
 }
 
 async fn record(conn: &mut PgConnection, product: &Product, delta: i32, reason: MovementReason) -> Result<(), Error> {

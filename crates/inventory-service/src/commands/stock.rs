@@ -1,6 +1,6 @@
 //! Stock that comes in or goes out by hand.
 
-use super::products::announce_low_stock;
+use super::products::announce_crossing;
 use crate::domain::movements::{NewMovement, StockChange};
 use crate::domain::products::Product;
 use crate::error::Error;
@@ -9,9 +9,14 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 /// Adds pieces to a locked product.
-pub async fn add(conn: &mut PgConnection, product: &Product, change: StockChange) -> Result<Product, Error> {
+pub async fn add(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    product: &Product,
+    change: StockChange,
+) -> Result<Product, Error> {
     let stock = product.stock_plus(change.quantity).ok_or(Error::StockLimit)?;
-    write(conn, product, stock, change).await
+    write(conn, now, product, stock, change).await
 }
 
 /// Takes pieces from a locked product.
@@ -22,12 +27,16 @@ pub async fn reduce(
     change: StockChange,
 ) -> Result<Product, Error> {
     let stock = product.stock_minus(change.quantity).map_err(Error::Insufficient)?;
-    let after = write(conn, product, stock, change).await?;
-    announce_low_stock(conn, now, product, &after).await?;
-    Ok(after)
+    write(conn, now, product, stock, change).await
 }
 
-async fn write(conn: &mut PgConnection, product: &Product, stock: i32, change: StockChange) -> Result<Product, Error> {
+async fn write(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    product: &Product,
+    stock: i32,
+    change: StockChange,
+) -> Result<Product, Error> {
     let movement = NewMovement {
         product_id: product.id,
         delta: stock - product.stock_quantity,
@@ -36,5 +45,7 @@ async fn write(conn: &mut PgConnection, product: &Product, stock: i32, change: S
         balance_after: stock,
     };
     store::movements::record(conn, &[movement]).await?;
-    store::products::find(conn, product.id).await?.ok_or(Error::ProductNotFound(product.id))
+    let after = store::products::find(&mut *conn, product.id).await?.ok_or(Error::ProductNotFound(product.id))?;
+    announce_crossing(conn, now, product, &after).await?;
+    Ok(after)
 }

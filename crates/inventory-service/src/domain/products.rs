@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use service_kit::validation::FieldErrors;
-use shared_types::events::StockLow;
+use shared_types::events::StockLevel;
 use shared_types::reservations::ShortLine;
 use shared_types::{Money, ProductId};
 use time::OffsetDateTime;
@@ -57,9 +57,9 @@ impl Product {
         self.stock_quantity <= self.low_stock_threshold
     }
 
-    /// What to announce when its stock has become low.
-    pub fn low_stock(&self) -> StockLow {
-        StockLow {
+    /// What to announce when its stock has crossed the threshold.
+    pub fn stock_level(&self) -> StockLevel {
+        StockLevel {
             product_id: self.id,
             sku: self.sku.clone(),
             stock_quantity: self.stock_quantity,
@@ -82,6 +82,11 @@ impl Product {
             }),
         }
     }
+}
+
+/// Whether a stock has reached its threshold.
+pub fn is_low(level: &StockLevel) -> bool {
+    level.stock_quantity <= level.low_stock_threshold
 }
 
 /// A product of which there is less than was asked for.

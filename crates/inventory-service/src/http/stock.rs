@@ -44,7 +44,7 @@ pub async fn add_stock(
     }
     let before = commands::products::lock(&mut tx, id).await?;
     check_if_match(&headers, before.version).map_err(|_| Error::VersionMismatch)?;
-    let product = commands::stock::add(&mut tx, &before, change).await?;
+    let product = commands::stock::add(&mut tx, OffsetDateTime::now_utc(), &before, change).await?;
     let answer = Answer::ok(&product)?.with_version(product.version);
     IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
     app.db.commit(tx).await?;

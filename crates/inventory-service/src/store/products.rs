@@ -2,6 +2,7 @@
 
 use crate::domain::products::{Product, ProductFilter, ProductInput};
 use shared_types::ProductId;
+use shared_types::events::StockLevel;
 use sqlx::{PgConnection, PgExecutor};
 
 const SAMPLE_DATA: &str = include_str!("../../../../migrations/sample-data.sql");
@@ -68,18 +69,36 @@ pub async fn lock(conn: &mut PgConnection, ids: &[ProductId]) -> Result<Vec<Prod
     .await
 }
 
+/// What is needed to give stock back.
+#[derive(Clone, Debug)]
+pub struct Stock {
+    /// The product and its stock.
+    pub level: StockLevel,
+    /// Whether the product is deleted.
+    pub deleted: bool,
+}
+
 /// Locks the products, also deleted ones, in the order of their ids, and gives the stock of each.
 pub async fn lock_stock(
     conn: &mut PgConnection,
     ids: &[ProductId],
-) -> Result<impl Iterator<Item = (ProductId, i32)> + use<>, sqlx::Error> {
+) -> Result<impl Iterator<Item = (ProductId, Stock)> + use<>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT id, stock_quantity FROM inventory.products WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+        r#"SELECT id, sku, stock_quantity, low_stock_threshold, deleted_at IS NOT NULL AS "deleted!"
+           FROM inventory.products WHERE id = ANY($1) ORDER BY id FOR UPDATE"#,
         &numbers(ids)
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (ProductId(row.id), row.stock_quantity)))
+    Ok(rows.into_iter().map(|row| {
+        let level = StockLevel {
+            product_id: ProductId(row.id),
+            sku: row.sku,
+            stock_quantity: row.stock_quantity,
+            low_stock_threshold: row.low_stock_threshold,
+        };
+        (level.product_id, Stock { level, deleted: row.deleted })
+    }))
 }
 
 /// Writes a new product. Fails on a SKU that is taken.

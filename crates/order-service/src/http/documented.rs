@@ -16,6 +16,13 @@ pub struct Preferring {
 documented_problems! {
     /// The state machine says no.
     NotAllowed { "409": "the life of an order does not allow it, or the order is not placed yet" }
+    /// A message that cannot be sent again.
+    CannotResend { "409": "it waits already, was erased, or there is no way or nobody to send it to" }
+    /// Reports that nobody may send.
+    WithoutSecret {
+        "401": "the secret in `X-Webhook-Secret` is missing or wrong",
+        "404": "reports are not taken here: BREVO_WEBHOOK_SECRET is not set"
+    }
     /// What cannot be placed.
     UnknownProductOrKeyReused {
         "422": "a product is unknown or not active, or the Idempotency-Key was used with another body"

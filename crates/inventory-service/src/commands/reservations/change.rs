@@ -2,11 +2,15 @@
 
 use crate::OUTBOX;
 use crate::domain::movements::NewMovement;
+use crate::domain::products::is_low;
 use crate::domain::reservations::changes::{Change, Transition};
 use crate::error::Error;
 use crate::store;
+use crate::store::products::Stock;
 use service_kit::outbox::Event;
-use shared_types::events::{EventData, ReservationChanged, ReservationCommitted, ReservationReleased};
+use shared_types::events::{
+    EventData, ReservationChanged, ReservationCommitted, ReservationReleased, StockReplenished,
+};
 use shared_types::reservations::{Reservation, ReservationStatus};
 use shared_types::{ProductId, Reference};
 use sqlx::PgConnection;
@@ -48,7 +52,7 @@ pub async fn change(
         });
     }
     if !changed.is_empty() {
-        give_back(conn, &returned).await?;
+        events.extend(give_back(conn, &returned).await?);
         store::reservations::set_status(conn, changed).await?;
         OUTBOX.enqueue(conn, now, &events).await?;
     }
@@ -69,20 +73,25 @@ fn of(data: &impl EventData) -> Result<Event, serde_json::Error> {
     Event::new(data)
 }
 
-/// Gives the stock of the reservations back, also to products that were deleted meanwhile.
-async fn give_back(conn: &mut PgConnection, returned: &[Reservation]) -> Result<(), Error> {
+/// Gives the stock of the reservations back, also to products that were deleted meanwhile; gives what is to be announced:
+/// the products whose stock is above the threshold again, each once, whatever it took.
+async fn give_back(conn: &mut PgConnection, returned: &[Reservation]) -> Result<Vec<Event>, Error> {
     if returned.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let lines = || returned.iter().flat_map(|r| r.items.iter().map(move |line| (r.id, line)));
     let products: BTreeSet<ProductId> = lines().map(|(_, line)| line.product_id).collect();
     let locked = store::products::lock_stock(conn, &products.into_iter().collect::<Vec<_>>()).await?;
-    let mut stock: BTreeMap<ProductId, i32> = locked.collect();
+    let mut stock: BTreeMap<ProductId, Stock> = locked.collect();
+    let low: BTreeSet<ProductId> = stock.values().filter(|s| is_low(&s.level)).map(|s| s.level.product_id).collect();
     let mut movements = Vec::new();
     for (reservation, line) in lines() {
-        let Some(balance) = stock.get_mut(&line.product_id) else { continue };
-        *balance = balance.checked_add(line.quantity).ok_or(Error::StockLimit)?;
-        movements.push(NewMovement::of_reservation(reservation, line.product_id, line.quantity, *balance));
+        let Some(Stock { level, .. }) = stock.get_mut(&line.product_id) else { continue };
+        level.stock_quantity = level.stock_quantity.checked_add(line.quantity).ok_or(Error::StockLimit)?;
+        let balance = level.stock_quantity;
+        movements.push(NewMovement::of_reservation(reservation, line.product_id, line.quantity, balance));
     }
-    Ok(store::movements::record(conn, &movements).await?)
+    store::movements::record(conn, &movements).await?;
+    let risen = stock.into_values().filter(|s| !s.deleted && low.contains(&s.level.product_id) && !is_low(&s.level));
+    risen.map(|stock| Ok(of(&StockReplenished(stock.level))?)).collect()
 }

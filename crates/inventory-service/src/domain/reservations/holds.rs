@@ -161,7 +161,7 @@ fn take(shelf: &mut Shelf, request: &Wanted, plan: &mut Plan) -> Vec<ReservedLin
         let balance = product.stock_quantity;
         plan.movements.push(NewMovement::of_reservation(request.id(), product.id, -line.quantity, balance));
         if product.is_low() && !was_low {
-            plan.low.push(Low { event: product.low_stock(), traceparent: request.traceparent() });
+            plan.low.push(Low { event: StockLow(product.stock_level()), traceparent: request.traceparent() });
         }
         reserved.push(ReservedLine {
             product_id: product.id,

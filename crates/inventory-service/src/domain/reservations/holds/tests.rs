@@ -120,7 +120,7 @@ fn low_stock_is_announced_when_it_is_reached_and_only_then() {
     let mut stock = shelf(&[4]);
     let orders = [wanted(1, &[(1, 2)]), wanted(2, &[(1, 1)]), wanted(3, &[(1, 1)])];
     let plan = decide(&mut stock, &[], &orders);
-    assert_eq!(plan.low.iter().map(|low| low.event.stock_quantity).collect::<Vec<_>>(), [1]);
+    assert_eq!(plan.low.iter().map(|low| low.event.0.stock_quantity).collect::<Vec<_>>(), [1]);
 }
 
 fn requests() -> impl Strategy<Value = Vec<Wanted>> {

@@ -1,0 +1,33 @@
+//! The HTTP client of every program here: TLS by ring with Mozilla's roots, as sqlx and lapin have it.
+//!
+//! reqwest brings no cryptography of its own in this workspace, so that there is one and no C library to build. A
+//! `reqwest::Client` made in another way would panic.
+
+use reqwest::ClientBuilder;
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use std::sync::{Arc, LazyLock};
+
+/// Made once: clients share the roots and the sessions that can be resumed.
+static TLS: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(|| {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    Ok(config.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())
+});
+
+/// A client to be built, able to call `http` and `https`.
+pub fn client() -> ClientBuilder {
+    match &*TLS {
+        Ok(tls) => ClientBuilder::new().tls_backend_preconfigured(tls.clone()),
+        // Cannot be with the versions and suites that ring has; `build` then says so.
+        Err(_) => ClientBuilder::new().tls_backend_preconfigured(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_client_can_be_built() {
+        super::client().build().unwrap();
+    }
+}

@@ -1,0 +1,66 @@
+//! EDGE: events that customers and the shop are told of. Only written here, not sent: no mail server can slow this down.
+
+use crate::commands::notifications as command;
+use crate::domain::notifications::rules::{Happening, NewNotification, Ways, What};
+use crate::domain::notifications::{Kind, Status};
+use crate::error::Error;
+use crate::notification_dispatch::Wake;
+use crate::unsent_texts::UnsentTexts;
+use service_kit::consumer::Handler;
+use shared_types::OrderStatus;
+use shared_types::events::{
+    EventData, OrderCancelled, OrderChanged, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, RawEvent,
+    StockLevel, StockLow, StockReplenished,
+};
+use sqlx::PgConnection;
+
+/// Writes the messages that the events make.
+#[derive(Clone, Debug)]
+pub struct NotificationEvents {
+    /// What is set up for messages to leave the house.
+    pub ways: Ways,
+    /// Told when there is something to send.
+    pub wake: Wake,
+    /// Shows what is not sent.
+    pub unsent: UnsentTexts,
+}
+
+impl Handler for NotificationEvents {
+    type Error = Error;
+    type Effect = Vec<NewNotification>;
+
+    async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<Self::Effect, Error> {
+        let happenings = events.iter().map(happening).collect::<Result<Vec<_>, Error>>()?;
+        command::write(conn, &self.ways, &happenings).await
+    }
+
+    fn committed(&self, written: Self::Effect) {
+        self.wake.up(written.iter().filter(|row| row.status == Status::Queued).map(|row| row.channel));
+        for row in &written {
+            metrics::counter!("notifications_written_total",
+                "channel" => row.channel.as_str(), "status" => row.status.as_str())
+            .increment(1);
+        }
+        self.unsent.show(written.into_iter().filter(|row| row.status == Status::Skipped));
+    }
+}
+
+fn happening(event: &RawEvent) -> Result<Happening, Error> {
+    let what = match event.event_type.as_str() {
+        OrderCreated::TYPE => order(event, OrderStatus::Pending)?,
+        OrderConfirmed::TYPE => order(event, OrderStatus::Confirmed)?,
+        OrderShipped::TYPE => order(event, OrderStatus::Shipped)?,
+        OrderDelivered::TYPE => order(event, OrderStatus::Delivered)?,
+        OrderCancelled::TYPE => order(event, OrderStatus::Cancelled)?,
+        StockLow::TYPE => What::Stock { kind: Kind::StockLow, level: event.data::<StockLevel>()? },
+        StockReplenished::TYPE => What::Stock { kind: Kind::StockReplenished, level: event.data::<StockLevel>()? },
+        other => return Err(Error::UnexpectedEvent(other.to_owned())),
+    };
+    Ok(Happening { event_id: event.id, what })
+}
+
+/// What is needed of an event about an order is the same in all of them: its number, and why.
+fn order(event: &RawEvent, status: OrderStatus) -> Result<What, Error> {
+    let OrderChanged { order_id: id, reason, .. } = event.data()?;
+    Ok(What::Order { id, status, reason })
+}

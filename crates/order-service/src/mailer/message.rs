@@ -1,0 +1,65 @@
+//! A message as it goes over the wire (RFC 5322): headers, a plain-text part and an HTML part.
+
+use super::{Envelope, Mail, Mailbox, Response, SendError};
+use lettre::Address;
+use lettre::message::MultiPart;
+use lettre::message::header::{HeaderName, HeaderValue};
+
+/// Longest name of a recipient that a header gets.
+const LONGEST_NAME: usize = 100;
+
+/// Longest subject; mail programs show about half of it.
+const LONGEST_SUBJECT: usize = 200;
+
+/// A message and whom it goes to.
+pub(super) struct Message {
+    pub(super) envelope: Envelope,
+    pub(super) bytes: Vec<u8>,
+    id: String,
+}
+
+impl Message {
+    pub(super) fn build(mail: &Mail<'_>, from: &Mailbox) -> Result<Self, SendError> {
+        let refused = |reason: &str| SendError::Refused(reason.to_owned());
+        let address: Address = mail.to.parse().map_err(|_| refused("the recipient is no e-mail address"))?;
+        let name = mail.to_name.map(|name| one_line(name).chars().take(LONGEST_NAME).collect::<String>());
+        let to = Mailbox::new(name.filter(|name| !name.is_empty()), address);
+        let id = format!("<{}@{}>", mail.message_id, from.email.domain());
+        let subject: String = one_line(&mail.text.subject).chars().take(LONGEST_SUBJECT).collect();
+        // RFC 3834: keeps out-of-office replies away.
+        let automatic = HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned());
+        let message = lettre::Message::builder()
+            .from(from.clone())
+            .to(to)
+            .subject(subject)
+            .message_id(Some(id.clone()))
+            .date_now()
+            .raw_header(automatic)
+            .multipart(MultiPart::alternative_plain_html(mail.text.text.clone(), mail.text.html.clone()));
+        let message = message.map_err(|_| refused("the message cannot be put together"))?;
+        Ok(Self { envelope: message.envelope().clone(), bytes: message.formatted(), id })
+    }
+
+    /// Whether an address needs a server that knows RFC 6531.
+    pub(super) fn beyond_ascii(&self) -> bool {
+        self.envelope.to().iter().chain(self.envelope.from()).any(|address| !address.to_string().is_ascii())
+    }
+
+    /// What later reports call the message: the id in the server's answer where it gives one of its own, as Brevo does,
+    /// else ours.
+    pub(super) fn id_in(&self, answer: &Response) -> String {
+        let said: String = answer.message().collect::<Vec<_>>().join(" ");
+        let named = said.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(id, _)| id);
+        let is_address = |id: &str| self.envelope.to().iter().any(|to| to.to_string() == id);
+        match named.filter(|id| id.contains('@') && !is_address(id) && !id.contains(char::is_whitespace)) {
+            Some(id) => format!("<{id}>"),
+            None => self.id.clone(),
+        }
+    }
+}
+
+/// Without line breaks and other control characters, which would end a header.
+pub(crate) fn one_line(text: &str) -> String {
+    let parts = text.split(|c: char| c.is_control() || c.is_whitespace());
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
