@@ -34,19 +34,26 @@ const INVENTORY: [&str; 24] = [
     "put /api/inventory/products/{id}",
 ];
 
-const ORDERS: [&str; 15] = [
+const ORDERS: [&str; 22] = [
+    "delete /api/notifications",
     "get /api/admin/dead-letters",
     "get /api/admin/dead-letters/{id}",
+    "get /api/notifications",
+    "get /api/notifications/{id}",
+    "get /api/notifications/{id}/html",
     "get /api/orders",
     "get /api/orders/customer/{email}",
     "get /api/orders/status/{status}",
     "get /api/orders/{id}",
+    "get /api/orders/{id}/notifications",
     "get /api/orders/{id}/timeline",
     "get /health/live",
     "get /health/ready",
     "patch /api/orders/{id}/status",
     "post /api/admin/dead-letters/replay",
     "post /api/admin/dead-letters/{id}/replay",
+    "post /api/notifications/webhooks/brevo",
+    "post /api/notifications/{id}/resend",
     "post /api/orders",
     "post /api/orders/{id}/cancel",
     "put /api/orders/{id}/status",
@@ -140,6 +147,9 @@ async fn the_examples_work_when_tried_out() {
         let letter = format!("('{}', 'x', 'x', 'x', 1)", consumer.name);
         shop.database.execute(format!("INSERT INTO {schema}.dead_letters ({columns}) VALUES {letter}")).await;
     }
+    let notification = "(1, gen_random_uuid(), 'order-placed', 'EMAIL', 'SKIPPED')";
+    let columns = "order_id, event_id, kind, channel, status";
+    shop.database.execute(format!("INSERT INTO orders.notifications ({columns}) VALUES {notification}")).await;
     for (client, document) in [(shop.inventory(), inventory), (shop.orders(), orders)] {
         for Operation { name, .. } in operations(document).iter().filter(|it| it.name.starts_with("get ")) {
             try_out(client, document, name).await.is(200);
@@ -151,6 +161,7 @@ async fn the_examples_work_when_tried_out() {
         let answer = try_out(shop.inventory(), inventory, name).await;
         assert!(matches!(answer.status, 200 | 201), "{name}: {} {}", answer.status, answer.text);
     }
+    try_out(shop.orders(), orders, "delete /api/notifications").await.is(200);
     for name in ["put /api/orders/{id}/status", "patch /api/orders/{id}/status"] {
         try_out(shop.orders(), orders, name).await.is(200);
     }

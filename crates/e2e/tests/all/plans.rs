@@ -17,7 +17,11 @@ async fn whole_reads(shop: &Shop) -> Vec<String> {
 
 #[tokio::test]
 async fn no_table_is_read_as_a_whole() {
-    let shop = Shop::open().await;
+    // With a mail server that is not there, so that messages are claimed and given back.
+    let plan = Shop::plan().order_variable("MAIL_HOST", "127.0.0.1").order_variable("MAIL_PORT", "9");
+    let plan = plan.order_variable("MAIL_TLS", "none").order_variable("MAIL_FROM_ADDRESS", "shop@example.com");
+    let plan = plan.order_variable("NOTIFICATION_CIRCUIT_PAUSE_MS", "10");
+    let shop = plan.order_variable("BREVO_WEBHOOK_SECRET", "hush").open().await;
     let before = whole_reads(&shop).await;
     for number in 1..=ORDERS {
         let lines = order(&[(LAPTOP, 1), (MOUSE, 1)]);
@@ -28,6 +32,27 @@ async fn no_table_is_read_as_a_whole() {
         shop.timeline(id).await;
         shop.orders().get("/api/orders?status=CONFIRMED").await.is(200);
         shop.orders().get(&format!("/api/orders/customer/{}", text(&placed["customerEmail"]))).await.is(200);
+        let notifications =
+            async || shop.orders().get(&format!("/api/orders/{id}/notifications")).await.is(200).array();
+        let told = poll::eventually("the customer to be told", async || match notifications().await.pop() {
+            Some(last) => Ok(last),
+            None => Err("nothing was written".to_owned()),
+        })
+        .await;
+        let notification = format!("/api/notifications/{}", int(&told["id"]));
+        shop.orders().get(&notification).await.is(200);
+        shop.orders()
+            .call("POST".parse().unwrap(), &format!("{notification}/resend"))
+            .await
+            .problem(409, "cannot-resend");
+        for path in ["/api/notifications", "/api/notifications?status=QUEUED", "/api/notifications?status=SENT"] {
+            shop.orders().get(path).await.is(200);
+        }
+        let report = json!({"event": "delivered", "message-id": "unknown@example.com"});
+        let report = shop.orders().post("/api/notifications/webhooks/brevo", report);
+        report.header("x-webhook-secret", "hush").await.is(200);
+        let email = text(&placed["customerEmail"]);
+        shop.orders().delete(&format!("/api/notifications?customerEmail={email}")).await.is(200);
         shop.inventory().get(&format!("/api/inventory/products/{LAPTOP}/movements")).await.is(200);
         shop.inventory().get("/api/inventory/reservations?status=HELD").await.is(200);
         let path = format!("/api/inventory/products/{MOUSE}/add-stock");

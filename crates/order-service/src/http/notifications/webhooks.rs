@@ -9,29 +9,21 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use service_kit::documented::{InvalidBody, Unavailable};
 use service_kit::extract::Json;
 use service_kit::problem::Problem;
+use service_kit::validation::FieldErrors;
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
 /// The header in which Brevo is to send the secret.
 const SECRET_HEADER: &str = "x-webhook-secret";
 
-/// One report or many.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
-#[schema(example = json!({"event": "delivered", "message-id": "<01936f5e-7c41-7d52-9c1b-0a2b3c4d5e6f.0@example.com>"}))]
-pub enum BrevoReports {
-    /// One.
-    One(BrevoReport),
-    /// Many, where batches are switched on.
-    Many(Vec<BrevoReport>),
-}
-
 /// A report, of an e-mail (`event` and `message-id`) or of an SMS (`msg_status` and `messageId`). Brevo sends more, which
 /// is passed over.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"event": "delivered", "message-id": "<01936f5e-7c41-7d52-9c1b-0a2b3c4d5e6f.0@example.com>"}))]
 pub struct BrevoReport {
     /// What happened to an e-mail.
     event: Option<String>,
@@ -43,15 +35,7 @@ pub struct BrevoReport {
     /// Its number at Brevo.
     #[serde(rename = "messageId")]
     #[schema(value_type = Option<i64>)]
-    sms_id: Option<SmsId>,
-}
-
-/// A number, which some write as a text.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum SmsId {
-    Number(i64),
-    Text(String),
+    sms_id: Option<Value>,
 }
 
 impl BrevoReport {
@@ -60,8 +44,8 @@ impl BrevoReport {
     fn parse(self) -> Option<Report> {
         let (what, id) = match (self.event, self.email_id, self.msg_status, self.sms_id) {
             (Some(event), Some(id), _, _) => (event, id.trim_matches(['<', '>']).to_owned()),
-            (_, _, Some(status), Some(SmsId::Number(id))) => (status, id.to_string()),
-            (_, _, Some(status), Some(SmsId::Text(id))) => (status, id),
+            (_, _, Some(status), Some(Value::Number(id))) => (status, id.to_string()),
+            (_, _, Some(status), Some(Value::String(id))) => (status, id),
             _ => return None,
         };
         // What Brevo gives as the reason may name the recipient: the kind of event is enough.
@@ -89,25 +73,33 @@ pub struct Noted {
 /// Brevo sends the secret in the header `X-Webhook-Secret`, which is to be set with the webhook.
 #[utoipa::path(post, path = "/api/notifications/webhooks/brevo", tag = "notifications",
     params(("X-Webhook-Secret" = String, Header, description = "The secret of BREVO_WEBHOOK_SECRET")),
-    request_body = BrevoReports,
+    request_body(content = BrevoReport, description = "One report, or an array of them"),
     responses(
         (status = 200, description = "Noted", body = Noted),
         WithoutSecret, InvalidBody, Unavailable))]
 pub async fn take_brevo_reports(
     State(app): State<App>,
     headers: HeaderMap,
-    body: Result<Json<BrevoReports>, Problem>,
+    body: Result<Json<Value>, Problem>,
 ) -> Result<axum::Json<Noted>, Error> {
     authorize(app.webhook_secret.as_ref(), &headers)?;
-    let reports = match body?.0 {
-        BrevoReports::One(report) => vec![report],
-        BrevoReports::Many(reports) => reports,
-    };
-    let reports: Vec<Report> = reports.into_iter().filter_map(BrevoReport::parse).collect();
+    let reports = parse(body?.0)?;
     let mut transaction = app.db.begin().await?;
     let changed = command::report(&mut transaction, &reports).await?;
     app.db.commit(transaction).await?;
     Ok(axum::Json(Noted { changed }))
+}
+
+/// What is to be noted of a body. A report that cannot be read is about nothing that is known here, and Brevo would send
+/// it again and again if it were refused.
+fn parse(body: Value) -> Result<Vec<Report>, FieldErrors> {
+    let reports = match body {
+        Value::Array(reports) => reports,
+        report @ Value::Object(_) => vec![report],
+        _ => return Err(FieldErrors::one("body", "must be a report or an array of reports")),
+    };
+    let report = |report| serde_json::from_value::<BrevoReport>(report).ok()?.parse();
+    Ok(reports.into_iter().filter_map(report).collect())
 }
 
 /// Compared in constant time: how long it takes says nothing about how much of a guess was right.
@@ -126,18 +118,14 @@ fn authorize(secret: Option<&SecretString>, headers: &HeaderMap) -> Result<(), E
 
 #[cfg(test)]
 mod tests {
-    use super::{BrevoReport, BrevoReports, Report, authorize};
+    use super::{Report, authorize, parse};
     use axum::http::HeaderMap;
     use secrecy::SecretString;
 
     /// What comes of a body: the provider's name of the message, and whether it failed.
     fn noted(body: &str) -> Vec<(String, bool)> {
-        let reports = match serde_json::from_str(body).unwrap() {
-            BrevoReports::One(report) => vec![report],
-            BrevoReports::Many(reports) => reports,
-        };
-        let reports = reports.into_iter().filter_map(BrevoReport::parse);
-        reports.map(|Report { provider_id, failure }| (provider_id, failure.is_some())).collect()
+        let reports = parse(serde_json::from_str(body).unwrap()).unwrap();
+        reports.into_iter().map(|Report { provider_id, failure }| (provider_id, failure.is_some())).collect()
     }
 
     #[test]
@@ -149,7 +137,7 @@ mod tests {
         let sms = r#"[{"id": 26570, "to": "442079460000", "sms_count": 1, "credits_used": 1.5, "messageId": 1511882900176220,
             "remaining_credit": 11488.845, "msg_status": "hard_bounce", "date": "2026-01-31 13:00:00",
             "type": "transactional", "reference": {"1": "x"}},
-            {"msg_status": "sent", "messageId": 1}, {"event": "opened", "message-id": "x"}, {"event": "delivered"}, {}]"#;
+            {"msg_status": "sent", "messageId": 1}, {"event": "opened", "message-id": "x"}, {"event": "delivered"}, {}, 7, {"event": 7}]"#;
         assert_eq!(noted(sms), [("1511882900176220".to_owned(), true)]);
     }
 
