@@ -45,3 +45,12 @@ pub async fn circuit(shop: &Shop, provider: &str) -> String {
     let health = shop.orders().get("/health/ready").await.is(200).json();
     text(&health["dependencies"][provider]["circuit"]).to_owned()
 }
+
+/// Waits until there are this many messages about an order; gives them.
+pub async fn told(shop: &Shop, id: i64, count: usize) -> Vec<Value> {
+    poll::eventually(&format!("{count} messages about order {id}"), async || {
+        let found = of_order(shop, id).await;
+        if found.len() == count { Ok(found) } else { Err(format!("{found:?}")) }
+    })
+    .await
+}

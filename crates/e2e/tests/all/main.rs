@@ -18,6 +18,7 @@ mod guard;
 mod idempotency;
 mod invariants;
 mod messages;
+mod notification_log;
 mod notifications;
 mod openapi;
 mod order_lists;
