@@ -44,11 +44,6 @@ impl PhoneNumber {
     }
 }
 
-/// Reads the numbering plans in, which takes a tenth of a second and 7 MiB: better at start than under a request.
-pub fn prepare() {
-    let _ = PhoneNumber::parse("+442079460000", None);
-}
-
 /// Whether there is such a country.
 pub fn is_country(code: &str) -> bool {
     parse_country(code).is_ok()

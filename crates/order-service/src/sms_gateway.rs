@@ -3,7 +3,7 @@
 //! <https://developers.brevo.com/reference/send-async-transactional-sms>
 
 use crate::config::messages::{SmsConfig, SmsType};
-use crate::phone_number::{PhoneNumber, is_country, prepare};
+use crate::phone_number::{PhoneNumber, is_country};
 use crate::provider::{SendError, Taken, without_recipient};
 use crate::sms_text::is_gsm;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
@@ -101,7 +101,6 @@ impl SmsGateway {
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         let tag = config.brevo_sms_tag.clone();
-        prepare();
         Ok(Some(Self(Arc::new(Parts { http, url, key, sender, kind, tag, time }))))
     }
 
