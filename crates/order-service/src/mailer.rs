@@ -152,7 +152,7 @@ async fn hand_over(
     }
     smtp.command(Data).await?;
     *step = Step::Text;
-    Ok(smtp.message(&message.bytes).await?)
+    Ok(smtp.command(&message.wire).await?)
 }
 
 /// What kept a message from being taken.
@@ -160,6 +160,8 @@ async fn hand_over(
 enum Trouble {
     #[error("{0}")]
     Smtp(#[from] SmtpError),
+    #[error("cannot be reached: {0}")]
+    Away(#[from] std::io::Error),
     #[error("it offers no STARTTLS, so that nothing can be sent to it encrypted")]
     NoStarttls,
     #[error("it takes no addresses with letters beyond ASCII")]

@@ -69,6 +69,11 @@ impl Outbound {
             operations: config.notifications.operations_email.clone().filter(|address| !address.is_empty()),
             country: config.sms.sms_default_country.clone(),
         };
+        if ways.sms {
+            // The plans of all countries are read with the first number, which takes a while: better now than later,
+            // when orders would wait for it.
+            let _ = PhoneNumber::parse("+442079460000", None);
+        }
         let templates = MessageTemplates::load(&config.notifications, &config.mail)?;
         let providers = mailer.map(Provider::Mail).into_iter().chain(gateway.map(Provider::Sms));
         let pause = config.notification_circuit_pause();

@@ -234,6 +234,18 @@ async fn no_connection_is_nobodys_fault() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_closed_while_it_was_idle_is_replaced() {
+    let mut server = MailServer::start().await;
+    let mailer = mailer(server.port());
+    for connections in 1..=3 {
+        send(&mailer, "ada@example.com").await.unwrap();
+        assert_eq!(server.connections(), connections);
+        server.stop();
+        server.come_back().await;
+    }
+}
+
+#[tokio::test]
 async fn connections_are_used_again_and_bounded() {
     let server = MailServer::start().await;
     let mailer = mailer_with(server.port(), &["--mail-tls", "none", "--mail-connections", "3"]);

@@ -168,7 +168,7 @@ async fn a_customer_can_be_forgotten() {
         )
         .await;
     assert_eq!(erased, ["SKIPPED erased"]);
-    let left = "SELECT COUNT(*) FROM orders.notifications n WHERE erased_at IS NOT NULL AND n::text ~ 'ada@|Ada|4420'";
+    let left = "SELECT COUNT(*) FROM orders.notifications n WHERE erased_at IS NOT NULL AND n::text ~ 'ada@|Ada|7946'";
     assert_eq!(shop.database.number(left).await, 0);
     shop.orders().get(&format!("/api/notifications/{first}/html")).await.problem(404, "not-found");
     assert_eq!(erase(&shop, "ada@example.com").await, 0);

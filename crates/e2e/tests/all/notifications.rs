@@ -59,7 +59,7 @@ async fn a_customer_is_told_what_happens_to_an_order() {
     for notification in &found {
         let (recipient, reason) = match text(&notification["channel"]) {
             "EMAIL" => ("ada@example.com", NO_MAIL),
-            _ => ("+442079460000", NO_SMS),
+            _ => ("+44 20 7946 0000", NO_SMS),
         };
         assert_eq!((text(&notification["recipient"]), text(&notification["reason"])), (recipient, reason));
         assert_eq!((text(&notification["status"]), int(&notification["orderId"])), ("SKIPPED", id));

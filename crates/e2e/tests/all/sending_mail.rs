@@ -228,10 +228,13 @@ async fn mail_goes_out_as_fast_as_it_must_over_few_connections() {
     let mut server = MailServer::start().await;
     let shop = plan(&server).open().await;
     server.stop();
-    let placing = (0..ORDERS).map(|_| place(&shop, "ada@example.com"));
-    for each in placing {
-        each.await;
+    let plenty = samples::product("CABLE-001", "19.90", 10_000);
+    let product = int(&shop.inventory().post("/api/inventory/products", plenty).await.is(201).json()["id"]);
+    let mut last = 0;
+    for _ in 0..ORDERS {
+        last = int(&shop.place(&[(product, 1)]).await["id"]);
     }
+    shop.order_becomes(last, "CONFIRMED").await;
     server.come_back().await;
     let mails = 2 * ORDERS;
     server.receives(1).await;

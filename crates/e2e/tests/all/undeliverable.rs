@@ -5,12 +5,12 @@ use e2e::samples::{LAPTOP, int, text};
 use e2e::shop::Shop;
 use shared_types::topology::{DELIVERY_LIMIT, INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
 
-/// Waits until order-service has the message in hand: it waits for the lock to write into its inbox. So do others, to
-/// delete from there.
+/// Waits until order-service has the message in hand: it waits for the lock to write into its inbox. So does the consumer
+/// of notifications, with a message of its own, and so do others, to delete from there.
 async fn it_has_the_message(shop: &Shop) {
     let waiting = "SELECT COUNT(*) FROM pg_stat_activity
                    WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO orders.inbox%'";
-    poll::eventually("the message to be in hand", async || poll::equal(shop.database.number(waiting).await, 1)).await;
+    poll::eventually("the message to be in hand", async || poll::equal(shop.database.number(waiting).await, 2)).await;
 }
 
 /// Kills order-service, and its sessions in the database, which else would wait on for their lock.

@@ -52,7 +52,8 @@ pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<Notification, Erro
 /// Queues a locked message again; gives it as it is then.
 ///
 /// Fails where it waits already, was erased, its channel is not set up, or there is still nobody to send it to. A
-/// recipient that was lacking is looked for again: what was wrong with the settings may have been put right.
+/// recipient that was lacking is looked for again, and so is a number, which may stand there as the customer wrote it:
+/// what was wrong with the settings may have been put right.
 pub async fn resend(conn: &mut PgConnection, ways: &Ways, message: &Notification) -> Result<Notification, Error> {
     if message.erased_at.is_some() {
         return Err(Error::CannotResend("its recipient was erased".to_owned()));
@@ -63,9 +64,9 @@ pub async fn resend(conn: &mut PgConnection, ways: &Ways, message: &Notification
     if let Some(missing) = ways.missing(message.channel) {
         return Err(Error::CannotResend(missing.to_owned()));
     }
-    let recipient = match &message.recipient {
-        Some(recipient) => recipient.clone(),
-        None => look_for_recipient(conn, ways, message).await?,
+    let recipient = match (message.channel, &message.recipient) {
+        (Channel::Email, Some(recipient)) => recipient.clone(),
+        _ => look_for_recipient(conn, ways, message).await?,
     };
     queue::queue_again(conn, message.id, &recipient).await?;
     let entry = notifications::find(&mut *conn, message.id).await?.ok_or(Error::UnknownNotification(message.id))?;

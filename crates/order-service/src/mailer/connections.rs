@@ -10,6 +10,7 @@ use service_kit::config::ConfigError;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
 
 /// How long a connection without work is kept; mail servers wait for minutes.
 const IDLE: Duration = Duration::from_secs(20);
@@ -74,9 +75,19 @@ impl Connections {
 
     /// A new connection.
     pub(super) async fn open(&self) -> Result<Connection, Trouble> {
-        let at_once = self.parameters.clone().filter(|_| self.tls == MailTls::Implicit);
         let server = (self.server.0.as_str(), self.server.1);
-        let mut smtp = AsyncSmtpConnection::connect_tokio1(server, Some(self.time), &self.hello, at_once, None).await?;
+        let mut smtp = match self.parameters.clone().filter(|_| self.tls == MailTls::Implicit) {
+            Some(parameters) => {
+                let time = Some(self.time);
+                AsyncSmtpConnection::connect_tokio1(server, time, &self.hello, Some(parameters), None).await?
+            }
+            None => {
+                // lettre leaves Nagle's algorithm on, which makes messages wait for acknowledgements.
+                let stream = TcpStream::connect(server).await?;
+                stream.set_nodelay(true)?;
+                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await?
+            }
+        };
         if let Some(parameters) = self.parameters.clone().filter(|_| self.tls == MailTls::Starttls) {
             if !smtp.can_starttls() {
                 return Err(Trouble::NoStarttls);

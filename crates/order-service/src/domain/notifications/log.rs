@@ -25,7 +25,8 @@ pub struct Notification {
     pub kind: Kind,
     /// The way it goes.
     pub channel: Channel,
-    /// E-mail address, or telephone number in E.164; none where there is none that can be used, or it was erased.
+    /// E-mail address, or telephone number in E.164, or as the customer wrote it where no SMS are sent; none where there
+    /// is none that can be used, or it was erased.
     #[schema(example = "ada@example.com")]
     pub recipient: Option<String>,
     /// How far it has come.

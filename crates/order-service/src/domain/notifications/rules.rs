@@ -142,11 +142,13 @@ pub fn about_order(
         facts: facts.clone(),
     };
     let email = row(Channel::Email, Some(contact.email.clone()), unless(ways.missing(Channel::Email)));
-    let sms = contact.phone.as_deref().map(|phone| match (ways.number(phone), ways.missing(Channel::Sms)) {
-        (Ok(number), missing) => row(Channel::Sms, Some(number), unless(missing)),
-        // What would not be sent anyway has not failed.
-        (Err(_), Some(missing)) => row(Channel::Sms, None, unless(Some(missing))),
-        (Err(error), None) => row(Channel::Sms, None, (Status::Failed, Some(error))),
+    // A number is looked at only where somebody is to call it: that costs more than all the rest.
+    let sms = contact.phone.as_deref().map(|phone| match ways.missing(Channel::Sms) {
+        Some(missing) => row(Channel::Sms, Some(phone.to_owned()), unless(Some(missing))),
+        None => match ways.number(phone) {
+            Ok(number) => row(Channel::Sms, Some(number), unless(None)),
+            Err(error) => row(Channel::Sms, None, (Status::Failed, Some(error))),
+        },
     });
     [Some(email), sms].into_iter().flatten()
 }
@@ -215,6 +217,7 @@ mod tests {
         assert_eq!(none[0].2, Status::Skipped);
         assert_eq!(none[0].3.as_deref(), Some(NO_MAIL_SERVER));
         assert_eq!((none[1].2, none[1].3.as_deref()), (Status::Skipped, Some(NO_SMS_GATEWAY)));
+        assert_eq!(none[1].1.as_deref(), Some("12"), "as the customer wrote it");
         let bad = told(&ways(), &contact(Some("12"))).remove(1);
         assert_eq!((bad.1, bad.2), (None, Status::Failed));
         let reason = bad.3.unwrap_or_default();
