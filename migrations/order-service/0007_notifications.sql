@@ -30,7 +30,9 @@ CREATE TABLE orders.notifications (
     version         BIGINT NOT NULL DEFAULT 1,
     created_at      TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
     updated_at      TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
-    CONSTRAINT notifications_once UNIQUE NULLS NOT DISTINCT (event_id, channel, recipient),
+    -- Begins with the order because it also serves `of_order` and `erase` in order-service/src/store/notifications.rs; an
+    -- event is about one order, so that what is unique is event, channel and recipient.
+    CONSTRAINT notifications_once UNIQUE NULLS NOT DISTINCT (order_id, event_id, channel, recipient),
     CONSTRAINT notifications_queued_have_a_time CHECK ((status = 'QUEUED') = (next_attempt_at IS NOT NULL)),
     CONSTRAINT notifications_queued_have_a_recipient CHECK (status <> 'QUEUED' OR recipient IS NOT NULL),
     CONSTRAINT notifications_erased CHECK (
@@ -39,11 +41,9 @@ CREATE TABLE orders.notifications (
 
 -- `claim` and `count_queued` in order-service/src/store/notifications/queue.rs.
 CREATE INDEX notifications_queued ON orders.notifications (channel, next_attempt_at) WHERE status = 'QUEUED';
--- `of_order` and `erase` in order-service/src/store/notifications.rs.
-CREATE INDEX notifications_of_order ON orders.notifications (order_id, id) WHERE order_id IS NOT NULL;
 -- `list_by_status` in order-service/src/store/notifications.rs.
 CREATE INDEX notifications_by_status ON orders.notifications (status, id);
--- `report` in order-service/src/store/notifications.rs.
+-- `report` in order-service/src/store/notifications/reports.rs.
 CREATE INDEX notifications_by_provider_id ON orders.notifications (provider_id) WHERE provider_id IS NOT NULL;
 
 CREATE TRIGGER notifications_touch BEFORE UPDATE ON orders.notifications

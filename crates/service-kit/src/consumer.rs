@@ -22,6 +22,7 @@ use sqlx::PgConnection;
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::future::Future;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -51,6 +52,10 @@ pub trait Handler: Send + Sync + 'static {
     type Error: HandlerError;
     /// What came of the events.
     type Effect: Send;
+
+    /// How long to wait after a batch that was all there was: where nobody waits for the effect, the next one is larger
+    /// for it, and a batch costs less for each event.
+    const PAUSE: Duration = Duration::ZERO;
 
     /// Works on the events in the order they came.
     fn handle(
@@ -109,6 +114,9 @@ impl<H: Handler> Session<'_, H> {
         let settling = async {
             while let Some(batch) = events.next(self.shutdown).await? {
                 self.settle(&channel, &batch).await?;
+                if !H::PAUSE.is_zero() && !deliveries::is_full(&batch) {
+                    self.shutdown.run_until_cancelled(tokio::time::sleep(H::PAUSE)).await;
+                }
             }
             Ok::<_, BrokerError>(())
         };

@@ -16,8 +16,8 @@ const BATCH: usize = 64;
 /// Bytes of the messages of one transaction, beyond which no further one is added.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// Messages the broker sends ahead.
-const PREFETCH: u16 = 64;
+/// Messages the broker sends ahead: the next batch arrives while one is worked on.
+const PREFETCH: u16 = 128;
 
 /// How often the broker is asked for a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
@@ -41,20 +41,20 @@ impl Deliveries {
     pub(crate) async fn next(&mut self, shutdown: &CancellationToken) -> Result<Option<Vec<Delivery>>, BrokerError> {
         let Some(first) = shutdown.run_until_cancelled(self.0.next()).await else { return Ok(None) };
         let mut batch = vec![first.ok_or(BrokerError::Closed)??];
-        let mut bytes = batch[0].data.len();
-        while batch.len() < BATCH && bytes < BATCH_BYTES {
+        while !is_full(&batch) {
             match self.0.next().now_or_never() {
-                Some(Some(delivery)) => {
-                    let delivery = delivery?;
-                    bytes += delivery.data.len();
-                    batch.push(delivery);
-                }
+                Some(Some(delivery)) => batch.push(delivery?),
                 Some(None) => return Err(BrokerError::Closed),
                 None => break,
             }
         }
         Ok(Some(batch))
     }
+}
+
+/// Whether a batch has as much as is worked on at once; more may be waiting then.
+pub(crate) fn is_full(batch: &[Delivery]) -> bool {
+    batch.len() >= BATCH || batch.iter().map(|message| message.data.len()).sum::<usize>() >= BATCH_BYTES
 }
 
 /// Asks the broker for a sign of life from time to time, until `shutdown`; fails when there is none. Who only waits for

@@ -13,6 +13,7 @@ use shared_types::events::{
     StockLevel, StockLow, StockReplenished,
 };
 use sqlx::PgConnection;
+use std::time::Duration;
 
 /// Writes the messages that the events make.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct NotificationEvents {
 impl Handler for NotificationEvents {
     type Error = Error;
     type Effect = Vec<NewNotification>;
+
+    const PAUSE: Duration = Duration::from_millis(100);
 
     async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<Self::Effect, Error> {
         let happenings = events.iter().map(happening).collect::<Result<Vec<_>, Error>>()?;
