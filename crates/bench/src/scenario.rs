@@ -26,6 +26,8 @@ pub enum Scenario {
     #[value(name = "async")]
     #[serde(rename = "async")]
     Asynchronous,
+    /// E-mail that waited for the mail server is sent
+    Mail,
     /// Two processes of each service
     TwoInstances,
     /// Memory, idling and starting

@@ -5,6 +5,7 @@ pub mod curve;
 mod half_load;
 pub mod hot;
 mod large;
+mod mail;
 pub mod placement;
 mod placing;
 pub mod reads;
@@ -37,6 +38,7 @@ pub async fn run(bench: &Bench, scenario: Scenario) -> Result<Outcome> {
         Scenario::HalfLoad => half_load::run(bench).await,
         Scenario::Reads => reads::run(bench).await,
         Scenario::Asynchronous => asynchronous::run(bench).await,
+        Scenario::Mail => mail::run(bench).await,
         Scenario::TwoInstances => two_instances::run(bench).await,
         Scenario::Resources => resources::run(bench).await,
         Scenario::Curve => curve::run(bench).await,

@@ -36,7 +36,12 @@ pub struct Shop<'a> {
 impl<'a> Shop<'a> {
     /// A shop with a fresh database, `pairs` processes of each service, counting its statements.
     pub async fn open(stage: &'a Stage, name: &str, pairs: usize) -> Result<Self> {
-        Self::open_on(stage, Self::database(stage, name).await?, pairs).await
+        Self::open_on(stage, Self::database(stage, name).await?, pairs, &[]).await
+    }
+
+    /// The same with one process of each, order-service with these settings.
+    pub async fn open_with(stage: &'a Stage, name: &str, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::open_on(stage, Self::database(stage, name).await?, 1, settings).await
     }
 
     /// A fresh database for a shop.
@@ -48,8 +53,13 @@ impl<'a> Shop<'a> {
         Ok(database)
     }
 
-    /// A shop on this database; returns when every process is ready.
-    pub async fn open_on(stage: &'a Stage, database: Database, pairs: usize) -> Result<Self> {
+    /// A shop on this database, order-service with these settings; returns when every process is ready.
+    pub async fn open_on(
+        stage: &'a Stage,
+        database: Database,
+        pairs: usize,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
         let folder = stage.run_dir.join("services").join(database.name());
         std::fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
         let amqp_url = make_vhost(stage, database.name()).await?;
@@ -60,6 +70,7 @@ impl<'a> Shop<'a> {
             let inventory = Service::new(name, binary, folder.clone(), environment.to_vec());
             let mut variables = environment.to_vec();
             variables.push(("INVENTORY_SERVICE_URL".to_owned(), inventory.client().base().to_owned()));
+            variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
             let (name, binary) = (format!("order-{number}"), stage.order_service.clone());
             shop.orders.push(Service::new(name, binary, folder.clone(), variables));
             shop.inventory.push(inventory);

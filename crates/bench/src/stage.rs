@@ -82,7 +82,7 @@ impl Stage {
     async fn make_template(&self) -> Result<()> {
         let template = Database::create(&self.postgres, TEMPLATE, "template1").await?;
         template.run("CREATE EXTENSION pg_stat_statements").await?;
-        Shop::open_on(self, template.clone(), 1).await?.stop_services().await?;
+        Shop::open_on(self, template.clone(), 1, &[]).await?.stop_services().await?;
         template.run(PRODUCTS).await?;
         template.run("ANALYZE").await?;
         template.checkpoint().await

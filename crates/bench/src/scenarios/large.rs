@@ -53,7 +53,7 @@ const CHECKS: [(&str, &str); 5] = [
 pub async fn run(bench: &Bench) -> Result<Outcome> {
     let database = Shop::database(&bench.stage, "large").await?;
     fill(bench, &database).await?;
-    let shop = Shop::open_on(&bench.stage, database, 1).await?;
+    let shop = Shop::open_on(&bench.stage, database, 1, &[]).await?;
     let mut outcome = Outcome::of(Scenario::Large);
     let name = "placing orders, two lines";
     let (connections, seconds) = (CONNECTIONS, bench.settings.seconds);

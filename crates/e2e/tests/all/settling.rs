@@ -64,8 +64,8 @@ async fn an_order_that_comes_too_late_is_refused() {
 #[tokio::test]
 async fn an_order_that_is_being_written_keeps_its_stock() {
     let shop = short_window().open().await;
-    // The order stands in its transaction in time, but the commit comes after the window.
-    let lock = shop.database.lock("LOCK TABLE orders.order_items IN EXCLUSIVE MODE").await;
+    // The order stands in its transaction in time, but its event can only be written after the window.
+    let lock = shop.database.lock("LOCK TABLE orders.outbox IN EXCLUSIVE MODE").await;
     let client = shop.orders().clone();
     let placing = tokio::spawn(async move { client.post("/api/orders", order(&[(MOUSE, 1)])).key("order-1").await });
     poll::eventually("the window to be over for long", async || {

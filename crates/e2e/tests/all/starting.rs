@@ -27,7 +27,12 @@ async fn instances_that_start_at_once_migrate_once() {
     );
     for service in shop.order_services.iter().chain(&shop.inventory_services) {
         assert_eq!(service.log_lines(&["database schema is up to date"]), 1, "{}", service.log());
-        assert_eq!(service.log_lines(&["ERROR"]), 0, "{}", service.log());
+        // RabbitMQ may break a link off that consumes from a queue which another one is just creating. lapin calls that an
+        // error; the link is made anew.
+        let log = service.log();
+        let errors: Vec<&str> =
+            log.lines().filter(|line| line.contains("ERROR") && !line.contains("lapin::")).collect();
+        assert!(errors.is_empty(), "{errors:?} in {log}");
     }
 }
 

@@ -15,6 +15,6 @@ mod change;
 mod reserve;
 mod sell;
 
-pub use change::change;
+pub use change::{change, moved_by_change};
 pub use reserve::{ReserveOutcome, reserve};
 pub use sell::sell;

@@ -1,12 +1,12 @@
 //! An order that was created commits its reservation; one that was cancelled gives the stock back.
 
-use crate::commands;
+use crate::commands::reservations::{change, moved_by_change};
 use crate::domain::reservations::changes::{Action, Change};
 use crate::error::Error;
 use crate::product_cache::ProductCache;
 use service_kit::consumer::Handler;
+use shared_types::ProductId;
 use shared_types::events::{EventData, OrderCancelled, OrderCreated, RawEvent};
-use shared_types::reservations::{Reservation, ReservationStatus};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -19,25 +19,25 @@ pub struct OrderEvents {
 
 impl Handler for OrderEvents {
     type Error = Error;
-    type Effect = Vec<Reservation>;
+    /// The products whose stock moved.
+    type Effect = Vec<ProductId>;
 
-    async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<Vec<Reservation>, Error> {
+    async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<Vec<ProductId>, Error> {
         let changes = events.iter().map(change_for).collect::<Result<Vec<_>, _>>()?;
-        let outcomes = commands::reservations::change(conn, OffsetDateTime::now_utc(), &changes).await?;
-        let mut changed = Vec::new();
+        let outcomes = change(conn, OffsetDateTime::now_utc(), &changes).await?;
+        let mut moved = Vec::new();
         for outcome in outcomes {
             match outcome {
-                Ok(reservation) => changed.push(reservation),
+                Ok(reservation) => moved.extend(moved_by_change(&reservation)),
                 // Late messages are normal: what the reservation has become meanwhile stands.
                 Err(error) => tracing::debug!(%error, "a message changes nothing"),
             }
         }
-        Ok(changed)
+        Ok(moved)
     }
 
-    fn committed(&self, changed: Vec<Reservation>) {
-        let released = changed.iter().filter(|reservation| reservation.status == ReservationStatus::Released);
-        self.products.changed(released.flat_map(Reservation::products));
+    fn committed(&self, moved: Vec<ProductId>) {
+        self.products.changed(moved);
     }
 }
 

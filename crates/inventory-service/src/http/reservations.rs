@@ -4,7 +4,7 @@ pub mod batch;
 
 use super::documented::{AlreadyOther, Unprocessable};
 use crate::app::App;
-use crate::commands::reservations::{ReserveOutcome, change, reserve, sell};
+use crate::commands::reservations::{ReserveOutcome, change, moved_by_change, reserve, sell};
 use crate::domain::reservations::changes::{Action, Change};
 use crate::domain::reservations::requests::{LineBody, ReservationBody, Wanted};
 use crate::error::Error;
@@ -221,7 +221,7 @@ async fn change_one(app: &App, id: Reference, action: Action) -> Result<Answer, 
     let outcome = change(&mut tx, OffsetDateTime::now_utc(), &[change_of(id, action)]).await?.pop();
     let reservation = outcome.ok_or(Error::ReservationNotFound(id))??;
     app.db.commit(tx).await?;
-    app.products.changed(reservation.products());
+    app.products.changed(moved_by_change(&reservation));
     Ok(Answer::ok(&reservation)?)
 }
 

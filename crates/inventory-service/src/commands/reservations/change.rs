@@ -59,6 +59,12 @@ pub async fn change(
     Ok(outcomes)
 }
 
+/// The products whose stock a change moved that left the reservation like this: only one that is released gives any back.
+pub fn moved_by_change(after: &Reservation) -> impl Iterator<Item = ProductId> {
+    let released = (after.status == ReservationStatus::Released).then_some(after);
+    released.into_iter().flat_map(Reservation::products)
+}
+
 fn announcement(reference: Reference, status: ReservationStatus, change: &Change) -> Result<Option<Event>, Error> {
     let data = ReservationChanged { reference };
     let event = |event: Result<Event, serde_json::Error>| Ok(Some(event?.caused_by(change.traceparent.clone())));
