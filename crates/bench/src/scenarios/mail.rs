@@ -1,7 +1,7 @@
 //! Customers are told by e-mail: how fast what gathered while the mail server was away is sent once it is back.
 
-use super::finish;
 use super::placing::Placing;
+use super::{CONNECTIONS, finish};
 use crate::Bench;
 use crate::error::{BenchError, Result};
 use crate::figures::{Figure, Goal};
@@ -13,8 +13,8 @@ use e2e::mail_server::MailServer;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-/// Customers who order while the mail server is away.
-const CUSTOMERS: u32 = 8;
+/// Seconds, at the most, in which customers order while the mail server is away: some ten thousand orders.
+const SECONDS: u32 = 4;
 
 /// An order is placed and confirmed, and its customer told both times.
 const MAILS_OF_AN_ORDER: f64 = 2.0;
@@ -34,7 +34,8 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open_with(&bench.stage, "mail", &[variables.as_slice(), &from].concat()).await?;
     let mut outcome = Outcome::of(Scenario::Mail);
     let name = "placing orders, the mail server is away";
-    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CUSTOMERS, seconds: 1 };
+    let (connections, seconds) = (CONNECTIONS, bench.settings.seconds.min(SECONDS));
+    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections, seconds };
     let (load, wrong) = placing.run(bench, &shop).await?;
     outcome.wrong.extend(wrong);
     outcome.add(load);
@@ -48,6 +49,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let before = server.count() as f64;
     until("every mail to be sent", async || Ok(server.count() as f64 >= wanted)).await?;
     let per_second = (wanted - before) / began.elapsed().as_secs_f64();
+    outcome.figures.push(Figure::new("e-mails that waited", wanted, ""));
     outcome.figures.push(Figure::new("e-mails sent", per_second, "/s").wanted(Goal::AtLeast(500.0)));
 
     let unsent = "SELECT count(*) FROM orders.notifications WHERE status <> 'SENT' AND channel = 'EMAIL'";
