@@ -76,12 +76,15 @@ pub enum Error {
     /// A message is of a type that nobody here asked for.
     #[error("events of type {0} are not handled here")]
     UnexpectedEvent(String),
+    /// The messages of an event are in the log already, though the inbox has forgotten it.
+    #[error("the messages of the event are written already")]
+    AlreadyWritten,
     /// Something has no JSON form.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     /// The database failed.
     #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
 }
 
 impl Error {
@@ -118,9 +121,11 @@ impl Error {
             Self::PlacedTooLate | Self::InventoryUnavailable(_) | Self::Overloaded(_) => Problem::unavailable(self),
             Self::Batch(error) => error.problem(),
             Self::Database(error) => Problem::database(error),
-            Self::InventoryAnswer(_) | Self::Unreadable(_) | Self::UnexpectedEvent(_) | Self::Json(_) => {
-                Problem::unexpected(self)
-            }
+            Self::InventoryAnswer(_)
+            | Self::Unreadable(_)
+            | Self::UnexpectedEvent(_)
+            | Self::AlreadyWritten
+            | Self::Json(_) => Problem::unexpected(self),
         }
     }
 }
@@ -134,7 +139,7 @@ impl IntoResponse for Error {
 impl HandlerError for Error {
     fn decision(&self) -> Decision {
         match self {
-            Self::Transition(_) => Decision::Ack,
+            Self::Transition(_) | Self::AlreadyWritten => Decision::Ack,
             Self::Unreadable(_) | Self::UnexpectedEvent(_) | Self::Json(_) => Decision::DeadLetter,
             Self::Database(error) => decide_database_error(error),
             Self::Batch(error) => error.decision(),
@@ -156,6 +161,15 @@ impl HandlerError for Error {
 
     fn is_unavailable(&self) -> bool {
         matches!(self, Self::Database(error) if db::is_unavailable(error))
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error.as_database_error().and_then(|error| error.constraint()) {
+            Some("notifications_once") => Self::AlreadyWritten,
+            _ => Self::Database(error),
+        }
     }
 }
 

@@ -25,6 +25,16 @@ async fn damage(shop: &Shop, client: &e2e::client::Client, invariant: &str, stat
     named.cloned().unwrap_or_else(|| panic!("{invariant} is not among {found:?}"))
 }
 
+/// The ids and details of all breaches of one invariant.
+async fn orphans(client: &e2e::client::Client, invariant: &str) -> BTreeSet<(String, String)> {
+    let of_it = breaches(client).await.into_iter().filter(|breach| breach["invariant"] == invariant);
+    of_it.map(|breach| (text(&breach["ids"][0]).to_owned(), text(&breach["detail"]).to_owned())).collect()
+}
+
+fn pairs(expected: &[(&str, &str)]) -> BTreeSet<(String, String)> {
+    expected.iter().map(|(id, detail)| ((*id).to_owned(), (*detail).to_owned())).collect()
+}
+
 #[tokio::test]
 async fn a_shop_at_work_holds_what_it_promises() {
     let shop = Shop::open().await;
@@ -59,7 +69,27 @@ async fn damage_to_stock_is_found() {
     );
     let found = damage(&shop, inventory, "reservation-moved-its-stock", &other).await;
     assert_eq!(found["ids"], json!([reference]));
-    let id = "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70";
+    let (id, nobody) = ("01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a71");
+    let item = |change: &str, product: i64| {
+        format!(
+            "UPDATE inventory.reservation_items SET {change}
+             WHERE reservation_id = '{reference}' AND product_id = {product}"
+        )
+    };
+    let lost = [
+        "UPDATE inventory.stock_movements SET product_id = 99 WHERE id = 3",
+        &item("product_id = 98", LAPTOP),
+        &item(&format!("reservation_id = '{nobody}'"), MOUSE),
+    ];
+    for statement in lost {
+        damage(&shop, inventory, "rows-have-their-parents", statement).await;
+    }
+    let expected = [
+        ("3", "moved product 99, which is not there"),
+        (nobody, "has an item, and there is no such reservation"),
+        (reference, "has an item of product 98, which is not there"),
+    ];
+    assert_eq!(orphans(inventory, "rows-have-their-parents").await, pairs(&expected));
     let held = format!(
         "INSERT INTO inventory.reservations (id, status, expires_at) VALUES ('{id}', 'HELD', now() - INTERVAL '20 s')"
     );
@@ -85,11 +115,38 @@ async fn damage_to_orders_is_found() {
     let dearer = format!("UPDATE orders.orders SET total_amount = total_amount + 1 WHERE id = {id}");
     let found = damage(&shop, orders, "total-is-sum-of-lines", &dearer).await;
     assert_eq!(found["ids"], json!([id.to_string()]));
+    for (table, other) in [("order_items", 98), ("order_status_history", 99)] {
+        let last = format!("(SELECT MAX(id) FROM orders.{table} WHERE order_id = {id})");
+        let lost = format!("UPDATE orders.{table} SET order_id = {other} WHERE id = {last}");
+        damage(&shop, orders, "rows-have-their-order", &lost).await;
+    }
+    let expected =
+        [("98", "has a line, and there is no such order"), ("99", "has a timeline, and there is no such order")];
+    assert_eq!(orphans(orders, "rows-have-their-order").await, pairs(&expected));
     let empty =
         "INSERT INTO orders.orders (reference, customer_name, customer_email, shipping_address, status, total_amount)
                  VALUES (gen_random_uuid(), 'Ada', 'ada@example.com', 'London', 'PENDING', 1)";
     let found = damage(&shop, orders, "order-has-lines", empty).await;
     assert_eq!(found["ids"], json!([(id + 1).to_string()]));
+}
+
+#[tokio::test]
+async fn what_other_rows_belong_to_cannot_be_taken_away() {
+    let shop = Shop::open().await;
+    shop.place(&[(MOUSE, 1)]).await;
+    for table in ["orders.orders", "inventory.products", "inventory.reservations"] {
+        let new_id = if table == "inventory.reservations" { "gen_random_uuid()" } else { "DEFAULT" };
+        let attempts = [
+            format!("DELETE FROM {table}"),
+            format!("TRUNCATE {table} CASCADE"),
+            format!("UPDATE {table} SET id = {new_id}"),
+        ];
+        for attempt in attempts {
+            let refused = sqlx::query(sqlx::AssertSqlSafe(attempt.clone())).execute(shop.database.pool()).await;
+            let reason = refused.expect_err(&attempt).to_string();
+            assert!(reason.contains("stays there, other rows belong to it"), "{attempt}: {reason}");
+        }
+    }
 }
 
 #[tokio::test]

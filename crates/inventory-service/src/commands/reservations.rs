@@ -16,5 +16,5 @@ mod reserve;
 mod sell;
 
 pub use change::{change, moved_by_change};
-pub use reserve::{ReserveOutcome, reserve};
+pub use reserve::{ReserveOutcome, Twins, reserve};
 pub use sell::sell;

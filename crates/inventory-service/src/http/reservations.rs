@@ -4,7 +4,7 @@ pub mod batch;
 
 use super::documented::{AlreadyOther, Unprocessable};
 use crate::app::App;
-use crate::commands::reservations::{ReserveOutcome, change, moved_by_change, reserve, sell};
+use crate::commands::reservations::{ReserveOutcome, Twins, change, moved_by_change, reserve, sell};
 use crate::domain::reservations::changes::{Action, Change};
 use crate::domain::reservations::requests::{LineBody, ReservationBody, Wanted};
 use crate::error::Error;
@@ -49,10 +49,16 @@ pub fn in_batches(database: Database, products: ProductCache, window: Duration, 
 }
 
 async fn reserve_batch(database: &Database, window: Duration, wanted: &[Wanted]) -> Result<Vec<ReserveOutcome>, Error> {
-    let mut tx = database.begin().await?;
-    let outcomes = reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted).await?;
-    database.commit(tx).await?;
-    Ok(outcomes)
+    let attempt = async |twins| {
+        let mut tx = database.begin().await?;
+        let outcomes = reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted, twins).await?;
+        database.commit(tx).await?;
+        Ok(outcomes)
+    };
+    match attempt(Twins::Unlikely).await {
+        Err(Error::TwinReservation) => attempt(Twins::Likely).await,
+        outcome => outcome,
+    }
 }
 
 fn count(outcome: &ReserveOutcome) {

@@ -3,7 +3,7 @@
 use service_kit::invariants::Invariant;
 
 /// Each with the query that finds where it does not.
-pub const INVARIANTS: [Invariant; 5] = [
+pub const INVARIANTS: [Invariant; 6] = [
     Invariant {
         name: "stock-is-sum-of-movements",
         promise: "P1",
@@ -37,6 +37,22 @@ pub const INVARIANTS: [Invariant; 5] = [
         query: "SELECT r.id::text, 'has no items' FROM inventory.reservations r
                 WHERE NOT EXISTS (SELECT FROM inventory.reservation_items i WHERE i.reservation_id = r.id)
                 ORDER BY r.id LIMIT 100",
+    },
+    Invariant {
+        name: "rows-have-their-parents",
+        promise: "P1",
+        query: "SELECT m.id::text, 'moved product ' || product_id || ', which is not there'
+                FROM inventory.stock_movements m
+                WHERE NOT EXISTS (SELECT FROM inventory.products p WHERE p.id = m.product_id)
+                UNION ALL
+                SELECT reservation_id::text, 'has an item of product ' || product_id || ', which is not there'
+                FROM inventory.reservation_items i
+                WHERE NOT EXISTS (SELECT FROM inventory.products p WHERE p.id = i.product_id)
+                UNION ALL
+                SELECT reservation_id::text, 'has an item, and there is no such reservation'
+                FROM inventory.reservation_items i
+                WHERE NOT EXISTS (SELECT FROM inventory.reservations r WHERE r.id = i.reservation_id)
+                LIMIT 100",
     },
     // The settling job of order-service looks every few seconds: a quarter of a minute is its share.
     Invariant {

@@ -1,43 +1,19 @@
 //! The table of stock movements: only ever added to.
 
+use super::reservations;
 use crate::domain::movements::{Movement, NewMovement};
 use shared_types::ProductId;
 use sqlx::{PgConnection, PgExecutor};
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Writes the movements, in this order, and brings the stock of each product, which the caller has locked, to what it is
-/// after the last of them. One statement: while the products are locked, every round trip keeps others waiting.
+/// after the last of them.
 pub async fn record(conn: &mut PgConnection, movements: &[NewMovement]) -> Result<(), sqlx::Error> {
     if movements.is_empty() {
         return Ok(());
     }
-    let product_ids: Vec<i64> = movements.iter().map(|m| m.product_id.0).collect();
-    let deltas: Vec<i32> = movements.iter().map(|m| m.delta).collect();
-    let reasons: Vec<String> = movements.iter().map(|m| m.reason.as_str().to_owned()).collect();
-    let references: Vec<Option<String>> = movements.iter().map(|m| m.reference.clone()).collect();
-    let balances: Vec<i32> = movements.iter().map(|m| m.balance_after).collect();
-    let stock: BTreeMap<i64, i32> = movements.iter().map(|m| (m.product_id.0, m.balance_after)).collect();
-    let (products, stock): (Vec<i64>, Vec<i32>) = stock.into_iter().unzip();
-    sqlx::query!(
-        "WITH recorded AS (
-             INSERT INTO inventory.stock_movements (product_id, delta, reason, reference, balance_after)
-             SELECT product_id, delta, reason, reference, balance_after
-             FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::integer[])
-                  WITH ORDINALITY AS m (product_id, delta, reason, reference, balance_after, position)
-             ORDER BY position)
-         UPDATE inventory.products p SET stock_quantity = n.stock
-         FROM unnest($6::bigint[], $7::integer[]) AS n (id, stock)
-         WHERE p.id = n.id AND p.stock_quantity <> n.stock",
-        &product_ids,
-        &deltas,
-        &reasons,
-        &references as &[Option<String>],
-        &balances,
-        &products,
-        &stock
-    )
-    .execute(conn)
-    .await?;
+    // The same statement as with reservations, without any.
+    reservations::hold(conn, Duration::ZERO, &[], movements).await?;
     Ok(())
 }
 

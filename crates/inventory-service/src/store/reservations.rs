@@ -1,11 +1,12 @@
-//! The tables of reservations and their items.
+//! The tables of reservations and their items, written together with the movements of the stock that they take.
 
+use crate::domain::movements::NewMovement;
 use crate::domain::reservations::holds::Hold;
 use rust_decimal::Decimal;
 use shared_types::reservations::{Reservation, ReservationStatus, ReservedLine, UnknownReservationStatus};
 use shared_types::{Money, ProductId, Reference};
 use sqlx::{PgConnection, PgExecutor};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -109,7 +110,9 @@ pub async fn lock_without_waiting(conn: &mut PgConnection, ids: &[Reference]) ->
     Ok(())
 }
 
-/// Writes new reservations with their items, as HELD from now on, by the clock of the database; gives the term of each.
+/// Writes new reservations with their items, as HELD from now on, by the clock of the database; records the movements, in
+/// this order, and brings the stock of each product, which the caller has locked, to what it is after the last of them.
+/// Gives the term of each reservation. One statement: while products are locked, every round trip keeps others waiting.
 ///
 /// Sorted by id, so that transactions that write the same ones meet in the same order. One that is there already fails
 /// on the primary key.
@@ -117,8 +120,11 @@ pub async fn hold(
     conn: &mut PgConnection,
     window: Duration,
     holds: &[&Hold],
+    movements: &[NewMovement],
 ) -> Result<HashMap<Reference, Term>, sqlx::Error> {
-    let (ids, items) = (ids_of(holds), ItemColumns::of(holds));
+    let (ids, items, moves) = (ids_of(holds), ItemColumns::of(holds), MovementColumns::of(movements));
+    let stock: BTreeMap<i64, i32> = movements.iter().map(|m| (m.product_id.0, m.balance_after)).collect();
+    let (products, stock): (Vec<i64>, Vec<i32>) = stock.into_iter().unzip();
     let rows = sqlx::query!(
         "WITH held AS (
              INSERT INTO inventory.reservations (id, status, created_at, expires_at)
@@ -127,16 +133,33 @@ pub async fn hold(
              RETURNING id, created_at, expires_at),
          written AS (
              INSERT INTO inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)
-             SELECT * FROM unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::integer[], $8::numeric[]))
+             SELECT * FROM unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::integer[], $8::numeric[])),
+         recorded AS (
+             INSERT INTO inventory.stock_movements (product_id, delta, reason, reference, balance_after)
+             SELECT product_id, delta, reason, reference, balance_after
+             FROM unnest($9::bigint[], $10::integer[], $11::text[], $12::text[], $13::integer[])
+                  WITH ORDINALITY AS m (product_id, delta, reason, reference, balance_after, position)
+             ORDER BY position),
+         stocked AS (
+             UPDATE inventory.products p SET stock_quantity = n.stock
+             FROM unnest($14::bigint[], $15::integer[]) AS n (id, stock)
+             WHERE p.id = n.id AND p.stock_quantity <> n.stock)
          SELECT id, created_at, expires_at FROM held",
         &ids,
         milliseconds(window),
         &items.reservations,
         &items.products,
-        &items.skus,
-        &items.names,
+        &items.skus as &[&str],
+        &items.names as &[&str],
         &items.quantities,
-        &items.prices
+        &items.prices,
+        &moves.products,
+        &moves.deltas,
+        &moves.reasons as &[&str],
+        &moves.references as &[Option<&str>],
+        &moves.balances,
+        &products,
+        &stock
     )
     .fetch_all(conn)
     .await?;
@@ -169,8 +192,8 @@ pub async fn hold_anew(
          SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::numeric[])",
         &items.reservations,
         &items.products,
-        &items.skus,
-        &items.names,
+        &items.skus as &[&str],
+        &items.names as &[&str],
         &items.quantities,
         &items.prices
     )
@@ -181,25 +204,49 @@ pub async fn hold_anew(
 
 /// The items of reservations, column by column.
 #[derive(Default)]
-struct ItemColumns {
+struct ItemColumns<'a> {
     reservations: Vec<Uuid>,
     products: Vec<i64>,
-    skus: Vec<String>,
-    names: Vec<String>,
+    skus: Vec<&'a str>,
+    names: Vec<&'a str>,
     quantities: Vec<i32>,
     prices: Vec<Decimal>,
 }
 
-impl ItemColumns {
-    fn of(holds: &[&Hold]) -> Self {
+impl<'a> ItemColumns<'a> {
+    fn of(holds: &[&'a Hold]) -> Self {
         let mut columns = Self::default();
         for (hold, line) in holds.iter().flat_map(|hold| hold.lines.iter().map(move |line| (hold, line))) {
             columns.reservations.push(hold.id.0);
             columns.products.push(line.product_id.0);
-            columns.skus.push(line.sku.clone());
-            columns.names.push(line.name.clone());
+            columns.skus.push(&line.sku);
+            columns.names.push(&line.name);
             columns.quantities.push(line.quantity);
             columns.prices.push(line.unit_price.decimal());
+        }
+        columns
+    }
+}
+
+/// Movements of stock, column by column.
+#[derive(Default)]
+struct MovementColumns<'a> {
+    products: Vec<i64>,
+    deltas: Vec<i32>,
+    reasons: Vec<&'a str>,
+    references: Vec<Option<&'a str>>,
+    balances: Vec<i32>,
+}
+
+impl<'a> MovementColumns<'a> {
+    fn of(movements: &'a [NewMovement]) -> Self {
+        let mut columns = Self::default();
+        for movement in movements {
+            columns.products.push(movement.product_id.0);
+            columns.deltas.push(movement.delta);
+            columns.reasons.push(movement.reason.as_str());
+            columns.references.push(movement.reference.as_deref());
+            columns.balances.push(movement.balance_after);
         }
         columns
     }

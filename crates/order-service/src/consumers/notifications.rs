@@ -2,7 +2,7 @@
 
 use crate::commands::notifications as command;
 use crate::domain::notifications::rules::{Happening, NewNotification, Ways, What};
-use crate::domain::notifications::{Kind, Status};
+use crate::domain::notifications::{Channel, Kind, Status};
 use crate::error::Error;
 use crate::notification_dispatch::Wake;
 use crate::unsent_texts::UnsentTexts;
@@ -13,6 +13,7 @@ use shared_types::events::{
     StockLevel, StockLow, StockReplenished,
 };
 use sqlx::PgConnection;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Writes the messages that the events make.
@@ -39,10 +40,12 @@ impl Handler for NotificationEvents {
 
     fn committed(&self, written: Self::Effect) {
         self.wake.up(written.iter().filter(|row| row.status == Status::Queued).map(|row| row.channel));
-        for row in &written {
-            metrics::counter!("notifications_written_total",
-                "channel" => row.channel.as_str(), "status" => row.status.as_str())
-            .increment(1);
+        let mut counts: HashMap<(Channel, Status), u64> = HashMap::new();
+        written.iter().for_each(|row| *counts.entry((row.channel, row.status)).or_default() += 1);
+        for ((channel, status), count) in counts {
+            let counter = metrics::counter!("notifications_written_total",
+                "channel" => channel.as_str(), "status" => status.as_str());
+            counter.increment(count);
         }
         self.unsent.show(written.into_iter().filter(|row| row.status == Status::Skipped));
     }

@@ -3,7 +3,7 @@
 use service_kit::invariants::Invariant;
 
 /// Each with the query that finds where it does not.
-pub const INVARIANTS: [Invariant; 4] = [
+pub const INVARIANTS: [Invariant; 5] = [
     Invariant {
         name: "total-is-sum-of-lines",
         promise: "P3",
@@ -16,6 +16,16 @@ pub const INVARIANTS: [Invariant; 4] = [
         promise: "P3",
         query: "SELECT o.id::text, 'has no lines' FROM orders.orders o
                 WHERE NOT EXISTS (SELECT FROM orders.order_items i WHERE i.order_id = o.id) ORDER BY o.id LIMIT 100",
+    },
+    Invariant {
+        name: "rows-have-their-order",
+        promise: "P3",
+        query: "SELECT order_id::text, 'has a line, and there is no such order' FROM orders.order_items i
+                WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = i.order_id)
+                UNION ALL
+                SELECT order_id::text, 'has a timeline, and there is no such order' FROM orders.order_status_history h
+                WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = h.order_id)
+                LIMIT 100",
     },
     Invariant { name: "timeline-is-legal", promise: "P5", query: ILLEGAL_STEPS },
     Invariant {

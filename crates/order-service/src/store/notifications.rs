@@ -97,19 +97,19 @@ pub async fn contacts(conn: &mut PgConnection, ids: &[OrderId]) -> Result<HashMa
         .collect())
 }
 
-/// Writes the messages; those that are there already are left out.
+/// Writes the messages. One that is there already fails on `notifications_once`.
 pub async fn insert(conn: &mut PgConnection, rows: &[NewNotification]) -> Result<(), sqlx::Error> {
     if rows.is_empty() {
         return Ok(());
     }
     let events: Vec<Uuid> = rows.iter().map(|row| row.event_id).collect();
     let orders: Vec<Option<i64>> = rows.iter().map(|row| row.order_id.map(|id| id.0)).collect();
-    let kinds: Vec<String> = rows.iter().map(|row| row.kind.to_string()).collect();
-    let channels: Vec<String> = rows.iter().map(|row| row.channel.to_string()).collect();
-    let recipients: Vec<Option<String>> = rows.iter().map(|row| row.recipient.clone()).collect();
-    let statuses: Vec<String> = rows.iter().map(|row| row.status.to_string()).collect();
-    let reasons: Vec<Option<String>> = rows.iter().map(|row| row.reason.clone()).collect();
-    let facts: Vec<Option<String>> = rows.iter().map(|row| row.facts.clone()).collect();
+    let kinds: Vec<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
+    let channels: Vec<&str> = rows.iter().map(|row| row.channel.as_str()).collect();
+    let recipients: Vec<Option<&str>> = rows.iter().map(|row| row.recipient.as_deref()).collect();
+    let statuses: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
+    let reasons: Vec<Option<&str>> = rows.iter().map(|row| row.reason.as_deref()).collect();
+    let facts: Vec<Option<&str>> = rows.iter().map(|row| row.facts.as_deref()).collect();
     sqlx::query!(
         "INSERT INTO orders.notifications
                 (event_id, order_id, kind, channel, recipient, status, reason, facts, next_attempt_at)
@@ -118,16 +118,15 @@ pub async fn insert(conn: &mut PgConnection, rows: &[NewNotification]) -> Result
          FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
               WITH ORDINALITY
               AS n (event_id, order_id, kind, channel, recipient, status, reason, facts, position)
-         ORDER BY position
-         ON CONFLICT ON CONSTRAINT notifications_once DO NOTHING",
+         ORDER BY position",
         &events,
         &orders as &[Option<i64>],
-        &kinds,
-        &channels,
-        &recipients as &[Option<String>],
-        &statuses,
-        &reasons as &[Option<String>],
-        &facts as &[Option<String>]
+        &kinds as &[&str],
+        &channels as &[&str],
+        &recipients as &[Option<&str>],
+        &statuses as &[&str],
+        &reasons as &[Option<&str>],
+        &facts as &[Option<&str>]
     )
     .execute(conn)
     .await?;

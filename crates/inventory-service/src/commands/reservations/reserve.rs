@@ -36,6 +36,16 @@ impl ReserveOutcome {
     }
 }
 
+/// Whether reservations may be there already that carry the reference of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Twins {
+    /// Hardly: not looked for where all can be held. If there is one all the same, it comes to
+    /// [`Error::TwinReservation`].
+    Unlikely,
+    /// They are looked for.
+    Likely,
+}
+
 /// Holds stock for each request, all lines or none, in the order they came; `window` is how long an order may take.
 ///
 /// One outcome for each request. The number of statements is the same for one request and for hundreds.
@@ -44,15 +54,20 @@ pub async fn reserve(
     now: OffsetDateTime,
     window: Duration,
     wanted: &[Wanted],
+    twins: Twins,
 ) -> Result<Vec<ReserveOutcome>, Error> {
     let products: BTreeSet<ProductId> = wanted.iter().flat_map(|w| w.lines()).map(|line| line.product_id).collect();
     let products: Vec<ProductId> = products.into_iter().collect();
     let locked = store::products::lock(conn, &products).await?;
-    let mut shelf: Shelf = locked.into_iter().map(|product| (product.id, product)).collect();
-    // Looked up once the products are locked: a twin that held them meanwhile has committed by now and is seen.
-    let ids: BTreeSet<Reference> = wanted.iter().map(Wanted::id).collect();
-    let existing = store::reservations::find(&mut *conn, &ids.into_iter().collect::<Vec<_>>()).await?;
-    let plan = decide(&mut shelf, &existing, wanted);
+    let shelf: Shelf = locked.into_iter().map(|product| (product.id, product)).collect();
+    let mut plan = decide(&mut shelf.clone(), &[], wanted);
+    let mut existing = Vec::new();
+    if twins == Twins::Likely || plan.refuses() {
+        // Looked up once the products are locked: a twin that held them meanwhile has committed by now and is seen.
+        let ids: BTreeSet<Reference> = wanted.iter().map(Wanted::id).collect();
+        existing = store::reservations::find(&mut *conn, &ids.into_iter().collect::<Vec<_>>()).await?;
+        plan = decide(&mut shelf.clone(), &existing, wanted);
+    }
     let held = write(conn, now, window, &plan).await?;
     let known: HashMap<Reference, Reservation> = existing.into_iter().chain(held).map(|r| (r.id, r)).collect();
     plan.verdicts
@@ -78,8 +93,7 @@ async fn write(
     if plan.holds.is_empty() {
         return Ok(Vec::new());
     }
-    let terms = hold(conn, window, &plan.holds).await?;
-    store::movements::record(conn, &plan.movements).await?;
+    let terms = hold(conn, window, plan).await?;
     let low = plan.low.iter().map(|low| Ok(Event::new(&low.event)?.caused_by(low.traceparent.clone())));
     OUTBOX.enqueue(conn, now, &low.collect::<Result<Vec<_>, Error>>()?).await?;
     let reservation = |hold: &Hold| {
@@ -96,10 +110,10 @@ async fn write(
     plan.holds.iter().map(reservation).collect()
 }
 
-/// Sets the reservations to HELD, new ones and released ones.
-async fn hold(conn: &mut PgConnection, window: Duration, holds: &[Hold]) -> Result<HashMap<Reference, Term>, Error> {
-    let (anew, new): (Vec<&Hold>, Vec<&Hold>) = holds.iter().partition(|hold| hold.anew);
-    let mut terms = store::reservations::hold(conn, window, &new).await?;
+/// Sets the reservations to HELD, new ones and released ones, and takes their stock.
+async fn hold(conn: &mut PgConnection, window: Duration, plan: &Plan) -> Result<HashMap<Reference, Term>, Error> {
+    let (anew, new): (Vec<&Hold>, Vec<&Hold>) = plan.holds.iter().partition(|hold| hold.anew);
+    let mut terms = store::reservations::hold(conn, window, &new, &plan.movements).await?;
     if !anew.is_empty() {
         let ids: Vec<Reference> = anew.iter().map(|hold| hold.id).collect();
         store::reservations::lock_without_waiting(conn, &ids).await?;

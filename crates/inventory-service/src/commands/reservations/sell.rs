@@ -1,6 +1,6 @@
 //! Sells stock at once: a reservation that is held and committed in one step, without an order.
 
-use super::{ReserveOutcome, change, reserve};
+use super::{ReserveOutcome, Twins, change, reserve};
 use crate::domain::reservations::changes::{Action, Change};
 use crate::domain::reservations::requests::Wanted;
 use crate::error::Error;
@@ -18,7 +18,7 @@ pub async fn sell(
     wanted: Wanted,
 ) -> Result<Reservation, Error> {
     let commit = Change { reference: wanted.id(), action: Action::Commit, traceparent: wanted.traceparent() };
-    if let Some(ReserveOutcome::Refused(refusal)) = reserve(conn, now, window, &[wanted]).await?.pop() {
+    if let Some(ReserveOutcome::Refused(refusal)) = reserve(conn, now, window, &[wanted], Twins::Likely).await?.pop() {
         return Err(refusal.into());
     }
     let reference = commit.reference;

@@ -92,6 +92,13 @@ pub struct Plan {
     pub low: Vec<Low>,
 }
 
+impl Plan {
+    /// Whether a request gets nothing.
+    pub fn refuses(&self) -> bool {
+        self.verdicts.iter().any(|verdict| matches!(verdict, Verdict::Refused(_)))
+    }
+}
+
 struct Known {
     status: ReservationStatus,
     lines: Vec<ReservationLine>,

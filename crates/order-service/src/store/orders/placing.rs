@@ -55,16 +55,16 @@ pub async fn insert(
     actor: &str,
 ) -> Result<HashMap<Reference, Inserted>, sqlx::Error> {
     let references: Vec<Uuid> = rows.iter().map(|row| row.reference.0).collect();
-    let names: Vec<String> = rows.iter().map(|row| row.customer_name.to_owned()).collect();
-    let emails: Vec<String> = rows.iter().map(|row| row.customer_email.to_owned()).collect();
-    let phones: Vec<Option<String>> = rows.iter().map(|row| row.customer_phone.map(str::to_owned)).collect();
-    let addresses: Vec<String> = rows.iter().map(|row| row.shipping_address.to_owned()).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row.customer_name).collect();
+    let emails: Vec<&str> = rows.iter().map(|row| row.customer_email).collect();
+    let phones: Vec<Option<&str>> = rows.iter().map(|row| row.customer_phone).collect();
+    let addresses: Vec<&str> = rows.iter().map(|row| row.shipping_address).collect();
     let totals: Vec<Option<Decimal>> = rows.iter().map(|row| row.total_amount.map(Money::decimal)).collect();
     let deadlines: Vec<Option<OffsetDateTime>> = rows.iter().map(|row| row.deadline).collect();
     let items = || rows.iter().flat_map(|row| row.items.iter().map(move |item| (row.reference, item)));
     let item_references: Vec<Uuid> = items().map(|(reference, _)| reference.0).collect();
     let products: Vec<i64> = items().map(|(_, item)| item.product_id.0).collect();
-    let product_names: Vec<Option<String>> = items().map(|(_, item)| item.product_name.clone()).collect();
+    let product_names: Vec<Option<&str>> = items().map(|(_, item)| item.product_name.as_deref()).collect();
     let quantities: Vec<i32> = items().map(|(_, item)| item.quantity).collect();
     let prices: Vec<Option<Decimal>> = items().map(|(_, item)| item.price.map(Money::decimal)).collect();
     let subtotals: Vec<Option<Decimal>> = items().map(|(_, item)| item.subtotal.map(Money::decimal)).collect();
@@ -91,15 +91,15 @@ pub async fn insert(
          SELECT o.id, o.reference, o.created_at, o.updated_at, o.version, i.id AS item_id, i.product_id
          FROM o JOIN i ON i.order_id = o.id",
         &references,
-        &names,
-        &emails,
-        &phones as &[Option<String>],
-        &addresses,
+        &names as &[&str],
+        &emails as &[&str],
+        &phones as &[Option<&str>],
+        &addresses as &[&str],
         &totals as &[Option<Decimal>],
         &deadlines as &[Option<OffsetDateTime>],
         &item_references,
         &products,
-        &product_names as &[Option<String>],
+        &product_names as &[Option<&str>],
         &quantities,
         &prices as &[Option<Decimal>],
         &subtotals as &[Option<Decimal>],
