@@ -2,9 +2,12 @@
 
 use crate::config::{LogFormat, ServerConfig};
 use axum::extract::{MatchedPath, Request};
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Method};
 use axum::response::Response;
+use metrics::Histogram;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::Instant;
 use tracing::Instrument;
@@ -61,21 +64,18 @@ pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> 
 /// Gives a request its id and trace context, serves it, logs its outcome and measures it.
 pub async fn observe(mut request: Request, serve: impl AsyncFnOnce(Request) -> Response) -> Response {
     let started = Instant::now();
-    let request_id = request
-        .headers()
-        .get("x-request-id")
-        .filter(|id| (1..=128).contains(&id.len()))
-        .cloned()
-        .or_else(|| HeaderValue::from_str(&Uuid::now_v7().to_string()).ok());
+    let request_id =
+        request.headers().get("x-request-id").filter(|id| (1..=128).contains(&id.len())).cloned().or_else(|| {
+            HeaderValue::from_str(Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok()
+        });
     let incoming = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     let traceparent = child_traceparent(incoming);
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched".to_owned(), |m| m.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let span = tracing::info_span!(
         "request",
         %method,
-        path,
+        path = request.uri().path(),
         request_id = request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
         trace_id = traceparent.get(3..35).unwrap_or_default(),
     );
@@ -97,17 +97,52 @@ pub async fn observe(mut request: Request, serve: impl AsyncFnOnce(Request) -> R
             tracing::debug!(status, milliseconds, "answered");
         }
     });
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
-    metrics::histogram!("http_request_duration_seconds", &labels).record(seconds);
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    request_duration(route, &method, status).record(seconds);
     response
+}
+
+/// The histograms of a route, by method and status.
+type Durations = HashMap<(&'static str, u16), Histogram>;
+
+thread_local! {
+    /// By route: to look a histogram up in the registry, with its labels, costs more than to record.
+    static REQUEST_DURATIONS: RefCell<HashMap<String, Durations>> = RefCell::default();
+}
+
+fn request_duration(route: &str, method: &Method, status: u16) -> Histogram {
+    let method = method_label(method);
+    let register = || {
+        let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
+        metrics::histogram!("http_request_duration_seconds", &labels)
+    };
+    REQUEST_DURATIONS.with_borrow_mut(|routes| match routes.get_mut(route) {
+        Some(durations) => durations.entry((method, status)).or_insert_with(register).clone(),
+        None => routes.entry(route.to_owned()).or_default().entry((method, status)).or_insert_with(register).clone(),
+    })
+}
+
+/// A client may make methods up: they share one label.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// The trace context for what this request causes: the caller's trace with a new span, or a new trace.
 ///
 /// After W3C Trace Context level 1: `00-<32 hex trace id>-<16 hex span id>-<2 hex flags>`.
 fn child_traceparent(incoming: Option<&str>) -> String {
-    let span = format!("{:016x}", span_id());
-    let parts: Vec<&str> = incoming.unwrap_or_default().split('-').collect();
+    let span = span_id();
+    let Some(incoming) = incoming else { return format!("00-{}-{span:016x}-01", Uuid::now_v7().simple()) };
+    let parts: Vec<&str> = incoming.split('-').collect();
     let hex = |text: &str, length| {
         text.len() == length
             && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
@@ -115,9 +150,9 @@ fn child_traceparent(incoming: Option<&str>) -> String {
     };
     match parts.as_slice() {
         ["00", trace, parent, flags] if hex(trace, 32) && hex(parent, 16) && flags.len() == 2 => {
-            format!("00-{trace}-{span}-{flags}")
+            format!("00-{trace}-{span:016x}-{flags}")
         }
-        _ => format!("00-{}-{span}-01", Uuid::now_v7().simple()),
+        _ => child_traceparent(None),
     }
 }
 

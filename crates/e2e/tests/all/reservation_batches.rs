@@ -42,6 +42,27 @@ async fn one_bad_reservation_does_not_harm_its_neighbours() {
 }
 
 #[tokio::test]
+async fn what_was_held_before_is_found_whatever_its_batch_comes_to() {
+    let shop = Shop::plan().inventory_only().open().await;
+    let reserve = async |wishes: Vec<Value>| {
+        let batch = json!({"reservations": wishes});
+        statuses(&shop.inventory().post(BATCH, batch).await.is(200).array())
+    };
+    let fresh = |product: i64, pieces: i64| reservation(Uuid::now_v7(), &[(product, pieces)]);
+    let known = fresh(HEADSET, 8);
+    assert_eq!(reserve(vec![known.clone()]).await, ["201"]);
+    // All could be held, as far as the stock goes; then nothing of the product is left.
+    let cheap = fresh(MOUSE, 1);
+    assert_eq!(reserve(vec![cheap.clone(), fresh(LAPTOP, 1)]).await, ["201", "201"]);
+    assert_eq!(reserve(vec![fresh(LAPTOP, 1), cheap, fresh(LAPTOP, 1)]).await, ["201", "200", "201"]);
+    assert_eq!(reserve(vec![known.clone()]).await, ["200"]);
+    assert_eq!(reserve(vec![fresh(HEADSET, 1), known]).await, ["409", "200"]);
+    let stock =
+        [shop.database.stock(HEADSET).await, shop.database.stock(MOUSE).await, shop.database.stock(LAPTOP).await];
+    assert_eq!(stock, [0, 199, 47]);
+}
+
+#[tokio::test]
 async fn the_last_pieces_go_to_the_first_in_the_batch() {
     let shop = Shop::plan().inventory_only().open().await;
     let wishes: Vec<Value> = (0..5).map(|_| reservation(Uuid::now_v7(), &[(HEADSET, 3)])).collect();

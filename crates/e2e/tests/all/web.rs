@@ -114,6 +114,7 @@ async fn metrics_count_requests_by_route() {
         client.post(path, body).await.is(201);
         client.get(&format!("{path}/1")).await.is(200);
         client.get("/api/nothing").await.is(404);
+        client.call("BREW".parse().unwrap(), path).await.is(405);
         let metrics = client.get("/metrics").await.is(200);
         assert!(metrics.header("content-type").starts_with("text/plain"), "{:?}", metrics.headers);
         let has = |labels: &[&str]| {
@@ -124,6 +125,8 @@ async fn metrics_count_requests_by_route() {
         assert!(has(&["method=\"POST\"", &route, "status=\"201\""]), "{}", metrics.text);
         assert!(has(&["method=\"GET\"", &format!("route=\"{path}/{{id}}\""), "status=\"200\""]), "{}", metrics.text);
         assert!(!metrics.text.contains("/api/nothing"), "an unknown path must not make a series of its own");
+        assert!(has(&["method=\"other\"", "status=\"405\""]), "{}", metrics.text);
+        assert!(!metrics.text.contains("BREW"), "nor must a method that somebody makes up");
     }
 }
 
