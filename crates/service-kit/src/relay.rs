@@ -57,12 +57,14 @@ async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(
         at_work = at_work || lock(&mut conn, outbox).await?;
         if at_work {
             while publish_batch(&mut conn, &channel, outbox).await? == BATCH {}
+            tokio::time::sleep(PACE).await;
+            database.committed_or(POLL).await;
+        } else {
+            tokio::time::sleep(POLL).await;
         }
         if !connection.status().connected() {
             return Err(BrokerError::Closed);
         }
-        tokio::time::sleep(PACE).await;
-        database.committed_or(POLL).await;
     }
 }
 
