@@ -21,8 +21,19 @@ const PRODUCTS: &str = include_str!("../sql/products.sql");
 /// How long a call that is no part of the load may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Statements are counted where the services are measured, and nowhere else: the baseline must not pay for it.
-const STATEMENT_COUNTS: &str = "-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=none";
+/// Statements are counted where the services are measured, and nowhere else: the baseline must not pay for it. Files of the
+/// write-ahead log that have been used once are kept for the next time, see [`USED_WAL`].
+const SETTINGS: &str = "-c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=none \
+                        -c min_wal_size=2GB -c max_wal_size=4GB";
+
+/// Uses 2 GiB of the write-ahead log. A server that has just been made has to fill each of its files with zeros and
+/// wait for the disk before it can write to it, twice a second under these loads, and everybody waits meanwhile. One
+/// that has run for an hour uses old files again.
+const USED_WAL: &str = "DO $$ BEGIN
+    FOR file IN 1..128 LOOP
+        PERFORM pg_logical_emit_message(false, 'bench', ''), pg_switch_wal();
+    END LOOP;
+END $$";
 
 /// The private servers and the binaries of the services.
 // Fields are dropped in this order.
@@ -47,8 +58,7 @@ impl Stage {
     pub async fn open(settings: &Settings) -> Result<Self> {
         let (one, other) = (settings.run_dir.join("postgres"), settings.run_dir.join("rabbitmq"));
         let postgres = tokio::task::spawn_blocking(move || {
-            Postgres::start_with(&one, ports::free_port()?, Durability::Durable, STATEMENT_COUNTS)
-                .map(Postgres::stop_on_drop)
+            Postgres::start_with(&one, ports::free_port()?, Durability::Durable, SETTINGS).map(Postgres::stop_on_drop)
         });
         let rabbitmq = tokio::task::spawn_blocking(move || {
             RabbitMq::start(&other, ports::free_port()?, Durability::Durable).map(RabbitMq::stop_on_drop)
@@ -63,7 +73,11 @@ impl Stage {
             inventory_service: settings.inventory_service.clone(),
             http,
         };
-        stage.make_template().await?;
+        let template = stage.make_template().await?;
+        if !settings.smoke {
+            template.run(USED_WAL).await?;
+            template.checkpoint().await?;
+        }
         Ok(stage)
     }
 
@@ -79,12 +93,13 @@ impl Stage {
     }
 
     /// The services migrate the template by being started on it.
-    async fn make_template(&self) -> Result<()> {
+    async fn make_template(&self) -> Result<Database> {
         let template = Database::create(&self.postgres, TEMPLATE, "template1").await?;
         template.run("CREATE EXTENSION pg_stat_statements").await?;
         Shop::open_on(self, template.clone(), 1, &[]).await?.stop_services().await?;
         template.run(PRODUCTS).await?;
         template.run("ANALYZE").await?;
-        template.checkpoint().await
+        template.checkpoint().await?;
+        Ok(template)
     }
 }
