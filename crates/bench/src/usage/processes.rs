@@ -90,7 +90,8 @@ fn memory_in(status: &str) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{busy_in, memory_in, of_tree, of_tree_without, parse};
+    use super::{Stat, all_processes, busy_in, memory_in, of_tree, of_tree_without, parse};
+    use std::process::{Command, Stdio};
 
     #[test]
     fn reads_a_stat_line_with_brackets_in_the_name() {
@@ -112,12 +113,22 @@ mod tests {
 
     #[test]
     fn leaves_out_what_belongs_to_others() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let own = std::process::id();
-        let (all, without) = (of_tree(&[own]).rss_bytes, of_tree_without(&[own], &[child.id()]).rss_bytes);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(without < all, "{without} {all}");
+        // A shell and what it waits for, which both stay as they are until their input ends: the process of the tests does
+        // not, others run in it.
+        let mut shell = Command::new("sh").args(["-c", "cat; :"]).stdin(Stdio::piped()).spawn().unwrap();
+        let is_cat = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "cat\n");
+        let below = |(pid, stat): (u32, Stat)| (stat.parent == shell.id() && is_cat(pid)).then_some(pid);
+        let cat = loop {
+            if let Some(pid) = all_processes().into_iter().find_map(below) {
+                break pid;
+            }
+            std::thread::yield_now();
+        };
+        let without = of_tree_without(&[shell.id()], &[cat]).rss_bytes;
+        let all = of_tree(&[shell.id()]).rss_bytes;
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+        assert!(0.0 < without && without < all, "{without} {all}");
     }
 
     #[test]
