@@ -1,5 +1,6 @@
 //! `GET /api/admin/invariants`: all is well in a shop at work, and every kind of damage is found and named.
 
+use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, int, text};
 use e2e::shop::Shop;
 use serde_json::{Value, json};
@@ -152,7 +153,13 @@ async fn what_other_rows_belong_to_cannot_be_taken_away() {
 #[tokio::test]
 async fn an_event_that_nobody_publishes_is_found() {
     let shop = Shop::open().await;
-    // The relay loses its place to the test, which stands in line for it.
+    let places = "FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database
+                  WHERE datname = current_database()) AND objid = hashtext('orders relay')::bigint & 4294967295";
+    poll::eventually("the relay to take its place", async || {
+        poll::equal(shop.database.number(format!("SELECT COUNT(*) {places}")).await, 1)
+    })
+    .await;
+    // It loses it to the test, which stands in line for it.
     let (pool, place) = (shop.database.pool().clone(), "pg_advisory_lock(hashtext('orders relay'))");
     let in_line = tokio::spawn(async move {
         let mut conn = pool.acquire().await.unwrap();
@@ -160,10 +167,8 @@ async fn an_event_that_nobody_publishes_is_found() {
         conn
     });
     shop.database.somebody_waits().await;
-    let relay = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_locks
-                 WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database
-                 WHERE datname = current_database()) AND objid = hashtext('orders relay')::bigint & 4294967295";
-    assert_eq!(shop.database.number(relay).await, 1);
+    let end = format!("SELECT COUNT(pg_terminate_backend(pid)) {places}");
+    assert_eq!(shop.database.number(end).await, 1);
     let _in_its_place = in_line.await.unwrap();
     shop.place(&[(MOUSE, 1)]).await;
     let age = "UPDATE orders.outbox SET created_at = now() - INTERVAL '2 minutes'";
