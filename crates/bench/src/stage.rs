@@ -76,8 +76,8 @@ impl Stage {
         let template = stage.make_template().await?;
         if !settings.smoke {
             template.run(USED_WAL).await?;
-            template.checkpoint().await?;
         }
+        template.checkpoint().await?;
         Ok(stage)
     }
 
@@ -99,7 +99,6 @@ impl Stage {
         Shop::open_on(self, template.clone(), 1, &[]).await?.stop_services().await?;
         template.run(PRODUCTS).await?;
         template.run("ANALYZE").await?;
-        template.checkpoint().await?;
         Ok(template)
     }
 }

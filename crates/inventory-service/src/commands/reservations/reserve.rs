@@ -59,14 +59,14 @@ pub async fn reserve(
     let products: BTreeSet<ProductId> = wanted.iter().flat_map(|w| w.lines()).map(|line| line.product_id).collect();
     let products: Vec<ProductId> = products.into_iter().collect();
     let locked = store::products::lock(conn, &products).await?;
-    let shelf: Shelf = locked.into_iter().map(|product| (product.id, product)).collect();
+    let mut shelf: Shelf = locked.into_iter().map(|product| (product.id, product)).collect();
     let mut plan = decide(&mut shelf.clone(), &[], wanted);
     let mut existing = Vec::new();
     if twins == Twins::Likely || plan.refuses() {
         // Looked up once the products are locked: a twin that held them meanwhile has committed by now and is seen.
         let ids: BTreeSet<Reference> = wanted.iter().map(Wanted::id).collect();
         existing = store::reservations::find(&mut *conn, &ids.into_iter().collect::<Vec<_>>()).await?;
-        plan = decide(&mut shelf.clone(), &existing, wanted);
+        plan = decide(&mut shelf, &existing, wanted);
     }
     let held = write(conn, now, window, &plan).await?;
     let known: HashMap<Reference, Reservation> = existing.into_iter().chain(held).map(|r| (r.id, r)).collect();
