@@ -1,19 +1,48 @@
 //! What the services are compared with: PostgreSQL alone, two plain transactions for each order, row by row.
 
 use crate::Bench;
-use crate::error::{BenchError, Result};
-use crate::measure::disturbance;
+use crate::database::Database;
+use crate::error::Result;
+use crate::measure::{between, disturbance};
 use crate::pgbench::{self, Point};
 use crate::usage::Watch;
 use serde::{Deserialize, Serialize};
+use std::future::Future;
+
+/// What it is called in the results.
+pub const ALONE: &str = "PostgreSQL alone";
 
 /// Numbers of clients that are tried; the best of them is what counts.
 const CLIENTS: [u32; 5] = [1, 8, 16, 32, 64];
 
 const WARM_UP_CLIENTS: u32 = 16;
 
-const MIXED: &str = include_str!("../sql/order-mixed.sql");
-const HOT: &str = include_str!("../sql/order-hot.sql");
+/// What PostgreSQL is given to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Workload {
+    /// Orders of two random products.
+    Mixed,
+    /// Orders of one product, the same for all.
+    Hot,
+}
+
+impl Workload {
+    const ALL: [Self; 2] = [Self::Mixed, Self::Hot];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mixed => "mixed",
+            Self::Hot => "hot",
+        }
+    }
+
+    fn script(self) -> &'static str {
+        match self {
+            Self::Mixed => include_str!("../sql/order-mixed.sql"),
+            Self::Hot => include_str!("../sql/order-hot.sql"),
+        }
+    }
+}
 
 /// What PostgreSQL does without the services.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -26,45 +55,72 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Orders per second with the best number of clients.
-    pub fn best(points: &[Point]) -> f64 {
-        points.iter().map(|point| point.orders_per_second).fold(0.0, f64::max)
+    /// What each number of clients achieved.
+    pub fn points(&self, workload: Workload) -> &[Point] {
+        match workload {
+            Workload::Mixed => &self.mixed,
+            Workload::Hot => &self.hot,
+        }
     }
 
-    /// What this number of clients achieved.
-    pub fn at(points: &[Point], clients: u32) -> Point {
-        points.iter().find(|point| point.clients == clients).cloned().unwrap_or_default()
+    /// What the best number of clients achieved.
+    pub fn best(points: &[Point]) -> Point {
+        let best = points.iter().max_by(|one, other| one.orders_per_second.total_cmp(&other.orders_per_second));
+        best.cloned().unwrap_or_default()
     }
+}
+
+/// Measures `load` between two halves of the baseline with this number of clients; gives the mean of these as well.
+///
+/// What [`run`] has found is minutes old by now, and a shared machine changes its speed within minutes.
+pub async fn around<T>(
+    bench: &Bench,
+    workload: Workload,
+    clients: u32,
+    load: impl Future<Output = Result<T>>,
+) -> Result<(T, Point)> {
+    let (load, [before, after]) = between(async || half(bench, workload, clients).await, load).await?;
+    Ok((load, before.mean(&after)))
+}
+
+async fn half(bench: &Bench, workload: Workload, clients: u32) -> Result<Point> {
+    let database = bench.stage.database(&format!("bench_baseline_{}", workload.name())).await?;
+    database.checkpoint().await?;
+    let point = measure(bench, &database, workload, clients, bench.half_of_the_seconds()).await?;
+    database.delete().await?;
+    Ok(point)
 }
 
 /// Measures on a database of its own: the same server, tables, indexes and triggers as the services have.
 pub async fn run(bench: &Bench) -> Result<Baseline> {
     let stage = &bench.stage;
-    let folder = stage.run_dir.join("baseline");
-    std::fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
     let mut measured = [Vec::new(), Vec::new()];
-    for ((name, script), points) in [("mixed", MIXED), ("hot", HOT)].into_iter().zip(&mut measured) {
-        let database = stage.database(&format!("bench_baseline_{name}")).await?;
-        let warm_up = bench.warm_up_seconds();
-        pgbench::run(&stage.postgres, &database, &folder, script, WARM_UP_CLIENTS, warm_up).await?;
+    for (workload, points) in Workload::ALL.into_iter().zip(&mut measured) {
+        let database = stage.database(&format!("bench_baseline_{}", workload.name())).await?;
+        measure(bench, &database, workload, WARM_UP_CLIENTS, bench.warm_up_seconds()).await?;
         for clients in bench.settings.some_of(&CLIENTS) {
             database.checkpoint().await?;
-            let seconds = bench.settings.seconds;
-            let watch = Watch::begin(stage.groups()?);
-            let point = pgbench::run(&stage.postgres, &database, &folder, script, clients, seconds).await?;
-            let disturbance = disturbance(&watch.end(0), seconds.into());
-            let Point { orders_per_second, p50_ms, p99_ms, .. } = point;
-            bench.steps.say(&format!(
-                "PostgreSQL alone, {name}, {clients:>2} clients: {orders_per_second:.0} orders/s, p50 {p50_ms:.2} ms, \
-                 p99 {p99_ms:.2} ms"
-            ));
-            if let Some(share) = disturbance {
-                bench.steps.say(&format!("DISTURBED: {:.0} % of the machine did something else", share * 100.0));
-            }
-            points.push(point);
+            points.push(measure(bench, &database, workload, clients, bench.settings.seconds).await?);
         }
         database.delete().await?;
     }
     let [mixed, hot] = measured;
     Ok(Baseline { mixed, hot })
+}
+
+async fn measure(bench: &Bench, database: &Database, workload: Workload, clients: u32, seconds: u32) -> Result<Point> {
+    let stage = &bench.stage;
+    let watch = Watch::begin(stage.groups()?);
+    let folder = stage.run_dir.join("baseline");
+    let point = pgbench::run(&stage.postgres, database, &folder, workload.script(), clients, seconds).await?;
+    let disturbance = disturbance(&watch.end(0), seconds.into());
+    let Point { orders_per_second, p50_ms, p99_ms, .. } = point;
+    bench.steps.say(&format!(
+        "PostgreSQL alone, {}, {clients:>2} clients: {orders_per_second:.0} orders/s, p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms",
+        workload.name()
+    ));
+    if let Some(share) = disturbance {
+        bench.steps.say(&format!("DISTURBED: {:.0} % of the machine did something else", share * 100.0));
+    }
+    Ok(point)
 }

@@ -92,6 +92,11 @@ impl Bench {
         (self.settings.seconds / 3).clamp(1, 5)
     }
 
+    /// How long each of the two measurements of a reference lasts, see [`measure::between`], in seconds.
+    pub fn half_of_the_seconds(&self) -> u32 {
+        (self.settings.seconds / 2).max(1)
+    }
+
     /// A result of a scenario that ran before; 0 where there is none.
     pub fn found(&self, scenario: Scenario, figure: &str) -> f64 {
         self.done.iter().find(|outcome| outcome.scenario == scenario).map_or(0.0, |outcome| outcome.value(figure))

@@ -48,6 +48,16 @@ impl Load {
     }
 }
 
+/// Measures a reference before and after what is held against it: the speed of a shared machine changes within minutes.
+pub async fn between<Found, Reference>(
+    mut reference: impl AsyncFnMut() -> Result<Reference>,
+    measured: impl Future<Output = Result<Found>>,
+) -> Result<(Found, [Reference; 2])> {
+    let before = reference().await?;
+    let found = measured.await?;
+    Ok((found, [before, reference().await?]))
+}
+
 /// What somebody else may take of the machine before figures are not worth much, as a share of all its cores.
 const TOLERABLE: f64 = 0.2;
 

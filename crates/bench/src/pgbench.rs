@@ -21,6 +21,19 @@ pub struct Point {
     pub p99_ms: f64,
 }
 
+impl Point {
+    /// What lies between this and another measurement with the same number of clients.
+    pub fn mean(&self, other: &Self) -> Self {
+        let mean = |pick: fn(&Self) -> f64| (pick(self) + pick(other)) / 2.0;
+        Self {
+            clients: self.clients,
+            orders_per_second: mean(|it| it.orders_per_second),
+            p50_ms: mean(|it| it.p50_ms),
+            p99_ms: mean(|it| it.p99_ms),
+        }
+    }
+}
+
 /// Runs a script, one order at a time, with this many clients for so many seconds.
 pub async fn run(
     postgres: &Postgres,
@@ -30,10 +43,10 @@ pub async fn run(
     clients: u32,
     seconds: u32,
 ) -> Result<Point> {
-    let file = folder.join("order.sql");
-    std::fs::write(&file, script).map_err(BenchError::file(&file))?;
     let logs = folder.join(format!("pgbench-{clients}"));
     std::fs::create_dir_all(&logs).map_err(BenchError::file(&logs))?;
+    let file = folder.join("order.sql");
+    std::fs::write(&file, script).map_err(BenchError::file(&file))?;
     let mut pgbench = postgres.program("pgbench");
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get()).min(clients as usize);
     pgbench
@@ -77,7 +90,13 @@ fn times_in(log: &str) -> impl Iterator<Item = f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{rate_in, times_in};
+    use super::{Point, rate_in, times_in};
+
+    #[test]
+    fn the_mean_lies_in_between() {
+        let point = |rate, ms| Point { clients: 8, orders_per_second: rate, p50_ms: ms, p99_ms: 2.0 * ms };
+        assert_eq!(point(1000.0, 2.0).mean(&point(2000.0, 4.0)), point(1500.0, 3.0));
+    }
 
     #[test]
     fn reads_the_rate() {

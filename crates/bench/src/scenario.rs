@@ -48,9 +48,8 @@ impl Scenario {
     fn needs(self) -> &'static [Self] {
         match self {
             Self::SoldOut => &[Self::Hot],
-            Self::HalfLoad | Self::TwoInstances => &[Self::Placement],
+            Self::HalfLoad => &[Self::Placement],
             Self::Curve => &[Self::Placement, Self::Hot],
-            Self::Large => &[Self::Placement, Self::Reads],
             _ => &[],
         }
     }

@@ -24,9 +24,6 @@ use crate::shop::Shop;
 /// Connections where many customers come at once.
 const CONNECTIONS: u32 = 64;
 
-/// What the baseline is called in the results.
-const ALONE: &str = "PostgreSQL alone";
-
 /// Runs one scenario.
 pub async fn run(bench: &Bench, scenario: Scenario) -> Result<Outcome> {
     match scenario {

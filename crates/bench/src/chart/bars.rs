@@ -1,9 +1,10 @@
 //! A bar for each rate, with that of PostgreSQL alone above those that are held against it.
 
 use super::{ALONE, Area, FONT, INK, OURS, WIDTH, failed};
-use crate::baseline::Baseline;
+use crate::baseline::{ALONE as BASELINE, Baseline};
 use crate::error::Result;
 use crate::report::Report;
+use crate::scenario::Scenario;
 use plotters::prelude::{Color, EmptyElement, RGBColor, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{IntoFont, TextStyle};
@@ -25,12 +26,15 @@ pub struct Bar {
 pub fn of(report: &Report) -> Vec<Bar> {
     let Baseline { mixed, hot } = &report.baseline;
     let mut bars = Vec::new();
-    for (name, points) in [("two lines", mixed), ("one product", hot)] {
-        let best = Baseline::best(points);
-        bars.push(Bar { name: format!("PostgreSQL alone, {name}"), per_second: best, ratio: None });
-        let figures = report.scenarios.iter().flat_map(|outcome| &outcome.figures);
-        let held_against = figures.filter(|figure| figure.unit == "/s" && figure.against == Some(best));
+    for (name, points, one_product) in [("two lines", mixed, false), ("one product", hot, true)] {
+        let per_second = Baseline::best(points).orders_per_second;
+        bars.push(Bar { name: format!("PostgreSQL alone, {name}"), per_second, ratio: None });
+        let outcomes = report.scenarios.iter().filter(|outcome| (outcome.scenario == Scenario::Hot) == one_product);
+        let rates = outcomes.flat_map(|outcome| &outcome.figures).filter(|figure| figure.unit == "/s");
+        let held_against = rates.filter(|figure| figure.against_name.as_deref() == Some(BASELINE));
         bars.extend(held_against.map(|it| Bar { name: it.name.clone(), per_second: it.value, ratio: it.ratio }));
+        // What is held against two figures of the baseline is shown once.
+        bars.dedup_by(|one, before| one.per_second == before.per_second);
     }
     bars
 }

@@ -1,9 +1,9 @@
 //! `Prefer: respond-async`: orders are taken down at once, and placed when it is their turn.
 
 use super::placing::Placing;
-use super::{ALONE, CONNECTIONS, finish};
+use super::{CONNECTIONS, finish};
 use crate::Bench;
-use crate::baseline::Baseline;
+use crate::baseline::{self, ALONE, Baseline, Workload};
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::requests::Orders;
@@ -27,15 +27,17 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         connections: CONNECTIONS,
         seconds: bench.settings.seconds,
     };
-    let (load, wrong) = placing.run(bench, &shop).await?;
+    let best = Baseline::best(&bench.baseline.mixed).clients;
+    let load = placing.run(bench, &shop);
+    let ((load, wrong), alone) = baseline::around(bench, Workload::Mixed, best, load).await?;
+    let alone = alone.orders_per_second;
     outcome.wrong.extend(wrong);
     if load.statuses.keys().any(|status| status != "202") {
         outcome.wrong.push(format!("every answer should have been 202: {:?}", load.statuses));
     }
     let settled = shop.database.number(SETTLED).await?;
-    let best = Baseline::best(&bench.baseline.mixed);
-    let accepted = Figure::new("orders accepted (202)", load.answers.per_second(), "/s").against(ALONE, best);
-    let settled = Figure::new("orders confirmed, from first to last", settled, "/s").against(ALONE, best);
+    let accepted = Figure::new("orders accepted (202)", load.answers.per_second(), "/s").against(ALONE, alone);
+    let settled = Figure::new("orders confirmed, from first to last", settled, "/s").against(ALONE, alone);
     outcome.figures.extend([accepted.wanted(Goal::AtLeast(1.5)), settled]);
     outcome.add(load);
     finish(bench, shop, outcome).await

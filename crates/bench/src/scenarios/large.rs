@@ -8,6 +8,7 @@ use crate::database::Database;
 use crate::error::{BenchError, Result};
 use crate::figures::{Figure, Goal};
 use crate::load::requests::Orders;
+use crate::measure::{Load, between};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -54,23 +55,35 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let database = Shop::database(&bench.stage, "large").await?;
     fill(bench, &database).await?;
     let shop = Shop::open_on(&bench.stage, database, 1, &[]).await?;
+    let small = Shop::open(&bench.stage, "small", 1).await?;
     let mut outcome = Outcome::of(Scenario::Large);
-    let name = "placing orders, two lines";
-    let (connections, seconds) = (CONNECTIONS, bench.settings.seconds);
-    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections, seconds };
-    let (load, wrong) = placing.run(bench, &shop).await?;
-    outcome.wrong.extend(wrong);
-    let held_against = |rate: f64, name: &str, scenario: Scenario| {
-        let figure = Figure::new(format!("{name}, {} orders there", bench.settings.orders), rate, "/s");
-        figure.against("with empty tables", bench.found(scenario, name)).wanted(GOAL)
+    let (name, seconds) = ("placing orders, two lines", bench.settings.seconds);
+    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
+    let half = Placing { seconds: bench.half_of_the_seconds(), ..placing.clone() };
+    let ((load, wrong), halves) = between(async || half.run(bench, &small).await, placing.run(bench, &shop)).await?;
+    outcome.wrong.extend(wrong.into_iter().chain(halves.iter().flat_map(|(_, wrong)| wrong.clone())));
+    let figure = |name: &str, load: &Load, [before, after]: [&Load; 2]| {
+        let rate = |load: &Load| load.answers.per_second();
+        let figure = Figure::new(format!("{name}, {} orders there", bench.settings.orders), rate(load), "/s");
+        figure.against("with empty tables", (rate(before) + rate(after)) / 2.0)
     };
-    outcome.figures.push(held_against(load.answers.per_second(), placement::RATE, Scenario::Placement));
+    outcome.figures.push(figure(placement::RATE, &load, halves.each_ref().map(|(load, _)| load)).wanted(GOAL));
     outcome.add(load);
-    for (read, name) in [(Read::Product, reads::PRODUCTS_READ), (Read::Order, reads::ORDERS_READ)] {
-        let load = read.run(bench, &shop, name).await?;
-        outcome.figures.push(held_against(load.answers.per_second(), name, Scenario::Reads));
+    for (read, of_small, name, goal) in [
+        (Read::Product, Read::Product, reads::PRODUCTS_READ, Some(GOAL)),
+        (Read::NewOrder, Read::NewOrder, reads::ORDERS_READ, Some(GOAL)),
+        (Read::AnyOrder, Read::NewOrder, "orders read all over", None),
+    ] {
+        let reference = async || of_small.run(bench, &small, name, bench.half_of_the_seconds()).await;
+        let (load, halves) = between(reference, read.run(bench, &shop, name, seconds)).await?;
+        let figure = figure(name, &load, halves.each_ref());
+        outcome.figures.push(match goal {
+            Some(goal) => figure.wanted(goal),
+            None => figure,
+        });
         outcome.add(load);
     }
+    small.close().await?;
     bench.steps.say("checking what is left");
     for (what, sql) in CHECKS {
         let breaches = shop.database.number(sql).await?;

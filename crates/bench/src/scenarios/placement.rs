@@ -1,9 +1,9 @@
 //! Orders of two random products, from many connections at once.
 
 use super::placing::Placing;
-use super::{ALONE, CONNECTIONS, finish};
+use super::{CONNECTIONS, finish};
 use crate::Bench;
-use crate::baseline::Baseline;
+use crate::baseline::{self, ALONE, Baseline, Workload};
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::requests::Orders;
@@ -21,10 +21,11 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let name = "placing orders, two lines";
     let placing =
         Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds: bench.settings.seconds };
-    let (load, wrong) = placing.run(bench, &shop).await?;
-    let best = Baseline::best(&bench.baseline.mixed);
+    let best = Baseline::best(&bench.baseline.mixed).clients;
+    let load = placing.run(bench, &shop);
+    let ((load, wrong), alone) = baseline::around(bench, Workload::Mixed, best, load).await?;
     let figure = Figure::new(RATE, load.answers.per_second(), "/s");
-    outcome.figures.push(figure.against(ALONE, best).wanted(Goal::AtLeast(2.0)));
+    outcome.figures.push(figure.against(ALONE, alone.orders_per_second).wanted(Goal::AtLeast(2.0)));
     outcome.wrong.extend(wrong);
     outcome.add(load);
     finish(bench, shop, outcome).await

@@ -26,13 +26,14 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds: 1 };
     let (_, wrong) = placing.run(bench, &shop).await?;
     outcome.wrong.extend(wrong);
-    for (read, name, least) in [(Read::Product, PRODUCTS_READ, 0.7), (Read::Order, ORDERS_READ, 0.25)] {
+    for (read, name, least) in [(Read::Product, PRODUCTS_READ, 0.7), (Read::NewOrder, ORDERS_READ, 0.25)] {
         let url = format!("{}{}", read.base(&shop), read.paths(&shop).await?.first().map_or("/", String::as_str));
         let size = bench.stage.http.get(url).send().await?.error_for_status()?.bytes().await?.len();
         let route = ConstantRoute::start(&bench.settings.bench, size).await?;
-        let constant = get(bench, &shop, &route.url(), "a constant answer", vec!["/".to_owned()]).await?;
+        let constant =
+            get(bench, &shop, &route.url(), "a constant answer", vec!["/".to_owned()], bench.settings.seconds).await?;
         drop(route);
-        let load = read.run(bench, &shop, name).await?;
+        let load = read.run(bench, &shop, name, bench.settings.seconds).await?;
         let figure = Figure::new(name, load.answers.per_second(), "/s");
         let figure = figure.against("a constant answer of the same size", constant.answers.per_second());
         outcome.figures.push(figure.wanted(Goal::AtLeast(least)));
@@ -47,20 +48,22 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
 pub enum Read {
     /// Random products.
     Product,
-    /// Random orders of those that there are.
-    Order,
+    /// The orders placed last.
+    NewOrder,
+    /// Random orders of all that there are.
+    AnyOrder,
 }
 
 impl Read {
-    /// Warms up and measures.
-    pub async fn run(self, bench: &Bench, shop: &Shop<'_>, name: &str) -> Result<Load> {
-        get(bench, shop, self.base(shop), name, self.paths(shop).await?).await
+    /// Warms up and measures for so many seconds.
+    pub async fn run(self, bench: &Bench, shop: &Shop<'_>, name: &str, seconds: u32) -> Result<Load> {
+        get(bench, shop, self.base(shop), name, self.paths(shop).await?, seconds).await
     }
 
     fn base<'s>(self, shop: &'s Shop<'_>) -> &'s str {
         match self {
             Self::Product => shop.inventory_url(0),
-            Self::Order => shop.order_url(0),
+            Self::NewOrder | Self::AnyOrder => shop.order_url(0),
         }
     }
 
@@ -70,26 +73,32 @@ impl Read {
                 let ids = (0..PREPARED).map(|_| fastrand::i64(1..=PRODUCTS));
                 Ok(ids.map(|id| format!("/api/inventory/products/{id}")).collect())
             }
-            Self::Order => {
+            Self::NewOrder => {
+                orders(shop, &format!("SELECT id FROM orders.orders ORDER BY id DESC LIMIT {PREPARED}")).await
+            }
+            Self::AnyOrder => {
                 // The next id after each number: however many orders there are, it costs the same.
                 let sql = format!(
                     "SELECT o.id FROM (SELECT floor(random() * (SELECT max(id) FROM orders.orders))::bigint AS wanted
                                        FROM generate_series(1, {PREPARED})) AS numbers
                      CROSS JOIN LATERAL (SELECT id FROM orders.orders WHERE id >= wanted ORDER BY id LIMIT 1) AS o"
                 );
-                let ids = shop.database.run(&sql).await?;
-                Ok(ids.lines().map(|id| format!("/api/orders/{id}")).collect())
+                orders(shop, &sql).await
             }
         }
     }
 }
 
+/// The paths of the orders whose ids a query gives.
+async fn orders(shop: &Shop<'_>, sql: &str) -> Result<Vec<String>> {
+    Ok(shop.database.run(sql).await?.lines().map(|id| format!("/api/orders/{id}")).collect())
+}
+
 /// Warms up and measures `GET` of these paths.
-async fn get(bench: &Bench, shop: &Shop<'_>, url: &str, name: &str, paths: Vec<String>) -> Result<Load> {
+async fn get(bench: &Bench, shop: &Shop<'_>, url: &str, name: &str, paths: Vec<String>, seconds: u32) -> Result<Load> {
     let requests = requests::write_gets(&folder_of(shop)?, paths.into_iter())?;
-    let (connections, seconds) = (CONNECTIONS, bench.warm_up_seconds());
-    let warm_up = Wrk { url, method: "GET", requests, prefer: "", first: 0, connections, seconds };
+    let load = Wrk { url, method: "GET", requests, prefer: "", first: 0, connections: CONNECTIONS, seconds };
+    let warm_up = Wrk { seconds: bench.warm_up_seconds(), ..load.clone() };
     warm_up.run().await?;
-    let load = Wrk { seconds: bench.settings.seconds, ..warm_up };
     measure(shop, name, load.run()).await
 }

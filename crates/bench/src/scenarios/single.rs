@@ -1,9 +1,9 @@
 //! One customer alone: what an order costs where there is nobody to share a batch with.
 
+use super::finish;
 use super::placing::Placing;
-use super::{ALONE, finish};
 use crate::Bench;
-use crate::baseline::Baseline;
+use crate::baseline::{self, ALONE, Workload};
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::requests::Orders;
@@ -17,10 +17,10 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let mut outcome = Outcome::of(Scenario::Single);
     let (name, seconds) = ("placing orders, one connection", bench.settings.seconds);
     let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: 1, seconds };
-    let (load, wrong) = placing.run(bench, &shop).await?;
-    let alone = Baseline::at(&bench.baseline.mixed, 1).p50_ms;
+    let load = placing.run(bench, &shop);
+    let ((load, wrong), alone) = baseline::around(bench, Workload::Mixed, 1, load).await?;
     let figure = Figure::new("half of the orders take at most", load.answers.latency.p50_ms, "ms");
-    outcome.figures.push(figure.against(ALONE, alone).wanted(Goal::AtMost(4.0)));
+    outcome.figures.push(figure.against(ALONE, alone.p50_ms).wanted(Goal::AtMost(4.0)));
     outcome.wrong.extend(wrong);
     outcome.add(load);
     finish(bench, shop, outcome).await

@@ -1,13 +1,13 @@
 //! A minute of orders: how many are confirmed per second, and whether anything piles up behind the answers.
 
 use super::placing::{Placing, unconfirmed};
-use super::{ALONE, CONNECTIONS, finish};
+use super::{CONNECTIONS, finish};
 use crate::Bench;
-use crate::baseline::Baseline;
+use crate::baseline::{self, ALONE, Baseline, Workload};
 use crate::error::{BenchError, Result};
 use crate::figures::{Figure, Goal};
 use crate::load::requests::Orders;
-use crate::measure::measure;
+use crate::measure::{Load, measure};
 use crate::report::{Outcome, Series};
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -34,19 +34,10 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let (name, seconds) =
         ("placing orders, two lines", bench.settings.seconds * TIMES_LONGER[usize::from(!bench.settings.smoke)]);
     let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
-    placing.load(&shop, bench.warm_up_seconds())?.run().await?;
-    let begun = shop.database.run("SELECT clock_timestamp()").await?;
-    let load = placing.load(&shop, seconds)?;
-    let watched = async { tokio::join!(load.run(), watch(&shop, seconds)) };
-    let mut waiting = Ok(Vec::new());
-    let load = measure(&shop, name, async {
-        let (answers, seen) = watched.await;
-        waiting = seen;
-        answers
-    })
-    .await?;
+    let best = Baseline::best(&bench.baseline.mixed).clients;
+    let ((load, begun, waiting), alone) =
+        baseline::around(bench, Workload::Mixed, best, watched(bench, &shop, &placing)).await?;
     outcome.add(load);
-    let waiting = waiting?;
     shop.quiet().await?;
 
     outcome.wrong.extend(unconfirmed(&shop).await?);
@@ -55,12 +46,11 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         history.iter().filter(|row| (0.0..f64::from(seconds)).contains(&row[0])).map(|row| row[2]).sum();
     let rate = confirmed / f64::from(seconds);
     let backlog = backlog(&history, seconds);
-    let best = Baseline::best(&bench.baseline.mixed);
     let at_the_end = backlog.last().map_or(0.0, |(_, orders)| *orders);
     let in_seconds = |count: f64| if rate > 0.0 { count / rate } else { f64::MAX };
     let unpublished = waiting.last().map_or(0.0, |last| last.outbox + last.queues);
     outcome.figures.extend([
-        Figure::new("orders confirmed", rate, "/s").against(ALONE, best).wanted(Goal::AtLeast(1.5)),
+        Figure::new("orders confirmed", rate, "/s").against(ALONE, alone.orders_per_second).wanted(Goal::AtLeast(1.5)),
         Figure::new("orders not yet confirmed at the end", in_seconds(at_the_end), "s of work")
             .wanted(Goal::AtMost(1.0)),
         Figure::new("growth of these per second", growth(&backlog) / rate.max(1.0) * 100.0, "%")
@@ -73,6 +63,21 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         series("messages in the queues", &waiting, |it| it.queues),
     ]);
     finish(bench, shop, outcome).await
+}
+
+/// The load, when it began, and what waited meanwhile.
+async fn watched(bench: &Bench, shop: &Shop<'_>, placing: &Placing<'_>) -> Result<(Load, String, Vec<Waiting>)> {
+    placing.load(shop, bench.warm_up_seconds())?.run().await?;
+    let begun = shop.database.run("SELECT clock_timestamp()").await?;
+    let load = placing.load(shop, placing.seconds)?;
+    let mut waiting = Ok(Vec::new());
+    let load = measure(shop, placing.name, async {
+        let (answers, seen) = tokio::join!(load.run(), watch(shop, placing.seconds));
+        waiting = seen;
+        answers
+    })
+    .await?;
+    Ok((load, begun, waiting?))
 }
 
 fn series(name: &str, waiting: &[Waiting], pick: fn(&Waiting) -> f64) -> Series {

@@ -1,13 +1,14 @@
 //! Two processes of each service on the same cores: they gain nothing there, and must lose nothing either.
 
 use super::placing::{Placing, counted};
-use super::{CONNECTIONS, finish, placement};
+use super::{CONNECTIONS, finish};
 use crate::Bench;
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::Answers;
 use crate::load::requests::{HOT, Orders, PREPARED};
 use crate::load::wrk::Wrk;
+use crate::measure::{Load, between};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -24,26 +25,27 @@ const INEXACT: &str =
 /// Measures it.
 pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "two-instances", 2).await?;
+    let one = Shop::open(&bench.stage, "one-instance", 1).await?;
     let mut outcome = Outcome::of(Scenario::TwoInstances);
-    for (orders, name) in
-        [(Orders::Mixed, "placing orders, two lines"), (Orders::Of(HOT), "placing orders, one product")]
-    {
-        let (connections, seconds) = (CONNECTIONS / 2, bench.settings.seconds);
-        let placing = Placing { name, orders, prefer: "", connections, seconds };
-        let warm_up = on_both(&shop, placing.load(&shop, bench.warm_up_seconds())?);
-        let load = on_both(&shop, placing.load(&shop, seconds)?);
-        let (load, wrong) = counted(&shop, name, CONNECTIONS, warm_up, load).await?;
+    let name = "placing orders, two lines";
+    let seconds = bench.half_of_the_seconds();
+    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
+    let load = both(bench, &shop, Orders::Mixed, name);
+    let ((load, wrong), halves) = between(async || placing.run(bench, &one).await, load).await?;
+    outcome.wrong.extend(wrong);
+    let [before, after] = halves.map(|(load, wrong)| {
         outcome.wrong.extend(wrong);
-        let figure = Figure::new(format!("{name}, two of each"), load.answers.per_second(), "/s");
-        outcome.figures.push(match orders {
-            Orders::Mixed => {
-                let one = bench.found(Scenario::Placement, placement::RATE);
-                figure.against("one of each", one).wanted(GOAL)
-            }
-            Orders::Of(_) => figure,
-        });
-        outcome.add(load);
-    }
+        load.answers.per_second()
+    });
+    let figure = Figure::new(format!("{name}, two of each"), load.answers.per_second(), "/s");
+    outcome.figures.push(figure.against("one of each", (before + after) / 2.0).wanted(GOAL));
+    outcome.add(load);
+    one.close().await?;
+    let name = "placing orders, one product";
+    let (load, wrong) = both(bench, &shop, Orders::Of(HOT), name).await?;
+    outcome.wrong.extend(wrong);
+    outcome.figures.push(Figure::new(format!("{name}, two of each"), load.answers.per_second(), "/s"));
+    outcome.add(load);
     let inexact = shop.database.number(INEXACT).await?;
     outcome
         .figures
@@ -52,6 +54,15 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         outcome.wrong.push(format!("the stock of the hot product is wrong by {inexact}"));
     }
     finish(bench, shop, outcome).await
+}
+
+/// Warms both instances up and measures them at once.
+async fn both(bench: &Bench, shop: &Shop<'_>, orders: Orders, name: &str) -> Result<(Load, Vec<String>)> {
+    let (connections, seconds) = (CONNECTIONS / 2, bench.settings.seconds);
+    let placing = Placing { name, orders, prefer: "", connections, seconds };
+    let warm_up = on_both(shop, placing.load(shop, bench.warm_up_seconds())?);
+    let load = on_both(shop, placing.load(shop, seconds)?);
+    counted(shop, name, CONNECTIONS, warm_up, load).await
 }
 
 /// The same load on both instances at once.
