@@ -13,7 +13,8 @@ pub struct Inbox(pub Schema);
 impl Inbox {
     /// Marks the events as dealt with and gives those that were not before.
     ///
-    /// Sorted, so that two consumers with overlapping batches cannot wait for each other.
+    /// Sorted, so that two consumers with overlapping batches cannot wait for each other in a circle. The one that comes
+    /// second waits, fails on the primary key, and finds the events when it tries again.
     pub async fn claim(
         self,
         conn: &mut PgConnection,
@@ -21,8 +22,9 @@ impl Inbox {
         events: &[Uuid],
     ) -> Result<HashSet<Uuid>, sqlx::Error> {
         let statement = "INSERT INTO {schema}.inbox (consumer, event_id)
-             SELECT DISTINCT $1, id FROM unnest($2::uuid[]) AS e (id) ORDER BY id
-             ON CONFLICT DO NOTHING RETURNING event_id";
+             SELECT DISTINCT $1, id FROM unnest($2::uuid[]) AS e (id)
+             WHERE NOT EXISTS (SELECT FROM {schema}.inbox i WHERE i.event_id = e.id AND i.consumer = $1)
+             ORDER BY id RETURNING event_id";
         let fresh: Vec<Uuid> =
             sqlx::query_scalar(self.0.sql(statement)).bind(consumer).bind(events).fetch_all(conn).await?;
         Ok(fresh.into_iter().collect())

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Bytes of a message to which no further event is added: whoever reads it holds it in memory as a whole.
-const MESSAGE_BYTES: usize = 128 * 1024;
+pub(crate) const MESSAGE_BYTES: usize = 128 * 1024;
 
 /// An event that has happened but is not written yet.
 #[derive(Clone, Debug)]

@@ -5,11 +5,11 @@
 
 use crate::broker::{self, Broker, BrokerError, RECONNECT_PAUSE};
 use crate::db::Database;
-use crate::outbox::Outbox;
+use crate::outbox::{MESSAGE_BYTES, Outbox};
 use crate::panics::caught;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, PublisherConfirm};
-use shared_types::event_batches::media_type;
+use shared_types::event_batches::{EventBatch, media_type};
 use shared_types::topology::EXCHANGE;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -24,7 +24,7 @@ const POLL: Duration = Duration::from_millis(250);
 
 /// Pause after a round of publishing: what is committed meanwhile shares the next one, with one read, one wait for the
 /// broker and one deletion. What comes to an idle relay is published at once.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(30);
 
 /// How long the broker may take to receive a batch, and to confirm it.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
@@ -80,46 +80,82 @@ async fn publish_batch(conn: &mut PgConnection, channel: &Channel, outbox: Outbo
     if rows.is_empty() {
         return Ok(0);
     }
-    let mut sent: Vec<(i64, i32, PublisherConfirm)> = Vec::with_capacity(rows.len());
+    let messages = messages(&rows)?;
+    let mut sent: Vec<(Vec<i64>, u16, PublisherConfirm)> = Vec::with_capacity(messages.len());
     let publishing = async {
-        for row in &rows {
-            let events = row.try_get("events")?;
-            sent.push((row.try_get("id")?, events, publish(channel, row, events).await?));
+        for Message { rows, event_type, queue, events } in messages {
+            let count = events.events();
+            sent.push((rows, count, publish(channel, event_type, queue, events).await?));
         }
         Ok(())
     };
     tokio::time::timeout(CONFIRM_TIMEOUT, publishing).await.unwrap_or(Err(BrokerError::Timeout))?;
-    let (mut confirmed, mut published) = (Vec::with_capacity(sent.len()), 0);
+    let (mut confirmed, mut messages, mut events) = (Vec::with_capacity(rows.len()), 0, 0);
     let confirming = async {
-        for (id, events, confirm) in sent {
+        for (rows, count, confirm) in sent {
             // A message behind one that was refused is sent again after it, so that the order stands.
             if confirm.await?.is_nack() {
                 return Err(BrokerError::Refused);
             }
-            confirmed.push(id);
-            published += u64::from(events.unsigned_abs());
+            confirmed.extend(rows);
+            messages += 1;
+            events += u64::from(count);
         }
         Ok(())
     };
     let outcome = tokio::time::timeout(CONFIRM_TIMEOUT, confirming).await.unwrap_or(Err(BrokerError::Timeout));
     let statement = "DELETE FROM {schema}.outbox WHERE id = ANY($1)";
     sqlx::query(outbox.schema.sql(statement)).bind(&confirmed).execute(conn).await?;
-    metrics::counter!("outbox_published_total").increment(published);
-    metrics::counter!("outbox_messages_published_total").increment(confirmed.len() as u64);
+    metrics::counter!("outbox_published_total").increment(events);
+    metrics::counter!("outbox_messages_published_total").increment(messages);
     outcome?;
     Ok(i64::try_from(confirmed.len()).unwrap_or(BATCH))
 }
 
-async fn publish(channel: &Channel, row: &PgRow, events: i32) -> Result<PublisherConfirm, BrokerError> {
-    let body: &[u8] = row.try_get("body")?;
-    let event_type: &str = row.try_get("event_type")?;
-    let queue: Option<&str> = row.try_get("queue")?;
-    let mut properties = BasicProperties::default().with_content_type(media_type(events.unsigned_abs()).into());
+/// What is published as one: a row of the outbox, or several that follow each other and have the same type.
+struct Message<'r> {
+    rows: Vec<i64>,
+    event_type: &'r str,
+    queue: Option<&'r str>,
+    events: EventBatch,
+}
+
+impl Message<'_> {
+    /// Whether a row that follows can join. A dead letter goes alone.
+    fn has_room_for(&self, event_type: &str, queue: Option<&str>, body: &[u8]) -> bool {
+        let one_kind = self.event_type == event_type && self.queue.is_none() && queue.is_none();
+        one_kind && self.events.bytes() + body.len() <= MESSAGE_BYTES
+    }
+}
+
+/// Puts rows together into as few messages as their order allows: the broker is paid by the message.
+fn messages(rows: &[PgRow]) -> Result<Vec<Message<'_>>, sqlx::Error> {
+    let mut messages: Vec<Message<'_>> = Vec::new();
+    for row in rows {
+        let (event_type, queue, body) = (row.try_get("event_type")?, row.try_get("queue")?, row.try_get("body")?);
+        if !messages.last().is_some_and(|last| last.has_room_for(event_type, queue, body)) {
+            messages.push(Message { rows: Vec::new(), event_type, queue, events: EventBatch::default() });
+        }
+        if let Some(message) = messages.last_mut() {
+            message.rows.push(row.try_get("id")?);
+            message.events.append(body, u16::try_from(row.try_get::<i32, _>("events")?).unwrap_or(u16::MAX));
+        }
+    }
+    Ok(messages)
+}
+
+async fn publish(
+    channel: &Channel,
+    event_type: &str,
+    queue: Option<&str>,
+    events: EventBatch,
+) -> Result<PublisherConfirm, BrokerError> {
+    let mut properties = BasicProperties::default().with_content_type(media_type(events.events().into()).into());
     // A letter that cannot be read so keeps its type, unless that is longer than AMQP can carry.
     if let Ok(kind) = ShortString::try_new(event_type) {
         properties = properties.with_type(kind);
     }
     // A dead letter goes back to the one queue it came from; what has happened is told to everybody.
     let (exchange, routing_key) = queue.map_or((EXCHANGE, event_type), |queue| ("", queue));
-    Ok(broker::publish(channel, exchange, routing_key, body, properties).await?)
+    Ok(broker::publish(channel, exchange, routing_key, &events.into_body(), properties).await?)
 }

@@ -26,6 +26,13 @@ impl EventBatch {
         self.events += 1;
     }
 
+    /// Adds the events of a message behind the others: what [`Self::into_body`] made of `events` events.
+    pub fn append(&mut self, body: &[u8], events: u16) {
+        let array = body.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
+        self.push(array.filter(|_| events > 1).unwrap_or(body));
+        self.events += events.saturating_sub(1);
+    }
+
     /// Bytes of the events.
     pub fn bytes(&self) -> usize {
         self.joined.len()
@@ -83,6 +90,20 @@ mod tests {
             assert_eq!(body.starts_with(b"["), count > 1, "a single event stands alone");
             let apart: Vec<&str> = split(&body).into_iter().map(|it| std::str::from_utf8(it).unwrap()).collect();
             assert_eq!(apart, events[..count]);
+        }
+    }
+
+    #[test]
+    fn messages_put_together_are_one_message_with_all_of_their_events() {
+        let all = [r#"{"id":"1","text":"]"}"#, r#"{"id":"2"}"#, r#"{"id":"3"}"#, r#"{"id":"4"}"#];
+        for first in 1..=3 {
+            let (one, other) = all.split_at(first);
+            let mut batch = EventBatch::default();
+            for part in [one, other] {
+                batch.append(&body(part), part.len().try_into().unwrap());
+            }
+            assert_eq!(batch.events(), 4);
+            assert_eq!(batch.into_body(), body(&all));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Promise P5, the sending side: what was committed is announced in order, with the trace of what caused it.
 
+use e2e::poll;
 use e2e::samples::{LAPTOP, int, order, text};
 use e2e::shop::Shop;
 
@@ -18,6 +19,37 @@ async fn a_backlog_is_published_in_order_and_completely() {
     let heard = tap.heard("order.shipped", 900).await;
     let numbers: Vec<i64> = heard.iter().map(|message| int(&message.event()["number"])).collect();
     assert_eq!(numbers, (1..=900).collect::<Vec<i64>>());
+    shop.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn rows_that_share_a_message_stay_in_order() {
+    let shop = Shop::open().await;
+    let mut tap = shop.broker().tap().await;
+    // Runs of ten rows of one type; every third row has two events.
+    shop.database
+        .execute(
+            "INSERT INTO orders.outbox (event_type, events, body)
+             SELECT CASE WHEN number / 10 % 2 = 0 THEN 'order.shipped' ELSE 'order.delivered' END,
+                    CASE WHEN number % 3 = 0 THEN 2 ELSE 1 END,
+                    convert_to(CASE WHEN number % 3 = 0 THEN format('[{\"n\":%s},{\"n\":%s}]', number, number)
+                                    ELSE format('{\"n\":%s}', number) END, 'UTF8')
+             FROM generate_series(0, 59) AS number ORDER BY number",
+        )
+        .await;
+    tap.heard("order.shipped", 40).await;
+    tap.heard("order.delivered", 40).await;
+    let numbers: Vec<i64> = tap.all().iter().map(|message| int(&message.event()["n"])).collect();
+    let expected = (0..60).flat_map(|number| vec![number; if number % 3 == 0 { 2 } else { 1 }]);
+    assert_eq!(numbers, expected.collect::<Vec<i64>>());
+    // Counted once they are deleted, which is after they were heard.
+    poll::eventually("80 events in 6 messages, one for each run", async || {
+        let metrics = shop.orders().get("/metrics").await.is(200).text;
+        let counted = |line: &str| metrics.lines().any(|it| it == line);
+        let right = counted("outbox_published_total 80") && counted("outbox_messages_published_total 6");
+        if right { Ok(()) } else { Err(metrics) }
+    })
+    .await;
     shop.assert_invariants().await;
 }
 

@@ -115,6 +115,27 @@ async fn an_event_whose_id_was_seen_is_skipped_whatever_it_says() {
 }
 
 #[tokio::test]
+async fn an_event_that_another_instance_is_dealing_with_is_left_to_it() {
+    let shop = Shop::open().await;
+    let id = Uuid::now_v7();
+    shop.inventory().post("/api/inventory/reservations", reservation(id, &[(MOUSE, 1)])).await.is(201);
+    let event = created(7, &id.to_string());
+    let consumer = INVENTORY_ORDER_EVENTS.name;
+    let other_instance = shop.database.lock(format!(
+        "INSERT INTO inventory.inbox (consumer, event_id) VALUES ('{consumer}', '{}')",
+        text(&event["id"])
+    ));
+    let other_instance = other_instance.await;
+    publish(&shop, &event).await;
+    shop.database.somebody_waits().await;
+    other_instance.commit().await.unwrap();
+    shop.broker().drained(consumer).await;
+    let found = shop.inventory().get(&format!("/api/inventory/reservations/{id}")).await.is(200).json();
+    assert_eq!(found["status"], "HELD", "it was the other instance's to commit");
+    assert!(dead_letters(&shop, "inventory", 0).await.is_empty());
+}
+
+#[tokio::test]
 async fn cancelled_before_created_ends_released() {
     let shop = Shop::open().await;
     let id = Uuid::now_v7();

@@ -1,12 +1,12 @@
 //! An order that was created commits its reservation; one that was cancelled gives the stock back.
 
-use crate::commands::reservations::{change, moved_by_change};
+use crate::commands::reservations::{change, commit, moved_by_change};
 use crate::domain::reservations::changes::{Action, Change};
 use crate::error::Error;
 use crate::product_cache::ProductCache;
 use service_kit::consumer::Handler;
 use shared_types::ProductId;
-use shared_types::events::{EventData, OrderCancelled, OrderCreated, RawEvent};
+use shared_types::events::{EventData, OrderCancelled, OrderChanged, OrderCreated, RawEvent};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
@@ -23,8 +23,13 @@ impl Handler for OrderEvents {
     type Effect = Vec<ProductId>;
 
     async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<Vec<ProductId>, Error> {
+        let now = OffsetDateTime::now_utc();
         let changes = events.iter().map(change_for).collect::<Result<Vec<_>, _>>()?;
-        let outcomes = change(conn, OffsetDateTime::now_utc(), &changes).await?;
+        if changes.iter().all(|change| change.action == Action::Commit) {
+            commit(conn, now, &changes).await?;
+            return Ok(Vec::new());
+        }
+        let outcomes = change(conn, now, &changes).await?;
         let mut moved = Vec::new();
         for outcome in outcomes {
             match outcome {
@@ -41,11 +46,13 @@ impl Handler for OrderEvents {
     }
 }
 
+/// What is needed of an event about an order is the same in all of them: its reference.
 fn change_for(event: &RawEvent) -> Result<Change, Error> {
-    let (reference, action) = match event.event_type.as_str() {
-        OrderCreated::TYPE => (event.data::<OrderCreated>()?.reference, Action::Commit),
-        OrderCancelled::TYPE => (event.data::<OrderCancelled>()?.0.reference, Action::Cancel),
+    let action = match event.event_type.as_str() {
+        OrderCreated::TYPE => Action::Commit,
+        OrderCancelled::TYPE => Action::Cancel,
         unknown => return Err(Error::UnknownEvent(unknown.to_owned())),
     };
+    let OrderChanged { reference, .. } = event.data()?;
     Ok(Change { reference, action, traceparent: event.traceparent.clone() })
 }

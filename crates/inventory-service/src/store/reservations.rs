@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use shared_types::reservations::{Reservation, ReservationStatus, ReservedLine, UnknownReservationStatus};
 use shared_types::{Money, ProductId, Reference};
 use sqlx::{PgConnection, PgExecutor};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -254,6 +254,28 @@ impl<'a> MovementColumns<'a> {
 
 fn ids_of(holds: &[&Hold]) -> Vec<Uuid> {
     holds.iter().map(|hold| hold.id.0).collect()
+}
+
+/// Moves those of the reservations that stand in `from` on to `to`; gives those that it moved. Finds, and locks, them in the
+/// order of the primary key, see [`crate::commands::reservations`]; the `CASE` keeps it from taking the index of those that
+/// are HELD.
+pub async fn advance(
+    conn: &mut PgConnection,
+    ids: &[Reference],
+    from: ReservationStatus,
+    to: ReservationStatus,
+) -> Result<HashSet<Reference>, sqlx::Error> {
+    let moved = sqlx::query_scalar!(
+        "UPDATE inventory.reservations SET status = $3
+         WHERE id = ANY($1) AND CASE status WHEN $2 THEN TRUE ELSE FALSE END
+         RETURNING id",
+        &uuids(ids),
+        from.as_str(),
+        to.as_str()
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(moved.into_iter().map(Reference).collect())
 }
 
 /// Writes the status of reservations that the caller has locked.

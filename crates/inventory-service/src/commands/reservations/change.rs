@@ -45,7 +45,7 @@ pub async fn change(
                     if status == ReservationStatus::Released {
                         returned.push(reservation.clone());
                     }
-                    events.extend(announcement(reservation.id, status, change)?);
+                    events.extend(announcement(status, change)?);
                     Ok(reservation.clone())
                 }
             },
@@ -65,14 +65,15 @@ pub fn moved_by_change(after: &Reservation) -> impl Iterator<Item = ProductId> {
     released.into_iter().flat_map(Reservation::products)
 }
 
-fn announcement(reference: Reference, status: ReservationStatus, change: &Change) -> Result<Option<Event>, Error> {
-    let data = ReservationChanged { reference };
-    let event = |event: Result<Event, serde_json::Error>| Ok(Some(event?.caused_by(change.traceparent.clone())));
-    match status {
-        ReservationStatus::Held => Ok(None),
-        ReservationStatus::Committed => event(of(&ReservationCommitted(data))),
-        ReservationStatus::Released => event(of(&ReservationReleased(data))),
-    }
+/// The event that tells of a reservation having come to `status`. Coming to be HELD is told to nobody.
+pub(super) fn announcement(status: ReservationStatus, change: &Change) -> Result<Option<Event>, serde_json::Error> {
+    let data = ReservationChanged { reference: change.reference };
+    let event = match status {
+        ReservationStatus::Held => return Ok(None),
+        ReservationStatus::Committed => of(&ReservationCommitted(data))?,
+        ReservationStatus::Released => of(&ReservationReleased(data))?,
+    };
+    Ok(Some(event.caused_by(change.traceparent.clone())))
 }
 
 fn of(data: &impl EventData) -> Result<Event, serde_json::Error> {

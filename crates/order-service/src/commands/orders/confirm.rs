@@ -3,7 +3,7 @@
 use super::status_event;
 use crate::OUTBOX;
 use crate::error::Error;
-use crate::store::orders::{self, NewStatus};
+use crate::store::orders;
 use shared_types::{OrderStatus, Reference};
 use sqlx::PgConnection;
 use std::collections::HashMap;
@@ -19,16 +19,14 @@ pub async fn confirm(
     committed: &HashMap<Reference, Option<String>>,
 ) -> Result<(), Error> {
     let references: Vec<Uuid> = committed.keys().map(|reference| reference.0).collect();
-    let locked = orders::lock_by_references(conn, &references).await?;
-    let status = OrderStatus::Confirmed;
-    let (mut changes, mut events) = (Vec::new(), Vec::new());
-    for order in locked.iter().filter(|order| order.placed && order.status == OrderStatus::Pending) {
-        changes.push(NewStatus { id: order.id, status, actor: "inventory-service", reason: None });
-        let traceparent = committed.get(&order.reference).cloned().flatten();
-        events.extend(status_event(order.id, order.reference, status, None)?.map(|it| it.caused_by(traceparent)));
+    let (from, to) = (OrderStatus::Pending, OrderStatus::Confirmed);
+    let confirmed = orders::advance(conn, &references, from, to, "inventory-service").await?;
+    let mut events = Vec::with_capacity(confirmed.len());
+    for (id, reference) in &confirmed {
+        let traceparent = committed.get(reference).cloned().flatten();
+        events.extend(status_event(*id, *reference, to, None)?.map(|event| event.caused_by(traceparent)));
     }
-    orders::set_statuses(conn, &changes).await?;
     OUTBOX.enqueue(conn, now, &events).await?;
-    metrics::counter!("order_status_changes_total", "status" => status.as_str()).increment(changes.len() as u64);
+    metrics::counter!("order_status_changes_total", "status" => to.as_str()).increment(confirmed.len() as u64);
     Ok(())
 }
