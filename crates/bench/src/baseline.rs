@@ -85,6 +85,7 @@ pub async fn around<T>(
 
 async fn half(bench: &Bench, workload: Workload, clients: u32) -> Result<Point> {
     let database = bench.stage.database(&format!("bench_baseline_{}", workload.name())).await?;
+    measure(bench, &database, workload, clients, bench.warm_up_seconds()).await?;
     database.checkpoint().await?;
     let point = measure(bench, &database, workload, clients, bench.half_of_the_seconds()).await?;
     database.delete().await?;

@@ -86,6 +86,7 @@ impl Config {
             batch: self.reservation_batch_size.into(),
             waiting: self.reservation_queue_length.into(),
             concurrency: self.reservation_batches_at_once.into(),
+            linger: Duration::ZERO,
         }
     }
 }

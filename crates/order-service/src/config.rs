@@ -74,6 +74,10 @@ pub struct Config {
     pub print_openapi: bool,
 }
 
+/// How long customers who were just answered are waited for: as long as an answer and the next request take on a busy
+/// machine.
+const LINGER: Duration = Duration::from_millis(2);
+
 impl Config {
     /// Bounds of the batcher in front of placement.
     pub fn placement_limits(&self) -> Limits {
@@ -81,12 +85,13 @@ impl Config {
             batch: self.placement_batch_size.into(),
             waiting: usize::try_from(self.placement_queue_length).unwrap_or(usize::MAX),
             concurrency: self.placement_batches_at_once.into(),
+            linger: LINGER,
         }
     }
 
     /// Bounds of the batcher in front of reads.
     pub fn read_limits(&self) -> Limits {
-        Limits { batch: 128, waiting: 4096, concurrency: 4 }
+        Limits { batch: 128, waiting: 4096, concurrency: 4, linger: Duration::ZERO }
     }
 
     /// How long it is tried to place an order that was accepted.

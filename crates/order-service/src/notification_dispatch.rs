@@ -57,7 +57,12 @@ pub fn start_outcomes(db: Database) -> Outcomes {
             Ok(vec![(); tried.len()])
         }
     };
-    Batcher::start("notification-outcomes", Limits { batch: 128, waiting: 4096, concurrency: 1 }, work, Error::blame)
+    Batcher::start(
+        "notification-outcomes",
+        Limits { batch: 128, waiting: 4096, concurrency: 1, linger: Duration::ZERO },
+        work,
+        Error::blame,
+    )
 }
 
 /// Tells the dispatchers that there is something to send; clones share it.

@@ -1,12 +1,13 @@
 //! Collects what is waiting while the previous batch is at work, so that many requests share one transaction.
 //!
-//! There is no timer: an idle system adds no latency, a busy one shares commits, round trips and row locks. A second
-//! batch is begun beside the first only when enough wait: several small ones at once cost more than one after the other.
+//! An idle system adds no latency, a busy one shares commits, round trips and row locks. A second batch is begun beside the
+//! first only when enough wait: several small ones at once cost more than one after the other. Who was just answered may
+//! be waited for a moment.
 
 use crate::panics::caught;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -19,10 +20,19 @@ pub struct Limits {
     pub waiting: usize,
     /// Batches at work at the same time, where enough are waiting.
     pub concurrency: usize,
+    /// How long those are waited for who were just answered and may be back in a moment.
+    pub linger: Duration,
 }
 
 /// A second batch is begun beside the first once this part of the largest batch waits.
 const WORTH_A_SECOND: usize = 4;
+
+/// A batch that has come to its end.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    answered: usize,
+    at: Instant,
+}
 
 /// How often a batch is tried that only had to give way.
 const ATTEMPTS: u32 = 3;
@@ -118,7 +128,7 @@ async fn collect<Request, Answer, E, Work, Fut>(
     Fut: Future<Output = Result<Vec<Answer>, E>> + Send + 'static,
 {
     let enough = limits.batch.div_ceil(WORTH_A_SECOND);
-    let (mut batch, mut at_work) = (Vec::new(), JoinSet::new());
+    let (mut batch, mut at_work, mut last) = (Vec::new(), JoinSet::new(), None);
     while waiting.recv_many(&mut batch, limits.batch).await > 0 {
         // What comes meanwhile joins the batch, as long as one at work delays it anyway.
         while !at_work.is_empty() && (batch.len() < enough || at_work.len() >= limits.concurrency) {
@@ -126,14 +136,39 @@ async fn collect<Request, Answer, E, Work, Fut>(
             tokio::select! {
                 biased;
                 _ = waiting.recv_many(&mut batch, room), if room > 0 && !waiting.is_closed() => {}
-                _ = at_work.join_next() => {}
+                Some(done) = at_work.join_next() => last = done.ok(),
             }
         }
+        if let Some(done) = last.take().filter(|_| at_work.is_empty()) {
+            wait_for_those_answered(done, &mut waiting, &mut batch, enough, limits.linger).await;
+        }
         let (worker, batch) = (worker.clone(), std::mem::take(&mut batch));
-        at_work.spawn(async move { worker.run(batch).await });
+        at_work.spawn(async move {
+            let answered = batch.len();
+            worker.run(batch).await;
+            Done { answered, at: Instant::now() }
+        });
     }
     // Those at work come to their end: dropping the set would break them off.
     at_work.join_all().await;
+}
+
+/// Waits a moment for those who were answered by the batch before: who orders all the time is back soon, and one batch of
+/// all costs less than two that take turns. Who has come since the answers were given counts as one of them, so nobody
+/// waits where nobody else is.
+async fn wait_for_those_answered<Request, Answer, E>(
+    Done { answered, at }: Done,
+    waiting: &mut mpsc::Receiver<Entry<Request, Answer, E>>,
+    batch: &mut Vec<Entry<Request, Answer, E>>,
+    enough: usize,
+    linger: Duration,
+) {
+    let back = batch.iter().filter(|entry| entry.since > at).count();
+    let expected = enough.min(batch.len() + answered.saturating_sub(back));
+    let coming =
+        async { while batch.len() < expected && waiting.recv_many(batch, expected - batch.len()).await > 0 {} };
+    // Not all of them come back, or not at once.
+    let _ = tokio::time::timeout_at((at + linger).into(), coming).await;
 }
 
 impl<Work, E> Worker<Work, E> {
@@ -214,6 +249,7 @@ mod tests {
     use std::future::Future;
     use std::pin::Pin;
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
     use tokio::sync::Notify;
 
     type Answering<E> = Pin<Box<dyn Future<Output = Result<u32, BatchError<E>>> + Send>>;
@@ -226,7 +262,7 @@ mod tests {
         answering
     }
 
-    const ONE_AT_A_TIME: Limits = Limits { batch: 8, waiting: 8, concurrency: 1 };
+    const ONE_AT_A_TIME: Limits = Limits { batch: 8, waiting: 8, concurrency: 1, linger: Duration::ZERO };
 
     #[tokio::test]
     async fn what_arrives_meanwhile_shares_the_next_batch() {
@@ -260,6 +296,50 @@ mod tests {
             assert_eq!(answer.await.unwrap(), expected);
         }
         assert_eq!(*sizes.lock().unwrap(), [1, 4]);
+    }
+
+    const LINGERING: Limits = Limits { linger: Duration::from_secs(3600), ..ONE_AT_A_TIME };
+
+    #[tokio::test]
+    async fn who_was_just_answered_is_waited_for() {
+        let (gate, entered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let sizes = Arc::new(Mutex::new(Vec::new()));
+        let work = {
+            let (gate, entered, sizes) = (gate.clone(), entered.clone(), sizes.clone());
+            move |batch: Arc<[u32]>| {
+                sizes.lock().unwrap().push(batch.len());
+                entered.notify_one();
+                let gate = gate.clone();
+                async move {
+                    if batch[0] == 1 {
+                        gate.notified().await;
+                    }
+                    Ok::<_, ()>(batch.to_vec())
+                }
+            }
+        };
+        let batcher = Batcher::start("test", LINGERING, work, |()| Blame::Everybody);
+        let first = queued(&batcher, 1);
+        entered.notified().await;
+        let second = queued(&batcher, 2);
+        gate.notify_one();
+        assert_eq!(first.await.unwrap(), 1);
+        // Time enough to begin the next batch, had it not to wait.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let (second, back) = tokio::join!(second, batcher.submit(3));
+        assert_eq!((second.unwrap(), back.unwrap()), (2, 3));
+        assert_eq!(*sizes.lock().unwrap(), [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn who_is_alone_waits_for_nobody() {
+        let work = |batch: Arc<[u32]>| async move { Ok::<_, ()>(batch.to_vec()) };
+        let batcher = Batcher::start("test", LINGERING, work, |()| Blame::Everybody);
+        for n in 1..=3 {
+            assert_eq!(batcher.submit(n).await.unwrap(), n);
+        }
     }
 
     #[tokio::test]
@@ -322,7 +402,7 @@ mod tests {
 
     #[tokio::test]
     async fn beyond_the_bound_a_request_is_refused() {
-        let limits = Limits { batch: 1, waiting: 1, concurrency: 1 };
+        let limits = Limits { batch: 1, waiting: 1, concurrency: 1, linger: Duration::ZERO };
         let entered = Arc::new(Notify::new());
         let signal = entered.clone();
         let batcher = Batcher::start(
@@ -346,7 +426,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_second_batch_is_begun_beside_the_first_only_when_enough_wait() {
-        let limits = Limits { batch: 2 * WORTH_A_SECOND, waiting: 8, concurrency: 2 };
+        let limits = Limits { batch: 2 * WORTH_A_SECOND, waiting: 8, concurrency: 2, linger: Duration::ZERO };
         let (gate, entered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let sizes = Arc::new(Mutex::new(Vec::new()));
         let work = {
