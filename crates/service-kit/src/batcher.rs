@@ -139,7 +139,8 @@ async fn collect<Request, Answer, E, Work, Fut>(
                 Some(done) = at_work.join_next() => last = done.ok(),
             }
         }
-        if let Some(done) = last.take().filter(|_| at_work.is_empty()) {
+        // A timer that has nothing to wait for takes a millisecond all the same.
+        if let Some(done) = last.take().filter(|_| at_work.is_empty() && !limits.linger.is_zero()) {
             wait_for_those_answered(done, &mut waiting, &mut batch, enough, limits.linger).await;
         }
         let (worker, batch) = (worker.clone(), std::mem::take(&mut batch));
