@@ -1,0 +1,216 @@
+//! Batches form, are bounded, and harm nobody.
+
+use super::{ATTEMPTS, BatchError, Batcher, Blame, Limits, WORTH_A_SECOND};
+use futures_util::FutureExt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+type Answering<E> = Pin<Box<dyn Future<Output = Result<u32, BatchError<E>>> + Send>>;
+
+/// A request that is in the queue.
+fn queued<E: Send + Sync + 'static>(batcher: &Batcher<u32, u32, E>, n: u32) -> Answering<E> {
+    let batcher = batcher.clone();
+    let mut answering: Answering<E> = Box::pin(async move { batcher.submit(n).await });
+    assert!(answering.as_mut().now_or_never().is_none(), "answered before it was worked on");
+    answering
+}
+
+const ONE_AT_A_TIME: Limits = Limits { batch: 8, waiting: 8, concurrency: 1, linger: Duration::ZERO };
+
+#[tokio::test]
+async fn what_arrives_meanwhile_shares_the_next_batch() {
+    let (gate, entered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let batcher = {
+        let (gate, entered, sizes) = (gate.clone(), entered.clone(), sizes.clone());
+        Batcher::start(
+            "test",
+            ONE_AT_A_TIME,
+            move |batch: Arc<[u32]>| {
+                let (gate, entered) = (gate.clone(), entered.clone());
+                sizes.lock().unwrap().push(batch.len());
+                async move {
+                    entered.notify_one();
+                    gate.notified().await;
+                    Ok::<_, ()>(batch.iter().map(|n| n * 10).collect())
+                }
+            },
+            |()| Blame::Everybody,
+        )
+    };
+    let first = queued(&batcher, 1);
+    entered.notified().await;
+    let rest: Vec<_> = (2..=5).map(|n| queued(&batcher, n)).collect();
+    gate.notify_one();
+    entered.notified().await;
+    gate.notify_one();
+    assert_eq!(first.await.unwrap(), 10);
+    for (answer, expected) in rest.into_iter().zip([20, 30, 40, 50]) {
+        assert_eq!(answer.await.unwrap(), expected);
+    }
+    assert_eq!(*sizes.lock().unwrap(), [1, 4]);
+}
+
+const LINGERING: Limits = Limits { linger: Duration::from_secs(3600), ..ONE_AT_A_TIME };
+
+#[tokio::test]
+async fn who_was_just_answered_is_waited_for() {
+    let (gate, entered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let work = {
+        let (gate, entered, sizes) = (gate.clone(), entered.clone(), sizes.clone());
+        move |batch: Arc<[u32]>| {
+            sizes.lock().unwrap().push(batch.len());
+            entered.notify_one();
+            let gate = gate.clone();
+            async move {
+                if batch[0] == 1 {
+                    gate.notified().await;
+                }
+                Ok::<_, ()>(batch.to_vec())
+            }
+        }
+    };
+    let batcher = Batcher::start("test", LINGERING, work, |()| Blame::Everybody);
+    let first = queued(&batcher, 1);
+    entered.notified().await;
+    let second = queued(&batcher, 2);
+    gate.notify_one();
+    assert_eq!(first.await.unwrap(), 1);
+    // Time enough to begin the next batch, had it not to wait.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let (second, back) = tokio::join!(second, batcher.submit(3));
+    assert_eq!((second.unwrap(), back.unwrap()), (2, 3));
+    assert_eq!(*sizes.lock().unwrap(), [1, 2]);
+}
+
+#[tokio::test]
+async fn who_is_alone_waits_for_nobody() {
+    let work = |batch: Arc<[u32]>| async move { Ok::<_, ()>(batch.to_vec()) };
+    let batcher = Batcher::start("test", LINGERING, work, |()| Blame::Everybody);
+    for n in 1..=3 {
+        assert_eq!(batcher.submit(n).await.unwrap(), n);
+    }
+}
+
+#[tokio::test]
+async fn one_bad_request_does_not_harm_its_neighbours() {
+    let entered = Arc::new(Notify::new());
+    let gate = Arc::new(Notify::new());
+    let batcher = {
+        let (entered, gate) = (entered.clone(), gate.clone());
+        Batcher::start(
+            "test",
+            ONE_AT_A_TIME,
+            move |batch: Arc<[u32]>| {
+                let (entered, gate) = (entered.clone(), gate.clone());
+                async move {
+                    if batch[0] == 0 {
+                        entered.notify_one();
+                        gate.notified().await;
+                    }
+                    if batch.contains(&13) { Err("unlucky") } else { Ok(batch.to_vec()) }
+                }
+            },
+            |_| Blame::Somebody,
+        )
+    };
+    let first = queued(&batcher, 0);
+    entered.notified().await;
+    let (good, bad) = (queued(&batcher, 7), queued(&batcher, 13));
+    gate.notify_one();
+    assert_eq!(first.await.unwrap(), 0);
+    assert_eq!(good.await.unwrap(), 7);
+    assert!(matches!(bad.await, Err(BatchError::Failed(error)) if *error == "unlucky"));
+}
+
+#[tokio::test]
+async fn a_batch_that_gave_way_is_tried_again_but_not_for_ever() {
+    let tries = Arc::new(Mutex::new(0));
+    let counted = tries.clone();
+    let work = move |batch: Arc<[u32]>| {
+        *counted.lock().unwrap() += 1;
+        let late = *counted.lock().unwrap() >= batch[0];
+        async move { if late { Ok(batch.to_vec()) } else { Err("in the way") } }
+    };
+    let batcher = Batcher::start("test", ONE_AT_A_TIME, work, |_| Blame::Nobody);
+    assert_eq!(batcher.submit(ATTEMPTS).await.unwrap(), ATTEMPTS);
+    *tries.lock().unwrap() = 0;
+    assert!(matches!(batcher.submit(ATTEMPTS + 1).await, Err(BatchError::Failed(_))));
+    assert_eq!(*tries.lock().unwrap(), ATTEMPTS);
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_batch_and_no_worker() {
+    let work = |batch: Arc<[u32]>| async move {
+        assert_ne!(batch[0], 13, "unlucky");
+        Ok::<_, ()>(batch.to_vec())
+    };
+    let batcher = Batcher::start("test", ONE_AT_A_TIME, work, |()| Blame::Everybody);
+    assert!(matches!(batcher.submit(13).await, Err(BatchError::Lost)));
+    assert_eq!(batcher.submit(7).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn beyond_the_bound_a_request_is_refused() {
+    let limits = Limits { batch: 1, waiting: 1, concurrency: 1, linger: Duration::ZERO };
+    let entered = Arc::new(Notify::new());
+    let signal = entered.clone();
+    let batcher = Batcher::start(
+        "test",
+        limits,
+        move |_: Arc<[u32]>| {
+            signal.notify_one();
+            std::future::pending::<Result<Vec<u32>, ()>>()
+        },
+        |()| Blame::Everybody,
+    );
+    let _at_work = queued(&batcher, 1);
+    entered.notified().await;
+    let _next = queued(&batcher, 2);
+    while batcher.queue.capacity() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let _waiting = queued(&batcher, 3);
+    assert!(matches!(batcher.submit(4).await, Err(BatchError::Full)));
+}
+
+#[tokio::test]
+async fn a_second_batch_is_begun_beside_the_first_only_when_enough_wait() {
+    let limits = Limits { batch: 2 * WORTH_A_SECOND, waiting: 8, concurrency: 2, linger: Duration::ZERO };
+    let (gate, entered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let work = {
+        let (gate, entered, sizes) = (gate.clone(), entered.clone(), sizes.clone());
+        move |batch: Arc<[u32]>| {
+            sizes.lock().unwrap().push(batch.len());
+            entered.notify_one();
+            let gate = gate.clone();
+            async move {
+                gate.notified().await;
+                Ok::<_, ()>(batch.to_vec())
+            }
+        }
+    };
+    let batcher = Batcher::start("test", limits, work, |()| Blame::Everybody);
+    let first = queued(&batcher, 1);
+    entered.notified().await;
+    let second = queued(&batcher, 2);
+    while batcher.queue.capacity() < 8 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*sizes.lock().unwrap(), [1], "one waits for the batch at work");
+    let third = queued(&batcher, 3);
+    entered.notified().await;
+    assert_eq!(*sizes.lock().unwrap(), [1, 2], "two do not");
+    let fourth = queued(&batcher, 4);
+    gate.notify_waiters();
+    assert_eq!((first.await.unwrap(), second.await.unwrap(), third.await.unwrap()), (1, 2, 3));
+    gate.notify_one();
+    assert_eq!(fourth.await.unwrap(), 4);
+}
