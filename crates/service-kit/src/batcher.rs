@@ -27,13 +27,6 @@ pub struct Limits {
 /// A second batch is begun beside the first once this part of the largest batch waits.
 const WORTH_A_SECOND: usize = 4;
 
-/// A batch that has come to its end.
-#[derive(Clone, Copy, Debug)]
-struct Done {
-    answered: usize,
-    at: Instant,
-}
-
 /// How often a batch is tried that only had to give way.
 const ATTEMPTS: u32 = 3;
 
@@ -113,6 +106,13 @@ struct Worker<Work, E> {
     name: &'static str,
     work: Work,
     blame: fn(&E) -> Blame,
+}
+
+/// A batch that has come to its end.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    answered: usize,
+    at: Instant,
 }
 
 /// Makes batches of what waits, until nobody can submit any more.

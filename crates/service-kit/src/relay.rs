@@ -90,7 +90,7 @@ async fn publish_batch(conn: &mut PgConnection, channel: &Channel, outbox: Outbo
         Ok(())
     };
     tokio::time::timeout(CONFIRM_TIMEOUT, publishing).await.unwrap_or(Err(BrokerError::Timeout))?;
-    let (mut confirmed, mut messages, mut events) = (Vec::with_capacity(rows.len()), 0, 0);
+    let (mut confirmed, mut published, mut events) = (Vec::with_capacity(rows.len()), 0, 0);
     let confirming = async {
         for (rows, count, confirm) in sent {
             // A message behind one that was refused is sent again after it, so that the order stands.
@@ -98,7 +98,7 @@ async fn publish_batch(conn: &mut PgConnection, channel: &Channel, outbox: Outbo
                 return Err(BrokerError::Refused);
             }
             confirmed.extend(rows);
-            messages += 1;
+            published += 1;
             events += u64::from(count);
         }
         Ok(())
@@ -107,7 +107,7 @@ async fn publish_batch(conn: &mut PgConnection, channel: &Channel, outbox: Outbo
     let statement = "DELETE FROM {schema}.outbox WHERE id = ANY($1)";
     sqlx::query(outbox.schema.sql(statement)).bind(&confirmed).execute(conn).await?;
     metrics::counter!("outbox_published_total").increment(events);
-    metrics::counter!("outbox_messages_published_total").increment(messages);
+    metrics::counter!("outbox_messages_published_total").increment(published);
     outcome?;
     Ok(i64::try_from(confirmed.len()).unwrap_or(BATCH))
 }
@@ -133,12 +133,17 @@ fn messages(rows: &[PgRow]) -> Result<Vec<Message<'_>>, sqlx::Error> {
     let mut messages: Vec<Message<'_>> = Vec::new();
     for row in rows {
         let (event_type, queue, body) = (row.try_get("event_type")?, row.try_get("queue")?, row.try_get("body")?);
-        if !messages.last().is_some_and(|last| last.has_room_for(event_type, queue, body)) {
-            messages.push(Message { rows: Vec::new(), event_type, queue, events: EventBatch::default() });
-        }
-        if let Some(message) = messages.last_mut() {
-            message.rows.push(row.try_get("id")?);
-            message.events.append(body, u16::try_from(row.try_get::<i32, _>("events")?).unwrap_or(u16::MAX));
+        let (id, count) = (row.try_get("id")?, u16::try_from(row.try_get::<i32, _>("events")?).unwrap_or(u16::MAX));
+        match messages.last_mut() {
+            Some(message) if message.has_room_for(event_type, queue, body) => {
+                message.rows.push(id);
+                message.events.append(body, count);
+            }
+            _ => {
+                let mut events = EventBatch::default();
+                events.append(body, count);
+                messages.push(Message { rows: vec![id], event_type, queue, events });
+            }
         }
     }
     Ok(messages)

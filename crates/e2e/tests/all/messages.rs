@@ -121,11 +121,9 @@ async fn an_event_that_another_instance_is_dealing_with_is_left_to_it() {
     shop.inventory().post("/api/inventory/reservations", reservation(id, &[(MOUSE, 1)])).await.is(201);
     let event = created(7, &id.to_string());
     let consumer = INVENTORY_ORDER_EVENTS.name;
-    let other_instance = shop.database.lock(format!(
-        "INSERT INTO inventory.inbox (consumer, event_id) VALUES ('{consumer}', '{}')",
-        text(&event["id"])
-    ));
-    let other_instance = other_instance.await;
+    let seen = text(&event["id"]);
+    let claim = format!("INSERT INTO inventory.inbox (consumer, event_id) VALUES ('{consumer}', '{seen}')");
+    let other_instance = shop.database.lock(claim).await;
     publish(&shop, &event).await;
     shop.database.somebody_waits().await;
     other_instance.commit().await.unwrap();

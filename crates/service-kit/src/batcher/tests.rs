@@ -18,75 +18,80 @@ fn queued<E: Send + Sync + 'static>(batcher: &Batcher<u32, u32, E>, n: u32) -> A
     answering
 }
 
+/// A batcher whose batches wait at a gate.
+struct Gated {
+    batcher: Batcher<u32, u32, ()>,
+    /// Lets batches through.
+    gate: Arc<Notify>,
+    /// Told of each batch that waits there.
+    entered: Arc<Notify>,
+    sizes: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Gated {
+    /// Each request is answered with what `answer` makes of it.
+    fn start(limits: Limits, answer: fn(&u32) -> u32) -> Self {
+        let (gate, entered, sizes) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::default());
+        let work = {
+            let (gate, entered, sizes) = (gate.clone(), entered.clone(), Arc::clone(&sizes));
+            move |batch: Arc<[u32]>| {
+                let sizes: &Mutex<Vec<usize>> = &sizes;
+                sizes.lock().unwrap().push(batch.len());
+                entered.notify_one();
+                let gate = gate.clone();
+                async move {
+                    gate.notified().await;
+                    Ok::<_, ()>(batch.iter().map(answer).collect())
+                }
+            }
+        };
+        let batcher = Batcher::start("test", limits, work, |()| Blame::Everybody);
+        Self { batcher, gate, entered, sizes }
+    }
+
+    /// The sizes of the batches that were begun.
+    fn sizes(&self) -> Vec<usize> {
+        self.sizes.lock().unwrap().clone()
+    }
+}
+
 const ONE_AT_A_TIME: Limits = Limits { batch: 8, waiting: 8, concurrency: 1, linger: Duration::ZERO };
 
 #[tokio::test]
 async fn what_arrives_meanwhile_shares_the_next_batch() {
-    let (gate, entered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let sizes = Arc::new(Mutex::new(Vec::new()));
-    let batcher = {
-        let (gate, entered, sizes) = (gate.clone(), entered.clone(), sizes.clone());
-        Batcher::start(
-            "test",
-            ONE_AT_A_TIME,
-            move |batch: Arc<[u32]>| {
-                let (gate, entered) = (gate.clone(), entered.clone());
-                sizes.lock().unwrap().push(batch.len());
-                async move {
-                    entered.notify_one();
-                    gate.notified().await;
-                    Ok::<_, ()>(batch.iter().map(|n| n * 10).collect())
-                }
-            },
-            |()| Blame::Everybody,
-        )
-    };
-    let first = queued(&batcher, 1);
-    entered.notified().await;
-    let rest: Vec<_> = (2..=5).map(|n| queued(&batcher, n)).collect();
-    gate.notify_one();
-    entered.notified().await;
-    gate.notify_one();
+    let gated = Gated::start(ONE_AT_A_TIME, |n| n * 10);
+    let first = queued(&gated.batcher, 1);
+    gated.entered.notified().await;
+    let rest: Vec<_> = (2..=5).map(|n| queued(&gated.batcher, n)).collect();
+    gated.gate.notify_one();
+    gated.entered.notified().await;
+    gated.gate.notify_one();
     assert_eq!(first.await.unwrap(), 10);
     for (answer, expected) in rest.into_iter().zip([20, 30, 40, 50]) {
         assert_eq!(answer.await.unwrap(), expected);
     }
-    assert_eq!(*sizes.lock().unwrap(), [1, 4]);
+    assert_eq!(gated.sizes(), [1, 4]);
 }
 
 const LINGERING: Limits = Limits { linger: Duration::from_secs(3600), ..ONE_AT_A_TIME };
 
 #[tokio::test]
 async fn who_was_just_answered_is_waited_for() {
-    let (gate, entered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let sizes = Arc::new(Mutex::new(Vec::new()));
-    let work = {
-        let (gate, entered, sizes) = (gate.clone(), entered.clone(), sizes.clone());
-        move |batch: Arc<[u32]>| {
-            sizes.lock().unwrap().push(batch.len());
-            entered.notify_one();
-            let gate = gate.clone();
-            async move {
-                if batch[0] == 1 {
-                    gate.notified().await;
-                }
-                Ok::<_, ()>(batch.to_vec())
-            }
-        }
-    };
-    let batcher = Batcher::start("test", LINGERING, work, |()| Blame::Everybody);
-    let first = queued(&batcher, 1);
-    entered.notified().await;
-    let second = queued(&batcher, 2);
-    gate.notify_one();
+    let gated = Gated::start(LINGERING, |n| *n);
+    let first = queued(&gated.batcher, 1);
+    gated.entered.notified().await;
+    let second = queued(&gated.batcher, 2);
+    gated.gate.notify_one();
     assert_eq!(first.await.unwrap(), 1);
     // Time enough to begin the next batch, had it not to wait.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    let (second, back) = tokio::join!(second, batcher.submit(3));
+    assert_eq!(gated.sizes(), [1]);
+    gated.gate.notify_one();
+    let (second, back) = tokio::join!(second, gated.batcher.submit(3));
     assert_eq!((second.unwrap(), back.unwrap()), (2, 3));
-    assert_eq!(*sizes.lock().unwrap(), [1, 2]);
+    assert_eq!(gated.sizes(), [1, 2]);
 }
 
 #[tokio::test]
@@ -183,34 +188,20 @@ async fn beyond_the_bound_a_request_is_refused() {
 #[tokio::test]
 async fn a_second_batch_is_begun_beside_the_first_only_when_enough_wait() {
     let limits = Limits { batch: 2 * WORTH_A_SECOND, waiting: 8, concurrency: 2, linger: Duration::ZERO };
-    let (gate, entered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let sizes = Arc::new(Mutex::new(Vec::new()));
-    let work = {
-        let (gate, entered, sizes) = (gate.clone(), entered.clone(), sizes.clone());
-        move |batch: Arc<[u32]>| {
-            sizes.lock().unwrap().push(batch.len());
-            entered.notify_one();
-            let gate = gate.clone();
-            async move {
-                gate.notified().await;
-                Ok::<_, ()>(batch.to_vec())
-            }
-        }
-    };
-    let batcher = Batcher::start("test", limits, work, |()| Blame::Everybody);
-    let first = queued(&batcher, 1);
-    entered.notified().await;
-    let second = queued(&batcher, 2);
-    while batcher.queue.capacity() < 8 {
+    let gated = Gated::start(limits, |n| *n);
+    let first = queued(&gated.batcher, 1);
+    gated.entered.notified().await;
+    let second = queued(&gated.batcher, 2);
+    while gated.batcher.queue.capacity() < 8 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(*sizes.lock().unwrap(), [1], "one waits for the batch at work");
-    let third = queued(&batcher, 3);
-    entered.notified().await;
-    assert_eq!(*sizes.lock().unwrap(), [1, 2], "two do not");
-    let fourth = queued(&batcher, 4);
-    gate.notify_waiters();
+    assert_eq!(gated.sizes(), [1], "one waits for the batch at work");
+    let third = queued(&gated.batcher, 3);
+    gated.entered.notified().await;
+    assert_eq!(gated.sizes(), [1, 2], "two do not");
+    let fourth = queued(&gated.batcher, 4);
+    gated.gate.notify_waiters();
     assert_eq!((first.await.unwrap(), second.await.unwrap(), third.await.unwrap()), (1, 2, 3));
-    gate.notify_one();
+    gated.gate.notify_one();
     assert_eq!(fourth.await.unwrap(), 4);
 }
