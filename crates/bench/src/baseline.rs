@@ -55,14 +55,6 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// What each number of clients achieved.
-    pub fn points(&self, workload: Workload) -> &[Point] {
-        match workload {
-            Workload::Mixed => &self.mixed,
-            Workload::Hot => &self.hot,
-        }
-    }
-
     /// What the best number of clients achieved.
     pub fn best(points: &[Point]) -> Point {
         let best = points.iter().max_by(|one, other| one.orders_per_second.total_cmp(&other.orders_per_second));
@@ -85,7 +77,7 @@ pub async fn around<T>(
 
 async fn half(bench: &Bench, workload: Workload, clients: u32) -> Result<Point> {
     let database = bench.stage.database(&format!("bench_baseline_{}", workload.name())).await?;
-    measure(bench, &database, workload, clients, bench.warm_up_seconds()).await?;
+    play(bench, &database, workload, clients, bench.warm_up_seconds()).await?;
     database.checkpoint().await?;
     let point = measure(bench, &database, workload, clients, bench.half_of_the_seconds()).await?;
     database.delete().await?;
@@ -98,7 +90,7 @@ pub async fn run(bench: &Bench) -> Result<Baseline> {
     let mut measured = [Vec::new(), Vec::new()];
     for (workload, points) in Workload::ALL.into_iter().zip(&mut measured) {
         let database = stage.database(&format!("bench_baseline_{}", workload.name())).await?;
-        measure(bench, &database, workload, WARM_UP_CLIENTS, bench.warm_up_seconds()).await?;
+        play(bench, &database, workload, WARM_UP_CLIENTS, bench.warm_up_seconds()).await?;
         for clients in bench.settings.some_of(&CLIENTS) {
             database.checkpoint().await?;
             points.push(measure(bench, &database, workload, clients, bench.settings.seconds).await?);
@@ -109,15 +101,20 @@ pub async fn run(bench: &Bench) -> Result<Baseline> {
     Ok(Baseline { mixed, hot })
 }
 
-async fn measure(bench: &Bench, database: &Database, workload: Workload, clients: u32, seconds: u32) -> Result<Point> {
+async fn play(bench: &Bench, database: &Database, workload: Workload, clients: u32, seconds: u32) -> Result<Point> {
     let stage = &bench.stage;
-    let watch = Watch::begin(stage.groups()?);
     let folder = stage.run_dir.join("baseline");
-    let point = pgbench::run(&stage.postgres, database, &folder, workload.script(), clients, seconds).await?;
+    pgbench::run(&stage.postgres, database, &folder, workload.script(), clients, seconds).await
+}
+
+/// The same, watched and told.
+async fn measure(bench: &Bench, database: &Database, workload: Workload, clients: u32, seconds: u32) -> Result<Point> {
+    let watch = Watch::begin(bench.stage.groups()?);
+    let point = play(bench, database, workload, clients, seconds).await?;
     let disturbance = disturbance(&watch.end(0), seconds.into());
     let Point { orders_per_second, p50_ms, p99_ms, .. } = point;
     bench.steps.say(&format!(
-        "PostgreSQL alone, {}, {clients:>2} clients: {orders_per_second:.0} orders/s, p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms",
+        "{ALONE}, {}, {clients:>2} clients: {orders_per_second:.0} orders/s, p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms",
         workload.name()
     ));
     if let Some(share) = disturbance {

@@ -58,6 +58,11 @@ pub async fn between<Found, Reference>(
     Ok((found, [before, reference().await?]))
 }
 
+/// Answers per second, on average over both measurements of a reference.
+pub fn mean_rate([before, after]: [&Load; 2]) -> f64 {
+    (before.answers.per_second() + after.answers.per_second()) / 2.0
+}
+
 /// What somebody else may take of the machine before figures are not worth much, as a share of all its cores.
 const TOLERABLE: f64 = 0.2;
 

@@ -28,7 +28,7 @@ pub fn of(report: &Report) -> Vec<Bar> {
     let mut bars = Vec::new();
     for (name, points, one_product) in [("two lines", mixed, false), ("one product", hot, true)] {
         let per_second = Baseline::best(points).orders_per_second;
-        bars.push(Bar { name: format!("PostgreSQL alone, {name}"), per_second, ratio: None });
+        bars.push(Bar { name: format!("{BASELINE}, {name}"), per_second, ratio: None });
         let outcomes = report.scenarios.iter().filter(|outcome| (outcome.scenario == Scenario::Hot) == one_product);
         let rates = outcomes.flat_map(|outcome| &outcome.figures).filter(|figure| figure.unit == "/s");
         let held_against = rates.filter(|figure| figure.against_name.as_deref() == Some(BASELINE));

@@ -8,7 +8,7 @@ use crate::database::Database;
 use crate::error::{BenchError, Result};
 use crate::figures::{Figure, Goal};
 use crate::load::requests::Orders;
-use crate::measure::{Load, between};
+use crate::measure::{Load, between, mean_rate};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -62,10 +62,9 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let half = Placing { seconds: bench.half_of_the_seconds(), ..placing.clone() };
     let ((load, wrong), halves) = between(async || half.run(bench, &small).await, placing.run(bench, &shop)).await?;
     outcome.wrong.extend(wrong.into_iter().chain(halves.iter().flat_map(|(_, wrong)| wrong.clone())));
-    let figure = |name: &str, load: &Load, [before, after]: [&Load; 2]| {
-        let rate = |load: &Load| load.answers.per_second();
-        let figure = Figure::new(format!("{name}, {} orders there", bench.settings.orders), rate(load), "/s");
-        figure.against("with empty tables", (rate(before) + rate(after)) / 2.0)
+    let figure = |name: &str, load: &Load, halves: [&Load; 2]| {
+        let name = format!("{name}, {} orders there", bench.settings.orders);
+        Figure::new(name, load.answers.per_second(), "/s").against("with empty tables", mean_rate(halves))
     };
     outcome.figures.push(figure(placement::RATE, &load, halves.each_ref().map(|(load, _)| load)).wanted(GOAL));
     outcome.add(load);
@@ -83,6 +82,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         });
         outcome.add(load);
     }
+    outcome.wrong.extend(small.breaches().await?);
     small.close().await?;
     bench.steps.say("checking what is left");
     for (what, sql) in CHECKS {

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::requests::{self, Orders, PREPARED, PRODUCTS};
 use crate::load::wrk::Wrk;
-use crate::measure::{Load, between, measure};
+use crate::measure::{Load, between, mean_rate, measure};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -33,11 +33,12 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         let half = bench.half_of_the_seconds();
         let constant = async || get(bench, &shop, &route.url(), "a constant answer", vec!["/".to_owned()], half).await;
         let load = read.run(bench, &shop, name, bench.settings.seconds);
-        let (load, [before, after]) = between(constant, load).await?;
-        let constant = (before.answers.per_second() + after.answers.per_second()) / 2.0;
+        let (load, halves) = between(constant, load).await?;
+        let constant = mean_rate(halves.each_ref());
         let figure = Figure::new(name, load.answers.per_second(), "/s");
         let figure = figure.against("a constant answer of the same size", constant);
         outcome.figures.push(figure.wanted(Goal::AtLeast(least)));
+        let [before, _] = halves;
         outcome.add(before);
         outcome.add(load);
     }

@@ -8,7 +8,7 @@ use crate::figures::{Figure, Goal};
 use crate::load::Answers;
 use crate::load::requests::{HOT, Orders, PREPARED};
 use crate::load::wrk::Wrk;
-use crate::measure::{Load, between};
+use crate::measure::{Load, between, mean_rate};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -32,14 +32,12 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
     let load = both(bench, &shop, Orders::Mixed, name);
     let ((load, wrong), halves) = between(async || placing.run(bench, &one).await, load).await?;
-    outcome.wrong.extend(wrong);
-    let [before, after] = halves.map(|(load, wrong)| {
-        outcome.wrong.extend(wrong);
-        load.answers.per_second()
-    });
+    outcome.wrong.extend(wrong.into_iter().chain(halves.iter().flat_map(|(_, wrong)| wrong.clone())));
+    let alone = mean_rate(halves.each_ref().map(|(load, _)| load));
     let figure = Figure::new(format!("{name}, two of each"), load.answers.per_second(), "/s");
-    outcome.figures.push(figure.against("one of each", (before + after) / 2.0).wanted(GOAL));
+    outcome.figures.push(figure.against("one of each", alone).wanted(GOAL));
     outcome.add(load);
+    outcome.wrong.extend(one.breaches().await?);
     one.close().await?;
     let name = "placing orders, one product";
     let (load, wrong) = both(bench, &shop, Orders::Of(HOT), name).await?;
