@@ -4,60 +4,66 @@
 //! the answer. What other instances commit is seen after [`KEPT`] at the latest.
 
 use crate::error::Error;
-use moka::sync::Cache;
 use service_kit::answer::Answer;
 use shared_types::ProductId;
 use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long an answer is kept.
+/// How long an answer is kept, from the beginning of the read that found it.
 const KEPT: Duration = Duration::from_secs(1);
 
-/// A read that took longer is not kept: the change it may have missed could be forgotten by then.
-const LONGEST_READ: Duration = Duration::from_millis(500);
+/// Products that can be kept at the same time, about 500 bytes each.
+const PLACES: i64 = 10_000;
 
-/// Products remembered at the same time, about 500 bytes each.
-const REMEMBERED: u64 = 10_000;
-
-/// Answers by product; clones share them.
+/// Answers by product, each in the one place that its number belongs to; clones share them.
 #[derive(Clone, Debug)]
-pub struct ProductCache(Cache<ProductId, Known>);
+pub struct ProductCache(Arc<[Mutex<Place>]>);
 
-#[derive(Clone, Debug)]
-enum Known {
-    /// What a read that began at this time found.
-    Answer(Instant, Answer),
-    /// It was changed here at this time: a read that began before may not have seen it.
-    Changed(Instant),
+/// Where the products are kept whose numbers leave the same remainder, the last of them that was read.
+#[derive(Debug, Default)]
+struct Place {
+    /// How many changes of these products there were.
+    changes: u64,
+    kept: Option<Box<Kept>>,
 }
 
-impl Known {
-    fn at(&self) -> Instant {
-        match self {
-            Self::Answer(at, _) | Self::Changed(at) => *at,
-        }
-    }
+#[derive(Debug)]
+struct Kept {
+    id: ProductId,
+    /// When the read began.
+    began: Instant,
+    answer: Answer,
 }
 
 impl Default for ProductCache {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(REMEMBERED).time_to_live(KEPT).build())
+        Self((0..PLACES).map(|_| Mutex::default()).collect())
     }
 }
 
 impl ProductCache {
-    /// The answer to a read of this product: the kept one, or else what `read` gives, which is kept.
+    /// The answer to a read of this product: the kept one, or else what `read` gives, which is kept unless the product was
+    /// changed meanwhile.
     pub async fn get<Read>(&self, id: ProductId, read: impl FnOnce() -> Read) -> Result<Answer, Error>
     where
         Read: Future<Output = Result<Answer, Error>>,
     {
-        if let Some(Known::Answer(_, answer)) = self.0.get(&id) {
-            return Ok(answer);
-        }
         let began = Instant::now();
+        let changes = {
+            let place = self.place(id);
+            match &place.kept {
+                Some(kept) if kept.id == id && began.duration_since(kept.began) < KEPT => {
+                    return Ok(kept.answer.clone());
+                }
+                _ => place.changes,
+            }
+        };
         let answer = read().await?;
-        if began.elapsed() < LONGEST_READ {
-            self.keep(id, Known::Answer(began, answer.clone()));
+        let mut place = self.place(id);
+        let later = place.kept.as_ref().is_some_and(|kept| kept.began > began);
+        if place.changes == changes && !later {
+            place.kept = Some(Box::new(Kept { id, began, answer: answer.clone() }));
         }
         Ok(answer)
     }
@@ -65,22 +71,21 @@ impl ProductCache {
     /// Forgets what was read of these products before now: their change is committed.
     pub fn changed(&self, products: impl IntoIterator<Item = ProductId>) {
         for id in products {
-            self.keep(id, Known::Changed(Instant::now()));
+            let mut place = self.place(id);
+            place.changes += 1;
+            place.kept = None;
         }
     }
 
-    /// The later one stays, whoever comes first.
-    fn keep(&self, id: ProductId, known: Known) {
-        self.0.entry(id).and_upsert_with(|there| match there {
-            Some(there) if there.value().at() > known.at() => there.into_value(),
-            _ => known,
-        });
+    fn place(&self, id: ProductId) -> MutexGuard<'_, Place> {
+        let index = usize::try_from(id.0.rem_euclid(PLACES)).unwrap_or_default();
+        self.0[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ProductCache;
+    use super::{PLACES, ProductCache};
     use crate::error::Error;
     use service_kit::answer::Answer;
     use shared_types::ProductId;
@@ -92,7 +97,11 @@ mod tests {
     }
 
     async fn read(cache: &ProductCache, pieces: i32) -> String {
-        cache.get(ID, || async { stock(pieces) }).await.unwrap().body
+        read_of(cache, ID, pieces).await
+    }
+
+    async fn read_of(cache: &ProductCache, id: ProductId, pieces: i32) -> String {
+        cache.get(id, || async { stock(pieces) }).await.unwrap().body
     }
 
     #[tokio::test]
@@ -124,5 +133,24 @@ mod tests {
         let missing = || async { Err(Error::ProductNotFound(ID)) };
         assert!(cache.get(ID, missing).await.is_err());
         assert_eq!(read(&cache, 1).await, "1");
+    }
+
+    #[tokio::test]
+    async fn products_that_share_a_place_are_told_apart() {
+        let (cache, other) = (ProductCache::default(), ProductId(ID.0 + PLACES));
+        assert_eq!(read(&cache, 5).await, "5");
+        assert_eq!(read_of(&cache, other, 9).await, "9");
+        assert_eq!(read(&cache, 4).await, "4");
+    }
+
+    #[tokio::test]
+    async fn of_two_reads_the_one_that_began_later_is_kept() {
+        let cache = ProductCache::default();
+        let slow = async {
+            assert_eq!(read(&cache, 4).await, "4");
+            stock(5)
+        };
+        assert_eq!(cache.get(ID, || slow).await.unwrap().body, "5");
+        assert_eq!(read(&cache, 3).await, "4");
     }
 }

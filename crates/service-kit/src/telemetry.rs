@@ -62,14 +62,14 @@ pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> 
 }
 
 /// Gives a request its id and trace context, serves it, logs its outcome and measures it.
-pub async fn observe(mut request: Request, serve: impl AsyncFnOnce(Request) -> Response) -> Response {
+pub async fn observe(request: Request, serve: impl AsyncFnOnce(Request) -> Response) -> Response {
     let started = Instant::now();
+    let id = Uuid::now_v7();
+    let request_id = request.headers().get("x-request-id").filter(|id| (1..=128).contains(&id.len())).cloned();
     let request_id =
-        request.headers().get("x-request-id").filter(|id| (1..=128).contains(&id.len())).cloned().or_else(|| {
-            HeaderValue::from_str(Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok()
-        });
+        request_id.or_else(|| HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok());
     let incoming = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-    let traceparent = child_traceparent(incoming);
+    let traceparent = child_traceparent(incoming, id);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let span = tracing::info_span!(
@@ -79,9 +79,6 @@ pub async fn observe(mut request: Request, serve: impl AsyncFnOnce(Request) -> R
         request_id = request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
         trace_id = traceparent.get(3..35).unwrap_or_default(),
     );
-    if let Ok(value) = HeaderValue::from_str(&traceparent) {
-        request.headers_mut().insert("traceparent", value);
-    }
     let serving = TRACEPARENT.scope(traceparent, serve(request)).instrument(span.clone());
     let mut response = serving.await;
     let seconds = started.elapsed().as_secs_f64();
@@ -136,13 +133,14 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
-/// The trace context for what this request causes: the caller's trace with a new span, or a new trace.
+/// The trace context for what this request, of this id, causes: the caller's trace with a new span, or a new trace, which
+/// has the id of the request.
 ///
 /// After W3C Trace Context level 1: `00-<32 hex trace id>-<16 hex span id>-<2 hex flags>`.
-fn child_traceparent(incoming: Option<&str>) -> String {
-    let span = span_id();
-    let Some(incoming) = incoming else { return format!("00-{}-{span:016x}-01", Uuid::now_v7().simple()) };
-    let parts: Vec<&str> = incoming.split('-').collect();
+fn child_traceparent(incoming: Option<&str>, id: Uuid) -> String {
+    // The random half of a UUIDv7, which is never zero.
+    let span = id.as_u64_pair().1;
+    let parts: Vec<&str> = incoming.unwrap_or_default().split('-').collect();
     let hex = |text: &str, length| {
         text.len() == length
             && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
@@ -152,23 +150,19 @@ fn child_traceparent(incoming: Option<&str>) -> String {
         ["00", trace, parent, flags] if hex(trace, 32) && hex(parent, 16) && flags.len() == 2 => {
             format!("00-{trace}-{span:016x}-{flags}")
         }
-        _ => child_traceparent(None),
+        _ => format!("00-{}-{span:016x}-01", id.simple()),
     }
-}
-
-/// A random span id: the random half of a UUIDv7, which is never zero.
-fn span_id() -> u64 {
-    Uuid::now_v7().as_u64_pair().1
 }
 
 #[cfg(test)]
 mod tests {
     use super::child_traceparent;
+    use uuid::Uuid;
 
     #[test]
     fn the_trace_goes_on_with_a_new_span() {
         let incoming = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let child = child_traceparent(Some(incoming));
+        let child = child_traceparent(Some(incoming), Uuid::now_v7());
         assert_eq!(child.len(), 55);
         assert!(child.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
         assert_ne!(child, incoming);
@@ -177,10 +171,12 @@ mod tests {
     #[test]
     fn what_is_no_trace_context_starts_a_new_trace() {
         for bad in ["", "nonsense", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "00-xy-z-01"] {
-            let fresh = child_traceparent(Some(bad));
+            let id = Uuid::now_v7();
+            let fresh = child_traceparent(Some(bad), id);
             assert_eq!(fresh.len(), 55, "{fresh}");
             assert!(fresh.ends_with("-01"));
+            assert_eq!(fresh[3..35], id.simple().to_string());
         }
-        assert_ne!(child_traceparent(None)[..35], child_traceparent(None)[..35]);
+        assert_eq!(child_traceparent(None, Uuid::nil()).len(), 55);
     }
 }
