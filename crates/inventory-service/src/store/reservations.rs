@@ -141,7 +141,8 @@ pub async fn hold(
                   WITH ORDINALITY AS m (product_id, delta, reason, reference, balance_after, position)
              ORDER BY position),
          stocked AS (
-             UPDATE inventory.products p SET stock_quantity = n.stock
+             UPDATE inventory.products p
+             SET stock_quantity = n.stock, version = p.version + 1, updated_at = clock_timestamp()
              FROM unnest($14::bigint[], $15::integer[]) AS n (id, stock)
              WHERE p.id = n.id AND p.stock_quantity <> n.stock)
          SELECT id, created_at, expires_at FROM held",
@@ -266,7 +267,7 @@ pub async fn advance(
     to: ReservationStatus,
 ) -> Result<HashSet<Reference>, sqlx::Error> {
     let moved = sqlx::query_scalar!(
-        "UPDATE inventory.reservations SET status = $3
+        "UPDATE inventory.reservations SET status = $3, version = version + 1, updated_at = clock_timestamp()
          WHERE id = ANY($1) AND CASE status WHEN $2 THEN TRUE ELSE FALSE END
          RETURNING id",
         &uuids(ids),

@@ -231,7 +231,7 @@ pub async fn advance(
 ) -> Result<Vec<(OrderId, Reference)>, sqlx::Error> {
     let rows = sqlx::query!(
         "WITH moved AS (
-             UPDATE orders.orders SET status = $3
+             UPDATE orders.orders SET status = $3, version = version + 1, updated_at = clock_timestamp()
              WHERE reference = ANY($1) AND CASE status WHEN $2 THEN total_amount IS NOT NULL ELSE FALSE END
              RETURNING id, reference),
          told AS (
