@@ -4,7 +4,7 @@ pub mod batch;
 
 use super::documented::{AlreadyOther, Unprocessable};
 use crate::app::App;
-use crate::commands::reservations::{ReserveOutcome, Twins, change, moved_by_change, reserve, sell};
+use crate::commands::reservations::{ReserveOutcome, Twins, change, moved_by_change, reserve, reserve_from_plenty, sell};
 use crate::domain::reservations::changes::{Action, Change};
 use crate::domain::reservations::requests::{LineBody, ReservationBody, Wanted};
 use crate::error::Error;
@@ -49,14 +49,22 @@ pub fn in_batches(database: Database, products: ProductCache, window: Duration, 
 }
 
 async fn reserve_batch(database: &Database, window: Duration, wanted: &[Wanted]) -> Result<Vec<ReserveOutcome>, Error> {
+    let mut conn = database.pool().acquire().await?;
+    let twins = match reserve_from_plenty(&mut conn, window, wanted).await {
+        Ok(Some(outcomes)) => return Ok(outcomes),
+        Ok(None) => Twins::Unlikely,
+        Err(Error::TwinReservation) => Twins::Likely,
+        Err(error) => return Err(error),
+    };
+    drop(conn);
     let attempt = async |twins| {
         let mut tx = database.begin().await?;
         let outcomes = reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted, twins).await?;
         database.commit(tx).await?;
         Ok(outcomes)
     };
-    match attempt(Twins::Unlikely).await {
-        Err(Error::TwinReservation) => attempt(Twins::Likely).await,
+    match attempt(twins).await {
+        Err(Error::TwinReservation) if twins == Twins::Unlikely => attempt(Twins::Likely).await,
         outcome => outcome,
     }
 }
