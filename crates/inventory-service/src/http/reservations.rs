@@ -4,7 +4,9 @@ pub mod batch;
 
 use super::documented::{AlreadyOther, Unprocessable};
 use crate::app::App;
-use crate::commands::reservations::{ReserveOutcome, Twins, change, moved_by_change, reserve, reserve_from_plenty, sell};
+use crate::commands::reservations::{
+    ReserveOutcome, Twins, change, moved_by_change, reserve, reserve_from_plenty, sell,
+};
 use crate::domain::reservations::changes::{Action, Change};
 use crate::domain::reservations::requests::{LineBody, ReservationBody, Wanted};
 use crate::error::Error;

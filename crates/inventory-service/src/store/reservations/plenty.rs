@@ -36,13 +36,15 @@ pub async fn hold_from_plenty(
          plenty AS MATERIALIZED (
              SELECT count(*) = cardinality($1) AND bool_and(
                  active AND stock_quantity >= pieces
-                 AND (stock_quantity - pieces > low_stock_threshold OR stock_quantity <= low_stock_threshold)) AS there_is
+                 AND (stock_quantity - pieces > low_stock_threshold OR stock_quantity <= low_stock_threshold)
+             ) AS there_is
              FROM locked JOIN unnest($1::bigint[], $2::bigint[]) AS n (id, pieces) USING (id)),
          term AS MATERIALIZED (
              SELECT now AS created_at, now + $3::bigint * INTERVAL '1 millisecond' AS expires_at
              FROM (SELECT clock_timestamp() AS now OFFSET 0) AS clock WHERE (SELECT there_is FROM plenty)),
          lines AS MATERIALIZED (
-             SELECT n.reference, l.id, l.sku, l.name, n.quantity, l.price, l.stock_quantity - n.taken AS balance, n.position
+             SELECT n.reference, l.id, l.sku, l.name, n.quantity, l.price, l.stock_quantity - n.taken AS balance,
+                    n.position
              FROM unnest($5::uuid[], $6::bigint[], $7::integer[], $8::bigint[])
                   WITH ORDINALITY AS n (reference, id, quantity, taken, position)
              JOIN locked l USING (id) WHERE (SELECT there_is FROM plenty)),
