@@ -27,6 +27,7 @@ use service_kit::validation::FieldErrors;
 use shared_types::Reference;
 use shared_types::reservations::{Reservation, ReservationStatus};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -38,10 +39,11 @@ pub type ReservationBatcher = Batcher<Wanted, ReserveOutcome, Error>;
 
 /// Starts the batches: each is one transaction.
 pub fn in_batches(database: Database, products: ProductCache, window: Duration, limits: Limits) -> ReservationBatcher {
+    let scarce = Arc::new(AtomicBool::new(false));
     let work = move |wanted: Arc<[Wanted]>| {
-        let (database, products) = (database.clone(), products.clone());
+        let (database, products, scarce) = (database.clone(), products.clone(), Arc::clone(&scarce));
         async move {
-            let outcomes = reserve_batch(&database, window, &wanted).await?;
+            let outcomes = reserve_batch(&database, window, &wanted, &scarce).await?;
             products.changed(outcomes.iter().flat_map(ReserveOutcome::taken));
             outcomes.iter().for_each(count);
             Ok(outcomes)
@@ -50,25 +52,35 @@ pub fn in_batches(database: Database, products: ProductCache, window: Duration, 
     Batcher::start("reservations", limits, work, Error::blame)
 }
 
-async fn reserve_batch(database: &Database, window: Duration, wanted: &[Wanted]) -> Result<Vec<ReserveOutcome>, Error> {
-    let mut conn = database.pool().acquire().await?;
-    let twins = match reserve_from_plenty(&mut conn, window, wanted).await {
-        Ok(Some(outcomes)) => return Ok(outcomes),
-        Ok(None) => Twins::Unlikely,
-        Err(Error::TwinReservation) => Twins::Likely,
-        Err(error) => return Err(error),
-    };
-    drop(conn);
+/// `scarce`: the batch before was refused something, so this one is likely to be too, and plenty is not looked for.
+async fn reserve_batch(
+    database: &Database,
+    window: Duration,
+    wanted: &[Wanted],
+    scarce: &AtomicBool,
+) -> Result<Vec<ReserveOutcome>, Error> {
+    let mut twins = Twins::Unlikely;
+    if !scarce.load(Ordering::Relaxed) {
+        let mut conn = database.pool().acquire().await?;
+        match reserve_from_plenty(&mut conn, window, wanted).await {
+            Ok(Some(outcomes)) => return Ok(outcomes),
+            Ok(None) => {}
+            Err(Error::TwinReservation) => twins = Twins::Likely,
+            Err(error) => return Err(error),
+        }
+    }
     let attempt = async |twins| {
         let mut tx = database.begin().await?;
         let outcomes = reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted, twins).await?;
         database.commit(tx).await?;
         Ok(outcomes)
     };
-    match attempt(twins).await {
-        Err(Error::TwinReservation) if twins == Twins::Unlikely => attempt(Twins::Likely).await,
-        outcome => outcome,
-    }
+    let outcomes = match attempt(twins).await {
+        Err(Error::TwinReservation) if twins == Twins::Unlikely => attempt(Twins::Likely).await?,
+        outcomes => outcomes?,
+    };
+    scarce.store(outcomes.iter().any(|outcome| matches!(outcome, ReserveOutcome::Refused(_))), Ordering::Relaxed);
+    Ok(outcomes)
 }
 
 fn count(outcome: &ReserveOutcome) {

@@ -13,10 +13,10 @@ use uuid::Uuid;
 /// Locks the products in the order of their ids and, if there is plenty of each, holds the stock for all the requests;
 /// gives their reservations, in order. Otherwise nothing is written, and there are none.
 ///
-/// Plenty means that there is nothing to decide and nothing to announce: every product can be ordered, there is enough of
-/// it for all the requests together, and its stock does not cross the threshold. A reservation that is there already fails
-/// on the primary key: the reservations, sorted by id as everywhere, are what the last `SELECT` reads, so they are all
-/// inserted before anything that only belongs to them.
+/// Plenty means that there is nothing to decide and nothing to announce: every product can be ordered, there is enough
+/// of it for all the requests together, and its stock does not cross the threshold. A reservation that is there already
+/// fails on the primary key: the reservations, sorted by id as everywhere, are what the last `SELECT` reads, so they are
+/// all inserted before anything that only belongs to them.
 ///
 /// The statement is a transaction by itself: while products are locked, every round trip keeps others waiting.
 pub async fn hold_from_plenty(
