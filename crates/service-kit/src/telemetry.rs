@@ -170,13 +170,15 @@ mod tests {
 
     #[test]
     fn what_is_no_trace_context_starts_a_new_trace() {
-        for bad in ["", "nonsense", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "00-xy-z-01"] {
+        let bad = ["", "nonsense", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "00-xy-z-01"];
+        for incoming in bad.map(Some).into_iter().chain([None]) {
             let id = Uuid::now_v7();
-            let fresh = child_traceparent(Some(bad), id);
+            let fresh = child_traceparent(incoming, id);
             assert_eq!(fresh.len(), 55, "{fresh}");
             assert!(fresh.ends_with("-01"));
             assert_eq!(fresh[3..35], id.simple().to_string());
         }
-        assert_eq!(child_traceparent(None, Uuid::nil()).len(), 55);
+        let new = || child_traceparent(None, Uuid::now_v7());
+        assert_ne!(new()[..35], new()[..35]);
     }
 }
