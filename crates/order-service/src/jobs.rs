@@ -14,40 +14,39 @@ use service_kit::shutdown::Shutdown;
 use shared_types::reservations::Reservation;
 use shared_types::{OrderStatus, Reference};
 use std::collections::HashMap;
+use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// How often it is counted what waits to be placed.
-const COUNT_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+const COUNT_EVERY: Duration = Duration::from_secs(5);
 
 /// Starts the jobs.
 pub fn start(app: &App, config: &Config, shutdown: &Shutdown) {
-    let pause = std::time::Duration::from_secs(config.settle_interval_seconds.into());
+    let pause = Duration::from_secs(config.settle_interval_seconds.into());
     let window = time::Duration::seconds(config.reservation_window_seconds.into());
-    let settling = app.clone();
-    let settle = move || {
-        let app = settling.clone();
-        async move { settle_reservations(&app, window).await }
-    };
-    shutdown.spawn(jobs::every("settle reservations", pause, pause, shutdown.token(), settle));
+    every("settle reservations", pause, app, shutdown, move |app| settle_reservations(app, window));
+    every("count accepted orders", COUNT_EVERY, app, shutdown, count_waiting);
+    every("count queued messages", COUNT_EVERY, app, shutdown, count_queued);
     shutdown.spawn(jobs::forget_old_rows(app.db.clone(), SCHEMA, shutdown.token()));
-    let counting = app.clone();
-    let count = move || {
-        let app = counting.clone();
-        async move { count_waiting(&app).await }
-    };
-    shutdown.spawn(jobs::every("count accepted orders", COUNT_EVERY, COUNT_EVERY, shutdown.token(), count));
     for route in &app.outbound.routes {
         let delays = config.broker.retry_delays_ms.clone();
         shutdown.spawn(notification_dispatch::run(app.clone(), route.clone(), delays, shutdown.clone()));
     }
-    let queued = app.clone();
-    let count = move || {
-        let app = queued.clone();
-        async move { count_queued(&app).await }
-    };
-    shutdown.spawn(jobs::every("count queued messages", COUNT_EVERY, COUNT_EVERY, shutdown.token(), count));
     shutdown.spawn(async_placements::run(app.clone(), config.inventory_timeout(), shutdown.clone()));
+}
+
+fn every<Work>(
+    name: &'static str,
+    pause: Duration,
+    app: &App,
+    shutdown: &Shutdown,
+    job: impl Fn(App) -> Work + Send + 'static,
+) where
+    Work: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let app = app.clone();
+    shutdown.spawn(jobs::every(name, pause, pause, shutdown.token(), move || job(app.clone())));
 }
 
 /// Commits what is held for an order that is placed, and gives back what is held for none. Stock of an order that is
@@ -55,19 +54,19 @@ pub fn start(app: &App, config: &Config, shutdown: &Shutdown) {
 ///
 /// A reservation that has expired can get no order any more: placement refuses to write one well before. Those
 /// that are being written at this moment are waited for, so a slow placement and this job cannot both win.
-async fn settle_reservations(app: &App, window: time::Duration) -> Result<(), Error> {
+async fn settle_reservations(app: App, window: time::Duration) -> Result<(), Error> {
     let now = OffsetDateTime::now_utc();
     let held = app.inventory.held_before(now - window).await?;
     let expired: Vec<Reservation> = held.into_iter().filter(|reservation| reservation.expires_at <= now).collect();
     if expired.is_empty() {
         return Ok(());
     }
-    let statuses = final_statuses(app, &expired).await?;
+    let statuses = final_statuses(&app, &expired).await?;
     let mut failure = Ok(());
     for reservation in &expired {
         let wanted = matches!(statuses.get(&reservation.id), Some(status) if *status != OrderStatus::Cancelled);
         // One that cannot be settled must not keep those behind it from it.
-        failure = failure.and(settle(app, reservation.id, wanted).await);
+        failure = failure.and(settle(&app, reservation.id, wanted).await);
     }
     failure
 }
@@ -94,14 +93,14 @@ async fn final_statuses(app: &App, reservations: &[Reservation]) -> Result<HashM
     Ok(statuses)
 }
 
-async fn count_waiting(app: &App) -> Result<(), Error> {
+async fn count_waiting(app: App) -> Result<(), Error> {
     let waiting = pending::count(&mut *app.db.pool().acquire().await?).await?;
     metrics::gauge!("async_placements_waiting").set(waiting as f64);
     Ok(())
 }
 
 /// Also of channels that are not set up any more: what they were to send still waits.
-async fn count_queued(app: &App) -> Result<(), Error> {
+async fn count_queued(app: App) -> Result<(), Error> {
     let mut conn = app.db.pool().acquire().await?;
     for channel in Channel::ALL {
         let waiting = queue::count_queued(&mut conn, *channel).await?;
