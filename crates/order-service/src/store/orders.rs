@@ -113,7 +113,9 @@ pub async fn find_all(db: impl PgExecutor<'_>, ids: &[OrderId]) -> Result<Vec<Or
 
 /// A page of orders with their lines, newest first; two statements, however many there are.
 ///
-/// Put together from the filters that are set, so that each list is served by the index that fits it.
+/// Put together from the filters that are set, so that each list is served by the index that fits it. Orders of a time
+/// are sorted by it, which is also the order of their numbers but for those placed in the same moment: by number, all
+/// that are newer would be walked through first.
 pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i64) -> Result<Vec<Order>, sqlx::Error> {
     let mut query = select();
     query.push(" WHERE TRUE");
@@ -132,10 +134,17 @@ pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i6
     if let Some(reference) = filter.reference {
         query.push(" AND reference = ").push_bind(reference.0);
     }
+    let by_time = filter.created_from.is_some() || filter.created_to.is_some();
     if let Some(before) = before {
-        query.push(" AND id < ").push_bind(before);
+        if by_time {
+            query.push(" AND (created_at, id) < ((SELECT created_at FROM orders.orders WHERE id = ");
+            query.push_bind(before).push("), ").push_bind(before).push(")");
+        } else {
+            query.push(" AND id < ").push_bind(before);
+        }
     }
-    query.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    query.push(if by_time { " ORDER BY created_at DESC, id DESC" } else { " ORDER BY id DESC" });
+    query.push(" LIMIT ").push_bind(limit);
     let mut conn = pool.acquire().await?;
     let rows = query.build().fetch_all(&mut *conn).await?;
     with_items(&mut conn, rows).await
