@@ -23,7 +23,7 @@ impl Inbox {
     ) -> Result<HashSet<Uuid>, sqlx::Error> {
         let statement = "INSERT INTO {schema}.inbox (consumer, event_id)
              SELECT DISTINCT $1, id FROM unnest($2::uuid[]) AS e (id)
-             WHERE NOT EXISTS (SELECT FROM {schema}.inbox i WHERE i.event_id = e.id AND i.consumer = $1)
+             WHERE NOT EXISTS (SELECT FROM {schema}.inbox i WHERE i.event_id = e.id AND i.consumer = $1 OFFSET 0)
              ORDER BY id RETURNING event_id";
         let fresh: Vec<Uuid> =
             sqlx::query_scalar(self.0.sql(statement)).bind(consumer).bind(events).fetch_all(conn).await?;

@@ -2,12 +2,59 @@
 
 use e2e::pages::ids;
 use e2e::poll;
+use e2e::process::Service;
 use e2e::samples::{LAPTOP, MOUSE, int, order, text};
-use e2e::shop::Shop;
+use e2e::shop::{Plan, Shop};
 use serde_json::json;
 
 /// More than the executions after which PostgreSQL keeps a plan for good.
 const ORDERS: i64 = 12;
+
+/// Rows of each table when it is full.
+const MANY: i64 = 20_000;
+
+/// A shop with a mail server that is not there, so that messages are claimed and given back.
+fn plan() -> Plan {
+    let plan = Shop::plan().order_variable("MAIL_HOST", "127.0.0.1").order_variable("MAIL_PORT", "9");
+    let plan = plan.order_variable("MAIL_TLS", "none").order_variable("MAIL_FROM_ADDRESS", "shop@example.com");
+    let plan = plan.order_variable("NOTIFICATION_CIRCUIT_PAUSE_MS", "10");
+    plan.order_variable("BREVO_WEBHOOK_SECRET", "hush")
+}
+
+/// Places an order, has it confirmed, tells the customer, cancels it, and looks at everything.
+async fn use_everything(shop: &Shop, key: &str) {
+    let lines = order(&[(LAPTOP, 1), (MOUSE, 1)]);
+    let call = shop.orders().post("/api/orders", lines).header("Idempotency-Key", key);
+    let placed = call.await.is(201).json();
+    let id = int(&placed["id"]);
+    shop.order_becomes(id, "CONFIRMED").await;
+    shop.timeline(id).await;
+    shop.orders().get("/api/orders?status=CONFIRMED").await.is(200);
+    shop.orders().get(&format!("/api/orders/customer/{}", text(&placed["customerEmail"]))).await.is(200);
+    let notifications = async || shop.orders().get(&format!("/api/orders/{id}/notifications")).await.is(200).array();
+    let told = poll::eventually("the customer to be told", async || match notifications().await.pop() {
+        Some(last) => Ok(last),
+        None => Err("nothing was written".to_owned()),
+    })
+    .await;
+    let notification = format!("/api/notifications/{}", int(&told["id"]));
+    shop.orders().get(&notification).await.is(200);
+    shop.orders().call("POST".parse().unwrap(), &format!("{notification}/resend")).await.problem(409, "cannot-resend");
+    for path in ["/api/notifications", "/api/notifications?status=QUEUED", "/api/notifications?status=SENT"] {
+        shop.orders().get(path).await.is(200);
+    }
+    let report = json!({"event": "delivered", "message-id": "unknown@example.com"});
+    let report = shop.orders().post("/api/notifications/webhooks/brevo", report);
+    report.header("x-webhook-secret", "hush").await.is(200);
+    let email = text(&placed["customerEmail"]);
+    shop.orders().delete(&format!("/api/notifications?customerEmail={email}")).await.is(200);
+    shop.inventory().get(&format!("/api/inventory/products/{LAPTOP}/movements")).await.is(200);
+    shop.inventory().get("/api/inventory/reservations?status=HELD").await.is(200);
+    let path = format!("/api/inventory/products/{MOUSE}/add-stock");
+    shop.inventory().post(&path, json!({"quantity": 1})).await.is(200);
+    shop.orders().post(&format!("/api/orders/{id}/cancel"), json!({})).await.is(200);
+    shop.reservation_becomes(text(&placed["reference"]), "RELEASED").await;
+}
 
 /// How often each table was read as a whole.
 async fn whole_reads(shop: &Shop) -> Vec<String> {
@@ -18,48 +65,10 @@ async fn whole_reads(shop: &Shop) -> Vec<String> {
 
 #[tokio::test]
 async fn no_table_is_read_as_a_whole() {
-    // With a mail server that is not there, so that messages are claimed and given back.
-    let plan = Shop::plan().order_variable("MAIL_HOST", "127.0.0.1").order_variable("MAIL_PORT", "9");
-    let plan = plan.order_variable("MAIL_TLS", "none").order_variable("MAIL_FROM_ADDRESS", "shop@example.com");
-    let plan = plan.order_variable("NOTIFICATION_CIRCUIT_PAUSE_MS", "10");
-    let shop = plan.order_variable("BREVO_WEBHOOK_SECRET", "hush").open().await;
+    let shop = plan().open().await;
     let before = whole_reads(&shop).await;
     for number in 1..=ORDERS {
-        let lines = order(&[(LAPTOP, 1), (MOUSE, 1)]);
-        let call = shop.orders().post("/api/orders", lines).header("Idempotency-Key", &format!("plans-{number}"));
-        let placed = call.await.is(201).json();
-        let id = int(&placed["id"]);
-        shop.order_becomes(id, "CONFIRMED").await;
-        shop.timeline(id).await;
-        shop.orders().get("/api/orders?status=CONFIRMED").await.is(200);
-        shop.orders().get(&format!("/api/orders/customer/{}", text(&placed["customerEmail"]))).await.is(200);
-        let notifications =
-            async || shop.orders().get(&format!("/api/orders/{id}/notifications")).await.is(200).array();
-        let told = poll::eventually("the customer to be told", async || match notifications().await.pop() {
-            Some(last) => Ok(last),
-            None => Err("nothing was written".to_owned()),
-        })
-        .await;
-        let notification = format!("/api/notifications/{}", int(&told["id"]));
-        shop.orders().get(&notification).await.is(200);
-        shop.orders()
-            .call("POST".parse().unwrap(), &format!("{notification}/resend"))
-            .await
-            .problem(409, "cannot-resend");
-        for path in ["/api/notifications", "/api/notifications?status=QUEUED", "/api/notifications?status=SENT"] {
-            shop.orders().get(path).await.is(200);
-        }
-        let report = json!({"event": "delivered", "message-id": "unknown@example.com"});
-        let report = shop.orders().post("/api/notifications/webhooks/brevo", report);
-        report.header("x-webhook-secret", "hush").await.is(200);
-        let email = text(&placed["customerEmail"]);
-        shop.orders().delete(&format!("/api/notifications?customerEmail={email}")).await.is(200);
-        shop.inventory().get(&format!("/api/inventory/products/{LAPTOP}/movements")).await.is(200);
-        shop.inventory().get("/api/inventory/reservations?status=HELD").await.is(200);
-        let path = format!("/api/inventory/products/{MOUSE}/add-stock");
-        shop.inventory().post(&path, json!({"quantity": 1})).await.is(200);
-        shop.orders().post(&format!("/api/orders/{id}/cancel"), json!({})).await.is(200);
-        shop.reservation_becomes(text(&placed["reference"]), "RELEASED").await;
+        use_everything(&shop, &format!("plans-{number}")).await;
     }
     // The counters arrive a moment later, those of one connection together.
     let counted = format!(
@@ -68,6 +77,80 @@ async fn no_table_is_read_as_a_whole() {
     );
     poll::eventually("the counters", async || poll::equal(shop.database.number(counted.as_str()).await, 1)).await;
     assert_eq!(whole_reads(&shop).await, before);
+}
+
+/// Stops the services, whose connections leave their counters behind when they end.
+async fn stop(shop: &mut Shop) {
+    services(shop).for_each(Service::kill);
+    let connections = "SELECT count(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND application_name = 'service'";
+    let gone = async || poll::equal(shop.database.number(connections).await, 0);
+    poll::eventually("the connections to end", gone).await;
+}
+
+fn services(shop: &mut Shop) -> impl Iterator<Item = &mut Service> {
+    shop.order_services.iter_mut().chain(&mut shop.inventory_services)
+}
+
+/// Tables of which more rows than this were read since the counters were set to zero.
+async fn walked_through(shop: &Shop, rows: i64) -> Vec<String> {
+    let sql = format!(
+        "SELECT schemaname || '.' || relname || ': ' || seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables
+         WHERE seq_tup_read + idx_tup_fetch > {rows} ORDER BY 1"
+    );
+    shop.database.texts(sql).await
+}
+
+#[tokio::test]
+async fn plans_that_were_made_for_empty_tables_do_not_walk_through_full_ones() {
+    let plan = plan().order_variable("PGAPPNAME", "service").inventory_variable("PGAPPNAME", "service");
+    let mut shop = plan.open().await;
+    // From now on every plan is kept as it is first made, and it is made for the few rows that are there.
+    shop.database.execute("ANALYZE").await;
+    let keep = "DO $$ BEGIN
+                    EXECUTE format('ALTER DATABASE %I SET plan_cache_mode = force_generic_plan', current_database());
+                END $$";
+    shop.database.execute(keep).await;
+    stop(&mut shop).await;
+    for service in services(&mut shop) {
+        service.start().await;
+    }
+    let use_all = async |key: &str| {
+        use_everything(&shop, key).await;
+        let accepted = shop.orders().post("/api/orders", order(&[(LAPTOP, 1), (MOUSE, 1)]));
+        let accepted = accepted.header("prefer", "respond-async").await.is(202).json();
+        shop.order_becomes(int(&accepted["id"]), "CONFIRMED").await;
+    };
+    use_all("empty").await;
+    fill(&shop).await;
+    shop.database.execute("SELECT pg_stat_reset()").await;
+    use_all("full").await;
+    stop(&mut shop).await;
+    assert_eq!(walked_through(&shop, MANY / 4).await, Vec::<String>::new());
+}
+
+/// Fills every table that grows with orders.
+async fn fill(shop: &Shop) {
+    for rows in [
+        "inventory.products (sku, name, price, stock_quantity) SELECT 'MANY-' || n, 'Thing', 1, 0",
+        "inventory.reservations (id, status, created_at, expires_at)
+         SELECT gen_random_uuid(), 'COMMITTED', now(), now()",
+        "inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)
+         SELECT gen_random_uuid(), n, 'MANY', 'Thing', 1, 1",
+        "inventory.stock_movements (product_id, delta, reason, balance_after) SELECT 1000 + n, 1, 'RECEIPT', 1",
+        "inventory.inbox (consumer, event_id) SELECT 'inventory-service.order-events', gen_random_uuid()",
+        "orders.orders (reference, customer_name, customer_email, shipping_address, status, total_amount)
+         SELECT gen_random_uuid(), 'Bob', 'bob@example.com', 'Paris', 'PENDING', CASE WHEN n % 2 = 0 THEN 1 END",
+        "orders.order_items (order_id, product_id, quantity) SELECT 2 + n, 1, 1",
+        "orders.order_status_history (order_id, status, actor) SELECT 2 + n, 'PENDING', 'customer'",
+        "orders.pending_placements (order_id, next_attempt_at, give_up_at)
+         SELECT 2 + n, now() + INTERVAL '1 hour', now() + INTERVAL '2 hours'",
+        "orders.inbox (consumer, event_id) SELECT 'order-service.reservation-events', gen_random_uuid()",
+        "orders.notifications (event_id, order_id, kind, channel, recipient, status)
+         SELECT gen_random_uuid(), 2 + n, 'order-placed', 'EMAIL', 'bob@example.com', 'SENT'",
+    ] {
+        shop.database.execute(format!("INSERT INTO {rows} FROM generate_series(1, {MANY}) AS n")).await;
+    }
 }
 
 #[tokio::test]

@@ -62,7 +62,8 @@ pub async fn lock(conn: &mut PgConnection, ids: &[ProductId]) -> Result<Vec<Prod
         Product,
         "SELECT id, sku, name, description, price, stock_quantity, low_stock_threshold, active, created_at,
                 updated_at, version
-         FROM inventory.products WHERE id = ANY($1) AND deleted_at IS NULL ORDER BY id FOR UPDATE",
+         FROM inventory.products
+         WHERE id = ANY($1) AND CASE WHEN deleted_at IS NULL THEN TRUE ELSE FALSE END ORDER BY id FOR UPDATE",
         &numbers(ids)
     )
     .fetch_all(conn)

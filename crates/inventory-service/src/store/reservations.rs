@@ -34,7 +34,9 @@ pub async fn find(db: impl PgExecutor<'_>, ids: &[Reference]) -> Result<Vec<Rese
         ItemRow,
         "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
                 i.product_id, i.sku, i.name, i.quantity, i.unit_price
-         FROM inventory.reservations r JOIN inventory.reservation_items i ON i.reservation_id = r.id
+         FROM inventory.reservations r
+         CROSS JOIN LATERAL (SELECT product_id, sku, name, quantity, unit_price
+                             FROM inventory.reservation_items WHERE reservation_id = r.id OFFSET 0) i
          WHERE r.id = ANY($1) ORDER BY r.id, i.product_id",
         &uuids(ids)
     )
@@ -58,7 +60,8 @@ pub async fn list(
                WHERE id > COALESCE($1, '00000000-0000-0000-0000-000000000000'::uuid)
                  AND ($2::text IS NULL OR status = $2)
                ORDER BY id LIMIT $3) r
-         JOIN inventory.reservation_items i ON i.reservation_id = r.id
+         CROSS JOIN LATERAL (SELECT product_id, sku, name, quantity, unit_price
+                             FROM inventory.reservation_items WHERE reservation_id = r.id OFFSET 0) i
          ORDER BY r.id, i.product_id",
         after,
         status.map(ReservationStatus::as_str),
@@ -85,7 +88,8 @@ pub async fn list_held(
                WHERE status = 'HELD' AND created_at < COALESCE($1, 'infinity'::timestamptz)
                  AND id > COALESCE($2, '00000000-0000-0000-0000-000000000000'::uuid)
                ORDER BY id LIMIT $3) r
-         JOIN inventory.reservation_items i ON i.reservation_id = r.id
+         CROSS JOIN LATERAL (SELECT product_id, sku, name, quantity, unit_price
+                             FROM inventory.reservation_items WHERE reservation_id = r.id OFFSET 0) i
          ORDER BY r.id, i.product_id",
         before,
         after,
@@ -146,7 +150,7 @@ pub async fn hold(
              UPDATE inventory.products p
              SET stock_quantity = n.stock, version = p.version + 1, updated_at = clock_timestamp()
              FROM unnest($14::bigint[], $15::integer[]) AS n (id, stock)
-             WHERE p.id = n.id AND p.stock_quantity <> n.stock)
+             WHERE p.id = ANY($14) AND p.id = n.id AND p.stock_quantity <> n.stock)
          SELECT id, created_at, expires_at FROM held",
         &ids,
         milliseconds(window),
@@ -290,7 +294,8 @@ pub async fn set_status(
         statuses.into_iter().map(|(id, status)| (id.0, status.as_str().to_owned())).unzip();
     sqlx::query!(
         "UPDATE inventory.reservations r SET status = n.status
-         FROM unnest($1::uuid[], $2::text[]) AS n (id, status) WHERE r.id = n.id",
+         FROM unnest($1::uuid[], $2::text[]) AS n (id, status)
+         WHERE r.id = ANY($1) AND r.id = n.id",
         &ids,
         &statuses
     )

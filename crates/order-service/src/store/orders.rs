@@ -72,7 +72,9 @@ pub async fn find_all(db: impl PgExecutor<'_>, ids: &[OrderId]) -> Result<Vec<Or
         "SELECT o.id, o.reference, o.customer_name, o.customer_email, o.customer_phone, o.shipping_address, o.status,
                 o.total_amount, o.version, o.created_at, o.updated_at,
                 i.id AS item_id, i.product_id, i.product_name, i.quantity, i.price, i.subtotal
-         FROM orders.orders o JOIN orders.order_items i ON i.order_id = o.id
+         FROM orders.orders o
+         CROSS JOIN LATERAL (SELECT id, product_id, product_name, quantity, price, subtotal
+                             FROM orders.order_items WHERE order_id = o.id OFFSET 0) i
          WHERE o.id = ANY($1) ORDER BY o.id, i.product_id",
         &ids
     )
@@ -265,7 +267,8 @@ pub async fn set_statuses(conn: &mut PgConnection, changes: &[NewStatus]) -> Res
     let statuses: Vec<String> = changes.iter().map(|change| change.status.to_string()).collect();
     sqlx::query!(
         "UPDATE orders.orders o SET status = c.status
-         FROM unnest($1::bigint[], $2::text[]) AS c (id, status) WHERE o.id = c.id",
+         FROM unnest($1::bigint[], $2::text[]) AS c (id, status)
+         WHERE o.id = ANY($1) AND o.id = c.id",
         &ids,
         &statuses
     )

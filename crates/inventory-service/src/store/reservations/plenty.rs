@@ -32,7 +32,8 @@ pub async fn hold_from_plenty(
         Held,
         r#"WITH locked AS MATERIALIZED (
              SELECT id, sku, name, price, active, stock_quantity, low_stock_threshold
-             FROM inventory.products WHERE id = ANY($1) AND deleted_at IS NULL ORDER BY id FOR UPDATE),
+             FROM inventory.products
+             WHERE id = ANY($1) AND CASE WHEN deleted_at IS NULL THEN TRUE ELSE FALSE END ORDER BY id FOR UPDATE),
          plenty AS MATERIALIZED (
              SELECT count(*) = cardinality($1) AND bool_and(
                  active AND stock_quantity >= pieces
@@ -62,7 +63,7 @@ pub async fn hold_from_plenty(
              UPDATE inventory.products p
              SET stock_quantity = p.stock_quantity - n.pieces, version = p.version + 1, updated_at = clock_timestamp()
              FROM unnest($1::bigint[], $2::bigint[]) AS n (id, pieces)
-             WHERE p.id = n.id AND (SELECT there_is FROM plenty))
+             WHERE p.id = ANY($1) AND p.id = n.id AND (SELECT there_is FROM plenty))
          SELECT id, sku, name, price, created_at AS "created_at!", expires_at AS "expires_at!"
          FROM locked, (SELECT min(created_at) AS created_at, min(expires_at) AS expires_at FROM held
                        HAVING count(*) > 0) AS first"#,

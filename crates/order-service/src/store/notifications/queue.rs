@@ -111,14 +111,14 @@ pub async fn claim(
     let rows = sqlx::query!(
         r#"WITH due AS MATERIALIZED (
                SELECT id FROM orders.notifications
-               WHERE channel = $1 AND status = 'QUEUED' AND next_attempt_at <= clock_timestamp()
+               WHERE channel = $1 AND status = 'QUEUED' AND next_attempt_at <= statement_timestamp()
                ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED
            )
-           UPDATE orders.notifications n
+           UPDATE orders.notifications
            SET next_attempt_at = clock_timestamp() + $3::bigint * INTERVAL '1 millisecond'
-           FROM due WHERE n.id = due.id
-           RETURNING n.id, n.event_id, n.order_id, n.kind, n.recipient AS "recipient!", n.facts::text AS facts,
-                     n.attempts, n.resends, n.next_attempt_at AS "leased_until!""#,
+           WHERE id = ANY(ARRAY(SELECT id FROM due))
+           RETURNING id, event_id, order_id, kind, recipient AS "recipient!", facts::text AS facts,
+                     attempts, resends, next_attempt_at AS "leased_until!""#,
         channel.as_str(),
         limit,
         milliseconds(lease)
@@ -175,7 +175,8 @@ pub async fn record(conn: &mut PgConnection, tried: &[Tried]) -> Result<(), sqlx
          FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::integer[], $5::text[], $6::bigint[], $7::text[],
                      $8::text[], $9::text[], $10::text[])
               AS t (id, leased_until, status, counted, error, delay, provider_id, subject, body_text, body_html)
-         WHERE n.id = t.id AND n.status = 'QUEUED' AND (t.status = 'SENT' OR n.next_attempt_at = t.leased_until)",
+         WHERE n.id = ANY($1) AND n.id = t.id AND CASE n.status WHEN 'QUEUED' THEN TRUE ELSE FALSE END
+           AND (t.status = 'SENT' OR n.next_attempt_at = t.leased_until)",
         &ids,
         &leases,
         &statuses,

@@ -21,7 +21,8 @@ pub async fn report(conn: &mut PgConnection, reports: &[Report]) -> Result<u64, 
          SET status = CASE WHEN r.failure IS NULL THEN 'DELIVERED' ELSE 'FAILED' END, reason = r.failure,
              delivered_at = CASE WHEN r.failure IS NULL THEN clock_timestamp() END
          FROM unnest($1::text[], $2::text[]) AS r (provider_id, failure)
-         WHERE n.provider_id = r.provider_id AND n.status = 'SENT'",
+         WHERE n.provider_id = ANY($1) AND n.provider_id = r.provider_id
+           AND CASE n.status WHEN 'SENT' THEN TRUE ELSE FALSE END",
         &ids,
         &failures as &[Option<String>]
     )

@@ -1,4 +1,7 @@
 //! The table `orders.pending_placements`, and the statements that place what was accepted, a whole batch at a time.
+//!
+//! The queue is empty most of the time, and full at once: how that shows in them stands in ARCHITECTURE.md,
+//! "Statements and their plans".
 
 use crate::domain::orders::OrderItem;
 use rust_decimal::Decimal;
@@ -78,14 +81,16 @@ pub async fn insert(
 pub async fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> Result<Vec<Due>, sqlx::Error> {
     let claimed = sqlx::query!(
         r#"WITH due AS MATERIALIZED (
-               SELECT order_id FROM orders.pending_placements WHERE next_attempt_at <= clock_timestamp()
+               SELECT order_id FROM orders.pending_placements WHERE next_attempt_at <= statement_timestamp()
                ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
            ), claimed AS (
-               UPDATE orders.pending_placements p
+               UPDATE orders.pending_placements
                SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + $2::bigint * INTERVAL '1 millisecond'
-               FROM due WHERE p.order_id = due.order_id RETURNING p.order_id, p.traceparent
+               WHERE order_id = ANY(ARRAY(SELECT order_id FROM due)) RETURNING order_id, traceparent
            )
-           SELECT o.id, o.reference, c.traceparent FROM claimed c JOIN orders.orders o ON o.id = c.order_id
+           SELECT o.id, o.reference, c.traceparent
+           FROM claimed c
+           CROSS JOIN LATERAL (SELECT id, reference FROM orders.orders WHERE id = c.order_id OFFSET 0) o
            ORDER BY o.id"#,
         limit,
         milliseconds(lease)
@@ -126,8 +131,10 @@ pub async fn lock_unplaced(conn: &mut PgConnection, ids: &[OrderId]) -> Result<V
         r#"SELECT o.id, o.reference, o.customer_name, o.customer_email, p.traceparent,
                   EXTRACT(EPOCH FROM clock_timestamp() - o.created_at)::bigint AS "waited!",
                   clock_timestamp() >= p.give_up_at AS "overdue!"
-           FROM orders.orders o JOIN orders.pending_placements p ON p.order_id = o.id
-           WHERE o.id = ANY($1) AND o.status = 'PENDING' AND o.total_amount IS NULL
+           FROM orders.orders o
+           CROSS JOIN LATERAL (SELECT traceparent, give_up_at FROM orders.pending_placements
+                               WHERE order_id = o.id OFFSET 0) p
+           WHERE o.id = ANY($1) AND CASE o.status WHEN 'PENDING' THEN o.total_amount IS NULL ELSE FALSE END
            ORDER BY o.id FOR UPDATE OF o"#,
         &ids
     )
@@ -155,7 +162,7 @@ pub async fn fill_in(conn: &mut PgConnection, fillings: &[Filling]) -> Result<Ve
     let filled = sqlx::query_scalar!(
         "UPDATE orders.orders o SET total_amount = n.total
          FROM unnest($1::bigint[], $2::numeric[], $3::timestamptz[]) AS n (id, total, deadline)
-         WHERE o.id = n.id AND clock_timestamp() < COALESCE(n.deadline, 'infinity')
+         WHERE o.id = ANY($1) AND o.id = n.id AND clock_timestamp() < COALESCE(n.deadline, 'infinity')
          RETURNING o.id",
         &ids,
         &totals,
@@ -177,7 +184,7 @@ pub async fn fill_in_items(conn: &mut PgConnection, items: &[(OrderId, OrderItem
         "UPDATE orders.order_items i SET product_name = n.name, price = n.price, subtotal = n.subtotal
          FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::numeric[], $5::numeric[])
               AS n (order_id, product_id, name, price, subtotal)
-         WHERE i.order_id = n.order_id AND i.product_id = n.product_id",
+         WHERE i.order_id = ANY($1) AND i.order_id = n.order_id AND i.product_id = n.product_id",
         &orders,
         &products,
         &names as &[Option<String>],
