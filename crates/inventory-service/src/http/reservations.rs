@@ -61,10 +61,15 @@ async fn reserve_batch(
 ) -> Result<Vec<ReserveOutcome>, Error> {
     let mut twins = Twins::Unlikely;
     if !scarce.load(Ordering::Relaxed) {
-        let mut conn = database.pool().acquire().await?;
-        match reserve_from_plenty(&mut conn, window, wanted).await {
-            Ok(Some(outcomes)) => return Ok(outcomes),
-            Ok(None) => {}
+        // Never without a transaction: on a connection where one was left open by a call that was broken off, the
+        // statement would be rolled back with that, after it was answered.
+        let mut tx = database.begin().await?;
+        match reserve_from_plenty(&mut tx, window, wanted).await {
+            Ok(Some(outcomes)) => {
+                database.commit(tx).await?;
+                return Ok(outcomes);
+            }
+            Ok(None) => tx.rollback().await?,
             Err(Error::TwinReservation) => twins = Twins::Likely,
             Err(error) => return Err(error),
         }

@@ -49,7 +49,7 @@ pub enum Twins {
 /// Holds stock for all the requests where that is beyond doubt: there is plenty of everything. Otherwise it does nothing and
 /// gives none: [`reserve`] decides. A reservation that is there already comes to [`Error::TwinReservation`].
 ///
-/// One statement, which is a transaction by itself.
+/// One statement.
 pub async fn reserve_from_plenty(
     conn: &mut PgConnection,
     window: Duration,

@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// fails on the primary key: the reservations, sorted by id as everywhere, are what the last `SELECT` reads, so they are
 /// all inserted before anything that only belongs to them.
 ///
-/// The statement is a transaction by itself: while products are locked, every round trip keeps others waiting.
+/// One statement: while products are locked, every round trip keeps others waiting.
 pub async fn hold_from_plenty(
     conn: &mut PgConnection,
     window: Duration,
