@@ -59,29 +59,21 @@ async fn reserve_batch(
     wanted: &[Wanted],
     scarce: &AtomicBool,
 ) -> Result<Vec<ReserveOutcome>, Error> {
-    let mut twins = Twins::Unlikely;
-    if !scarce.load(Ordering::Relaxed) {
-        // Never without a transaction: on a connection where one was left open by a call that was broken off, the
-        // statement would be rolled back with that, after it was answered.
-        let mut tx = database.begin().await?;
-        match reserve_from_plenty(&mut tx, window, wanted).await {
-            Ok(Some(outcomes)) => {
-                database.commit(tx).await?;
-                return Ok(outcomes);
-            }
-            Ok(None) => tx.rollback().await?,
-            Err(Error::TwinReservation) => twins = Twins::Likely,
-            Err(error) => return Err(error),
-        }
-    }
     let attempt = async |twins| {
+        // Never without a transaction: on a connection where one was left open by a call that was broken off, a statement
+        // would be rolled back with that, after it was answered.
         let mut tx = database.begin().await?;
-        let outcomes = reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted, twins).await?;
+        let plenty = twins == Twins::Unlikely && !scarce.load(Ordering::Relaxed);
+        let held = if plenty { reserve_from_plenty(&mut tx, window, wanted).await? } else { None };
+        let outcomes = match held {
+            Some(held) => held,
+            None => reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted, twins).await?,
+        };
         database.commit(tx).await?;
         Ok(outcomes)
     };
-    let outcomes = match attempt(twins).await {
-        Err(Error::TwinReservation) if twins == Twins::Unlikely => attempt(Twins::Likely).await?,
+    let outcomes = match attempt(Twins::Unlikely).await {
+        Err(Error::TwinReservation) => attempt(Twins::Likely).await?,
         outcomes => outcomes?,
     };
     scarce.store(outcomes.iter().any(|outcome| matches!(outcome, ReserveOutcome::Refused(_))), Ordering::Relaxed);
