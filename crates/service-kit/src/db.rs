@@ -9,6 +9,7 @@ use sqlx::{Connection, PgPool, Postgres, Transaction};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
+use tracing::Instrument;
 
 /// How long a connection may be idle and still be taken without asking PostgreSQL for a sign of life.
 const TRUSTED: Duration = Duration::from_millis(500);
@@ -45,8 +46,14 @@ impl Database {
     }
 
     /// Begins a transaction; only an edge (handler, consumer, job) does this.
+    ///
+    /// Whoever waits here may stop waiting, as the handler of a client that hangs up does. sqlx would then give the
+    /// connection back inside the transaction, and what the next one writes there without a transaction of its own would be
+    /// rolled back later. So the transaction is always begun to the end, and rolled back if nobody wants it any more.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        self.pool.begin().await
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin().await }.in_current_span());
+        begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
     }
 
     /// Commits, and wakes the relay for what the transaction may have put into the outbox.

@@ -39,6 +39,7 @@ mod settling;
 mod starting;
 mod stock;
 mod tidy;
+mod transactions;
 mod twice;
 mod undeliverable;
 mod verify;
