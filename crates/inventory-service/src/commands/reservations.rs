@@ -2,9 +2,9 @@
 //!
 //! Why no two transactions can wait for each other in a circle. There are two ways to take locks:
 //!
-//! * [`reserve`], and [`reserve_from_plenty`] the same way, locks products, in the order of their ids. Only then
-//!   does it write reservations: one that is held anew is locked without waiting, new ones are inserted in the
-//!   order of their ids, where it may wait for another `reserve` that inserts the same one.
+//! * [`reserve`] locks products, in the order of their ids. Only then does it write reservations: one that is held
+//!   anew is locked without waiting, new ones are inserted in the order of their ids, where it may wait for another
+//!   `reserve` that inserts the same one.
 //! * [`change`] locks reservations, in the order of their ids, and then products, in the order of theirs. [`commit`] does the
 //!   first half.
 //!
@@ -19,5 +19,5 @@ mod sell;
 
 pub use change::{change, moved_by_change};
 pub use commit::commit;
-pub use reserve::{ReserveOutcome, Twins, reserve, reserve_from_plenty};
+pub use reserve::{ReserveOutcome, Twins, reserve};
 pub use sell::sell;

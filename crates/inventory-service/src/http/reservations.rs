@@ -4,9 +4,7 @@ pub mod batch;
 
 use super::documented::{AlreadyOther, Unprocessable};
 use crate::app::App;
-use crate::commands::reservations::{
-    ReserveOutcome, Twins, change, moved_by_change, reserve, reserve_from_plenty, sell,
-};
+use crate::commands::reservations::{ReserveOutcome, Twins, change, moved_by_change, reserve, sell};
 use crate::domain::reservations::changes::{Action, Change};
 use crate::domain::reservations::requests::{LineBody, ReservationBody, Wanted};
 use crate::error::Error;
@@ -27,7 +25,6 @@ use service_kit::validation::FieldErrors;
 use shared_types::Reference;
 use shared_types::reservations::{Reservation, ReservationStatus};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -39,11 +36,10 @@ pub type ReservationBatcher = Batcher<Wanted, ReserveOutcome, Error>;
 
 /// Starts the batches: each is one transaction.
 pub fn in_batches(database: Database, products: ProductCache, window: Duration, limits: Limits) -> ReservationBatcher {
-    let scarce = Arc::new(AtomicBool::new(false));
     let work = move |wanted: Arc<[Wanted]>| {
-        let (database, products, scarce) = (database.clone(), products.clone(), Arc::clone(&scarce));
+        let (database, products) = (database.clone(), products.clone());
         async move {
-            let outcomes = reserve_batch(&database, window, &wanted, &scarce).await?;
+            let outcomes = reserve_batch(&database, window, &wanted).await?;
             products.changed(outcomes.iter().flat_map(ReserveOutcome::taken));
             outcomes.iter().for_each(count);
             Ok(outcomes)
@@ -52,32 +48,17 @@ pub fn in_batches(database: Database, products: ProductCache, window: Duration, 
     Batcher::start("reservations", limits, work, Error::blame)
 }
 
-/// `scarce`: the batch before was refused something, so this one is likely to be too, and plenty is not looked for.
-async fn reserve_batch(
-    database: &Database,
-    window: Duration,
-    wanted: &[Wanted],
-    scarce: &AtomicBool,
-) -> Result<Vec<ReserveOutcome>, Error> {
+async fn reserve_batch(database: &Database, window: Duration, wanted: &[Wanted]) -> Result<Vec<ReserveOutcome>, Error> {
     let attempt = async |twins| {
-        // Never without a transaction: on a connection where one was left open by a call that was broken off, a statement
-        // would be rolled back with that, after it was answered.
         let mut tx = database.begin().await?;
-        let plenty = twins == Twins::Unlikely && !scarce.load(Ordering::Relaxed);
-        let held = if plenty { reserve_from_plenty(&mut tx, window, wanted).await? } else { None };
-        let outcomes = match held {
-            Some(held) => held,
-            None => reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted, twins).await?,
-        };
+        let outcomes = reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted, twins).await?;
         database.commit(tx).await?;
         Ok(outcomes)
     };
-    let outcomes = match attempt(Twins::Unlikely).await {
-        Err(Error::TwinReservation) => attempt(Twins::Likely).await?,
-        outcomes => outcomes?,
-    };
-    scarce.store(outcomes.iter().any(|outcome| matches!(outcome, ReserveOutcome::Refused(_))), Ordering::Relaxed);
-    Ok(outcomes)
+    match attempt(Twins::Unlikely).await {
+        Err(Error::TwinReservation) => attempt(Twins::Likely).await,
+        outcomes => outcomes,
+    }
 }
 
 fn count(outcome: &ReserveOutcome) {

@@ -11,8 +11,6 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub mod plenty;
-
 /// When a reservation was held and until when.
 #[derive(Clone, Copy, Debug)]
 pub struct Term {

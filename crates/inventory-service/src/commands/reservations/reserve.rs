@@ -46,19 +46,6 @@ pub enum Twins {
     Likely,
 }
 
-/// Holds stock for all the requests where that is beyond doubt: there is plenty of everything. Otherwise it does nothing and
-/// gives none: [`reserve`] decides. A reservation that is there already comes to [`Error::TwinReservation`].
-///
-/// One statement.
-pub async fn reserve_from_plenty(
-    conn: &mut PgConnection,
-    window: Duration,
-    wanted: &[Wanted],
-) -> Result<Option<Vec<ReserveOutcome>>, Error> {
-    let held = store::reservations::plenty::hold_from_plenty(conn, window, wanted).await?;
-    Ok(held.map(|held| held.into_iter().map(ReserveOutcome::Held).collect()))
-}
-
 /// Holds stock for each request, all lines or none, in the order they came; `window` is how long an order may take.
 ///
 /// One outcome for each request. The number of statements is the same for one request and for hundreds.
