@@ -18,7 +18,7 @@ use lapin::options::BasicAckOptions;
 use shared_types::event_batches::split;
 use shared_types::events::{RawEvent, UnreadableEvent};
 use shared_types::topology::{DELIVERY_LIMIT, Queue};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::future::Future;
@@ -202,12 +202,11 @@ impl<H: Handler> Session<'_, H> {
     }
 
     async fn transaction(&self, events: &[&[u8]]) -> Result<(), H::Error> {
-        let Consumer { queue, schema, handler } = self.consumer;
+        let Consumer { queue, handler, .. } = self.consumer;
         let events = events.iter().map(|event| RawEvent::parse(event));
         let mut events = events.collect::<Result<Vec<_>, UnreadableEvent>>()?;
-        let mut transaction = self.database.begin().await?;
         let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
-        let fresh = Inbox(*schema).claim(&mut transaction, queue.name, &ids).await?;
+        let (mut transaction, fresh) = self.begin_with_claim(&ids).await?;
         let mut seen = HashSet::new();
         events.retain(|event| fresh.contains(&event.id) && seen.insert(event.id));
         let effect = handler.handle(&mut transaction, &events).await?;
@@ -215,6 +214,22 @@ impl<H: Handler> Session<'_, H> {
         handler.committed(effect);
         metrics::counter!("events_consumed_total", "queue" => queue.name).increment(events.len() as u64);
         Ok(())
+    }
+
+    /// Begins the transaction of the events; gives it, and which of them nobody has dealt with.
+    async fn begin_with_claim(
+        &self,
+        events: &[Uuid],
+    ) -> Result<(Transaction<'static, Postgres>, HashSet<Uuid>), sqlx::Error> {
+        let Consumer { queue, schema, .. } = self.consumer;
+        loop {
+            let mut transaction = self.database.begin().await?;
+            match Inbox(*schema).claim(&mut transaction, queue.name, events).await {
+                // Another instance that was given the same events has just committed some: next time they are found.
+                Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
+                claim => return Ok((transaction, claim?)),
+            }
+        }
     }
 
     /// Sends an event that failed to its delay queue, or sets it aside.

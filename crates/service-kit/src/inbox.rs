@@ -14,7 +14,8 @@ impl Inbox {
     /// Marks the events as dealt with and gives those that were not before.
     ///
     /// Sorted, so that two consumers with overlapping batches cannot wait for each other in a circle. The one that comes
-    /// second waits, fails on the primary key, and finds the events when it tries again.
+    /// second waits, fails on the primary key, and finds those events when it tries again; others of its events may have
+    /// come to be claimed meanwhile, so it may have to try more than once.
     pub async fn claim(
         self,
         conn: &mut PgConnection,

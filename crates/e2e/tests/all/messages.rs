@@ -115,18 +115,23 @@ async fn an_event_whose_id_was_seen_is_skipped_whatever_it_says() {
 }
 
 #[tokio::test]
-async fn an_event_that_another_instance_is_dealing_with_is_left_to_it() {
+async fn events_that_another_instance_is_dealing_with_one_by_one_are_left_to_it() {
     let shop = Shop::open().await;
     let id = Uuid::now_v7();
     shop.inventory().post("/api/inventory/reservations", reservation(id, &[(MOUSE, 1)])).await.is(201);
-    let event = created(7, &id.to_string());
+    let events: Vec<Value> = (7..10).map(|order| created(order, &id.to_string())).collect();
     let consumer = INVENTORY_ORDER_EVENTS.name;
-    let seen = text(&event["id"]);
-    let claim = format!("INSERT INTO inventory.inbox (consumer, event_id) VALUES ('{consumer}', '{seen}')");
-    let other_instance = shop.database.lock(claim).await;
-    publish(&shop, &event).await;
-    shop.database.somebody_waits().await;
-    other_instance.commit().await.unwrap();
+    let mut other_instance = Vec::new();
+    for event in &events {
+        let seen = text(&event["id"]);
+        let claim = format!("INSERT INTO inventory.inbox (consumer, event_id) VALUES ('{consumer}', '{seen}')");
+        other_instance.push(shop.database.lock(claim).await);
+    }
+    shop.broker().publish("order.created", &Value::from(events).to_string()).await;
+    for transaction in other_instance {
+        shop.database.somebody_waits().await;
+        transaction.commit().await.unwrap();
+    }
     shop.broker().drained(consumer).await;
     let found = shop.inventory().get(&format!("/api/inventory/reservations/{id}")).await.is(200).json();
     assert_eq!(found["status"], "HELD", "it was the other instance's to commit");
