@@ -22,6 +22,7 @@ pub mod scenarios;
 pub mod shop;
 pub mod stage;
 pub mod table;
+pub mod turns;
 pub mod usage;
 
 pub use error::BenchError;
@@ -87,9 +88,19 @@ impl Settings {
 }
 
 impl Bench {
-    /// How long a load runs before it is measured, in seconds.
+    /// How long a load of the usual length runs before it is measured, in seconds.
     pub fn warm_up_seconds(&self) -> u32 {
-        (self.settings.seconds / 3).clamp(1, 5)
+        warm_up_of(self.settings.seconds)
+    }
+
+    /// How often two loads take turns, see [`turns::in_turns`].
+    pub fn turns(&self) -> usize {
+        if self.settings.smoke { 1 } else { 5 }
+    }
+
+    /// How long each of these turns lasts, in seconds.
+    pub fn turn_seconds(&self) -> u32 {
+        (self.settings.seconds / 3).max(1)
     }
 
     /// How long each of the two measurements of a reference lasts, see [`measure::between`], in seconds.
@@ -101,6 +112,11 @@ impl Bench {
     pub fn found(&self, scenario: Scenario, figure: &str) -> f64 {
         self.done.iter().find(|outcome| outcome.scenario == scenario).map_or(0.0, |outcome| outcome.value(figure))
     }
+}
+
+/// How long a load that lasts so many seconds runs before it is measured, in seconds.
+pub fn warm_up_of(seconds: u32) -> u32 {
+    (seconds / 3).clamp(1, 5)
 }
 
 /// Carries out a run. An error means that nothing can be said; what is wrong with the services is in the report.

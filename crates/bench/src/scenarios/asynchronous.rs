@@ -28,7 +28,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         seconds: bench.settings.seconds,
     };
     let best = Baseline::best(&bench.baseline.mixed).clients;
-    let load = placing.run(bench, &shop);
+    let load = placing.run(&shop);
     let ((load, wrong), alone) = baseline::around(bench, Workload::Mixed, best, load).await?;
     let alone = alone.orders_per_second;
     outcome.wrong.extend(wrong);

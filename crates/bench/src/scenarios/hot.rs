@@ -21,7 +21,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let (name, connections) = ("placing orders, one product", CONNECTIONS);
     let placing = Placing { name, orders: Orders::Of(HOT), prefer: "", connections, seconds: bench.settings.seconds };
     let best = Baseline::best(&bench.baseline.hot).clients;
-    let load = baseline::around(bench, Workload::Hot, CONNECTIONS, placing.run(bench, &shop));
+    let load = baseline::around(bench, Workload::Hot, CONNECTIONS, placing.run(&shop));
     let (((load, wrong), as_many), best) = baseline::around(bench, Workload::Hot, best, load).await?;
     let rate = load.answers.per_second();
     let at_best = Figure::new(RATE, rate, "/s").against(ALONE, best.orders_per_second);

@@ -8,10 +8,10 @@ use crate::database::Database;
 use crate::error::{BenchError, Result};
 use crate::figures::{Figure, Goal};
 use crate::load::requests::Orders;
-use crate::measure::{Load, between, mean_rate};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
+use crate::turns::{Turn, in_turns};
 use std::time::Instant;
 use xtask::step::seconds;
 
@@ -57,30 +57,32 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open_on(&bench.stage, database, 1, &[]).await?;
     let small = Shop::open(&bench.stage, "small", 1).await?;
     let mut outcome = Outcome::of(Scenario::Large);
-    let (name, seconds) = ("placing orders, two lines", bench.settings.seconds);
+    let (name, seconds) = ("placing orders, two lines", bench.turn_seconds());
     let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
-    let half = Placing { seconds: bench.half_of_the_seconds(), ..placing.clone() };
-    let ((load, wrong), halves) = between(async || half.run(bench, &small).await, placing.run(bench, &shop)).await?;
-    outcome.wrong.extend(wrong.into_iter().chain(halves.iter().flat_map(|(_, wrong)| wrong.clone())));
-    let figure = |name: &str, load: &Load, halves: [&Load; 2]| {
+    let figure = |name: &str, turn: &Turn| {
         let name = format!("{name}, {} orders there", bench.settings.orders);
-        Figure::new(name, load.answers.per_second(), "/s").against("with empty tables", mean_rate(halves))
+        Figure::new(name, turn.load.answers.per_second(), "/s").against("with empty tables", turn.reference)
     };
-    outcome.figures.push(figure(placement::RATE, &load, halves.each_ref().map(|(load, _)| load)).wanted(GOAL));
-    outcome.add(load);
+    let (turn, wrong) =
+        in_turns(bench.turns(), async || placing.run(&small).await, async || placing.run(&shop).await).await?;
+    outcome.wrong.extend(wrong);
+    outcome.figures.push(figure(placement::RATE, &turn).wanted(GOAL));
+    outcome.loads.push(turn.load);
     for (read, of_small, name, goal) in [
         (Read::Product, Read::Product, reads::PRODUCTS_READ, Some(GOAL)),
         (Read::NewOrder, Read::NewOrder, reads::ORDERS_READ, Some(GOAL)),
         (Read::AnyOrder, Read::NewOrder, "orders read all over", None),
     ] {
-        let reference = async || of_small.run(bench, &small, name, bench.half_of_the_seconds()).await;
-        let (load, halves) = between(reference, read.run(bench, &shop, name, seconds)).await?;
-        let figure = figure(name, &load, halves.each_ref());
+        let reference = async || Ok((of_small.run(&small, name, seconds).await?, Vec::new()));
+        let measured = async || Ok((read.run(&shop, name, seconds).await?, Vec::new()));
+        let (turn, wrong) = in_turns(bench.turns(), reference, measured).await?;
+        outcome.wrong.extend(wrong);
+        let figure = figure(name, &turn);
         outcome.figures.push(match goal {
             Some(goal) => figure.wanted(goal),
             None => figure,
         });
-        outcome.add(load);
+        outcome.loads.push(turn.load);
     }
     outcome.wrong.extend(small.breaches().await?);
     small.close().await?;

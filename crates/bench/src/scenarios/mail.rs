@@ -36,7 +36,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let name = "placing orders, the mail server is away";
     let (connections, seconds) = (CONNECTIONS, bench.settings.seconds.min(SECONDS));
     let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections, seconds };
-    let (load, wrong) = placing.run(bench, &shop).await?;
+    let (load, wrong) = placing.run(&shop).await?;
     outcome.wrong.extend(wrong);
     outcome.add(load);
 

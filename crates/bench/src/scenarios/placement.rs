@@ -22,7 +22,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let placing =
         Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds: bench.settings.seconds };
     let best = Baseline::best(&bench.baseline.mixed).clients;
-    let load = placing.run(bench, &shop);
+    let load = placing.run(&shop);
     let ((load, wrong), alone) = baseline::around(bench, Workload::Mixed, best, load).await?;
     let figure = Figure::new(RATE, load.answers.per_second(), "/s");
     outcome.figures.push(figure.against(ALONE, alone.orders_per_second).wanted(Goal::AtLeast(2.0)));

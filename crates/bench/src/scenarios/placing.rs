@@ -1,12 +1,13 @@
 //! Placing orders as fast as a number of connections allows, and counting what is left of it.
 
-use crate::Bench;
 use crate::error::{BenchError, Result};
 use crate::load::Answers;
 use crate::load::requests::{self, Orders};
 use crate::load::wrk::Wrk;
-use crate::measure::{Load, measure};
+use crate::measure::measure;
 use crate::shop::Shop;
+use crate::turns::Counted;
+use crate::warm_up_of;
 use std::future::Future;
 use std::path::PathBuf;
 
@@ -27,8 +28,8 @@ pub struct Placing<'a> {
 
 impl Placing<'_> {
     /// Warms up and measures; also what is wrong with the number of orders that are there afterwards.
-    pub async fn run(&self, bench: &Bench, shop: &Shop<'_>) -> Result<(Load, Vec<String>)> {
-        let warm_up = self.load(shop, bench.warm_up_seconds())?;
+    pub async fn run(&self, shop: &Shop<'_>) -> Result<Counted> {
+        let warm_up = self.load(shop, warm_up_of(self.seconds))?;
         let load = self.load(shop, self.seconds)?;
         counted(shop, self.name, self.connections, warm_up.run(), load.run()).await
     }
@@ -48,7 +49,7 @@ pub async fn counted(
     connections: u32,
     warm_up: impl Future<Output = Result<Answers>>,
     load: impl Future<Output = Result<Answers>>,
-) -> Result<(Load, Vec<String>)> {
+) -> Result<Counted> {
     let count = "SELECT count(*) FROM orders.orders";
     let before = shop.database.number(count).await?;
     let warm_up = warm_up.await?;

@@ -12,6 +12,7 @@ use crate::measure::{Load, between, mean_rate, measure};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
+use crate::warm_up_of;
 
 /// The names of the results that others are held against.
 pub const PRODUCTS_READ: &str = "products read";
@@ -23,16 +24,17 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "reads", 1).await?;
     let mut outcome = Outcome::of(Scenario::Reads);
     let name = "orders to read";
-    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds: 1 };
-    let (_, wrong) = placing.run(bench, &shop).await?;
+    let placing =
+        Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds: bench.warm_up_seconds() };
+    let (_, wrong) = placing.run(&shop).await?;
     outcome.wrong.extend(wrong);
     for (read, name, least) in [(Read::Product, PRODUCTS_READ, 0.7), (Read::NewOrder, ORDERS_READ, 0.25)] {
         let url = format!("{}{}", read.base(&shop), read.paths(&shop).await?.first().map_or("/", String::as_str));
         let size = bench.stage.http.get(url).send().await?.error_for_status()?.bytes().await?.len();
         let route = ConstantRoute::start(&bench.settings.bench, size).await?;
         let half = bench.half_of_the_seconds();
-        let constant = async || get(bench, &shop, &route.url(), "a constant answer", vec!["/".to_owned()], half).await;
-        let load = read.run(bench, &shop, name, bench.settings.seconds);
+        let constant = async || get(&shop, &route.url(), "a constant answer", vec!["/".to_owned()], half).await;
+        let load = read.run(&shop, name, bench.settings.seconds);
         let (load, halves) = between(constant, load).await?;
         let constant = mean_rate(halves.each_ref());
         let figure = Figure::new(name, load.answers.per_second(), "/s");
@@ -58,8 +60,8 @@ pub enum Read {
 
 impl Read {
     /// Warms up and measures for so many seconds.
-    pub async fn run(self, bench: &Bench, shop: &Shop<'_>, name: &str, seconds: u32) -> Result<Load> {
-        get(bench, shop, self.base(shop), name, self.paths(shop).await?, seconds).await
+    pub async fn run(self, shop: &Shop<'_>, name: &str, seconds: u32) -> Result<Load> {
+        get(shop, self.base(shop), name, self.paths(shop).await?, seconds).await
     }
 
     fn base<'s>(self, shop: &'s Shop<'_>) -> &'s str {
@@ -97,10 +99,10 @@ async fn orders(shop: &Shop<'_>, sql: &str) -> Result<Vec<String>> {
 }
 
 /// Warms up and measures `GET` of these paths.
-async fn get(bench: &Bench, shop: &Shop<'_>, url: &str, name: &str, paths: Vec<String>, seconds: u32) -> Result<Load> {
+async fn get(shop: &Shop<'_>, url: &str, name: &str, paths: Vec<String>, seconds: u32) -> Result<Load> {
     let requests = requests::write_gets(&folder_of(shop)?, paths.into_iter())?;
     let load = Wrk { url, method: "GET", requests, prefer: "", first: 0, connections: CONNECTIONS, seconds };
-    let warm_up = Wrk { seconds: bench.warm_up_seconds(), ..load.clone() };
+    let warm_up = Wrk { seconds: warm_up_of(seconds), ..load.clone() };
     warm_up.run().await?;
     measure(shop, name, load.run()).await
 }

@@ -37,7 +37,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     }
     let (name, seconds) = ("placing orders, two lines", bench.settings.seconds);
     let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
-    let (load, wrong) = placing.run(bench, &shop).await?;
+    let (load, wrong) = placing.run(&shop).await?;
     outcome.wrong.extend(wrong);
     for group in load.usage.iter().filter(|group| group.name.ends_with("-service")) {
         let name = format!("{}, memory under load", group.name);

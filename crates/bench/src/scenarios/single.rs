@@ -17,7 +17,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let mut outcome = Outcome::of(Scenario::Single);
     let (name, seconds) = ("placing orders, one connection", bench.settings.seconds);
     let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: 1, seconds };
-    let load = placing.run(bench, &shop);
+    let load = placing.run(&shop);
     let ((load, wrong), alone) = baseline::around(bench, Workload::Mixed, 1, load).await?;
     let figure = Figure::new("half of the orders take at most", load.answers.latency.p50_ms, "ms");
     outcome.figures.push(figure.against(ALONE, alone.p50_ms).wanted(Goal::AtMost(4.0)));

@@ -58,19 +58,13 @@ mod tests {
     use super::other_than_refused;
     use crate::load::Answers;
     use crate::measure::Load;
-    use std::collections::BTreeMap;
 
     fn load(requests: u64, refused: u64, statuses: &[&str]) -> Load {
         Load {
             name: "made up".to_owned(),
             answers: Answers { requests, refused, ..Answers::default() },
-            statuses: statuses.iter().map(|status| ((*status).to_owned(), 1)).collect::<BTreeMap<_, _>>(),
-            usage: Vec::new(),
-            events_per_answer: 0.0,
-            messages_per_answer: 0.0,
-            batches: BTreeMap::new(),
-            statements_per_answer: 0.0,
-            wal_bytes_per_answer: 0.0,
+            statuses: statuses.iter().map(|status| ((*status).to_owned(), 1)).collect(),
+            ..Load::default()
         }
     }
 

@@ -8,10 +8,11 @@ use crate::figures::{Figure, Goal};
 use crate::load::Answers;
 use crate::load::requests::{HOT, Orders, PREPARED};
 use crate::load::wrk::Wrk;
-use crate::measure::{Load, between, mean_rate};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
+use crate::turns::{Counted, Turn, in_turns};
+use crate::warm_up_of;
 
 /// As fast as one instance, give or take what two runs differ by anyway.
 const GOAL: Goal = Goal::AtLeast(0.95);
@@ -28,19 +29,19 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let one = Shop::open(&bench.stage, "one-instance", 1).await?;
     let mut outcome = Outcome::of(Scenario::TwoInstances);
     let name = "placing orders, two lines";
-    let seconds = bench.half_of_the_seconds();
+    let seconds = bench.turn_seconds();
     let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
-    let load = both(bench, &shop, Orders::Mixed, name);
-    let ((load, wrong), halves) = between(async || placing.run(bench, &one).await, load).await?;
-    outcome.wrong.extend(wrong.into_iter().chain(halves.iter().flat_map(|(_, wrong)| wrong.clone())));
-    let alone = mean_rate(halves.each_ref().map(|(load, _)| load));
+    let alone = async || placing.run(&one).await;
+    let together = async || both(&shop, Orders::Mixed, name, seconds).await;
+    let (Turn { load, reference }, wrong) = in_turns(bench.turns(), alone, together).await?;
+    outcome.wrong.extend(wrong);
     let figure = Figure::new(format!("{name}, two of each"), load.answers.per_second(), "/s");
-    outcome.figures.push(figure.against("one of each", alone).wanted(GOAL));
-    outcome.add(load);
+    outcome.figures.push(figure.against("one of each", reference).wanted(GOAL));
+    outcome.loads.push(load);
     outcome.wrong.extend(one.breaches().await?);
     one.close().await?;
     let name = "placing orders, one product";
-    let (load, wrong) = both(bench, &shop, Orders::Of(HOT), name).await?;
+    let (load, wrong) = both(&shop, Orders::Of(HOT), name, bench.settings.seconds).await?;
     outcome.wrong.extend(wrong);
     outcome.figures.push(Figure::new(format!("{name}, two of each"), load.answers.per_second(), "/s"));
     outcome.add(load);
@@ -55,10 +56,10 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
 }
 
 /// Warms both instances up and measures them at once.
-async fn both(bench: &Bench, shop: &Shop<'_>, orders: Orders, name: &str) -> Result<(Load, Vec<String>)> {
-    let (connections, seconds) = (CONNECTIONS / 2, bench.settings.seconds);
+async fn both(shop: &Shop<'_>, orders: Orders, name: &str, seconds: u32) -> Result<Counted> {
+    let connections = CONNECTIONS / 2;
     let placing = Placing { name, orders, prefer: "", connections, seconds };
-    let warm_up = on_both(shop, placing.load(shop, bench.warm_up_seconds())?);
+    let warm_up = on_both(shop, placing.load(shop, warm_up_of(seconds))?);
     let load = on_both(shop, placing.load(shop, seconds)?);
     counted(shop, name, CONNECTIONS, warm_up, load).await
 }

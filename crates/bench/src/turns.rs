@@ -1,0 +1,87 @@
+//! Two loads held against each other in turns.
+
+use crate::error::{BenchError, Result};
+use crate::measure::Load;
+
+/// A load, and what was wrong with what it left behind.
+pub type Counted = (Load, Vec<String>);
+
+/// A load between two others.
+#[derive(Debug)]
+pub struct Turn {
+    /// The load.
+    pub load: Load,
+    /// Answers per second of the reference, on average right before and right after it.
+    pub reference: f64,
+}
+
+impl Turn {
+    fn ratio(&self) -> f64 {
+        self.load.answers.per_second() / self.reference
+    }
+}
+
+/// Lets a reference and what is held against it take so many turns. Gives the one whose ratio is in the middle, and what
+/// was wrong in any of them.
+///
+/// Two of our own loads differ by a few percent, and the speed of a shared machine by more than that from one ten
+/// seconds to the next: one turn that falls into such a time must not decide.
+pub async fn in_turns(
+    turns: usize,
+    mut reference: impl AsyncFnMut() -> Result<Counted>,
+    mut measured: impl AsyncFnMut() -> Result<Counted>,
+) -> Result<(Turn, Vec<String>)> {
+    let mut wrong = Vec::new();
+    let mut checked = |(load, found): Counted| {
+        wrong.extend(load.failures().into_iter().chain(found));
+        load
+    };
+    let mut before = checked(reference().await?).answers.per_second();
+    let mut all = Vec::new();
+    for _ in 0..turns {
+        let load = checked(measured().await?);
+        let after = checked(reference().await?).answers.per_second();
+        all.push(Turn { load, reference: (before + after) / 2.0 });
+        before = after;
+    }
+    all.sort_by(|one, other| one.ratio().total_cmp(&other.ratio()));
+    let middle = all.into_iter().nth(turns / 2);
+    Ok((middle.ok_or_else(|| BenchError::GaveUp("no turn was taken".to_owned()))?, wrong))
+}
+
+#[cfg(test)]
+mod tests {
+    // Tests only: a test that cannot go on says so by a panic.
+    #![allow(clippy::unwrap_used)]
+
+    use super::{Counted, in_turns};
+    use crate::load::Answers;
+    use crate::measure::Load;
+
+    fn counted(requests: u64) -> Counted {
+        let load = Load {
+            name: "reads".to_owned(),
+            answers: Answers { requests, seconds: 1.0, ..Answers::default() },
+            ..Load::default()
+        };
+        (load, Vec::new())
+    }
+
+    #[tokio::test]
+    async fn a_turn_in_a_slow_time_does_not_decide() {
+        let mut reference = [100, 100, 110, 100].into_iter();
+        let mut measured = [90, 30, 105].into_iter();
+        let next = |rates: &mut dyn Iterator<Item = u64>| Ok(counted(rates.next().unwrap()));
+        let (turn, wrong) = in_turns(3, async || next(&mut reference), async || next(&mut measured)).await.unwrap();
+        assert_eq!((turn.load.answers.per_second(), turn.reference), (90.0, 100.0));
+        assert!(wrong.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_in_any_turn_is_told() {
+        let mut measured = [100, 0, 100].into_iter();
+        let (_, wrong) =
+            in_turns(3, async || Ok(counted(100)), async || Ok(counted(measured.next().unwrap()))).await.unwrap();
+        assert_eq!(wrong, ["reads: no answer at all"]);
+    }
+}
