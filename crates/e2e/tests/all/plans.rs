@@ -6,12 +6,13 @@ use e2e::process::Service;
 use e2e::samples::{LAPTOP, MOUSE, int, order, text};
 use e2e::shop::{Plan, Shop};
 use serde_json::json;
+use sqlx::{AssertSqlSafe, Executor};
 
 /// More than the executions after which PostgreSQL keeps a plan for good.
 const ORDERS: i64 = 12;
 
 /// Rows of each table when it is full.
-const MANY: i64 = 20_000;
+const MANY: i64 = 50_000;
 
 /// A shop with a mail server that is not there, so that messages are claimed and given back.
 fn plan() -> Plan {
@@ -92,18 +93,30 @@ fn services(shop: &mut Shop) -> impl Iterator<Item = &mut Service> {
     shop.order_services.iter_mut().chain(&mut shop.inventory_services)
 }
 
-/// Tables of which more rows than this were read since the counters were set to zero.
+/// What was walked through since the counters were set to zero: tables of which more rows than this were read, and
+/// indexes over several columns of which more pages were touched than there are. A search for one column in an index
+/// that begins with another one finds few rows and goes through all pages.
 async fn walked_through(shop: &Shop, rows: i64) -> Vec<String> {
     let sql = format!(
-        "SELECT schemaname || '.' || relname || ': ' || seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables
-         WHERE seq_tup_read + idx_tup_fetch > {rows} ORDER BY 1"
+        "SELECT schemaname || '.' || relname || ': ' || seq_tup_read + idx_tup_fetch || ' rows'
+         FROM pg_stat_user_tables WHERE seq_tup_read + idx_tup_fetch > {rows}
+         UNION ALL
+         SELECT schemaname || '.' || indexrelname || ': ' || idx_blks_hit + idx_blks_read || ' pages of ' || pages
+         FROM pg_statio_user_indexes JOIN pg_index USING (indexrelid)
+         CROSS JOIN LATERAL (SELECT pg_relation_size(indexrelid) / current_setting('block_size')::bigint) AS size (pages)
+         WHERE indnkeyatts > 1 AND pages > {rows} / 100 AND idx_blks_hit + idx_blks_read > pages
+         ORDER BY 1"
     );
     shop.database.texts(sql).await
 }
 
 #[tokio::test]
 async fn plans_that_were_made_for_empty_tables_do_not_walk_through_full_ones() {
-    let plan = plan().order_variable("PGAPPNAME", "service").inventory_variable("PGAPPNAME", "service");
+    let mut plan = plan();
+    // One connection, so that no statement is planned anew on another one.
+    for (name, value) in [("PGAPPNAME", "service"), ("DATABASE_MAX_CONNECTIONS", "1")] {
+        plan = plan.order_variable(name, value).inventory_variable(name, value);
+    }
     let mut shop = plan.open().await;
     // From now on every plan is kept as it is first made, and it is made for the few rows that are there.
     shop.database.execute("ANALYZE").await;
@@ -115,6 +128,7 @@ async fn plans_that_were_made_for_empty_tables_do_not_walk_through_full_ones() {
     for service in services(&mut shop) {
         service.start().await;
     }
+    look_at_empty_queues(&shop).await;
     let use_all = async |key: &str| {
         use_everything(&shop, key).await;
         let accepted = shop.orders().post("/api/orders", order(&[(LAPTOP, 1), (MOUSE, 1)]));
@@ -123,15 +137,27 @@ async fn plans_that_were_made_for_empty_tables_do_not_walk_through_full_ones() {
     };
     use_all("empty").await;
     fill(&shop).await;
-    shop.database.execute("SELECT pg_stat_reset()").await;
     use_all("full").await;
     stop(&mut shop).await;
     assert_eq!(walked_through(&shop, MANY / 4).await, Vec::<String>::new());
 }
 
-/// Fills every table that grows with orders.
+/// Waits until the queues were looked at while nothing was in the tables.
+async fn look_at_empty_queues(shop: &Shop) {
+    let looks = "SELECT min(idx_scan) FROM pg_stat_user_indexes
+                 WHERE indexrelname IN ('pending_placements_next_attempt_at', 'notifications_queued')";
+    let before = shop.database.number(looks).await;
+    poll::eventually("a few looks at the queues", async || match shop.database.number(looks).await - before {
+        more if more < 8 => Err(format!("{more} more")),
+        _ => Ok(()),
+    })
+    .await;
+}
+
+/// Fills every table that grows with orders, and sets the counters to zero. A connection keeps its counters to itself
+/// for up to ten seconds, so the one that fills gives them up before.
 async fn fill(shop: &Shop) {
-    for rows in [
+    let tables = [
         "inventory.products (sku, name, price, stock_quantity) SELECT 'MANY-' || n, 'Thing', 1, 0",
         "inventory.reservations (id, status, created_at, expires_at)
          SELECT gen_random_uuid(), 'COMMITTED', now(), now()",
@@ -148,8 +174,12 @@ async fn fill(shop: &Shop) {
         "orders.inbox (consumer, event_id) SELECT 'order-service.reservation-events', gen_random_uuid()",
         "orders.notifications (event_id, order_id, kind, channel, recipient, status)
          SELECT gen_random_uuid(), 2 + n, 'order-placed', 'EMAIL', 'bob@example.com', 'SENT'",
-    ] {
-        shop.database.execute(format!("INSERT INTO {rows} FROM generate_series(1, {MANY}) AS n")).await;
+    ];
+    let inserts = tables.map(|rows| format!("INSERT INTO {rows} FROM generate_series(1, {MANY}) AS n"));
+    let counters = ["SELECT pg_stat_force_next_flush()", "SELECT pg_stat_reset()"].map(str::to_owned);
+    let mut connection = shop.database.pool().acquire().await.unwrap();
+    for statement in inserts.into_iter().chain(counters) {
+        connection.execute(AssertSqlSafe(statement)).await.unwrap();
     }
 }
 

@@ -110,13 +110,13 @@ pub async fn claim(
 ) -> Result<Vec<Claimed>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"WITH due AS MATERIALIZED (
-               SELECT id FROM orders.notifications
+               SELECT ctid AS place FROM orders.notifications
                WHERE channel = $1 AND status = 'QUEUED' AND next_attempt_at <= statement_timestamp()
                ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED
            )
            UPDATE orders.notifications
            SET next_attempt_at = clock_timestamp() + $3::bigint * INTERVAL '1 millisecond'
-           WHERE id = ANY(ARRAY(SELECT id FROM due))
+           WHERE ctid = ANY(ARRAY(SELECT place FROM due))
            RETURNING id, event_id, order_id, kind, recipient AS "recipient!", facts::text AS facts,
                      attempts, resends, next_attempt_at AS "leased_until!""#,
         channel.as_str(),

@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::time::Duration;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// An accepted order that one worker is to place now.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -76,52 +77,56 @@ pub async fn insert(
     Ok(())
 }
 
+/// A line of an accepted order.
+struct Line {
+    id: i64,
+    reference: Uuid,
+    product_id: i64,
+    quantity: i32,
+}
+
 /// Takes up to `limit` orders that are due, those first that have been so for longest. For the time of `lease` no other
 /// worker gets them; afterwards they are due again, unless something became of them.
 pub async fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> Result<Vec<Due>, sqlx::Error> {
     let claimed = sqlx::query!(
-        r#"WITH due AS MATERIALIZED (
-               SELECT order_id FROM orders.pending_placements WHERE next_attempt_at <= statement_timestamp()
-               ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
-           ), claimed AS (
-               UPDATE orders.pending_placements
-               SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + $2::bigint * INTERVAL '1 millisecond'
-               WHERE order_id = ANY(ARRAY(SELECT order_id FROM due)) RETURNING order_id, traceparent
-           )
-           SELECT o.id, o.reference, c.traceparent
-           FROM claimed c
-           CROSS JOIN LATERAL (SELECT id, reference FROM orders.orders WHERE id = c.order_id OFFSET 0) o
-           ORDER BY o.id"#,
+        "WITH due AS MATERIALIZED (
+             SELECT ctid AS place FROM orders.pending_placements WHERE next_attempt_at <= statement_timestamp()
+             ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
+         )
+         UPDATE orders.pending_placements
+         SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + $2::bigint * INTERVAL '1 millisecond'
+         WHERE ctid = ANY(ARRAY(SELECT place FROM due)) RETURNING order_id, traceparent",
         limit,
         milliseconds(lease)
     )
     .fetch_all(&mut *conn)
     .await?;
-    let ids: Vec<i64> = claimed.iter().map(|row| row.id).collect();
-    let mut lines = lines_of(conn, &ids).await?;
-    let due = claimed.into_iter().map(|row| Due {
-        id: OrderId(row.id),
-        reference: Reference(row.reference),
-        lines: lines.remove(&row.id).unwrap_or_default(),
-        traceparent: row.traceparent,
-    });
-    Ok(due.collect())
-}
-
-async fn lines_of(conn: &mut PgConnection, ids: &[i64]) -> Result<HashMap<i64, Vec<ReservationLine>>, sqlx::Error> {
-    let rows = sqlx::query!(
-        "SELECT order_id, product_id, quantity FROM orders.order_items WHERE order_id = ANY($1)
-         ORDER BY order_id, product_id",
-        ids
+    if claimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<i64> = claimed.iter().map(|row| row.order_id).collect();
+    let mut traceparents: HashMap<i64, _> = claimed.into_iter().map(|row| (row.order_id, row.traceparent)).collect();
+    let lines = sqlx::query_as!(
+        Line,
+        "SELECT o.id, o.reference, i.product_id, i.quantity
+         FROM orders.orders o
+         CROSS JOIN LATERAL (SELECT product_id, quantity FROM orders.order_items WHERE order_id = o.id OFFSET 0) i
+         WHERE o.id = ANY($1) ORDER BY o.id, i.product_id",
+        &ids
     )
     .fetch_all(conn)
     .await?;
-    let mut lines: HashMap<i64, Vec<ReservationLine>> = HashMap::new();
-    for row in rows {
-        let line = ReservationLine { product_id: ProductId(row.product_id), quantity: row.quantity };
-        lines.entry(row.order_id).or_default().push(line);
-    }
-    Ok(lines)
+    let due = lines.chunk_by(|one, other| one.id == other.id).filter_map(|lines| {
+        let order = lines.first()?;
+        let line = |line: &Line| ReservationLine { product_id: ProductId(line.product_id), quantity: line.quantity };
+        Some(Due {
+            id: OrderId(order.id),
+            reference: Reference(order.reference),
+            lines: lines.iter().map(line).collect(),
+            traceparent: traceparents.remove(&order.id).flatten(),
+        })
+    });
+    Ok(due.collect())
 }
 
 /// Locks those of the orders that are neither placed nor cancelled, in the order of their numbers.
