@@ -90,17 +90,17 @@ impl Settings {
 impl Bench {
     /// How long a load of the usual length runs before it is measured, in seconds.
     pub fn warm_up_seconds(&self) -> u32 {
-        warm_up_of(self.settings.seconds)
+        warm_up_of(self.settings.seconds).max(1)
     }
 
     /// How often two loads take turns, see [`turns::in_turns`].
     pub fn turns(&self) -> usize {
-        if self.settings.smoke { 1 } else { 5 }
+        if self.settings.smoke { 1 } else { 15 }
     }
 
     /// How long each of these turns lasts, in seconds.
     pub fn turn_seconds(&self) -> u32 {
-        (self.settings.seconds / 3).max(1)
+        (self.settings.seconds / 10).max(1)
     }
 
     /// How long each of the two measurements of a reference lasts, see [`measure::between`], in seconds.
@@ -114,9 +114,10 @@ impl Bench {
     }
 }
 
-/// How long a load that lasts so many seconds runs before it is measured, in seconds.
+/// How long a load that lasts so many seconds runs before it is measured, in seconds; not at all before a short turn,
+/// which the turns before have warmed up.
 pub fn warm_up_of(seconds: u32) -> u32 {
-    (seconds / 3).clamp(1, 5)
+    (seconds / 3).min(5)
 }
 
 /// Carries out a run. An error means that nothing can be said; what is wrong with the services is in the report.

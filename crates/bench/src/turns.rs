@@ -2,6 +2,7 @@
 
 use crate::error::{BenchError, Result};
 use crate::measure::Load;
+use xtask::step::Steps;
 
 /// A load, and what was wrong with what it left behind.
 pub type Counted = (Load, Vec<String>);
@@ -24,9 +25,10 @@ impl Turn {
 /// Lets a reference and what is held against it take so many turns. Gives the one whose ratio is in the middle, and what
 /// was wrong in any of them.
 ///
-/// Two of our own loads differ by a few percent, and the speed of a shared machine by more than that from one ten
-/// seconds to the next: one turn that falls into such a time must not decide.
+/// Two of our own loads differ by a few percent, and the speed of a shared machine by more than that from one second to
+/// the next: no single turn may decide, and turns are short, so that both meet the same times.
 pub async fn in_turns(
+    steps: &Steps,
     turns: usize,
     mut reference: impl AsyncFnMut() -> Result<Counted>,
     mut measured: impl AsyncFnMut() -> Result<Counted>,
@@ -38,10 +40,13 @@ pub async fn in_turns(
     };
     let mut before = checked(reference().await?).answers.per_second();
     let mut all = Vec::new();
-    for _ in 0..turns {
+    for number in 1..=turns {
         let load = checked(measured().await?);
         let after = checked(reference().await?).answers.per_second();
-        all.push(Turn { load, reference: (before + after) / 2.0 });
+        let turn = Turn { load, reference: (before + after) / 2.0 };
+        let (name, rate, reference) = (&turn.load.name, turn.load.answers.per_second(), turn.reference);
+        steps.say(&format!("{name}, turn {number}: {rate:.0}/s against {reference:.0}/s, {:.2} times", turn.ratio()));
+        all.push(turn);
         before = after;
     }
     all.sort_by(|one, other| one.ratio().total_cmp(&other.ratio()));
@@ -57,6 +62,7 @@ mod tests {
     use super::{Counted, in_turns};
     use crate::load::Answers;
     use crate::measure::Load;
+    use xtask::step::Steps;
 
     fn counted(requests: u64) -> Counted {
         let load = Load {
@@ -72,7 +78,10 @@ mod tests {
         let mut reference = [100, 100, 110, 100].into_iter();
         let mut measured = [90, 30, 105].into_iter();
         let next = |rates: &mut dyn Iterator<Item = u64>| Ok(counted(rates.next().unwrap()));
-        let (turn, wrong) = in_turns(3, async || next(&mut reference), async || next(&mut measured)).await.unwrap();
+        let (turn, wrong) =
+            in_turns(&Steps::begin("turns"), 3, async || next(&mut reference), async || next(&mut measured))
+                .await
+                .unwrap();
         assert_eq!((turn.load.answers.per_second(), turn.reference), (90.0, 100.0));
         assert!(wrong.is_empty());
     }
@@ -80,8 +89,14 @@ mod tests {
     #[tokio::test]
     async fn what_is_wrong_in_any_turn_is_told() {
         let mut measured = [100, 0, 100].into_iter();
-        let (_, wrong) =
-            in_turns(3, async || Ok(counted(100)), async || Ok(counted(measured.next().unwrap()))).await.unwrap();
+        let (_, wrong) = in_turns(
+            &Steps::begin("turns"),
+            3,
+            async || Ok(counted(100)),
+            async || Ok(counted(measured.next().unwrap())),
+        )
+        .await
+        .unwrap();
         assert_eq!(wrong, ["reads: no answer at all"]);
     }
 }

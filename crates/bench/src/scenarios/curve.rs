@@ -40,6 +40,6 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         }
         outcome.series.extend(series);
     }
-    outcome.wrong.extend(unconfirmed(&shop).await?);
+    outcome.wrong.extend(unconfirmed(&shop, 0.0).await?);
     finish(bench, shop, outcome).await
 }

@@ -23,7 +23,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let begun = shop.database.run("SELECT clock_timestamp()").await?;
     let load = measure(&shop, &format!("{per_second} orders a second, two lines"), load.run()).await?;
     shop.quiet().await?;
-    outcome.wrong.extend(unconfirmed(&shop).await?);
+    outcome.wrong.extend(unconfirmed(&shop, 0.0).await?);
     let written = shop.database.number("SELECT count(*) FROM orders.orders").await?;
     outcome.wrong.extend(miscounted(CONNECTIONS, &[&warm_up, &load.answers], written));
     let p95 = shop.database.number(&until_confirmed(0.95, &begun)).await?;

@@ -64,7 +64,8 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         Figure::new(name, turn.load.answers.per_second(), "/s").against("with empty tables", turn.reference)
     };
     let (turn, wrong) =
-        in_turns(bench.turns(), async || placing.run(&small).await, async || placing.run(&shop).await).await?;
+        in_turns(&bench.steps, bench.turns(), async || placing.run(&small).await, async || placing.run(&shop).await)
+            .await?;
     outcome.wrong.extend(wrong);
     outcome.figures.push(figure(placement::RATE, &turn).wanted(GOAL));
     outcome.loads.push(turn.load);
@@ -75,7 +76,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     ] {
         let reference = async || Ok((of_small.run(&small, name, seconds).await?, Vec::new()));
         let measured = async || Ok((read.run(&shop, name, seconds).await?, Vec::new()));
-        let (turn, wrong) = in_turns(bench.turns(), reference, measured).await?;
+        let (turn, wrong) = in_turns(&bench.steps, bench.turns(), reference, measured).await?;
         outcome.wrong.extend(wrong);
         let figure = figure(name, &turn);
         outcome.figures.push(match goal {

@@ -40,7 +40,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     outcome.add(load);
     shop.quiet().await?;
 
-    outcome.wrong.extend(unconfirmed(&shop).await?);
+    outcome.wrong.extend(unconfirmed(&shop, 0.0).await?);
     let history = by_second(&shop, &begun).await?;
     let confirmed: f64 =
         history.iter().filter(|row| (0.0..f64::from(seconds)).contains(&row[0])).map(|row| row[2]).sum();

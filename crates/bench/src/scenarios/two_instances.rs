@@ -33,7 +33,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
     let alone = async || placing.run(&one).await;
     let together = async || both(&shop, Orders::Mixed, name, seconds).await;
-    let (Turn { load, reference }, wrong) = in_turns(bench.turns(), alone, together).await?;
+    let (Turn { load, reference }, wrong) = in_turns(&bench.steps, bench.turns(), alone, together).await?;
     outcome.wrong.extend(wrong);
     let figure = Figure::new(format!("{name}, two of each"), load.answers.per_second(), "/s");
     outcome.figures.push(figure.against("one of each", reference).wanted(GOAL));
