@@ -3,7 +3,7 @@
 use crate::Bench;
 use crate::database::Database;
 use crate::error::Result;
-use crate::measure::{between, disturbance};
+use crate::measure::disturbance;
 use crate::pgbench::{self, Point};
 use crate::usage::Watch;
 use serde::{Deserialize, Serialize};
@@ -71,17 +71,43 @@ pub async fn around<T>(
     clients: u32,
     load: impl Future<Output = Result<T>>,
 ) -> Result<(T, Point)> {
-    let (load, [before, after]) = between(async || half(bench, workload, clients).await, load).await?;
-    Ok((load, before.mean(&after)))
+    let before = half(bench, workload, clients).await?;
+    let load = load.await?;
+    Ok((load, before.mean(&half(bench, workload, clients).await?)))
 }
 
 async fn half(bench: &Bench, workload: Workload, clients: u32) -> Result<Point> {
-    let database = bench.stage.database(&format!("bench_baseline_{}", workload.name())).await?;
-    play(bench, &database, workload, clients, bench.warm_up_seconds()).await?;
-    database.checkpoint().await?;
-    let point = measure(bench, &database, workload, clients, bench.half_of_the_seconds()).await?;
-    database.delete().await?;
+    let alone = Alone::open(bench, workload, clients).await?;
+    let point = alone.measure(clients, bench.half_of_the_seconds()).await?;
+    alone.close().await?;
     Ok(point)
+}
+
+/// PostgreSQL alone, to be measured more than once.
+pub struct Alone<'a> {
+    bench: &'a Bench,
+    database: Database,
+    workload: Workload,
+}
+
+impl<'a> Alone<'a> {
+    /// Makes its database and warms it up.
+    pub async fn open(bench: &'a Bench, workload: Workload, clients: u32) -> Result<Self> {
+        let database = bench.stage.database(&format!("bench_baseline_{}", workload.name())).await?;
+        play(bench, &database, workload, clients, bench.warm_up_seconds()).await?;
+        database.checkpoint().await?;
+        Ok(Self { bench, database, workload })
+    }
+
+    /// Measures it with so many clients, for so many seconds.
+    pub async fn measure(&self, clients: u32, seconds: u32) -> Result<Point> {
+        measure(self.bench, &self.database, self.workload, clients, seconds).await
+    }
+
+    /// Deletes its database.
+    pub async fn close(self) -> Result<()> {
+        self.database.delete().await
+    }
 }
 
 /// Measures on a database of its own: the same server, tables, indexes and triggers as the services have.

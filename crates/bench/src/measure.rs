@@ -48,21 +48,6 @@ impl Load {
     }
 }
 
-/// Measures a reference before and after what is held against it: the speed of a shared machine changes within minutes.
-pub async fn between<Found, Reference>(
-    mut reference: impl AsyncFnMut() -> Result<Reference>,
-    measured: impl Future<Output = Result<Found>>,
-) -> Result<(Found, [Reference; 2])> {
-    let before = reference().await?;
-    let found = measured.await?;
-    Ok((found, [before, reference().await?]))
-}
-
-/// Answers per second, on average over both measurements of a reference.
-pub fn mean_rate([before, after]: [&Load; 2]) -> f64 {
-    (before.answers.per_second() + after.answers.per_second()) / 2.0
-}
-
 /// What somebody else may take of the machine before figures are not worth much, as a share of all its cores.
 const TOLERABLE: f64 = 0.2;
 

@@ -7,7 +7,15 @@ use xtask::step::Steps;
 /// A load, and what was wrong with what it left behind.
 pub type Counted = (Load, Vec<String>);
 
-/// A load between two others.
+/// How fast a reference was, in answers per second, and what was wrong with it.
+pub type Rated = (f64, Vec<String>);
+
+/// What a reference needs of a load.
+pub fn rated((load, wrong): Counted) -> Rated {
+    (load.answers.per_second(), load.failures().into_iter().chain(wrong).collect())
+}
+
+/// A load between two references.
 #[derive(Debug)]
 pub struct Turn {
     /// The load.
@@ -30,19 +38,16 @@ impl Turn {
 pub async fn in_turns(
     steps: &Steps,
     turns: usize,
-    mut reference: impl AsyncFnMut() -> Result<Counted>,
+    mut reference: impl AsyncFnMut() -> Result<Rated>,
     mut measured: impl AsyncFnMut() -> Result<Counted>,
 ) -> Result<(Turn, Vec<String>)> {
-    let mut wrong = Vec::new();
-    let mut checked = |(load, found): Counted| {
-        wrong.extend(load.failures().into_iter().chain(found));
-        load
-    };
-    let mut before = checked(reference().await?).answers.per_second();
+    let (mut before, mut wrong) = reference().await?;
     let mut all = Vec::new();
     for number in 1..=turns {
-        let load = checked(measured().await?);
-        let after = checked(reference().await?).answers.per_second();
+        let (load, found) = measured().await?;
+        wrong.extend(load.failures().into_iter().chain(found));
+        let (after, found) = reference().await?;
+        wrong.extend(found);
         let turn = Turn { load, reference: (before + after) / 2.0 };
         let (name, rate, reference) = (&turn.load.name, turn.load.answers.per_second(), turn.reference);
         steps.say(&format!("{name}, turn {number}: {rate:.0}/s against {reference:.0}/s, {:.2} times", turn.ratio()));
@@ -59,7 +64,7 @@ mod tests {
     // Tests only: a test that cannot go on says so by a panic.
     #![allow(clippy::unwrap_used)]
 
-    use super::{Counted, in_turns};
+    use super::{Counted, in_turns, rated};
     use crate::load::Answers;
     use crate::measure::Load;
     use xtask::step::Steps;
@@ -75,28 +80,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_in_a_slow_time_does_not_decide() {
-        let mut reference = [100, 100, 110, 100].into_iter();
-        let mut measured = [90, 30, 105].into_iter();
-        let next = |rates: &mut dyn Iterator<Item = u64>| Ok(counted(rates.next().unwrap()));
-        let (turn, wrong) =
-            in_turns(&Steps::begin("turns"), 3, async || next(&mut reference), async || next(&mut measured))
-                .await
-                .unwrap();
+        let mut rates = [100.0, 100.0, 110.0, 100.0].into_iter();
+        let reference = async || Ok((rates.next().unwrap(), Vec::new()));
+        let mut requests = [90, 30, 105].into_iter();
+        let measured = async || Ok(counted(requests.next().unwrap()));
+        let (turn, wrong) = in_turns(&Steps::begin("turns"), 3, reference, measured).await.unwrap();
         assert_eq!((turn.load.answers.per_second(), turn.reference), (90.0, 100.0));
         assert!(wrong.is_empty());
     }
 
     #[tokio::test]
     async fn what_is_wrong_in_any_turn_is_told() {
-        let mut measured = [100, 0, 100].into_iter();
-        let (_, wrong) = in_turns(
-            &Steps::begin("turns"),
-            3,
-            async || Ok(counted(100)),
-            async || Ok(counted(measured.next().unwrap())),
-        )
-        .await
-        .unwrap();
-        assert_eq!(wrong, ["reads: no answer at all"]);
+        let mut references = [100, 100, 0, 100].into_iter();
+        let reference = async || Ok(rated(counted(references.next().unwrap())));
+        let mut requests = [100, 0, 100].into_iter();
+        let measured = async || Ok(counted(requests.next().unwrap()));
+        let (_, wrong) = in_turns(&Steps::begin("turns"), 3, reference, measured).await.unwrap();
+        assert_eq!(wrong, ["reads: no answer at all", "reads: no answer at all"]);
     }
 }

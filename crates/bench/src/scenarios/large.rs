@@ -11,7 +11,7 @@ use crate::load::requests::Orders;
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
-use crate::turns::{Turn, in_turns};
+use crate::turns::{Turn, in_turns, rated};
 use std::time::Instant;
 use xtask::step::seconds;
 
@@ -63,9 +63,9 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         let name = format!("{name}, {} orders there", bench.settings.orders);
         Figure::new(name, turn.load.answers.per_second(), "/s").against("with empty tables", turn.reference)
     };
-    let (turn, wrong) =
-        in_turns(&bench.steps, bench.turns(), async || placing.run(&small).await, async || placing.run(&shop).await)
-            .await?;
+    let reference = async || Ok(rated(placing.run(&small).await?));
+    let measured = async || placing.run(&shop).await;
+    let (turn, wrong) = in_turns(&bench.steps, bench.turns(), reference, measured).await?;
     outcome.wrong.extend(wrong);
     outcome.figures.push(figure(placement::RATE, &turn).wanted(GOAL));
     outcome.loads.push(turn.load);
@@ -74,7 +74,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         (Read::NewOrder, Read::NewOrder, reads::ORDERS_READ, Some(GOAL)),
         (Read::AnyOrder, Read::NewOrder, "orders read all over", None),
     ] {
-        let reference = async || Ok((of_small.run(&small, name, seconds).await?, Vec::new()));
+        let reference = async || Ok(rated((of_small.run(&small, name, seconds).await?, Vec::new())));
         let measured = async || Ok((read.run(&shop, name, seconds).await?, Vec::new()));
         let (turn, wrong) = in_turns(&bench.steps, bench.turns(), reference, measured).await?;
         outcome.wrong.extend(wrong);

@@ -8,10 +8,11 @@ use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::requests::{self, Orders, PREPARED, PRODUCTS};
 use crate::load::wrk::Wrk;
-use crate::measure::{Load, between, mean_rate, measure};
+use crate::measure::{Load, measure};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
+use crate::turns::{Turn, in_turns, rated};
 use crate::warm_up_of;
 
 /// The names of the results that others are held against.
@@ -32,17 +33,18 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         let url = format!("{}{}", read.base(&shop), read.paths(&shop).await?.first().map_or("/", String::as_str));
         let size = bench.stage.http.get(url).send().await?.error_for_status()?.bytes().await?.len();
         let route = ConstantRoute::start(&bench.settings.bench, size).await?;
-        let half = bench.half_of_the_seconds();
-        let constant = async || get(&shop, &route.url(), "a constant answer", vec!["/".to_owned()], half).await;
-        let load = read.run(&shop, name, bench.settings.seconds);
-        let (load, halves) = between(constant, load).await?;
-        let constant = mean_rate(halves.each_ref());
+        let seconds = bench.turn_seconds();
+        let constant = async || {
+            let paths = vec!["/".to_owned()];
+            Ok(rated((get(&shop, &route.url(), "a constant answer", paths, seconds).await?, Vec::new())))
+        };
+        let measured = async || Ok((read.run(&shop, name, seconds).await?, Vec::new()));
+        let (Turn { load, reference }, wrong) = in_turns(&bench.steps, bench.turns(), constant, measured).await?;
+        outcome.wrong.extend(wrong);
         let figure = Figure::new(name, load.answers.per_second(), "/s");
-        let figure = figure.against("a constant answer of the same size", constant);
+        let figure = figure.against("a constant answer of the same size", reference);
         outcome.figures.push(figure.wanted(Goal::AtLeast(least)));
-        let [before, _] = halves;
-        outcome.add(before);
-        outcome.add(load);
+        outcome.loads.push(load);
     }
     finish(bench, shop, outcome).await
 }

@@ -11,7 +11,7 @@ use crate::load::wrk::Wrk;
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
-use crate::turns::{Counted, Turn, in_turns};
+use crate::turns::{Counted, Turn, in_turns, rated};
 use crate::warm_up_of;
 
 /// As fast as one instance, give or take what two runs differ by anyway.
@@ -31,7 +31,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let name = "placing orders, two lines";
     let seconds = bench.turn_seconds();
     let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
-    let alone = async || placing.run(&one).await;
+    let alone = async || Ok(rated(placing.run(&one).await?));
     let together = async || both(&shop, Orders::Mixed, name, seconds).await;
     let (Turn { load, reference }, wrong) = in_turns(&bench.steps, bench.turns(), alone, together).await?;
     outcome.wrong.extend(wrong);
