@@ -112,16 +112,14 @@ impl<'a> Alone<'a> {
 
 /// Measures on a database of its own: the same server, tables, indexes and triggers as the services have.
 pub async fn run(bench: &Bench) -> Result<Baseline> {
-    let stage = &bench.stage;
     let mut measured = [Vec::new(), Vec::new()];
     for (workload, points) in Workload::ALL.into_iter().zip(&mut measured) {
-        let database = stage.database(&format!("bench_baseline_{}", workload.name())).await?;
-        play(bench, &database, workload, WARM_UP_CLIENTS, bench.warm_up_seconds()).await?;
+        let alone = Alone::open(bench, workload, WARM_UP_CLIENTS).await?;
         for clients in bench.settings.some_of(&CLIENTS) {
-            database.checkpoint().await?;
-            points.push(measure(bench, &database, workload, clients, bench.settings.seconds).await?);
+            alone.database.checkpoint().await?;
+            points.push(alone.measure(clients, bench.settings.seconds).await?);
         }
-        database.delete().await?;
+        alone.close().await?;
     }
     let [mixed, hot] = measured;
     Ok(Baseline { mixed, hot })

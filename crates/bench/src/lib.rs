@@ -103,7 +103,7 @@ impl Bench {
         (self.settings.seconds / 10).max(1)
     }
 
-    /// How long each of the two measurements of a reference lasts, see [`measure::between`], in seconds.
+    /// How long each of the two measurements of a reference lasts, see [`baseline::around`], in seconds.
     pub fn half_of_the_seconds(&self) -> u32 {
         (self.settings.seconds / 2).max(1)
     }

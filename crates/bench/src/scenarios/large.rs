@@ -74,8 +74,8 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         (Read::NewOrder, Read::NewOrder, reads::ORDERS_READ, Some(GOAL)),
         (Read::AnyOrder, Read::NewOrder, "orders read all over", None),
     ] {
-        let reference = async || Ok(rated((of_small.run(&small, name, seconds).await?, Vec::new())));
-        let measured = async || Ok((read.run(&shop, name, seconds).await?, Vec::new()));
+        let reference = async || Ok(rated(of_small.run(&small, name, seconds).await?));
+        let measured = async || read.run(&shop, name, seconds).await;
         let (turn, wrong) = in_turns(&bench.steps, bench.turns(), reference, measured).await?;
         outcome.wrong.extend(wrong);
         let figure = figure(name, &turn);

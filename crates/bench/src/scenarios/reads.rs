@@ -8,11 +8,11 @@ use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::requests::{self, Orders, PREPARED, PRODUCTS};
 use crate::load::wrk::Wrk;
-use crate::measure::{Load, measure};
+use crate::measure::measure;
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
-use crate::turns::{Turn, in_turns, rated};
+use crate::turns::{Counted, Turn, in_turns, rated};
 use crate::warm_up_of;
 
 /// The names of the results that others are held against.
@@ -36,9 +36,9 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         let seconds = bench.turn_seconds();
         let constant = async || {
             let paths = vec!["/".to_owned()];
-            Ok(rated((get(&shop, &route.url(), "a constant answer", paths, seconds).await?, Vec::new())))
+            Ok(rated(get(&shop, &route.url(), "a constant answer", paths, seconds).await?))
         };
-        let measured = async || Ok((read.run(&shop, name, seconds).await?, Vec::new()));
+        let measured = async || read.run(&shop, name, seconds).await;
         let (Turn { load, reference }, wrong) = in_turns(&bench.steps, bench.turns(), constant, measured).await?;
         outcome.wrong.extend(wrong);
         let figure = Figure::new(name, load.answers.per_second(), "/s");
@@ -62,7 +62,7 @@ pub enum Read {
 
 impl Read {
     /// Warms up and measures for so many seconds.
-    pub async fn run(self, shop: &Shop<'_>, name: &str, seconds: u32) -> Result<Load> {
+    pub async fn run(self, shop: &Shop<'_>, name: &str, seconds: u32) -> Result<Counted> {
         get(shop, self.base(shop), name, self.paths(shop).await?, seconds).await
     }
 
@@ -100,11 +100,11 @@ async fn orders(shop: &Shop<'_>, sql: &str) -> Result<Vec<String>> {
     Ok(shop.database.run(sql).await?.lines().map(|id| format!("/api/orders/{id}")).collect())
 }
 
-/// Warms up and measures `GET` of these paths.
-async fn get(shop: &Shop<'_>, url: &str, name: &str, paths: Vec<String>, seconds: u32) -> Result<Load> {
+/// Warms up and measures `GET` of these paths, which leaves nothing behind.
+async fn get(shop: &Shop<'_>, url: &str, name: &str, paths: Vec<String>, seconds: u32) -> Result<Counted> {
     let requests = requests::write_gets(&folder_of(shop)?, paths.into_iter())?;
     let load = Wrk { url, method: "GET", requests, prefer: "", first: 0, connections: CONNECTIONS, seconds };
     let warm_up = Wrk { seconds: warm_up_of(seconds), ..load.clone() };
     warm_up.run().await?;
-    measure(shop, name, load.run()).await
+    Ok((measure(shop, name, load.run()).await?, Vec::new()))
 }
