@@ -7,12 +7,16 @@ use serde_json::{Value, json};
 
 const ORDERS: &str = "/api/orders";
 
-/// Twelve orders: two each by six customers; the second of each is cancelled.
+/// Twelve orders: two each by six customers; the second of each is cancelled. The second of Bob comes long after his
+/// first, the others together.
 async fn shop_with_orders() -> (Shop, Vec<Value>) {
     let shop = Shop::plan().without_broker().open().await;
     let mut placed = Vec::new();
     for customer in ["ann", "Bob", "cy", "dee", "eve+shop", "fay"] {
         for attempt in 0..2 {
+            if (customer, attempt) == ("Bob", 1) {
+                shop.skip_a_bucket().await;
+            }
             let body = order_of(&format!("{customer}@Example.com"), &[(MOUSE, 1)]);
             let order = shop.orders().post(ORDERS, body).await.is(201).json();
             if attempt == 1 {

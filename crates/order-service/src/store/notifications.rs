@@ -229,8 +229,11 @@ pub async fn erase(conn: &mut PgConnection, customer_email: &str) -> Result<u64,
              reason = CASE WHEN n.status = 'QUEUED' THEN $2 ELSE n.reason END,
              status = CASE WHEN n.status = 'QUEUED' THEN 'SKIPPED' ELSE n.status END,
              next_attempt_at = NULL, erased_at = clock_timestamp()
-         FROM orders.orders o
-         WHERE lower(o.customer_email) = lower($1) AND n.order_id = o.id AND n.erased_at IS NULL",
+         WHERE n.order_id = ANY(ARRAY(
+                   SELECT o.id FROM orders.buckets CROSS JOIN LATERAL (
+                       SELECT id FROM orders.orders
+                       WHERE orders.bucket(id) = bucket AND lower(customer_email) = lower($1) OFFSET 0) o))
+           AND n.erased_at IS NULL",
         customer_email,
         ERASED
     )

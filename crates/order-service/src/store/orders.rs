@@ -3,7 +3,7 @@
 use crate::domain::orders::{Order, OrderItem, TimelineEntry, order_number};
 use rust_decimal::Decimal;
 use shared_types::{OrderId, OrderStatus, ProductId, Reference};
-use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder, Row, postgres::PgRow};
 use std::collections::{HashMap, HashSet};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -117,15 +117,22 @@ pub async fn find_all(db: impl PgExecutor<'_>, ids: &[OrderId]) -> Result<Vec<Or
 ///
 /// Put together from the filters that are set, so that each list is served by the index that fits it. Orders of a time
 /// are sorted by it, which is also the order of their numbers but for those placed in the same moment: by number, all
-/// that are newer would be walked through first.
+/// that are newer would be walked through first. Of a customer, each bucket gives a page, and the newest of these are it.
 pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i64) -> Result<Vec<Order>, sqlx::Error> {
-    let mut query = select();
-    query.push(" WHERE TRUE");
+    let mut query = QueryBuilder::new("");
+    if filter.customer_email.is_some() {
+        query.push("SELECT o.* FROM orders.buckets CROSS JOIN LATERAL (");
+    }
+    query.push(
+        "SELECT id, reference, customer_name, customer_email, customer_phone, shipping_address, status, total_amount,
+                version, created_at, updated_at
+         FROM orders.orders WHERE TRUE",
+    );
+    if let Some(email) = &filter.customer_email {
+        query.push(" AND orders.bucket(id) = bucket AND lower(customer_email) = lower(").push_bind(email).push(")");
+    }
     if let Some(status) = filter.status {
         query.push(" AND status = ").push_bind(status.as_str());
-    }
-    if let Some(email) = &filter.customer_email {
-        query.push(" AND lower(customer_email) = lower(").push_bind(email).push(")");
     }
     if let Some(from) = filter.created_from {
         query.push(" AND created_at >= ").push_bind(from);
@@ -145,19 +152,14 @@ pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i6
             query.push(" AND id < ").push_bind(before);
         }
     }
-    query.push(if by_time { " ORDER BY created_at DESC, id DESC" } else { " ORDER BY id DESC" });
-    query.push(" LIMIT ").push_bind(limit);
+    let newest = if by_time { " ORDER BY created_at DESC, id DESC LIMIT " } else { " ORDER BY id DESC LIMIT " };
+    query.push(newest).push_bind(limit);
+    if filter.customer_email.is_some() {
+        query.push(") AS o").push(newest).push_bind(limit);
+    }
     let mut conn = pool.acquire().await?;
     let rows = query.build().fetch_all(&mut *conn).await?;
     with_items(&mut conn, rows).await
-}
-
-fn select() -> QueryBuilder<Postgres> {
-    QueryBuilder::new(
-        "SELECT id, reference, customer_name, customer_email, customer_phone, shipping_address, status, total_amount,
-                version, created_at, updated_at
-         FROM orders.orders",
-    )
 }
 
 async fn with_items(conn: &mut PgConnection, rows: Vec<PgRow>) -> Result<Vec<Order>, sqlx::Error> {
