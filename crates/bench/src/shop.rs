@@ -87,6 +87,11 @@ impl<'a> Shop<'a> {
         self.orders[index].client().base()
     }
 
+    /// The URL of the last order-service, which may be the only one.
+    pub fn last_order_url(&self) -> &str {
+        self.order_url(self.orders.len() - 1)
+    }
+
     /// The URL of an inventory-service.
     pub fn inventory_url(&self, index: usize) -> &str {
         self.inventory[index].client().base()

@@ -30,8 +30,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let mut outcome = Outcome::of(Scenario::TwoInstances);
     let name = "placing orders, two lines";
     let seconds = bench.turn_seconds();
-    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
-    let alone = async || Ok(rated(placing.run(&one).await?));
+    let alone = async || Ok(rated(both(&one, Orders::Mixed, name, seconds).await?));
     let together = async || both(&shop, Orders::Mixed, name, seconds).await;
     let (Turn { load, reference }, wrong) = in_turns(&bench.steps, bench.turns(), alone, together).await?;
     outcome.wrong.extend(wrong);
@@ -55,7 +54,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     finish(bench, shop, outcome).await
 }
 
-/// Warms both instances up and measures them at once.
+/// Warms both instances up and measures them at once; or the only one, with as many load generators.
 async fn both(shop: &Shop<'_>, orders: Orders, name: &str, seconds: u32) -> Result<Counted> {
     let connections = CONNECTIONS / 2;
     let placing = Placing { name, orders, prefer: "", connections, seconds };
@@ -64,9 +63,9 @@ async fn both(shop: &Shop<'_>, orders: Orders, name: &str, seconds: u32) -> Resu
     counted(shop, name, CONNECTIONS, warm_up, load).await
 }
 
-/// The same load on both instances at once.
+/// The same load on the first and the last instance at once.
 async fn on_both(shop: &Shop<'_>, load: Wrk<'_>) -> Result<Answers> {
-    let other = Wrk { url: shop.order_url(1), first: PREPARED / 2, ..load.clone() };
+    let other = Wrk { url: shop.last_order_url(), first: PREPARED / 2, ..load.clone() };
     let (one, other) = tokio::join!(load.run(), other.run());
     Ok(one?.and(&other?))
 }
