@@ -76,7 +76,7 @@ pub struct Config {
 
 /// How long customers who were just answered are waited for: as long as an answer and the next request take on a busy
 /// machine.
-const LINGER: Duration = Duration::from_millis(2);
+const LINGER: Duration = Duration::from_millis(5);
 
 impl Config {
     /// Bounds of the batcher in front of placement.
