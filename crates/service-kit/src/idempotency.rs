@@ -137,7 +137,7 @@ impl IdempotencyKeys {
         Ok(())
     }
 
-    /// Looks many keys of one route up at once.
+    /// Looks many keys of one route up at once; each by itself, so that no plan goes through all keys of the route.
     pub async fn find(
         self,
         conn: &mut PgConnection,
@@ -148,8 +148,9 @@ impl IdempotencyKeys {
             return Ok(HashMap::new());
         }
         let rows = sqlx::query(self.0.sql(
-            "SELECT key, request_hash, status, location, etag, body FROM {schema}.idempotency_keys
-             WHERE route = $1 AND key = ANY($2) AND status IS NOT NULL",
+            "SELECT kept.* FROM unnest($2::text[]) AS wanted (key)
+             CROSS JOIN LATERAL (SELECT key, request_hash, status, location, etag, body FROM {schema}.idempotency_keys
+                                 WHERE route = $1 AND key = wanted.key AND status IS NOT NULL OFFSET 0) AS kept",
         ))
         .bind(route)
         .bind(keys)
@@ -170,7 +171,7 @@ impl IdempotencyKeys {
     }
 
     /// Keeps many answers of one route in one statement. A key that is taken already is an error of the caller's
-    /// transaction.
+    /// transaction. Sorted by key, so that two transactions with the same keys cannot wait for each other in a circle.
     pub async fn keep_all(
         self,
         conn: &mut PgConnection,
@@ -184,7 +185,8 @@ impl IdempotencyKeys {
         let optional = |of: fn(&Answer) -> Option<String>| answers.iter().map(|a| of(a.answer)).collect::<Vec<_>>();
         sqlx::query(self.0.sql(
             "INSERT INTO {schema}.idempotency_keys (route, key, request_hash, status, location, etag, body)
-             SELECT $1, * FROM unnest($2::text[], $3::bytea[], $4::smallint[], $5::text[], $6::text[], $7::text[])",
+             SELECT $1, * FROM unnest($2::text[], $3::bytea[], $4::smallint[], $5::text[], $6::text[], $7::text[])
+                               AS n (key) ORDER BY key",
         ))
         .bind(route)
         .bind(column(|a| a.key.to_owned()))

@@ -52,8 +52,9 @@ async fn use_everything(shop: &Shop, key: &str) {
     shop.orders().delete(&format!("/api/notifications?customerEmail={email}")).await.is(200);
     shop.inventory().get(&format!("/api/inventory/products/{LAPTOP}/movements")).await.is(200);
     shop.inventory().get("/api/inventory/reservations?status=HELD").await.is(200);
-    let path = format!("/api/inventory/products/{MOUSE}/add-stock");
-    shop.inventory().post(&path, json!({"quantity": 1})).await.is(200);
+    let path = format!("/api/inventory/products/{LAPTOP}/add-stock");
+    let add = async || shop.inventory().post(&path, json!({"quantity": 1})).key(key).await.is(200);
+    assert_eq!(add().await.text, add().await.text);
     shop.orders().post(&format!("/api/orders/{id}/cancel"), json!({})).await.is(200);
     shop.reservation_becomes(text(&placed["reference"]), "RELEASED").await;
 }
@@ -198,6 +199,8 @@ async fn fill(shop: &Shop) {
          SELECT gen_random_uuid(), n, 'MANY', 'Thing', 1, 1",
         "inventory.stock_movements (product_id, delta, reason, balance_after) SELECT 1000 + n, 1, 'RECEIPT', 1",
         "inventory.inbox (consumer, event_id) SELECT 'inventory-service.order-events', gen_random_uuid()",
+        "inventory.idempotency_keys (route, key, request_hash, status)
+         SELECT 'POST /api/inventory/products/1/add-stock', gen_random_uuid(), '', 200",
         "orders.orders (reference, customer_name, customer_email, shipping_address, status, total_amount)
          SELECT gen_random_uuid(), 'Bob', 'bob@example.com', 'Paris', 'PENDING', CASE WHEN n % 2 = 0 THEN 1 END",
         "orders.order_items (order_id, product_id, quantity) SELECT 2 + n, 1, 1",
@@ -205,6 +208,8 @@ async fn fill(shop: &Shop) {
         "orders.pending_placements (order_id, next_attempt_at, give_up_at)
          SELECT 2 + n, now() + INTERVAL '1 hour', now() + INTERVAL '2 hours'",
         "orders.inbox (consumer, event_id) SELECT 'order-service.reservation-events', gen_random_uuid()",
+        "orders.idempotency_keys (route, key, request_hash, status)
+         SELECT 'POST /api/orders', gen_random_uuid(), '', 201",
         "orders.notifications (event_id, order_id, kind, channel, recipient, status)
          SELECT gen_random_uuid(), 2 + n, 'order-placed', 'EMAIL', 'bob@example.com', 'SENT'",
     ];
