@@ -55,6 +55,9 @@ pub enum Error {
     /// The `Idempotency-Key` came with another request before.
     #[error("the Idempotency-Key was used before, with another request")]
     KeyReused,
+    /// A twin that came in another hour was written first.
+    #[error("another request with the same Idempotency-Key was quicker; try again")]
+    TwinPlacement,
     /// The stock was held too long ago for the order to be written safely.
     #[error("the placement took too long and was given up; try again")]
     PlacedTooLate,
@@ -92,6 +95,7 @@ impl Error {
     pub fn blame(&self) -> Blame {
         match self {
             Self::InventoryUnavailable(_) => Blame::Everybody,
+            Self::TwinPlacement => Blame::Nobody,
             Self::Database(error) => db::blame(error),
             _ => Blame::Somebody,
         }
@@ -118,7 +122,9 @@ impl Error {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-product", "Unknown product", self)
             }
             Self::KeyReused => Problem::key_reused(),
-            Self::PlacedTooLate | Self::InventoryUnavailable(_) | Self::Overloaded(_) => Problem::unavailable(self),
+            Self::TwinPlacement | Self::PlacedTooLate | Self::InventoryUnavailable(_) | Self::Overloaded(_) => {
+                Problem::unavailable(self)
+            }
             Self::Batch(error) => error.problem(),
             Self::Database(error) => Problem::database(error),
             Self::InventoryAnswer(_)
@@ -143,9 +149,11 @@ impl HandlerError for Error {
             Self::Unreadable(_) | Self::UnexpectedEvent(_) | Self::Json(_) => Decision::DeadLetter,
             Self::Database(error) => decide_database_error(error),
             Self::Batch(error) => error.decision(),
-            Self::InventoryUnavailable(_) | Self::InventoryAnswer(_) | Self::Overloaded(_) | Self::PlacedTooLate => {
-                Decision::Retry
-            }
+            Self::InventoryUnavailable(_)
+            | Self::InventoryAnswer(_)
+            | Self::Overloaded(_)
+            | Self::PlacedTooLate
+            | Self::TwinPlacement => Decision::Retry,
             Self::Invalid(_)
             | Self::Refused(_)
             | Self::UnknownOrder(_)
@@ -168,6 +176,7 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match error.as_database_error().and_then(|error| error.constraint()) {
             Some("notifications_once") => Self::AlreadyWritten,
+            Some("idempotency_keys_pkey") => Self::TwinPlacement,
             _ => Self::Database(error),
         }
     }

@@ -4,7 +4,6 @@ use crate::IDEMPOTENCY;
 use crate::commands::orders::write::{ROUTE, Wanted};
 use crate::domain::orders::NewOrder;
 use crate::error::Error;
-use crate::store::orders;
 use service_kit::answer::Answer;
 use service_kit::batcher::Batcher;
 use service_kit::db::Database;
@@ -14,12 +13,14 @@ use shared_types::Reference;
 use shared_types::reservations::Reservation;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use uuid::Uuid;
+use time::{Duration, OffsetDateTime};
 
 /// A request to place an order.
 #[derive(Clone, Debug)]
 pub struct Placement {
     pub(crate) reference: Reference,
+    /// What twins carry that came in the hour that is nearest, the one before or the one after.
+    pub(crate) neighbour: Option<Reference>,
     pub(crate) order: NewOrder,
     key: Option<String>,
     fingerprint: Fingerprint,
@@ -27,24 +28,40 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// Requests with the same key get the same reference, so that they meet in one reservation and one order.
-    pub fn new(order: NewOrder, key: IdempotencyKey, fingerprint: Fingerprint) -> Self {
-        let reference = match &key.key {
-            Some(key) => Reference::from_idempotency_key(ROUTE, key),
-            None => Reference::random(),
-        };
-        Self { reference, order, key: key.key, fingerprint, traceparent: telemetry::current_traceparent() }
+    /// Requests with the same key get the same reference for an hour, so that they meet in one reservation and one order.
+    pub fn new(order: NewOrder, key: IdempotencyKey, fingerprint: Fingerprint, now: OffsetDateTime) -> Self {
+        let key = key.key;
+        let of = |at| key.as_ref().map(|key| Reference::from_idempotency_key(ROUTE, key, at));
+        let reference = of(now);
+        let half_an_hour = Duration::minutes(30);
+        let neighbour = [of(now - half_an_hour), of(now + half_an_hour)].into_iter().find(|near| *near != reference);
+        Self {
+            reference: reference.unwrap_or_else(Reference::random),
+            neighbour: neighbour.flatten(),
+            order,
+            key,
+            fingerprint,
+            traceparent: telemetry::current_traceparent(),
+        }
     }
 
-    /// What is to be written for it.
+    /// What is to be written for it; under the reference of its stock, where that is held already.
     pub(crate) fn wanted(&self, reservation: Option<Reservation>) -> Wanted<'_> {
         Wanted {
-            reference: self.reference,
+            reference: reservation.as_ref().map_or(self.reference, |reservation| reservation.id),
             order: &self.order,
             reservation,
             key: self.key.as_deref().map(|key| (key, &self.fingerprint)),
             traceparent: self.traceparent.clone(),
         }
+    }
+
+    fn identity(&self) -> Identity<'_> {
+        self.key.as_deref().map_or(Identity::Alone(self.reference), Identity::Key)
+    }
+
+    fn kept<'k>(&self, kept: &'k HashMap<String, Kept>) -> Option<&'k Kept> {
+        kept.get(self.key.as_deref()?)
     }
 }
 
@@ -73,11 +90,19 @@ pub async fn submit(queue: &Queue, placement: Placement) -> Result<Answer, Error
 /// What became of the requests that were worked on, by reference.
 pub(crate) type Outcomes = HashMap<Reference, Result<Answer, Arc<Error>>>;
 
-/// A batch whose twins have found each other: of those with one reference only the first is worked on.
+/// What twins have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Identity<'a> {
+    Key(&'a str),
+    /// Without a key, a request has no twin.
+    Alone(Reference),
+}
+
+/// A batch whose twins have found each other: of those with one key only the first is worked on.
 pub(crate) struct Twins<'a> {
     batch: &'a [Placement],
-    kept: HashMap<Reference, Kept>,
-    /// Those to work on: one for each reference that has no answer yet.
+    kept: HashMap<String, Kept>,
+    /// Those to work on: one for each key that has no answer yet, and those without a key.
     pub first: Vec<&'a Placement>,
 }
 
@@ -85,44 +110,31 @@ impl<'a> Twins<'a> {
     /// Looks for the answers that were given before.
     pub async fn of(db: &Database, batch: &'a [Placement]) -> Result<Self, Error> {
         let kept = answers_kept(db, batch).await?;
-        let mut seen: HashSet<Reference> = kept.keys().copied().collect();
-        let first = batch.iter().filter(|placement| seen.insert(placement.reference)).collect();
+        let mut seen = HashSet::new();
+        let unanswered = batch.iter().filter(|placement| placement.kept(&kept).is_none());
+        let first = unanswered.filter(|placement| seen.insert(placement.identity())).collect();
         Ok(Self { batch, kept, first })
     }
 
     /// Gives each request of the batch its own answer, in order.
-    pub async fn answers(mut self, db: &Database, mut outcomes: Outcomes) -> Result<Vec<Result<Turn, Error>>, Error> {
+    pub async fn answers(mut self, db: &Database, outcomes: Outcomes) -> Result<Vec<Result<Turn, Error>>, Error> {
         if self.first.iter().any(|placement| !outcomes.contains_key(&placement.reference)) {
             // Who was not written has a twin that was quicker, or came too late.
             self.kept.extend(answers_kept(db, self.batch).await?);
-            self.refuse_forgotten(db, &mut outcomes).await?;
         }
-        let first = self.first.iter().map(|placement| (placement.reference, &placement.fingerprint)).collect();
-        Ok(self.batch.iter().map(|placement| answer(placement, &self.kept, &first, &outcomes)).collect())
-    }
-
-    /// A key is remembered for a day, its order for good: a key that comes back later belongs to another request.
-    async fn refuse_forgotten(&self, db: &Database, outcomes: &mut Outcomes) -> Result<(), Error> {
-        let references = self.first.iter().map(|placement| placement.reference);
-        let unknown = references.filter(|it| !self.kept.contains_key(it) && !outcomes.contains_key(it));
-        let unknown: Vec<Uuid> = unknown.map(|reference| reference.0).collect();
-        let existing = orders::existing(&mut *db.pool().acquire().await?, &unknown).await?;
-        outcomes.extend(existing.into_iter().map(|reference| (reference, Err(Arc::new(Error::KeyReused)))));
-        Ok(())
+        let first: HashMap<_, _> = self.first.iter().map(|placement| (placement.identity(), *placement)).collect();
+        let answer = |placement: &Placement| match placement.kept(&self.kept) {
+            Some(kept) => Ok(Turn::Answered(kept.replay(&placement.fingerprint)?)),
+            None => answer(placement, first.get(&placement.identity()).copied(), &outcomes),
+        };
+        Ok(self.batch.iter().map(answer).collect())
     }
 }
 
-fn answer(
-    placement: &Placement,
-    kept: &HashMap<Reference, Kept>,
-    first: &HashMap<Reference, &Fingerprint>,
-    outcomes: &Outcomes,
-) -> Result<Turn, Error> {
-    if let Some(kept) = kept.get(&placement.reference) {
-        return Ok(Turn::Answered(kept.replay(&placement.fingerprint)?));
-    }
-    let same = first.get(&placement.reference).is_some_and(|first| **first == placement.fingerprint);
-    match outcomes.get(&placement.reference) {
+/// The answer of a request whose key has none yet; `first` is the one of its twins that was worked on.
+fn answer(placement: &Placement, first: Option<&Placement>, outcomes: &Outcomes) -> Result<Turn, Error> {
+    let same = first.is_some_and(|first| first.fingerprint == placement.fingerprint);
+    match first.and_then(|first| outcomes.get(&first.reference)) {
         Some(outcome) if same => outcome.clone().map(Turn::Answered).map_err(Error::Batch),
         Some(Ok(_)) => Err(Error::KeyReused),
         // A failed attempt does not use the key up.
@@ -132,12 +144,11 @@ fn answer(
     }
 }
 
-/// The answers that requests with these keys got before.
-async fn answers_kept(db: &Database, batch: &[Placement]) -> Result<HashMap<Reference, Kept>, Error> {
+/// The answers that requests with these keys got before, by key.
+async fn answers_kept(db: &Database, batch: &[Placement]) -> Result<HashMap<String, Kept>, Error> {
     let keys: Vec<String> = batch.iter().filter_map(|placement| placement.key.clone()).collect();
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let kept = IDEMPOTENCY.find(&mut *db.pool().acquire().await?, ROUTE, &keys).await?;
-    Ok(kept.into_iter().map(|(key, kept)| (Reference::from_idempotency_key(ROUTE, &key), kept)).collect())
+    Ok(IDEMPOTENCY.find(&mut *db.pool().acquire().await?, ROUTE, &keys).await?)
 }

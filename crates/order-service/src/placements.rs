@@ -8,7 +8,8 @@ use crate::inventory_client::InventoryClient;
 use crate::placement_requests::{Outcomes, Placement, Queue, Turn, Twins};
 use service_kit::batcher::{Batcher, Limits};
 use service_kit::db::Database;
-use shared_types::reservations::ReservationRequest;
+use shared_types::Reference;
+use shared_types::reservations::{Reservation, ReservationRequest};
 use std::collections::HashMap;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -40,18 +41,19 @@ async fn reserve_and_write(
     placements: &[&Placement],
 ) -> Result<Outcomes, Error> {
     let Some(first) = placements.first() else { return Ok(HashMap::new()) };
-    let requests = placements
-        .iter()
-        .map(|placement| ReservationRequest { id: placement.reference, items: placement.order.lines.clone() })
-        .collect();
+    let requests = placements.iter().map(|placement| request(placement, placement.reference)).collect();
     failure_point::reached("before-reserve").await;
-    let reservations = inventory.reserve(requests, first.traceparent.as_deref()).await?;
+    let mut reservations = inventory.reserve(requests, first.traceparent.as_deref()).await?;
     failure_point::reached("after-reserve").await;
+    find_neighbours(inventory, placements, &mut reservations).await;
     let mut outcomes = HashMap::new();
-    let mut reserved: Vec<Wanted<'_>> = Vec::new();
+    let (mut reserved, mut written_as): (Vec<Wanted<'_>>, HashMap<_, _>) = Default::default();
     for (placement, reservation) in placements.iter().zip(reservations) {
         match reservation {
-            Ok(reservation) => reserved.push(placement.wanted(Some(reservation))),
+            Ok(reservation) => {
+                written_as.insert(reservation.id, placement.reference);
+                reserved.push(placement.wanted(Some(reservation)));
+            }
             Err(error) => {
                 outcomes.insert(placement.reference, Err(Arc::new(error)));
             }
@@ -65,6 +67,39 @@ async fn reserve_and_write(
     failure_point::reached("before-commit").await;
     db.commit(transaction).await?;
     failure_point::reached("after-commit").await;
-    outcomes.extend(answers.into_iter().map(|(reference, answer)| (reference, Ok(answer))));
+    outcomes.extend(answers.into_iter().filter_map(|(id, answer)| Some((*written_as.get(&id)?, Ok(answer)))));
     Ok(outcomes)
+}
+
+fn request(placement: &Placement, reference: Reference) -> ReservationRequest {
+    ReservationRequest { id: reference, items: placement.order.lines.clone() }
+}
+
+/// Asks again, under the reference of the nearest other hour, for those that were refused: a twin that came in that hour
+/// may be at work, or have been broken off, with the last pieces in hand.
+async fn find_neighbours(
+    inventory: &InventoryClient,
+    placements: &[&Placement],
+    reservations: &mut [Result<Reservation, Error>],
+) {
+    let of = |placement: &&Placement| Some(request(placement, placement.neighbour?));
+    let (mut refused, mut requests) = (Vec::new(), Vec::new());
+    for (placement, outcome) in placements.iter().zip(reservations) {
+        if let (Err(Error::InsufficientStock { .. } | Error::UnknownProduct(_)), Some(request)) =
+            (&*outcome, of(placement))
+        {
+            refused.push(outcome);
+            requests.push(request);
+        }
+    }
+    if requests.is_empty() {
+        return;
+    }
+    match inventory.reserve(requests, None).await {
+        Ok(outcomes) => refused.into_iter().zip(outcomes).for_each(|(outcome, found)| *outcome = found),
+        Err(error) => {
+            let error = Arc::new(error);
+            refused.into_iter().for_each(|outcome| *outcome = Err(Error::Batch(error.clone())));
+        }
+    }
 }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 macro_rules! numeric_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -48,14 +49,14 @@ numeric_id! {
 
 /// The public reference of an order, which is also the key of its reservation.
 ///
-/// A UUIDv7, or a UUIDv5 derived from the `Idempotency-Key` where the client sent one: twins of one request then
-/// carry the same reference and meet in one reservation and one order.
+/// A UUIDv7. Where the client sent an `Idempotency-Key`, it is derived from the key and the hour: twins of one request
+/// then carry the same reference and meet in one reservation and one order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = Uuid, example = "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70")]
 pub struct Reference(pub Uuid);
 
-/// Namespace of the references that are derived from an `Idempotency-Key`.
+/// Namespace of what is derived from an `Idempotency-Key`.
 const KEYED_REFERENCES: Uuid = Uuid::from_u128(0x6f6d_735f_6f72_4465_9265_6665_7265_6e63);
 
 impl Reference {
@@ -64,9 +65,14 @@ impl Reference {
         Self(Uuid::now_v7())
     }
 
-    /// The one reference of all requests that carry `key` on `route`.
-    pub fn from_idempotency_key(route: &str, key: &str) -> Self {
-        Self(Uuid::new_v5(&KEYED_REFERENCES, format!("{route}\n{key}").as_bytes()))
+    /// The one reference of all requests that carry `key` on `route` and come in the same hour (UTC) as `at`: a UUIDv7 with
+    /// the time at which the hour began, and a hash instead of its random bits. So the entries of new orders lie together in
+    /// every index, however many orders there are.
+    pub fn from_idempotency_key(route: &str, key: &str, at: OffsetDateTime) -> Self {
+        let hash = Uuid::new_v5(&KEYED_REFERENCES, format!("{route}\n{key}").as_bytes()).into_bytes();
+        let [a, b, c, d, e, f, .., g, h, i, j] = hash;
+        let hour = u64::try_from(at.unix_timestamp()).unwrap_or_default() / 3600;
+        Self(Builder::from_unix_timestamp_millis(hour * 3_600_000, &[a, b, c, d, e, f, g, h, i, j]).into_uuid())
     }
 }
 
@@ -93,13 +99,26 @@ impl FromStr for Reference {
 #[cfg(test)]
 mod tests {
     use super::Reference;
+    use time::macros::datetime;
 
     #[test]
-    fn the_same_key_on_the_same_route_gives_the_same_reference() {
-        let first = Reference::from_idempotency_key("POST /api/orders", "a");
-        assert_eq!(first, Reference::from_idempotency_key("POST /api/orders", "a"));
-        assert_ne!(first, Reference::from_idempotency_key("POST /api/orders", "b"));
-        assert_ne!(first, Reference::from_idempotency_key("POST /api/other", "a"));
+    fn the_same_key_on_the_same_route_gives_the_same_reference_for_an_hour() {
+        let of = Reference::from_idempotency_key;
+        let (ten, later) = (datetime!(2026-11-22 10:00 UTC), datetime!(2026-11-22 10:59:59.999 UTC));
+        let first = of("POST /api/orders", "a", ten);
+        assert_eq!(first, of("POST /api/orders", "a", later));
+        assert_ne!(first, of("POST /api/orders", "b", ten));
+        assert_ne!(first, of("POST /api/other", "a", ten));
+        assert_ne!(first, of("POST /api/orders", "a", datetime!(2026-11-22 11:00 UTC)));
+        assert_eq!(first.0.get_version_num(), 7);
         assert_ne!(Reference::random(), Reference::random());
+    }
+
+    #[test]
+    fn references_of_an_hour_lie_between_those_of_the_hours_around_it() {
+        let of = |at| ["a", "b", "c", "d"].map(|key| Reference::from_idempotency_key("POST /api/orders", key, at));
+        let hours = [datetime!(2026-11-22 9:30 UTC), datetime!(2026-11-22 10:30 UTC), datetime!(2026-11-22 11:30 UTC)];
+        let [before, within, after] = hours.map(of);
+        assert!(before.iter().max() < within.iter().min() && within.iter().max() < after.iter().min());
     }
 }

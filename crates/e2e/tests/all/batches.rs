@@ -1,17 +1,27 @@
 //! Requests that share a batch: each gets its own answer, and none harms its neighbours.
 
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
 use e2e::client::{Client, Response};
 use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, order, order_of, reservation};
-use e2e::shop::Shop;
+use e2e::shop::{Plan, Shop};
 use serde_json::Value;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-/// A shop that works on one batch at a time.
-async fn shop() -> Shop {
+/// Of a shop that works on one batch at a time.
+fn plan() -> Plan {
     let plan = Shop::plan().order_variable("PLACEMENT_BATCHES_AT_ONCE", "1");
-    plan.inventory_variable("RESERVATION_BATCHES_AT_ONCE", "1").without_broker().open().await
+    plan.inventory_variable("RESERVATION_BATCHES_AT_ONCE", "1").without_broker()
+}
+
+async fn shop() -> Shop {
+    plan().open().await
 }
 
 fn place(shop: &Shop, body: Value, key: &str) -> JoinHandle<Response> {
@@ -89,6 +99,40 @@ async fn a_twin_with_another_body_is_not_refused_for_a_first_one_that_failed() {
     let placed = answers[1].clone().is(201);
     assert_eq!((answers[3].status, &answers[3].text), (201, &placed.text));
     assert_eq!(shop.database.stock(MOUSE).await, 199);
+}
+
+/// Stands between the services: passes this many batches on to the client it is given, and fails those after them.
+async fn passing_on(batches: usize) -> (String, Arc<OnceLock<Client>>) {
+    const BATCH: &str = "/api/inventory/reservations/batch";
+    let inventory = Arc::new(OnceLock::<Client>::new());
+    let (to, calls) = (inventory.clone(), Arc::new(AtomicUsize::new(0)));
+    let pass_on = move |Json(body): Json<Value>| {
+        let (to, call) = (to.clone(), calls.fetch_add(1, Ordering::Relaxed));
+        async move {
+            if call >= batches {
+                return (StatusCode::INTERNAL_SERVER_ERROR, String::new());
+            }
+            (StatusCode::OK, to.wait().post(BATCH, body).await.is(200).text)
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let routes = Router::new().route(BATCH, post(pass_on));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (url, inventory)
+}
+
+#[tokio::test]
+async fn orders_with_stock_are_placed_though_twins_of_the_others_cannot_be_looked_for() {
+    let (url, inventory) = passing_on(2).await;
+    let shop = plan().order_variable("INVENTORY_SERVICE_URL", &url).open().await;
+    inventory.set(shop.inventory().clone()).unwrap();
+    let orders = [1, 1000, 1].into_iter().enumerate();
+    let orders = orders.map(|(number, pieces)| (order(&[(MOUSE, pieces)]), format!("order-{number}"))).collect();
+    let answers = in_one_batch(&shop, orders).await;
+    assert_eq!((answers[0].status, answers[2].status), (201, 201));
+    answers[1].clone().unavailable();
+    assert_eq!(shop.database.stock(MOUSE).await, 198);
 }
 
 #[tokio::test]

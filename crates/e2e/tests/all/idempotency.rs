@@ -1,9 +1,12 @@
 //! Promise P4: the same `Idempotency-Key` with the same body has one effect and one answer, however many run at once.
 
 use e2e::client::Response;
-use e2e::samples::{HEADSET, LAPTOP, MOUSE, int, order, product};
+use e2e::poll;
+use e2e::samples::{HEADSET, LAPTOP, MOUSE, int, order, product, text};
 use e2e::shop::Shop;
 use serde_json::json;
+use shared_types::Reference;
+use time::OffsetDateTime;
 
 const ORDERS: &str = "/api/orders";
 
@@ -49,6 +52,12 @@ async fn white_space_and_quotes_make_no_other_request() {
 #[tokio::test]
 async fn fifty_at_once_make_one_order() {
     let shop = Shop::plan().pairs(2).open().await;
+    // Twins on both sides of the full hour hold stock twice until that of one goes back.
+    poll::eventually("the next hour, if this one ends now", async || {
+        let now = OffsetDateTime::now_utc();
+        if (now.minute(), now.second()) < (59, 50) { Ok(()) } else { Err(now.to_string()) }
+    })
+    .await;
     let tasks: Vec<_> = (0..50)
         .map(|task| {
             let client = shop.order_services[task % 2].client().clone();
@@ -69,6 +78,56 @@ async fn fifty_at_once_make_one_order() {
     assert_eq!(counts, (1, 1));
     shop.assert_invariants().await;
     assert_eq!((shop.database.stock(HEADSET).await, shop.database.stock(MOUSE).await), (7, 198));
+}
+
+/// The references that requests with a key carry in the hours before and after this one.
+fn in_other_hours(key: &str) -> [Reference; 2] {
+    [-1, 1].map(|hours| {
+        let at = OffsetDateTime::now_utc() + time::Duration::hours(hours);
+        Reference::from_idempotency_key("POST /api/orders", key, at)
+    })
+}
+
+#[tokio::test]
+async fn a_twin_of_another_hour_that_holds_the_last_pieces_is_found() {
+    let shop = Shop::plan().without_broker().open().await;
+    // Broken off before their orders were written.
+    let twins = in_other_hours("order-1");
+    for id in twins {
+        let held = json!({"id": id, "items": [{"productId": HEADSET, "quantity": 4}]});
+        shop.inventory().post("/api/inventory/reservations", held).await.is(201);
+    }
+    let place = |pieces: i64, key: &'static str| shop.orders().post(ORDERS, order(&[(HEADSET, pieces)])).key(key);
+    place(4, "order-2").await.problem(409, "insufficient-stock");
+    place(3, "order-1").await.problem(422, "idempotency-key-reused");
+    let placed = place(4, "order-1").await.is(201);
+    assert_replay(&place(4, "order-1").await, &placed);
+    let reference = text(&placed.json()["reference"]).parse::<Reference>().unwrap();
+    assert!(twins.contains(&reference), "{reference} is not one of {twins:?}");
+    assert_eq!((count(&shop, "orders.orders").await, shop.database.stock(HEADSET).await), (1, 0));
+}
+
+#[tokio::test]
+async fn a_twin_of_another_hour_that_is_written_first_gives_the_answer() {
+    let shop = Shop::plan().without_broker().open().await;
+    for (way, status) in [("return=representation", 201), ("respond-async", 202)] {
+        let (client, body) = (shop.orders().clone(), order(&[(MOUSE, 1)]));
+        let place =
+            move |key: &str| client.post(ORDERS, body.clone()).header("prefer", way).key(&format!("{way}-{key}"));
+        let first = place("1").await.is(status);
+        // The row of the twin stands in a transaction that has not come to its end.
+        let twin = format!(
+            "INSERT INTO orders.idempotency_keys (route, key, request_hash, status, location, etag, body)
+             SELECT route, '{way}-2', request_hash, status, location, etag, body
+             FROM orders.idempotency_keys WHERE key = '{way}-1'"
+        );
+        let twin = shop.database.lock(twin).await;
+        let second = tokio::spawn(async move { place("2").await });
+        shop.database.somebody_waits().await;
+        twin.commit().await.unwrap();
+        assert_replay(&second.await.unwrap(), &first);
+    }
+    assert_eq!(count(&shop, "orders.orders").await, 2);
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ pub async fn place_order(
     Json(body): Json<PlaceOrder>,
 ) -> Result<Response, Error> {
     let fingerprint = Fingerprint::of(&body)?;
-    let placement = Placement::new(body.parse()?, key, fingerprint);
+    let placement = Placement::new(body.parse()?, key, fingerprint, OffsetDateTime::now_utc());
     let queue = if prefer.respond_async { &app.acceptances } else { &app.placements };
     let answer = tokio::time::timeout(PLACEMENT_PATIENCE, placement_requests::submit(queue, placement))
         .await

@@ -4,7 +4,7 @@ use crate::domain::orders::{Order, OrderItem, TimelineEntry, order_number};
 use rust_decimal::Decimal;
 use shared_types::{OrderId, OrderStatus, ProductId, Reference};
 use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder, Row, postgres::PgRow};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -339,12 +339,4 @@ pub async fn statuses(
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(|row| Ok((Reference(row.reference), status(&row.status)?))).collect()
-}
-
-/// Which of these references belong to an order, placed or not.
-pub async fn existing(conn: &mut PgConnection, references: &[Uuid]) -> Result<HashSet<Reference>, sqlx::Error> {
-    let rows = sqlx::query_scalar!("SELECT reference FROM orders.orders WHERE reference = ANY($1)", references)
-        .fetch_all(conn)
-        .await?;
-    Ok(rows.into_iter().map(Reference).collect())
 }
