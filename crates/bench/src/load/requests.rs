@@ -25,6 +25,28 @@ pub enum Orders {
     Of(i64),
 }
 
+/// How orders are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// As they are.
+    Plain,
+    /// Each with an `Idempotency-Key` of its own.
+    Keyed,
+    /// With `Prefer: respond-async`.
+    Asynchronous,
+}
+
+impl Way {
+    /// Its name in `lua/requests.lua`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Keyed => "keyed",
+            Self::Asynchronous => "asynchronous",
+        }
+    }
+}
+
 impl Orders {
     /// Bodies for `POST /api/orders`.
     pub fn bodies(self) -> Vec<String> {

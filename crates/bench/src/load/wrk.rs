@@ -1,5 +1,6 @@
 //! wrk: as many requests as the answers allow, over a fixed number of connections.
 
+use super::requests::Way;
 use super::{Answers, Latency};
 use crate::database::output_of;
 use crate::error::{BenchError, Result};
@@ -18,8 +19,8 @@ pub struct Wrk<'a> {
     pub method: &'a str,
     /// The file with the requests.
     pub requests: PathBuf,
-    /// The value of the header `Prefer`; empty for none.
-    pub prefer: &'a str,
+    /// How orders are asked for.
+    pub way: Way,
     /// The request to begin with.
     pub first: usize,
     /// Connections.
@@ -43,7 +44,7 @@ impl Wrk<'_> {
             .arg(format!("--duration={}s", self.seconds))
             .arg("--script")
             .args([&script, Path::new("--"), Path::new(self.url), Path::new(self.method), &self.requests])
-            .args([self.prefer, &self.first.to_string()]);
+            .args([self.way.as_str(), &self.first.to_string()]);
         parse(&output_of(wrk).await?)
     }
 }

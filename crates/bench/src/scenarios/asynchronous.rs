@@ -6,7 +6,7 @@ use crate::Bench;
 use crate::baseline::{self, ALONE, Baseline, Workload};
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
-use crate::load::requests::Orders;
+use crate::load::requests::{Orders, Way};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -23,7 +23,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let placing = Placing {
         name: "accepting orders, two lines",
         orders: Orders::Mixed,
-        prefer: "respond-async",
+        way: Way::Asynchronous,
         connections: CONNECTIONS,
         seconds: bench.settings.seconds,
     };

@@ -6,7 +6,7 @@ use crate::Bench;
 use crate::baseline::{ALONE, Alone, Baseline, Workload};
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
-use crate::load::requests::{HOT, Orders};
+use crate::load::requests::{HOT, Orders, Way};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -23,7 +23,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "hot", 1).await?;
     let mut outcome = Outcome::of(Scenario::Hot);
     let (name, connections) = ("placing orders, one product", CONNECTIONS);
-    let placing = |seconds| Placing { name, orders: Orders::Of(HOT), prefer: "", connections, seconds };
+    let placing = |seconds| Placing { name, orders: Orders::Of(HOT), way: Way::Plain, connections, seconds };
     let (_, wrong) = placing(bench.warm_up_seconds()).run(&shop).await?;
     outcome.wrong.extend(wrong);
     let best = Baseline::best(&bench.baseline.hot).clients;

@@ -7,7 +7,7 @@ use crate::Bench;
 use crate::database::Database;
 use crate::error::{BenchError, Result};
 use crate::figures::{Figure, Goal};
-use crate::load::requests::Orders;
+use crate::load::requests::{Orders, Way};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -57,18 +57,23 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open_on(&bench.stage, database, 1, &[]).await?;
     let small = Shop::open(&bench.stage, "small", 1).await?;
     let mut outcome = Outcome::of(Scenario::Large);
-    let (name, seconds) = ("placing orders, two lines", bench.turn_seconds());
-    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
+    let seconds = bench.turn_seconds();
     let figure = |name: &str, turn: &Turn| {
         let name = format!("{name}, {} orders there", bench.settings.orders);
         Figure::new(name, turn.load.answers.per_second(), "/s").against("with empty tables", turn.reference)
     };
-    let reference = async || Ok(rated(placing.run(&small).await?));
-    let measured = async || placing.run(&shop).await;
-    let (turn, wrong) = in_turns(&bench.steps, bench.turns(), reference, measured).await?;
-    outcome.wrong.extend(wrong);
-    outcome.figures.push(figure(placement::RATE, &turn).wanted(GOAL));
-    outcome.loads.push(turn.load);
+    for (way, name, rate) in [
+        (Way::Plain, "placing orders, two lines", placement::RATE),
+        (Way::Keyed, "placing orders with an Idempotency-Key, two lines", "orders with a key placed"),
+    ] {
+        let placing = Placing { name, orders: Orders::Mixed, way, connections: CONNECTIONS, seconds };
+        let reference = async || Ok(rated(placing.run(&small).await?));
+        let measured = async || placing.run(&shop).await;
+        let (turn, wrong) = in_turns(&bench.steps, bench.turns(), reference, measured).await?;
+        outcome.wrong.extend(wrong);
+        outcome.figures.push(figure(rate, &turn).wanted(GOAL));
+        outcome.loads.push(turn.load);
+    }
     for (read, of_small, name, goal) in [
         (Read::Product, Read::Product, reads::PRODUCTS_READ, Some(GOAL)),
         (Read::NewOrder, Read::NewOrder, reads::ORDERS_READ, Some(GOAL)),
@@ -105,8 +110,9 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
 async fn fill(bench: &Bench, database: &Database) -> Result<()> {
     let since = Instant::now();
     let orders = bench.settings.orders.to_string();
-    // Shaped like the references of the services, UUIDv7s: ordered by time, so that their index grows at one end.
-    let reference = "(lpad(to_hex(1700000000000 + n), 12, '0') || '70008' || lpad(to_hex(n), 15, '0'))::uuid";
+    // Shaped like the references of orders with an Idempotency-Key: UUIDv7s of the full hour, and a hash.
+    let reference = "(lpad(to_hex((1700000000000 + n * 6000::bigint) / 3600000 * 3600000), 12, '0') \
+                     || '7' || left(md5(n::text), 3) || '8' || right(md5(n::text), 15))::uuid";
     let placed_at = format!("(now() - ({orders} - n + 1) * INTERVAL '6 seconds')");
     let variables = [("orders", orders.as_str()), ("reference", reference), ("placed_at", &placed_at)];
     let [one, other] = SCRIPTS.map(|(name, script)| (bench.stage.run_dir.join(name), script));

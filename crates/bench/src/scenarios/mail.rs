@@ -5,7 +5,7 @@ use super::{CONNECTIONS, finish};
 use crate::Bench;
 use crate::error::{BenchError, Result};
 use crate::figures::{Figure, Goal};
-use crate::load::requests::Orders;
+use crate::load::requests::{Orders, Way};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -35,7 +35,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let mut outcome = Outcome::of(Scenario::Mail);
     let name = "placing orders, the mail server is away";
     let (connections, seconds) = (CONNECTIONS, bench.settings.seconds.min(SECONDS));
-    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections, seconds };
+    let placing = Placing { name, orders: Orders::Mixed, way: Way::Plain, connections, seconds };
     let (load, wrong) = placing.run(&shop).await?;
     outcome.wrong.extend(wrong);
     outcome.add(load);

@@ -6,7 +6,7 @@ use crate::Bench;
 use crate::baseline::{self, ALONE, Baseline, Workload};
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
-use crate::load::requests::Orders;
+use crate::load::requests::{Orders, Way};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -19,8 +19,13 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "placement", 1).await?;
     let mut outcome = Outcome::of(Scenario::Placement);
     let name = "placing orders, two lines";
-    let placing =
-        Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds: bench.settings.seconds };
+    let placing = Placing {
+        name,
+        orders: Orders::Mixed,
+        way: Way::Plain,
+        connections: CONNECTIONS,
+        seconds: bench.settings.seconds,
+    };
     let best = Baseline::best(&bench.baseline.mixed).clients;
     let load = placing.run(&shop);
     let ((load, wrong), alone) = baseline::around(bench, Workload::Mixed, best, load).await?;

@@ -2,7 +2,7 @@
 
 use crate::error::{BenchError, Result};
 use crate::load::Answers;
-use crate::load::requests::{self, Orders};
+use crate::load::requests::{self, Orders, Way};
 use crate::load::wrk::Wrk;
 use crate::measure::measure;
 use crate::shop::Shop;
@@ -18,8 +18,8 @@ pub struct Placing<'a> {
     pub name: &'a str,
     /// Which orders.
     pub orders: Orders,
-    /// The value of the header `Prefer`; empty for none.
-    pub prefer: &'a str,
+    /// How they are asked for.
+    pub way: Way,
     /// Connections.
     pub connections: u32,
     /// How long it is measured, in seconds.
@@ -38,7 +38,7 @@ impl Placing<'_> {
     pub fn load<'s>(&'s self, shop: &'s Shop<'_>, seconds: u32) -> Result<Wrk<'s>> {
         let requests = requests::write_posts(&folder_of(shop)?, "/api/orders", &self.orders.bodies())?;
         let (url, connections) = (shop.order_url(0), self.connections);
-        Ok(Wrk { url, method: "POST", requests, prefer: self.prefer, first: 0, connections, seconds })
+        Ok(Wrk { url, method: "POST", requests, way: self.way, first: 0, connections, seconds })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::Bench;
 use crate::constant_route::ConstantRoute;
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
-use crate::load::requests::{self, Orders, PREPARED, PRODUCTS};
+use crate::load::requests::{self, Orders, PREPARED, PRODUCTS, Way};
 use crate::load::wrk::Wrk;
 use crate::measure::measure;
 use crate::report::Outcome;
@@ -25,8 +25,13 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "reads", 1).await?;
     let mut outcome = Outcome::of(Scenario::Reads);
     let name = "orders to read";
-    let placing =
-        Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds: bench.warm_up_seconds() };
+    let placing = Placing {
+        name,
+        orders: Orders::Mixed,
+        way: Way::Plain,
+        connections: CONNECTIONS,
+        seconds: bench.warm_up_seconds(),
+    };
     let (_, wrong) = placing.run(&shop).await?;
     outcome.wrong.extend(wrong);
     for (read, name, least) in [(Read::Product, PRODUCTS_READ, 0.7), (Read::NewOrder, ORDERS_READ, 0.25)] {
@@ -103,7 +108,7 @@ async fn orders(shop: &Shop<'_>, sql: &str) -> Result<Vec<String>> {
 /// Warms up and measures `GET` of these paths, which leaves nothing behind.
 async fn get(shop: &Shop<'_>, url: &str, name: &str, paths: Vec<String>, seconds: u32) -> Result<Counted> {
     let requests = requests::write_gets(&folder_of(shop)?, paths.into_iter())?;
-    let load = Wrk { url, method: "GET", requests, prefer: "", first: 0, connections: CONNECTIONS, seconds };
+    let load = Wrk { url, method: "GET", requests, way: Way::Plain, first: 0, connections: CONNECTIONS, seconds };
     let warm_up = Wrk { seconds: warm_up_of(seconds), ..load.clone() };
     warm_up.run().await?;
     Ok((measure(shop, name, load.run()).await?, Vec::new()))

@@ -5,7 +5,7 @@ use super::{CONNECTIONS, finish};
 use crate::Bench;
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
-use crate::load::requests::Orders;
+use crate::load::requests::{Orders, Way};
 use crate::percentiles::median;
 use crate::report::Outcome;
 use crate::scenario::Scenario;
@@ -36,7 +36,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         ]);
     }
     let (name, seconds) = ("placing orders, two lines", bench.settings.seconds);
-    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
+    let placing = Placing { name, orders: Orders::Mixed, way: Way::Plain, connections: CONNECTIONS, seconds };
     let (load, wrong) = placing.run(&shop).await?;
     outcome.wrong.extend(wrong);
     for group in load.usage.iter().filter(|group| group.name.ends_with("-service")) {

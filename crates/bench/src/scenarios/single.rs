@@ -6,7 +6,7 @@ use crate::Bench;
 use crate::baseline::{self, ALONE, Workload};
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
-use crate::load::requests::Orders;
+use crate::load::requests::{Orders, Way};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
@@ -16,7 +16,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "single", 1).await?;
     let mut outcome = Outcome::of(Scenario::Single);
     let (name, seconds) = ("placing orders, one connection", bench.settings.seconds);
-    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: 1, seconds };
+    let placing = Placing { name, orders: Orders::Mixed, way: Way::Plain, connections: 1, seconds };
     let load = placing.run(&shop);
     let ((load, wrong), alone) = baseline::around(bench, Workload::Mixed, 1, load).await?;
     let figure = Figure::new("half of the orders take at most", load.answers.latency.p50_ms, "ms");

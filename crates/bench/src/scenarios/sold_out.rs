@@ -6,7 +6,7 @@ use crate::Bench;
 use crate::database::Database;
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
-use crate::load::requests::{Orders, SOLD_OUT};
+use crate::load::requests::{Orders, SOLD_OUT, Way};
 use crate::measure::{Load, measure};
 use crate::report::Outcome;
 use crate::scenario::Scenario;
@@ -18,7 +18,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let mut outcome = Outcome::of(Scenario::SoldOut);
     let (name, connections) = ("ordering what is sold out", CONNECTIONS);
     let placing =
-        Placing { name, orders: Orders::Of(SOLD_OUT), prefer: "", connections, seconds: bench.settings.seconds };
+        Placing { name, orders: Orders::Of(SOLD_OUT), way: Way::Plain, connections, seconds: bench.settings.seconds };
     let before = rows(&shop.database).await?;
     placing.load(&shop, bench.warm_up_seconds())?.run().await?;
     let load = measure(&shop, name, placing.load(&shop, placing.seconds)?.run()).await?;

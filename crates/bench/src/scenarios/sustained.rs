@@ -6,7 +6,7 @@ use crate::Bench;
 use crate::baseline::{self, ALONE, Baseline, Workload};
 use crate::error::{BenchError, Result};
 use crate::figures::{Figure, Goal};
-use crate::load::requests::Orders;
+use crate::load::requests::{Orders, Way};
 use crate::measure::{Load, measure};
 use crate::report::{Outcome, Series};
 use crate::scenario::Scenario;
@@ -33,7 +33,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     let mut outcome = Outcome::of(Scenario::Sustained);
     let (name, seconds) =
         ("placing orders, two lines", bench.settings.seconds * TIMES_LONGER[usize::from(!bench.settings.smoke)]);
-    let placing = Placing { name, orders: Orders::Mixed, prefer: "", connections: CONNECTIONS, seconds };
+    let placing = Placing { name, orders: Orders::Mixed, way: Way::Plain, connections: CONNECTIONS, seconds };
     let best = Baseline::best(&bench.baseline.mixed).clients;
     let ((load, begun, waiting), alone) =
         baseline::around(bench, Workload::Mixed, best, watched(bench, &shop, &placing)).await?;

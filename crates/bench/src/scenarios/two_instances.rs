@@ -6,7 +6,7 @@ use crate::Bench;
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::Answers;
-use crate::load::requests::{HOT, Orders, PREPARED};
+use crate::load::requests::{HOT, Orders, PREPARED, Way};
 use crate::load::wrk::Wrk;
 use crate::report::Outcome;
 use crate::scenario::Scenario;
@@ -57,7 +57,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
 /// Warms both instances up and measures them at once; or the only one, with as many load generators.
 async fn both(shop: &Shop<'_>, orders: Orders, name: &str, seconds: u32) -> Result<Counted> {
     let connections = CONNECTIONS / 2;
-    let placing = Placing { name, orders, prefer: "", connections, seconds };
+    let placing = Placing { name, orders, way: Way::Plain, connections, seconds };
     let warm_up = on_both(shop, placing.load(shop, warm_up_of(seconds))?);
     let load = on_both(shop, placing.load(shop, seconds)?);
     counted(shop, name, CONNECTIONS, warm_up, load).await
