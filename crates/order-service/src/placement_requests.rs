@@ -30,16 +30,13 @@ pub struct Placement {
 impl Placement {
     /// Requests with the same key get the same reference for an hour, so that they meet in one reservation and one order.
     pub fn new(order: NewOrder, key: IdempotencyKey, fingerprint: Fingerprint, now: OffsetDateTime) -> Self {
-        let key = key.key;
-        let of = |at| key.as_ref().map(|key| Reference::from_idempotency_key(ROUTE, key, at));
-        let reference = of(now);
-        let half_an_hour = Duration::minutes(30);
-        let neighbour = [of(now - half_an_hour), of(now + half_an_hour)].into_iter().find(|near| *near != reference);
+        let other_hour = if now.minute() < 30 { now - Duration::HOUR } else { now + Duration::HOUR };
+        let of = |at| key.key.as_ref().map(|key| Reference::from_idempotency_key(ROUTE, key, at));
         Self {
-            reference: reference.unwrap_or_else(Reference::random),
-            neighbour: neighbour.flatten(),
+            reference: of(now).unwrap_or_else(Reference::random),
+            neighbour: of(other_hour),
             order,
-            key,
+            key: key.key,
             fingerprint,
             traceparent: telemetry::current_traceparent(),
         }
