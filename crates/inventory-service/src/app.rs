@@ -10,7 +10,7 @@ use service_kit::admin::Admin;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
 use service_kit::prepared::Prepared;
-use shared_types::topology::INVENTORY_ORDER_EVENTS;
+use shared_types::topology;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,8 +68,8 @@ impl FromRef<App> for Admin {
         Self {
             database: app.db.clone(),
             schema: SCHEMA,
-            consumers: &[INVENTORY_ORDER_EVENTS.name],
-            invariants: &INVARIANTS,
+            consumers: topology::consumed_by("inventory-service").collect(),
+            invariants: vec![&INVARIANTS],
             broker: app.broker.clone(),
         }
     }

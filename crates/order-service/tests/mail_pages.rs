@@ -7,8 +7,7 @@
 use clap::Parser;
 use e2e::browser::Browser;
 use order_service::config::Config;
-use order_service::domain::notifications::{Facts, Kind, LineFacts, OrderFacts, StockFacts};
-use order_service::message_templates::MessageTemplates;
+use order_service::notifications::{Facts, Kind, LineFacts, MessageTemplates, OrderFacts, StockFacts};
 use rust_decimal::Decimal;
 use shared_types::{Money, ProductId};
 use std::path::{Path, PathBuf};
@@ -81,7 +80,7 @@ fn mails_fit_the_screens_of_telephones_and_desks() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mails");
     std::fs::create_dir_all(&folder).unwrap();
     let config = Config::parse_from(["order-service", "--mail-from-name", "Kafka & Sons"]);
-    let templates = MessageTemplates::load(&config.notifications, &config.mail).unwrap();
+    let templates = MessageTemplates::load(&config.notifications).unwrap();
     let mut browser = Browser::start(&folder);
     for &kind in Kind::ALL {
         let mail = templates.mail(kind, &usual(kind)).unwrap();

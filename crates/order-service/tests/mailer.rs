@@ -5,9 +5,7 @@
 use clap::Parser;
 use e2e::mail_server::{Encryption, Fault, MailServer};
 use order_service::config::Config;
-use order_service::mailer::{Mail, Mailer};
-use order_service::message_templates::MailText;
-use order_service::provider::{SendError, Taken};
+use order_service::notifications::{Mail, MailText, Mailer, SendError, Taken};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -25,7 +23,7 @@ fn mailer_with(port: u16, flags: &[&str]) -> Mailer {
     let port = port.to_string();
     let server = ["order-service", "--mail-host", "127.0.0.1", "--mail-port", &port, "--mail-timeout-seconds", "2"];
     let config = Config::parse_from([&server, &FROM[..], flags].concat());
-    Mailer::new(&config.mail).unwrap().unwrap()
+    Mailer::new(&config.notifications.mail).unwrap().unwrap()
 }
 
 fn mailer(port: u16) -> Mailer {
@@ -34,7 +32,7 @@ fn mailer(port: u16) -> Mailer {
 
 fn refused(flags: &[&str]) -> String {
     let config = Config::parse_from([&["order-service"], flags].concat());
-    Mailer::new(&config.mail).unwrap_err().to_string()
+    Mailer::new(&config.notifications.mail).unwrap_err().to_string()
 }
 
 async fn send(mailer: &Mailer, to: &str) -> Result<Taken, SendError> {
@@ -267,7 +265,7 @@ async fn connections_are_used_again_and_bounded() {
 #[test]
 fn settings_that_do_not_go_together_are_refused() {
     let nothing = Config::parse_from(["order-service"]);
-    assert!(Mailer::new(&nothing.mail).unwrap().is_none(), "off by default");
+    assert!(Mailer::new(&nothing.notifications.mail).unwrap().is_none(), "off by default");
     let from = ["--mail-from-address", "shop@shop.example"];
     let with = |flags: &[&str]| refused(&[&from[..], flags].concat());
     for (flags, variable) in [

@@ -5,9 +5,7 @@
 use clap::Parser;
 use e2e::brevo::{Answer, Brevo};
 use order_service::config::Config;
-use order_service::phone_number::PhoneNumber;
-use order_service::provider::{SendError, Taken};
-use order_service::sms_gateway::SmsGateway;
+use order_service::notifications::{PhoneNumber, SendError, SmsGateway, Taken};
 use std::time::{Duration, Instant, SystemTime};
 
 const KEY: &str = "xkeysib-secret";
@@ -16,7 +14,7 @@ fn gateway_at(url: &str, flags: &[&str]) -> SmsGateway {
     let usual =
         ["order-service", "--brevo-api-key", KEY, "--brevo-sms-sender", "MyShop", "--brevo-timeout-seconds", "1"];
     let config = Config::parse_from([&usual, &["--brevo-sms-url", url][..], flags].concat());
-    SmsGateway::new(&config.sms).unwrap().unwrap()
+    SmsGateway::new(&config.notifications.sms).unwrap().unwrap()
 }
 
 fn number() -> PhoneNumber {
@@ -91,7 +89,7 @@ async fn each_answer_means_what_it_means() {
         "--brevo-sms-url",
         &brevo.url(),
     ]);
-    let wrong = SmsGateway::new(&wrong.sms).unwrap().unwrap();
+    let wrong = SmsGateway::new(&wrong.notifications.sms).unwrap().unwrap();
     assert_eq!(outcome(send(&wrong).await).0, "unavailable");
     assert_eq!(brevo.taken().len(), 0);
 }
@@ -142,7 +140,7 @@ async fn no_connection_is_nobodys_fault() {
 #[test]
 fn settings_that_do_not_go_together_are_refused() {
     let parse = |flags: &[&str]| Config::parse_from([&["order-service"], flags].concat());
-    assert!(SmsGateway::new(&parse(&[]).sms).unwrap().is_none(), "off by default");
+    assert!(SmsGateway::new(&parse(&[]).notifications.sms).unwrap().is_none(), "off by default");
     for (flags, variable) in [
         (&["--brevo-api-key", KEY][..], "BREVO_SMS_SENDER"),
         (&["--brevo-api-key", KEY, "--brevo-sms-sender", "much too long a name"], "BREVO_SMS_SENDER"),
@@ -155,10 +153,10 @@ fn settings_that_do_not_go_together_are_refused() {
         ),
         (&["--sms-default-country", "XX"], "SMS_DEFAULT_COUNTRY"),
     ] {
-        let error = SmsGateway::new(&parse(flags).sms).unwrap_err().to_string();
+        let error = SmsGateway::new(&parse(flags).notifications.sms).unwrap_err().to_string();
         assert!(error.starts_with(variable) && !error.contains(KEY), "{flags:?}: {error}");
     }
     let config = parse(&["--brevo-api-key", KEY, "--brevo-sms-sender", "447400123456", "--sms-default-country", "GB"]);
-    assert!(SmsGateway::new(&config.sms).unwrap().is_some());
+    assert!(SmsGateway::new(&config.notifications.sms).unwrap().is_some());
     assert!(!format!("{config:?}").contains(KEY), "the key does not show");
 }

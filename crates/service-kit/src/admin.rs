@@ -31,9 +31,9 @@ pub struct Admin {
     /// Where its tables are.
     pub schema: Schema,
     /// The queues that it consumes.
-    pub consumers: &'static [&'static str],
-    /// What must always hold in its tables.
-    pub invariants: &'static [Invariant],
+    pub consumers: Vec<&'static str>,
+    /// What must always hold in its tables, module by module.
+    pub invariants: Vec<&'static [Invariant]>,
     /// The broker, without which nothing can be announced.
     pub broker: Broker,
 }
@@ -110,7 +110,7 @@ pub async fn replay_dead_letter(
     if let Some(kept) = keys.claim(&mut transaction, &key, &Fingerprint::of(&())?).await? {
         return Ok(kept);
     }
-    let Some(letter) = letters.replay(&mut transaction, id, admin.consumers).await? else {
+    let Some(letter) = letters.replay(&mut transaction, id, &admin.consumers).await? else {
         let letter = letters.find(&mut *transaction, id).await?;
         return Err(letter.map_or_else(|| unknown(id), |letter| refused(&letter)));
     };
@@ -190,6 +190,6 @@ fn refused(letter: &DeadLetter) -> Problem {
 ))]
 pub async fn check_invariants(State(admin): State<Admin>) -> Result<Json<Invariants>, Problem> {
     let broker_is_up = admin.broker.status().is_ok();
-    let outcome = invariants::check(&admin.database, admin.schema, admin.invariants, broker_is_up).await?;
+    let outcome = invariants::check(&admin.database, admin.schema, &admin.invariants, broker_is_up).await?;
     outcome.map(Json).ok_or_else(|| Problem::unavailable("another check is under way"))
 }

@@ -38,7 +38,7 @@ pub enum Decision {
 }
 
 /// An error of a handler, which knows what becomes of the message.
-pub trait HandlerError: Display + From<UnreadableEvent> + From<sqlx::Error> + Send {
+pub trait HandlerError: Display + From<UnreadableEvent> + From<sqlx::Error> + Send + Sync + 'static {
     /// What becomes of the message.
     fn decision(&self) -> Decision;
 

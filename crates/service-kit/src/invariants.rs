@@ -50,7 +50,7 @@ pub struct Invariants {
 pub async fn check(
     database: &Database,
     schema: Schema,
-    invariants: &[Invariant],
+    invariants: &[&'static [Invariant]],
     broker_is_up: bool,
 ) -> Result<Option<Invariants>, sqlx::Error> {
     let mut transaction = database.begin().await?;
@@ -65,7 +65,7 @@ pub async fn check(
         return Ok(None);
     }
     let mut breaches = Vec::new();
-    for invariant in invariants {
+    for invariant in invariants.iter().flat_map(|module| module.iter()) {
         let rows = sqlx::query_as(invariant.query).fetch_all(&mut *transaction).await?;
         breaches.extend(rows.into_iter().map(|row| invariant.broken(row)));
     }

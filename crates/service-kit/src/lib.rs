@@ -34,3 +34,4 @@ pub mod server;
 pub mod shutdown;
 pub mod telemetry;
 pub mod validation;
+pub mod workers;

@@ -47,6 +47,11 @@ pub const QUEUES: [Queue; 3] = [INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS
 /// message aside.
 pub const DELIVERY_LIMIT: u32 = 20;
 
+/// The names of the queues that a service consumes; a queue is named after it.
+pub fn consumed_by(service: &str) -> impl Iterator<Item = &'static str> {
+    QUEUES.iter().map(|queue| queue.name).filter(move |name| name.split('.').next() == Some(service))
+}
+
 impl Queue {
     /// The delay queue in which a message of this queue waits after its failed attempt number `attempt`, from 1 on.
     pub fn retry_queue(&self, attempt: usize) -> String {

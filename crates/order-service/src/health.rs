@@ -1,0 +1,34 @@
+//! Whether the service lives, and whether it is ready.
+
+use crate::app::App;
+use axum::extract::State;
+use service_kit::health::{Dependency, Health};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The routes for those who watch the process.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(get_live)).routes(routes!(get_ready))
+}
+
+/// The process runs.
+#[utoipa::path(get, path = "/health/live", tag = "health",
+    responses((status = 200, description = "The process runs", body = Health)))]
+pub async fn get_live() -> Health {
+    Health::live()
+}
+
+/// Ready to serve, each dependency by name. Without RabbitMQ or inventory-service the service is DEGRADED and
+/// still answers 200: reads go on. So it is while mail server or SMS gateway, where they are set up, are left alone.
+#[utoipa::path(get, path = "/health/ready", tag = "health", responses(
+    (status = 200, description = "Ready; UP or DEGRADED", body = Health),
+    (status = 503, description = "Not ready: PostgreSQL is away", body = Health)))]
+pub async fn get_ready(State(app): State<App>) -> Health {
+    let (database, inventory) = tokio::join!(app.database_status(), app.orders.inventory_dependency());
+    let own = [
+        ("postgresql", Dependency::essential(database)),
+        ("rabbitmq", Dependency::optional(app.broker_status())),
+        ("inventory-service", inventory),
+    ];
+    Health::ready(own.into_iter().chain(app.notifications.dependencies()))
+}

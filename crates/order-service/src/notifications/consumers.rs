@@ -1,0 +1,84 @@
+//! EDGE: events that customers and the shop are told of. Only written here, not sent: no mail server can slow this down.
+
+use crate::error::Error;
+use crate::notifications::commands as command;
+use crate::notifications::dispatch::Wake;
+use crate::notifications::domain::rules::{Happening, NewNotification, Ways, What};
+use crate::notifications::domain::{Channel, Kind, Status};
+use crate::notifications::state::Notifications;
+use crate::notifications::unsent_texts::{self, UnsentTexts};
+use service_kit::consumer::Handler;
+use service_kit::workers::Workers;
+use shared_types::OrderStatus;
+use shared_types::events::{
+    EventData, OrderCancelled, OrderChanged, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, RawEvent,
+    StockLevel, StockLow, StockReplenished,
+};
+use shared_types::topology::ORDER_NOTIFICATIONS;
+use sqlx::PgConnection;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Starts what hears of everything that somebody is told.
+pub fn consumers(workers: &Workers, notifications: &Arc<Notifications>) {
+    let (unsent, waiting) = UnsentTexts::new();
+    let (ways, wake) = (notifications.outbound.ways.clone(), notifications.wake.clone());
+    workers.consume(ORDER_NOTIFICATIONS, NotificationEvents { ways, wake, unsent });
+    workers.spawn(unsent_texts::run(notifications.clone(), waiting, workers.token()));
+}
+
+/// Writes the messages that the events make.
+#[derive(Clone, Debug)]
+struct NotificationEvents {
+    /// What is set up for messages to leave the house.
+    ways: Ways,
+    /// Told when there is something to send.
+    wake: Wake,
+    /// Shows what is not sent.
+    unsent: UnsentTexts,
+}
+
+impl Handler for NotificationEvents {
+    type Error = Error;
+    type Effect = Vec<NewNotification>;
+
+    const PAUSE: Duration = Duration::from_millis(100);
+
+    async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<Self::Effect, Error> {
+        let happenings = events.iter().map(happening).collect::<Result<Vec<_>, Error>>()?;
+        command::write(conn, &self.ways, &happenings).await
+    }
+
+    fn committed(&self, written: Self::Effect) {
+        self.wake.up(written.iter().filter(|row| row.status == Status::Queued).map(|row| row.channel));
+        let mut counts: HashMap<(Channel, Status), u64> = HashMap::new();
+        written.iter().for_each(|row| *counts.entry((row.channel, row.status)).or_default() += 1);
+        for ((channel, status), count) in counts {
+            let counter = metrics::counter!("notifications_written_total",
+                "channel" => channel.as_str(), "status" => status.as_str());
+            counter.increment(count);
+        }
+        self.unsent.show(written.into_iter().filter(|row| row.status == Status::Skipped));
+    }
+}
+
+fn happening(event: &RawEvent) -> Result<Happening, Error> {
+    let what = match event.event_type.as_str() {
+        OrderCreated::TYPE => order(event, OrderStatus::Pending)?,
+        OrderConfirmed::TYPE => order(event, OrderStatus::Confirmed)?,
+        OrderShipped::TYPE => order(event, OrderStatus::Shipped)?,
+        OrderDelivered::TYPE => order(event, OrderStatus::Delivered)?,
+        OrderCancelled::TYPE => order(event, OrderStatus::Cancelled)?,
+        StockLow::TYPE => What::Stock { kind: Kind::StockLow, level: event.data::<StockLevel>()? },
+        StockReplenished::TYPE => What::Stock { kind: Kind::StockReplenished, level: event.data::<StockLevel>()? },
+        other => return Err(Error::UnexpectedEvent(other.to_owned())),
+    };
+    Ok(Happening { event_id: event.id, what })
+}
+
+/// What is needed of an event about an order is the same in all of them: its number, and why.
+fn order(event: &RawEvent, status: OrderStatus) -> Result<What, Error> {
+    let OrderChanged { order_id: id, reason, .. } = event.data()?;
+    Ok(What::Order { id, status, reason })
+}

@@ -1,0 +1,169 @@
+//! What customers and the shop are told, by which way, and how far a message has come.
+
+pub mod log;
+pub mod phone_number;
+pub mod rules;
+
+use serde::{Deserialize, Serialize};
+use shared_types::{Money, ProductId};
+use std::fmt;
+use std::str::FromStr;
+use utoipa::ToSchema;
+
+/// What a message is about; each has a template of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The order is placed and its stock held.
+    OrderPlaced,
+    /// The stock is committed.
+    OrderConfirmed,
+    /// It has left the house.
+    OrderShipped,
+    /// It has arrived.
+    OrderDelivered,
+    /// It was called off.
+    OrderCancelled,
+    /// It was accepted and could not be placed.
+    PlacementGivenUp,
+    /// A product's stock has fallen to its threshold; to the shop.
+    StockLow,
+    /// A product's stock is above its threshold again; to the shop.
+    StockReplenished,
+}
+
+/// The way a message goes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Channel {
+    /// By SMTP.
+    Email,
+    /// By the SMS gateway.
+    Sms,
+}
+
+/// How far a message has come.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// It waits to be sent.
+    Queued,
+    /// The provider has taken it.
+    Sent,
+    /// The provider says that it arrived.
+    Delivered,
+    /// It cannot be sent, or was sent in vain.
+    Failed,
+    /// It was not to be sent; the reason says why.
+    Skipped,
+}
+
+/// A text that names no kind, channel or status.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("must be one of {0}")]
+pub struct Unknown(String);
+
+macro_rules! names {
+    ($type:ident { $($variant:ident = $name:literal),* $(,)? }) => {
+        impl $type {
+            /// Every one there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// As in the API and in the database.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),*
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = Unknown;
+
+            fn from_str(text: &str) -> Result<Self, Unknown> {
+                let found = Self::ALL.iter().copied().find(|each| each.as_str() == text);
+                found.ok_or_else(|| Unknown([$($name),*].join(", ")))
+            }
+        }
+    };
+}
+
+names!(Kind {
+    OrderPlaced = "order-placed",
+    OrderConfirmed = "order-confirmed",
+    OrderShipped = "order-shipped",
+    OrderDelivered = "order-delivered",
+    OrderCancelled = "order-cancelled",
+    PlacementGivenUp = "placement-given-up",
+    StockLow = "stock-low",
+    StockReplenished = "stock-replenished",
+});
+names!(Channel { Email = "EMAIL", Sms = "SMS" });
+names!(Status {
+    Queued = "QUEUED",
+    Sent = "SENT",
+    Delivered = "DELIVERED",
+    Failed = "FAILED",
+    Skipped = "SKIPPED",
+});
+
+/// What the templates are filled with.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Facts {
+    /// About an order.
+    Order(OrderFacts),
+    /// About a product's stock.
+    Stock(StockFacts),
+}
+
+/// An order as the templates see it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct OrderFacts {
+    /// As the customer sees it: `ORD-00000042`.
+    pub number: String,
+    /// Who ordered.
+    pub customer_name: String,
+    /// Where it goes.
+    pub shipping_address: String,
+    /// Sum of the lines; none when the order was never placed.
+    pub total: Option<Money>,
+    /// The lines.
+    pub lines: Vec<LineFacts>,
+    /// Why, where somebody said so.
+    pub reason: Option<String>,
+}
+
+/// A line of an order as the templates see it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct LineFacts {
+    /// The product.
+    pub product_id: ProductId,
+    /// Its name as sold; none when the order was never placed.
+    pub name: Option<String>,
+    /// Pieces.
+    pub quantity: i32,
+    /// Of one piece, as sold.
+    pub price: Option<Money>,
+    /// Of the line.
+    pub subtotal: Option<Money>,
+}
+
+/// A product's stock as the templates see it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct StockFacts {
+    /// The product.
+    pub product_id: ProductId,
+    /// Its stock keeping unit.
+    pub sku: String,
+    /// Pieces on hand.
+    pub stock_quantity: i32,
+    /// The threshold.
+    pub low_stock_threshold: i32,
+}

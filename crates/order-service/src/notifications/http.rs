@@ -1,0 +1,209 @@
+//! EDGE: the notification log: look, send again, erase.
+
+mod documented;
+mod webhooks;
+
+use self::documented::CannotResend;
+use crate::error::Error;
+use crate::notifications::commands as command;
+use crate::notifications::domain::log::{Notification, NotificationWithText, Texts, facts};
+use crate::notifications::domain::{Channel, Status};
+use crate::notifications::state::Notifications;
+use crate::notifications::store::{self, Entry};
+use crate::orders;
+use crate::schema::IDEMPOTENCY;
+use axum::extract::{FromRef, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use service_kit::answer::{Answer, check_if_match};
+use service_kit::documented::{Changed, IfMatch, IfNoneMatch, Invalid, KeyReused, Keyed, NotFound, Paged, Unavailable};
+use service_kit::extract::{Path, Query};
+use service_kit::idempotency::{Fingerprint, IdempotencyKey};
+use service_kit::pagination::Page;
+use service_kit::problem::Problem;
+use service_kit::validation::FieldErrors;
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// A mail is shown as it is, but nothing in it can run, load or send anything.
+const PAGE_HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'; sandbox",
+        ),
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
+
+/// The calls about notifications.
+pub fn routes<S>() -> OpenApiRouter<S>
+where
+    Arc<Notifications>: FromRef<S>,
+    S: Clone + Send + Sync + 'static,
+{
+    OpenApiRouter::new()
+        .routes(routes!(list_notifications, erase_notifications))
+        .routes(routes!(get_notification))
+        .routes(routes!(get_notification_html))
+        .routes(routes!(resend_notification))
+        .routes(routes!(webhooks::take_brevo_reports))
+}
+
+/// Filter of the log.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LogFilter {
+    /// Only messages that have come to this status.
+    #[param(value_type = Option<Status>)]
+    status: Option<String>,
+}
+
+/// The notification log, newest first.
+#[utoipa::path(get, path = "/api/notifications", tag = "notifications",
+    params(LogFilter, Paged),
+    responses(
+        (status = 200, description = "A page of messages without their texts; `Link` names the next", body = [Notification], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+        Invalid, Unavailable))]
+pub async fn list_notifications(
+    State(app): State<Arc<Notifications>>,
+    page: Page,
+    Query(filter): Query<LogFilter>,
+) -> Result<Response, Error> {
+    let status = filter.status.map(|text| text.parse::<Status>()).transpose();
+    let status = status.map_err(|error| FieldErrors::one("status", error))?;
+    let found = match status {
+        Some(status) => store::list_by_status(app.db.pool(), status, page.after, page.fetch()).await?,
+        None => store::list(app.db.pool(), page.after, page.fetch()).await?,
+    };
+    Ok(page.answer(found, |notification| notification.id))
+}
+
+/// One message with its text: as it was sent, or, where it was not, as it would be sent now.
+#[utoipa::path(get, path = "/api/notifications/{id}", tag = "notifications",
+    params(("id" = i64, Path, description = "Number of the message", example = 1), IfNoneMatch),
+    responses(
+        (status = 200, description = "The message", body = NotificationWithText, headers(("ETag" = String, description = "Its version"))),
+        (status = 304, description = "The client has this version"),
+        Invalid, NotFound, Unavailable))]
+pub async fn get_notification(
+    State(app): State<Arc<Notifications>>,
+    Path(id): Path<i64>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let entry = store::find(app.db.pool(), id).await?.ok_or(Error::UnknownNotification(id))?;
+    let as_sent = entry.texts.text.is_some();
+    let Texts { subject, text, .. } = texts(&app, &entry).await?;
+    let notification = entry.notification;
+    let version = notification.version;
+    let answer = Answer::ok(&NotificationWithText { notification, subject, text })?.with_version(version);
+    // A text that is made anew each time follows the order, whose changes this version does not count.
+    Ok(if as_sent { answer.unless_known(&headers) } else { answer.into_response() })
+}
+
+/// An e-mail as it looks, for a browser. Nothing in the page can run or be loaded.
+#[utoipa::path(get, path = "/api/notifications/{id}/html", tag = "notifications",
+    params(("id" = i64, Path, description = "Number of the message", example = 1)),
+    responses(
+        (status = 200, description = "The e-mail", body = String, content_type = "text/html", headers(("Content-Security-Policy" = String, description = "Lets the page show itself and nothing else"))),
+        Invalid, NotFound, Unavailable))]
+pub async fn get_notification_html(
+    State(app): State<Arc<Notifications>>,
+    Path(id): Path<i64>,
+) -> Result<Response, Error> {
+    let entry = store::find(app.db.pool(), id).await?.ok_or(Error::UnknownNotification(id))?;
+    if entry.notification.channel == Channel::Sms {
+        return Err(Problem::not_found(format!("an HTML text of notification {id}, which is an SMS,")).into());
+    }
+    let html = texts(&app, &entry).await?.html;
+    let html = html.ok_or_else(|| Problem::not_found(format!("the text of notification {id}")))?;
+    Ok((PAGE_HEADERS, Html(html)).into_response())
+}
+
+/// The texts as they were sent or would be sent now; none where they were erased or cannot be made.
+async fn texts(app: &Notifications, entry: &Entry) -> Result<Texts, Error> {
+    let Entry { notification, facts: kept, texts } = entry;
+    if texts.text.is_some() || notification.erased_at.is_some() {
+        return Ok(texts.clone());
+    }
+    let order = match notification.order_id {
+        Some(id) => orders::find_all(app.db.pool(), &[id]).await?.pop(),
+        None => None,
+    };
+    let Some(facts) = facts(order.as_ref(), kept.as_deref()) else { return Ok(Texts::default()) };
+    Ok(app.outbound.texts(notification.channel, notification.kind, &facts).unwrap_or_else(|error| {
+        tracing::warn!(%error, "a message has no text");
+        Texts::default()
+    }))
+}
+
+/// Queues a message again, whatever became of it: as a new message with new attempts and a Message-ID of its own.
+#[utoipa::path(post, path = "/api/notifications/{id}/resend", tag = "notifications",
+    params(("id" = i64, Path, description = "Number of the message", example = 1), Keyed, IfMatch),
+    responses(
+        (status = 202, description = "It is queued", body = Notification, headers(("Location" = String, description = "Where it can be seen what becomes of it"), ("ETag" = String, description = "Its version"))),
+        Invalid, NotFound, CannotResend, Changed, KeyReused, Unavailable))]
+pub async fn resend_notification(
+    State(app): State<Arc<Notifications>>,
+    Path(id): Path<i64>,
+    key: IdempotencyKey,
+    headers: HeaderMap,
+) -> Result<Answer, Error> {
+    let fingerprint = Fingerprint::of(&())?;
+    let mut transaction = app.db.begin().await?;
+    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
+        return Ok(kept);
+    }
+    let message = command::lock(&mut transaction, id).await?;
+    check_if_match(&headers, message.version)?;
+    let queued = command::resend(&mut transaction, &app.outbound.ways, &message).await?;
+    let answer = Answer::accepted(Some(format!("/api/notifications/{id}")), &queued)?.with_version(queued.version);
+    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
+    app.db.commit(transaction).await?;
+    app.wake.up([queued.channel]);
+    Ok(answer)
+}
+
+/// Whose messages are to be erased.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct Whose {
+    /// The customer's e-mail address, whatever the case.
+    #[param(required, value_type = String, example = "grace@example.com")]
+    customer_email: Option<String>,
+}
+
+/// How much was erased.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Erased {
+    /// Messages whose recipient and texts are gone.
+    #[schema(example = 4)]
+    erased: u64,
+}
+
+/// Erases recipients and texts of all messages about the orders of a customer; what waits is not sent any more.
+///
+/// That there was a message, and what became of it, stays. Erasing again finds nothing left and answers 0. The orders
+/// stay as they are: what happens to them later is told to the customer again.
+#[utoipa::path(delete, path = "/api/notifications", tag = "notifications",
+    params(Whose),
+    responses((status = 200, description = "How much was erased", body = Erased), Invalid, Unavailable))]
+pub async fn erase_notifications(
+    State(app): State<Arc<Notifications>>,
+    Query(whose): Query<Whose>,
+) -> Result<axum::Json<Erased>, Error> {
+    let mut errors = FieldErrors::default();
+    let customer_email = errors.required_text("customerEmail", whose.customer_email, 254);
+    let customer_email = errors.into_result(customer_email)?;
+    let mut transaction = app.db.begin().await?;
+    let erased = command::erase(&mut transaction, &customer_email).await?;
+    app.db.commit(transaction).await?;
+    Ok(axum::Json(Erased { erased }))
+}

@@ -1,0 +1,51 @@
+//! What the module keeps while the service runs: templates, channels, and the queue of outcomes.
+
+use super::channels::Outbound;
+use super::config::Config;
+use super::dispatch::{self, Outcomes, Wake};
+use secrecy::{ExposeSecret, SecretString};
+use service_kit::config::BrokerConfig;
+use service_kit::db::Database;
+use service_kit::health::{Circuit, Dependency};
+use service_kit::lifecycle::StartError;
+use service_kit::retries::RetryDelays;
+
+/// The module's part of the application state.
+#[derive(Debug)]
+pub struct Notifications {
+    pub(super) db: Database,
+    /// The ways by which messages leave the house.
+    pub(super) outbound: Outbound,
+    /// How long a message waits that a provider put off.
+    pub(super) delays: RetryDelays,
+    /// Told when messages wait to be sent.
+    pub(super) wake: Wake,
+    /// The queue of what came of sending messages.
+    pub(super) outcomes: Outcomes,
+    /// What Brevo has to send with its reports.
+    pub(super) webhook_secret: Option<SecretString>,
+}
+
+impl Notifications {
+    /// Reads the templates and prepares the channels; connects to nothing yet.
+    pub fn new(config: &Config, broker: &BrokerConfig, db: Database) -> Result<Self, StartError> {
+        Ok(Self {
+            outbound: Outbound::new(config)?,
+            delays: broker.retry_delays_ms.clone(),
+            wake: Wake::default(),
+            outcomes: dispatch::start_outcomes(db.clone()),
+            webhook_secret: config.sms.brevo_webhook_secret.clone().filter(|secret| !secret.expose_secret().is_empty()),
+            db,
+        })
+    }
+
+    /// The provider of each channel that is set up, with the circuit in front of it.
+    pub fn dependencies(&self) -> impl Iterator<Item = (&'static str, Dependency)> {
+        self.outbound.routes.iter().map(|route| {
+            let (name, circuit) = (route.name(), route.circuit.shown());
+            let away = || Err("it failed again and again: messages wait, and one is tried at times".to_owned());
+            let status = if circuit == Circuit::Closed { Ok(()) } else { away() };
+            (name, Dependency::optional(status).behind(circuit))
+        })
+    }
+}

@@ -1,0 +1,33 @@
+//! The templates that are built in.
+
+/// File names and what is in them.
+pub(super) const TEMPLATES: &[(&str, &str)] = &[
+    ("address.html", include_str!("../../../templates/address.html")),
+    ("address.txt", include_str!("../../../templates/address.txt")),
+    ("footer.txt", include_str!("../../../templates/footer.txt")),
+    ("layout.html", include_str!("../../../templates/layout.html")),
+    ("order-cancelled.html", include_str!("../../../templates/order-cancelled.html")),
+    ("order-cancelled.sms.txt", include_str!("../../../templates/order-cancelled.sms.txt")),
+    ("order-cancelled.txt", include_str!("../../../templates/order-cancelled.txt")),
+    ("order-confirmed.html", include_str!("../../../templates/order-confirmed.html")),
+    ("order-confirmed.sms.txt", include_str!("../../../templates/order-confirmed.sms.txt")),
+    ("order-confirmed.txt", include_str!("../../../templates/order-confirmed.txt")),
+    ("order-delivered.html", include_str!("../../../templates/order-delivered.html")),
+    ("order-delivered.sms.txt", include_str!("../../../templates/order-delivered.sms.txt")),
+    ("order-delivered.txt", include_str!("../../../templates/order-delivered.txt")),
+    ("order-placed.html", include_str!("../../../templates/order-placed.html")),
+    ("order-placed.sms.txt", include_str!("../../../templates/order-placed.sms.txt")),
+    ("order-placed.txt", include_str!("../../../templates/order-placed.txt")),
+    ("order-shipped.html", include_str!("../../../templates/order-shipped.html")),
+    ("order-shipped.sms.txt", include_str!("../../../templates/order-shipped.sms.txt")),
+    ("order-shipped.txt", include_str!("../../../templates/order-shipped.txt")),
+    ("order.html", include_str!("../../../templates/order.html")),
+    ("order.txt", include_str!("../../../templates/order.txt")),
+    ("placement-given-up.html", include_str!("../../../templates/placement-given-up.html")),
+    ("placement-given-up.sms.txt", include_str!("../../../templates/placement-given-up.sms.txt")),
+    ("placement-given-up.txt", include_str!("../../../templates/placement-given-up.txt")),
+    ("stock-low.html", include_str!("../../../templates/stock-low.html")),
+    ("stock-low.txt", include_str!("../../../templates/stock-low.txt")),
+    ("stock-replenished.html", include_str!("../../../templates/stock-replenished.html")),
+    ("stock-replenished.txt", include_str!("../../../templates/stock-replenished.txt")),
+];

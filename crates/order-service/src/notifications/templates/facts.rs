@@ -1,0 +1,131 @@
+//! The facts as templates see them: amounts as texts, and nothing in them that could break a line or turn it around.
+
+use crate::notifications::channels::mail::one_line;
+use crate::notifications::domain::{Facts, Kind, LineFacts, OrderFacts, StockFacts};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use shared_types::{Money, ProductId};
+
+/// All that a template can name.
+#[derive(Debug, Serialize)]
+pub(super) struct Context<'a> {
+    shop: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stock: Option<Stock>,
+}
+
+#[derive(Debug, Serialize)]
+struct Order {
+    number: String,
+    customer_name: String,
+    shipping_address: String,
+    address_lines: Vec<String>,
+    total: Option<String>,
+    lines: Vec<Line>,
+    reason: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    product_id: String,
+    name: Option<String>,
+    quantity: i32,
+    price: Option<String>,
+    subtotal: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Stock {
+    product_id: String,
+    sku: String,
+    stock_quantity: i32,
+    low_stock_threshold: i32,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(facts: &Facts, shop: &'a str) -> Self {
+        match facts {
+            Facts::Order(facts) => Self { shop, order: Some(order(facts)), stock: None },
+            Facts::Stock(facts) => Self { shop, order: None, stock: Some(stock(facts)) },
+        }
+    }
+
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.order.as_ref().and_then(|order| order.reason.as_deref())
+    }
+
+    pub(super) fn set_reason(&mut self, reason: Option<String>) {
+        if let Some(order) = &mut self.order {
+            order.reason = reason;
+        }
+    }
+}
+
+fn order(facts: &OrderFacts) -> Order {
+    let address_lines: Vec<String> =
+        facts.shipping_address.lines().map(plain).filter(|line| !line.is_empty()).collect();
+    Order {
+        number: plain(&facts.number),
+        customer_name: plain(&facts.customer_name),
+        shipping_address: address_lines.join(", "),
+        address_lines,
+        total: facts.total.map(|total| total.to_string()),
+        lines: facts.lines.iter().map(line).collect(),
+        reason: facts.reason.as_deref().map(plain).filter(|reason| !reason.is_empty()),
+    }
+}
+
+fn line(facts: &LineFacts) -> Line {
+    Line {
+        product_id: facts.product_id.to_string(),
+        name: facts.name.as_deref().map(plain).filter(|name| !name.is_empty()),
+        quantity: facts.quantity,
+        price: facts.price.map(|price| price.to_string()),
+        subtotal: facts.subtotal.map(|subtotal| subtotal.to_string()),
+    }
+}
+
+fn stock(facts: &StockFacts) -> Stock {
+    Stock {
+        product_id: facts.product_id.to_string(),
+        sku: plain(&facts.sku),
+        stock_quantity: facts.stock_quantity,
+        low_stock_threshold: facts.low_stock_threshold,
+    }
+}
+
+/// In one line, and without the characters that turn the direction of the text after them.
+fn plain(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    one_line(text).replace(turns, "")
+}
+
+/// Made-up facts, all and as few as there can be, to try the templates with.
+pub(super) fn samples(kind: Kind) -> Vec<Facts> {
+    let money = |cents: i64| Money::from(Decimal::new(cents, 2));
+    if matches!(kind, Kind::StockLow | Kind::StockReplenished) {
+        let sku = "MOUSE-001".to_owned();
+        let facts = StockFacts { product_id: ProductId(2), sku, stock_quantity: 9, low_stock_threshold: 10 };
+        return vec![Facts::Stock(facts)];
+    }
+    let whole = LineFacts {
+        product_id: ProductId(2),
+        name: Some("Wireless Mouse".to_owned()),
+        quantity: 3,
+        price: Some(money(2999)),
+        subtotal: Some(money(8997)),
+    };
+    let bare = LineFacts { name: None, price: None, subtotal: None, ..whole.clone() };
+    let full = OrderFacts {
+        number: "ORD-00000042".to_owned(),
+        customer_name: "Ada Lovelace".to_owned(),
+        shipping_address: "12 St James's Square\nLondon".to_owned(),
+        total: Some(money(8997)),
+        lines: vec![whole],
+        reason: Some("the customer changed their mind".to_owned()),
+    };
+    let few = OrderFacts { total: None, lines: vec![bare], reason: None, ..full.clone() };
+    vec![Facts::Order(full), Facts::Order(few)]
+}

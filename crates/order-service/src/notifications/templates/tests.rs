@@ -1,0 +1,197 @@
+//! Every template, with facts as they are and as somebody would like to misuse them.
+
+use super::facts::samples;
+use super::{MessageTemplates, SUBJECT, built_in};
+use crate::config::Config;
+use crate::notifications::channels::sms::text::{fits, is_gsm};
+use crate::notifications::domain::{Facts, Kind, OrderFacts};
+use clap::Parser;
+use std::path::PathBuf;
+
+fn templates() -> MessageTemplates {
+    load(&[]).unwrap()
+}
+
+fn load(flags: &[&str]) -> Result<MessageTemplates, String> {
+    let config = Config::parse_from([&["order-service"], flags].concat());
+    MessageTemplates::load(&config.notifications).map_err(|error| error.to_string())
+}
+
+fn order(kind: Kind, change: impl Fn(&mut OrderFacts)) -> Facts {
+    match samples(kind).remove(0) {
+        Facts::Order(mut facts) => {
+            change(&mut facts);
+            Facts::Order(facts)
+        }
+        stock @ Facts::Stock(_) => stock,
+    }
+}
+
+fn order_kinds() -> impl Iterator<Item = Kind> {
+    Kind::ALL.iter().copied().filter(|kind| !matches!(kind, Kind::StockLow | Kind::StockReplenished))
+}
+
+#[test]
+fn every_mail_says_what_it_is_about() {
+    for &kind in Kind::ALL {
+        for facts in samples(kind) {
+            let mail = templates().mail(kind, &facts).unwrap();
+            let subject = match &facts {
+                Facts::Order(order) => &order.number,
+                Facts::Stock(stock) => &stock.sku,
+            };
+            assert!(mail.subject.contains(subject), "{kind}: {}", mail.subject);
+            for text in [&mail.text, &mail.html] {
+                assert!(text.contains(subject) && text.contains("Order desk"), "{kind}: {text}");
+                assert!(!text.contains("{{") && !text.contains("none"), "{kind}: {text}");
+            }
+            assert!(!mail.text.contains("\n\n\n") && !mail.text.contains('<'), "{kind}: {}", mail.text);
+            assert!(!mail.html.contains("<img") && !mail.html.contains("http"), "{kind}: nothing is fetched");
+        }
+    }
+}
+
+#[test]
+fn an_order_has_its_lines_total_address_and_status_in_both_parts() {
+    let mail = templates().mail(Kind::OrderPlaced, &samples(Kind::OrderPlaced)[0]).unwrap();
+    for part in ["Wireless Mouse", "29.99", "89.97", "London", "Received", "Ada Lovelace"] {
+        assert!(mail.text.contains(part), "{part}: {}", mail.text);
+        assert!(mail.html.contains(part), "{part}: {}", mail.html);
+    }
+    assert!(mail.html.contains("12 St James&#x27;s Square<br>London"), "{}", mail.html);
+    let cancelled = templates().mail(Kind::OrderCancelled, &samples(Kind::OrderCancelled)[0]).unwrap();
+    assert!(cancelled.text.contains("changed their mind") && cancelled.html.contains("changed their mind"));
+}
+
+#[test]
+fn markup_in_values_stays_text() {
+    let hostile = r#"<script>alert(1)</script>"><img src=x onerror=alert(1)> {{ shop }} & 'co'"#;
+    for kind in order_kinds() {
+        let facts = order(kind, |order| {
+            order.customer_name = hostile.to_owned();
+            order.shipping_address = hostile.to_owned();
+            order.reason = Some(hostile.to_owned());
+            order.lines[0].name = Some(hostile.to_owned());
+        });
+        let mail = templates().mail(kind, &facts).unwrap();
+        assert!(!mail.html.contains("<script") && !mail.html.contains("<img"), "{kind}: {}", mail.html);
+        assert!(mail.html.contains("&lt;script&gt;"), "{kind}");
+        assert!(mail.text.contains("{{ shop }}"), "{kind}: what a customer wrote is no template");
+    }
+}
+
+#[test]
+fn line_breaks_and_turned_text_in_values_are_taken_out() {
+    for kind in order_kinds() {
+        let facts = order(kind, |order| {
+            order.number = "ORD-00000042\r\nBcc: everybody@example.com".to_owned();
+            order.customer_name = "Ada\r\nBcc: eve@example.com\r\n\r\n<b>\u{202e}evil\u{0}\u{85}\u{2028}x".to_owned();
+        });
+        let mail = templates().mail(kind, &facts).unwrap();
+        assert!(!mail.subject.contains(['\r', '\n']), "{kind}: {:?}", mail.subject);
+        assert!(!mail.text.lines().any(|line| line.starts_with("Bcc:")), "{kind}: {}", mail.text);
+        assert!(mail.text.contains("Ada Bcc: eve@example.com <b>evil x"), "{kind}: {}", mail.text);
+        assert!(!mail.html.contains(['\u{202e}', '\0']), "{kind}");
+        assert!(!templates().sms(kind, &facts).unwrap().contains(['\r', '\n']), "{kind}");
+    }
+}
+
+#[test]
+fn long_and_colourful_values_come_through_whole() {
+    for name in ["N".repeat(300), "👩‍🚀🎉".repeat(60), "ع".repeat(300), "x ".repeat(150).trim().to_owned()] {
+        for kind in order_kinds() {
+            let facts = order(kind, |order| order.customer_name = name.clone());
+            let mail = templates().mail(kind, &facts).unwrap();
+            assert!(mail.text.contains(&name) && mail.html.contains(&name), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn an_sms_is_one_segment_also_with_the_longest_values() {
+    let reasons = ["", "short", "Größe passt nicht", &"a very long reason ".repeat(30), &"причина ".repeat(40), "😀"];
+    for kind in order_kinds() {
+        for reason in reasons {
+            let facts = order(kind, |order| {
+                order.number = format!("ORD-{}", i64::MAX);
+                order.customer_name = "😀".repeat(100);
+                order.total = Some("9999999999999999999999.99".parse::<rust_decimal::Decimal>().unwrap().into());
+                order.reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+            });
+            let text = templates().sms(kind, &facts).unwrap();
+            assert!(fits(&text) && is_gsm(&text), "{kind}: {} characters: {text}", text.chars().count());
+            assert!(text.contains(&i64::MAX.to_string()), "{kind}: {text}");
+        }
+    }
+    let facts = order(Kind::OrderCancelled, |order| order.reason = Some("too late, ".repeat(50)));
+    let cut = templates().sms(Kind::OrderCancelled, &facts).unwrap();
+    assert!(cut.contains("Reason: too late") && cut.ends_with("..."), "{cut}");
+    assert!(cut.chars().count() > 150, "as much of it as fits: {cut}");
+}
+
+#[test]
+fn nobody_gets_an_sms_about_stock() {
+    assert!(templates().sms(Kind::StockLow, &samples(Kind::StockLow)[0]).is_err());
+}
+
+/// A folder of its own with one file in it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn with(test: &str, file: &str, text: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("templates-{test}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(file), text).unwrap();
+        Self(folder)
+    }
+
+    fn load(&self) -> Result<MessageTemplates, String> {
+        load(&["--notification-templates", self.0.to_str().unwrap(), "--mail-from-name", "Kafka & Sons"])
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_file_of_the_folder_takes_the_place_of_the_one_built_in() {
+    let text = "Subject: Danke, {{ order.number }}\n\nHallo {{ order.customer_name }}, {{ shop }} dankt.\n";
+    let folder = Folder::with("replaced", "order-placed.txt", text);
+    std::fs::write(folder.0.join(".hidden"), "{{").unwrap();
+    let templates = folder.load().unwrap();
+    let mail = templates.mail(Kind::OrderPlaced, &samples(Kind::OrderPlaced)[0]).unwrap();
+    assert_eq!(mail.subject, "Danke, ORD-00000042");
+    assert_eq!(mail.text, "\nHallo Ada Lovelace, Kafka & Sons dankt.\n".trim_start());
+    assert!(mail.html.contains("Kafka &amp; Sons"), "the others stay as they are");
+}
+
+#[test]
+fn a_template_that_cannot_be_used_is_refused_with_its_file_and_line() {
+    for (test, file, text, wanted) in [
+        ("syntax", "order-shipped.html", "<p>\n{% if %}\n</p>", "order-shipped.html, line 2"),
+        ("typo", "order-shipped.html", "<p>\n\n{{ order.nubmer }}</p>", "order-shipped.html, line 3"),
+        ("partial", "order.html", "a\n{{ order.lines.0.prize }}", "order.html, line 2"),
+        ("none", "order-cancelled.sms.txt", "{{ order.reason.missing }}", "order-cancelled.sms.txt, line 1"),
+        ("subject", "stock-low.txt", "Hello\n", "stock-low.txt, line 1"),
+        ("unknown", "order-palced.txt", "Subject: x\n", "order-palced.txt: there is no template of this name"),
+    ] {
+        let error = Folder::with(test, file, text).load().unwrap_err();
+        assert!(error.starts_with("NOTIFICATION_TEMPLATES: ") && error.contains(wanted), "{test}: {error}");
+    }
+    let error = load(&["--notification-templates", "/nowhere/at/all"]).unwrap_err();
+    assert!(error.contains("/nowhere/at/all"), "{error}");
+}
+
+#[test]
+fn all_files_of_the_folder_are_built_in() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let mut files: Vec<String> =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(files, built_in::TEMPLATES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let mails = built_in::TEMPLATES.iter().filter(|(_, text)| text.starts_with(SUBJECT));
+    assert_eq!(mails.count(), Kind::ALL.len());
+}

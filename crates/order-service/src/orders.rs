@@ -1,0 +1,25 @@
+//! Orders: placing them at once or later, their statuses and their timeline.
+//!
+//! Others may call what is named here by `pub use`, and mount the module by `routes`, `consumers` and `jobs`. Stock is
+//! not decided here but asked for, by `inventory`.
+
+mod commands;
+mod config;
+mod consumers;
+mod domain;
+mod http;
+mod inventory;
+mod jobs;
+mod placing;
+mod reads;
+mod state;
+mod store;
+
+pub use config::Config;
+pub use consumers::consumers;
+pub use domain::{Order, OrderItem};
+pub use http::routes;
+pub use jobs::jobs;
+pub use state::Orders;
+pub use store::find_all;
+pub use store::invariants::INVARIANTS;

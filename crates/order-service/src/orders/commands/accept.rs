@@ -1,0 +1,24 @@
+//! Writes a batch of orders that are to be placed later.
+
+use super::write::{self, Wanted};
+use crate::error::Error;
+use crate::orders::store::accepted;
+use service_kit::answer::Answer;
+use shared_types::Reference;
+use sqlx::PgConnection;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Writes the orders and queues them; gives the answer of each that was written. Left out are those that exist
+/// already. They are announced when they are placed.
+pub async fn accept(
+    conn: &mut PgConnection,
+    wanted: &[Wanted<'_>],
+    give_up_after: Duration,
+) -> Result<HashMap<Reference, Answer>, Error> {
+    let written = write::write(conn, wanted).await?;
+    let queued: Vec<_> = written.iter().map(|it| (it.order.id, it.wanted.traceparent.clone())).collect();
+    accepted::insert(conn, &queued, give_up_after).await?;
+    metrics::counter!("orders_accepted_total").increment(queued.len() as u64);
+    Ok(write::answers(written))
+}

@@ -1,0 +1,35 @@
+//! Moves one locked order on to another status.
+
+use super::{API, status_event};
+use crate::error::Error;
+use crate::orders::store::{self, Locked, NewStatus, accepted};
+use crate::schema::OUTBOX;
+use shared_types::{OrderStatus, Transition};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+/// Changes the status of `order`, which the caller has locked, writes its timeline and announces it.
+///
+/// The same status again is no change. Fails where the life of an order does not allow it; an order that is not placed
+/// yet can be cancelled and nothing else.
+pub async fn change_status(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    order: Locked,
+    to: OrderStatus,
+    reason: Option<String>,
+) -> Result<(), Error> {
+    let Transition::To(status) = order.status.transition(to)? else { return Ok(()) };
+    if !order.placed {
+        if status != OrderStatus::Cancelled {
+            return Err(Error::NotPlacedYet(order.id));
+        }
+        accepted::remove(conn, &[order.id]).await?;
+    }
+    let change = NewStatus { id: order.id, status, actor: API, reason: reason.clone() };
+    store::set_statuses(conn, &[change]).await?;
+    let event = status_event(order.id, order.reference, status, reason)?;
+    OUTBOX.enqueue(conn, now, event.as_slice()).await?;
+    metrics::counter!("order_status_changes_total", "status" => status.as_str()).increment(1);
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! Confirms the orders whose stock is committed.
+
+use super::status_event;
+use crate::error::Error;
+use crate::orders::store;
+use crate::schema::OUTBOX;
+use shared_types::{OrderStatus, Reference};
+use sqlx::PgConnection;
+use std::collections::HashMap;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Moves the PENDING ones among the orders on to CONFIRMED. An order that is further along, cancelled or unknown
+/// stays as it is: the message came late. So does one that is not placed yet; placing it finds its stock committed.
+/// With each order comes the trace context of what committed its stock.
+pub async fn confirm(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    committed: &HashMap<Reference, Option<String>>,
+) -> Result<(), Error> {
+    let references: Vec<Uuid> = committed.keys().map(|reference| reference.0).collect();
+    let (from, to) = (OrderStatus::Pending, OrderStatus::Confirmed);
+    let confirmed = store::advance(conn, &references, from, to, "inventory-service").await?;
+    let mut events = Vec::with_capacity(confirmed.len());
+    for (id, reference) in &confirmed {
+        let traceparent = committed.get(reference).cloned().flatten();
+        events.extend(status_event(*id, *reference, to, None)?.map(|event| event.caused_by(traceparent)));
+    }
+    OUTBOX.enqueue(conn, now, &events).await?;
+    metrics::counter!("order_status_changes_total", "status" => to.as_str()).increment(confirmed.len() as u64);
+    Ok(())
+}

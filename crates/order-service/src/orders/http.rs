@@ -1,0 +1,290 @@
+//! EDGE: orders over HTTP: place, look, change.
+
+mod documented;
+mod notifications;
+mod timeline;
+
+use self::documented::{NotAllowed, Preferring, UnknownProductOrKeyReused};
+use super::commands::change_status as command;
+use super::domain::{Order, PlaceOrder};
+use super::placing::requests::{self, Placement};
+use super::state::Orders;
+use super::store::{self, Filter};
+use crate::error::Error;
+use crate::failure_point;
+use crate::schema::IDEMPOTENCY;
+use axum::extract::{FromRef, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use service_kit::answer::{Answer, check_if_match};
+use service_kit::documented::{
+    Changed, IfMatch, IfNoneMatch, Insufficient, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
+};
+use service_kit::extract::{Json, Path, Query};
+use service_kit::idempotency::{Fingerprint, IdempotencyKey};
+use service_kit::pagination::Page;
+use service_kit::prefer::Prefer;
+use service_kit::validation::FieldErrors;
+use shared_types::{OrderId, OrderStatus, Reference};
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// How long a client waits for its order before it is told to try again.
+const PLACEMENT_PATIENCE: Duration = Duration::from_millis(2800);
+
+/// The calls about orders.
+pub fn routes<S>() -> OpenApiRouter<S>
+where
+    Arc<Orders>: FromRef<S>,
+    S: Clone + Send + Sync + 'static,
+{
+    let mut routes = OpenApiRouter::new()
+        .routes(routes!(place_order, list_orders))
+        .routes(routes!(get_order))
+        .routes(routes!(list_orders_by_status))
+        .routes(routes!(list_orders_by_customer))
+        .routes(routes!(change_status))
+        .routes(routes!(cancel_order))
+        .routes(routes!(timeline::get_timeline))
+        .routes(routes!(notifications::list_order_notifications));
+    // One handler serves both verbs, but no two operations may have the same id.
+    let status = routes.get_openapi_mut().paths.paths.get_mut("/api/orders/{id}/status");
+    if let Some(patch) = status.and_then(|path| path.patch.as_mut()) {
+        patch.operation_id = Some("patch_status".to_owned());
+    }
+    routes
+}
+
+/// Places an order: holds its stock and writes it, or refuses it as a whole.
+///
+/// With an `Idempotency-Key` a repeat gets the first answer again. Prices are those of the moment of sale.
+///
+/// With `Prefer: respond-async` the order is taken at once and placed afterwards, also while inventory-service is
+/// away. It stays PENDING without prices until it is placed; when it cannot be, it becomes CANCELLED, with the reason
+/// in its timeline.
+#[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = PlaceOrder,
+    params(Keyed, Preferring),
+    responses(
+        (status = 201, description = "Placed", body = Order, headers(("Location" = String, description = "Path of the order"), ("ETag" = String, description = "Its version"))),
+        (status = 202, description = "Accepted with `Prefer: respond-async`, to be placed", body = Order, headers(("Location" = String, description = "Path of the order"), ("ETag" = String, description = "Its version"), ("Preference-Applied" = String, description = "respond-async"))),
+        InvalidBody, Insufficient, UnknownProductOrKeyReused, Unavailable))]
+pub async fn place_order(
+    State(orders): State<Arc<Orders>>,
+    key: IdempotencyKey,
+    prefer: Prefer,
+    Json(body): Json<PlaceOrder>,
+) -> Result<Response, Error> {
+    let fingerprint = Fingerprint::of(&body)?;
+    let placement = Placement::new(body.parse()?, key, fingerprint, OffsetDateTime::now_utc());
+    let queue = if prefer.respond_async { &orders.acceptances } else { &orders.placements };
+    let answer = tokio::time::timeout(PLACEMENT_PATIENCE, requests::submit(queue, placement))
+        .await
+        .map_err(|_| Error::Overloaded("placing the order took too long; try again"))??;
+    failure_point::reached("before-answer").await;
+    let accepted = answer.status == StatusCode::ACCEPTED.as_u16();
+    let mut response = answer.into_response();
+    if accepted {
+        response.headers_mut().insert("preference-applied", HeaderValue::from_static("respond-async"));
+    }
+    Ok(response)
+}
+
+/// Filters of the list of orders.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct ListFilter {
+    /// Only orders of this status.
+    #[param(value_type = Option<OrderStatus>)]
+    status: Option<String>,
+    /// Only orders of this customer, whatever the case.
+    #[param(example = "ada@example.com")]
+    customer_email: Option<String>,
+    /// Only orders placed at this time (RFC 3339) or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    created_from: Option<String>,
+    /// Only orders placed before this time (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
+    created_to: Option<String>,
+    /// Only the order with this reference.
+    #[param(value_type = Option<String>, format = Uuid)]
+    reference: Option<String>,
+}
+
+impl ListFilter {
+    fn parse(self) -> Result<Filter, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let status = self.status.and_then(|text| match text.parse() {
+            Ok(status) => Some(status),
+            Err(error) => {
+                errors.add("status", error);
+                None
+            }
+        });
+        let mut time = |field: &str, text: Option<String>| match OffsetDateTime::parse(text.as_deref()?, &Rfc3339) {
+            Ok(time) => Some(time),
+            Err(_) => {
+                errors.add(field, "must be a time such as 2026-01-31T12:00:00Z");
+                None
+            }
+        };
+        let created_from = time("createdFrom", self.created_from);
+        let created_to = time("createdTo", self.created_to);
+        let reference = self.reference.and_then(|text| match text.parse::<Reference>() {
+            Ok(reference) => Some(reference),
+            Err(_) => {
+                errors.add("reference", "must be a UUID");
+                None
+            }
+        });
+        errors.into_result(Filter { status, customer_email: self.customer_email, created_from, created_to, reference })
+    }
+}
+
+/// Orders, newest first.
+#[utoipa::path(get, path = "/api/orders", tag = "orders",
+    params(ListFilter, Paged),
+    responses(
+        (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+        Invalid, Unavailable))]
+pub async fn list_orders(
+    State(orders): State<Arc<Orders>>,
+    page: Page,
+    Query(filter): Query<ListFilter>,
+) -> Result<Response, Error> {
+    list(&orders, &page, &filter.parse()?).await
+}
+
+/// Orders of one status, newest first.
+#[utoipa::path(get, path = "/api/orders/status/{status}", tag = "orders",
+    params(("status" = OrderStatus, Path, description = "The status"), Paged),
+    responses(
+        (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+        Invalid, Unavailable))]
+pub async fn list_orders_by_status(
+    State(orders): State<Arc<Orders>>,
+    page: Page,
+    Path(status): Path<String>,
+) -> Result<Response, Error> {
+    let status = status.parse().map_err(|error| FieldErrors::one("status", error))?;
+    list(&orders, &page, &Filter { status: Some(status), ..Filter::default() }).await
+}
+
+/// Orders of one customer, newest first, whatever the case of the address.
+#[utoipa::path(get, path = "/api/orders/customer/{email}", tag = "orders",
+    params(("email" = String, Path, description = "The customer's e-mail address", example = "ada@example.com"), Paged),
+    responses(
+        (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+        Invalid, Unavailable))]
+pub async fn list_orders_by_customer(
+    State(orders): State<Arc<Orders>>,
+    page: Page,
+    Path(email): Path<String>,
+) -> Result<Response, Error> {
+    list(&orders, &page, &Filter { customer_email: Some(email), ..Filter::default() }).await
+}
+
+async fn list(orders: &Orders, page: &Page, filter: &Filter) -> Result<Response, Error> {
+    let found = store::list(orders.db.pool(), filter, page.after, page.fetch()).await?;
+    Ok(page.answer(found, |order| order.id))
+}
+
+/// One order.
+#[utoipa::path(get, path = "/api/orders/{id}", tag = "orders",
+    params(("id" = i64, Path, description = "Number of the order", example = 1), IfNoneMatch),
+    responses(
+        (status = 200, description = "The order", body = Order, headers(("ETag" = String, description = "Its version"))),
+        (status = 304, description = "The client has this version"),
+        Invalid, NotFound, Unavailable))]
+pub async fn get_order(
+    State(orders): State<Arc<Orders>>,
+    Path(id): Path<OrderId>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let order = orders.reads.submit(id).await?.ok_or(Error::UnknownOrder(id))?;
+    Ok(Answer::ok(&*order)?.with_version(order.version).unless_known(&headers))
+}
+
+/// The status an order is to get.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+pub struct ChangeStatus {
+    /// PENDING, CONFIRMED, SHIPPED, DELIVERED or CANCELLED.
+    #[schema(required, nullable = false, value_type = OrderStatus, example = "SHIPPED")]
+    status: Option<String>,
+}
+
+impl ChangeStatus {
+    fn parse(self) -> Result<OrderStatus, FieldErrors> {
+        let status = self.status.ok_or_else(|| FieldErrors::one("status", "is required"))?;
+        status.parse().map_err(|error| FieldErrors::one("status", error))
+    }
+}
+
+/// Moves an order on. Forwards is allowed, also skipping; the same status again changes nothing.
+#[utoipa::path(method(put, patch), path = "/api/orders/{id}/status", tag = "orders", request_body = ChangeStatus,
+    params(("id" = i64, Path, description = "Number of the order", example = 1), IfMatch),
+    responses(
+        (status = 200, description = "The order", body = Order, headers(("ETag" = String, description = "Its version"))),
+        InvalidBody, NotFound, NotAllowed, Changed, Unavailable))]
+pub async fn change_status(
+    State(orders): State<Arc<Orders>>,
+    Path(id): Path<OrderId>,
+    headers: HeaderMap,
+    Json(body): Json<ChangeStatus>,
+) -> Result<Answer, Error> {
+    let status = body.parse()?;
+    let mut transaction = orders.db.begin().await?;
+    let order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    check_if_match(&headers, order.version)?;
+    command::change_status(&mut transaction, OffsetDateTime::now_utc(), order, status, None).await?;
+    let order = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    orders.db.commit(transaction).await?;
+    Ok(Answer::ok(&order)?.with_version(order.version))
+}
+
+/// Why an order is called off.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+pub struct CancelOrder {
+    /// Shown in the timeline.
+    #[schema(max_length = 500, example = "Ordered by mistake")]
+    reason: Option<String>,
+}
+
+/// Calls an order off before it is shipped; its stock comes back. Cancelling again changes nothing.
+#[utoipa::path(post, path = "/api/orders/{id}/cancel", tag = "orders", request_body = Option<CancelOrder>,
+    params(("id" = i64, Path, description = "Number of the order", example = 1), Keyed, IfMatch),
+    responses(
+        (status = 200, description = "The order", body = Order, headers(("ETag" = String, description = "Its version"))),
+        InvalidBody, NotFound, NotAllowed, Changed, KeyReused, Unavailable))]
+pub async fn cancel_order(
+    State(orders): State<Arc<Orders>>,
+    Path(id): Path<OrderId>,
+    key: IdempotencyKey,
+    headers: HeaderMap,
+    body: Option<Json<CancelOrder>>,
+) -> Result<Answer, Error> {
+    let Json(body) = body.unwrap_or(Json(CancelOrder::default()));
+    let fingerprint = Fingerprint::of(&body)?;
+    let mut errors = FieldErrors::default();
+    let reason = errors.optional_text("reason", body.reason, 500);
+    let reason = errors.into_result(reason)?;
+    let mut transaction = orders.db.begin().await?;
+    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
+        return Ok(kept);
+    }
+    let order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    check_if_match(&headers, order.version)?;
+    let (now, cancelled) = (OffsetDateTime::now_utc(), OrderStatus::Cancelled);
+    command::change_status(&mut transaction, now, order, cancelled, reason).await?;
+    let order = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let answer = Answer::ok(&order)?.with_version(order.version);
+    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
+    orders.db.commit(transaction).await?;
+    Ok(answer)
+}

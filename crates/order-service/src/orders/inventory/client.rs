@@ -1,0 +1,157 @@
+//! The calls to inventory-service, each through the guard.
+
+use crate::error::Error;
+use crate::orders::config::Config;
+use crate::orders::inventory::guard::{InventoryGuard, reason};
+use reqwest::{Client, Response, StatusCode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use service_kit::health::Circuit;
+use service_kit::lifecycle::StartError;
+use shared_types::Reference;
+use shared_types::reservations::{Reservation, ReservationBatch, ReservationRequest, ShortLine};
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Where inventory-service is and how to ask it; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct InventoryClient {
+    http: Client,
+    guard: InventoryGuard,
+    base: String,
+}
+
+/// One outcome of a batch, as the single call would have answered.
+#[derive(Debug, Deserialize)]
+struct Outcome {
+    status: u16,
+    body: Box<RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    #[serde(rename = "type")]
+    kind: String,
+    detail: String,
+    #[serde(default)]
+    items: Vec<ShortLine>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Outcomes(Vec<Outcome>);
+
+impl InventoryClient {
+    /// Prepares the client; connects to nothing yet.
+    pub fn new(config: &Config) -> Result<Self, StartError> {
+        let http = https::client()
+            .connect_timeout(Duration::from_millis(500))
+            .timeout(config.inventory_timeout())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .build()?;
+        let guard = InventoryGuard::new(http.clone(), config)?;
+        Ok(Self { http, guard, base: config.inventory_service_url.trim_end_matches('/').to_owned() })
+    }
+
+    /// Holds stock for many orders in one call; one outcome each, in order. `traceparent` is that of the first.
+    pub async fn reserve(
+        &self,
+        reservations: Vec<ReservationRequest>,
+        traceparent: Option<&str>,
+    ) -> Result<Vec<Result<Reservation, Error>>, Error> {
+        let asked = reservations.len();
+        let (url, body) = (self.url("/api/inventory/reservations/batch"), ReservationBatch { reservations });
+        let request = || match traceparent {
+            Some(traceparent) => self.http.post(&url).json(&body).header("traceparent", traceparent),
+            None => self.http.post(&url).json(&body),
+        };
+        let Outcomes(outcomes) = expect_ok(self.guard.send(request).await?).await?;
+        if outcomes.len() != asked {
+            return Err(Error::InventoryAnswer(format!("{} outcomes for {asked} reservations", outcomes.len())));
+        }
+        outcomes.into_iter().map(outcome).collect()
+    }
+
+    /// Reservations that have been held since before `before`, at the most 200 of them.
+    pub async fn held_before(&self, before: OffsetDateTime) -> Result<Vec<Reservation>, Error> {
+        let before = before.format(&Rfc3339).map_err(|error| Error::InventoryAnswer(error.to_string()))?;
+        let query = [("status", "HELD"), ("heldBefore", &before), ("limit", "200")];
+        let url = self.url("/api/inventory/reservations");
+        expect_ok(self.guard.send(|| self.http.get(&url).query(&query)).await?).await
+    }
+
+    /// Makes the stock the order's; gives `false` where it had gone back already.
+    pub async fn commit(&self, reference: Reference) -> Result<bool, Error> {
+        self.settle(reference, "commit").await
+    }
+
+    /// Gives the stock back; gives `false` where it was committed already.
+    pub async fn release(&self, reference: Reference) -> Result<bool, Error> {
+        self.settle(reference, "release").await
+    }
+
+    /// Where the circuit breaker stands.
+    pub fn circuit(&self) -> Circuit {
+        self.guard.circuit()
+    }
+
+    /// Asks for a sign of life, within half a second, past the guard.
+    pub async fn ping(&self) -> Result<(), String> {
+        let request = self.http.get(self.url("/health/live")).timeout(Duration::from_millis(500));
+        match request.send().await {
+            Ok(response) if response.status().is_success() => Ok(()),
+            Ok(response) => Err(format!("answered {}", response.status())),
+            Err(error) => Err(reason(error)),
+        }
+    }
+
+    async fn settle(&self, reference: Reference, verb: &str) -> Result<bool, Error> {
+        let url = self.url(&format!("/api/inventory/reservations/{reference}/{verb}"));
+        let response = self.guard.send(|| self.http.post(&url)).await?;
+        match response.status() {
+            StatusCode::OK => Ok(true),
+            StatusCode::CONFLICT => Ok(false),
+            status if status.is_server_error() => Err(Error::InventoryUnavailable(format!("answered {status}"))),
+            status => Err(Error::InventoryAnswer(format!("{status} to {verb} {reference}"))),
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
+
+async fn expect_ok<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, Error> {
+    match response.status() {
+        StatusCode::OK => {
+            let body = response.bytes().await.map_err(unavailable)?;
+            serde_json::from_slice(&body).map_err(|error| Error::InventoryAnswer(error.to_string()))
+        }
+        status if status.is_server_error() => Err(Error::InventoryUnavailable(format!("answered {status}"))),
+        status => Err(Error::InventoryAnswer(format!("status {status}"))),
+    }
+}
+
+/// Reads one outcome. The outer error is a breach of the contract, the inner one a refusal.
+fn outcome(outcome: Outcome) -> Result<Result<Reservation, Error>, Error> {
+    let breach = |error: serde_json::Error| Error::InventoryAnswer(error.to_string());
+    if matches!(outcome.status, 200 | 201) {
+        return serde_json::from_str(outcome.body.get()).map(Ok).map_err(breach);
+    }
+    let refusal: Refusal = serde_json::from_str(outcome.body.get()).map_err(breach)?;
+    Ok(Err(match (outcome.status, refusal.kind.as_str()) {
+        (409, "/problems/insufficient-stock") => {
+            Error::InsufficientStock { detail: refusal.detail, items: refusal.items }
+        }
+        (422, "/problems/unknown-product") => Error::UnknownProduct(refusal.detail),
+        // The reference comes from the Idempotency-Key: other items under it are another request.
+        (422, "/problems/reservation-mismatch") => Error::KeyReused,
+        (503, _) => Error::InventoryUnavailable(refusal.detail),
+        (status, kind) => Error::InventoryAnswer(format!("{status} {kind}: {}", refusal.detail)),
+    }))
+}
+
+/// The connection broke while the answer was read.
+fn unavailable(error: reqwest::Error) -> Error {
+    Error::InventoryUnavailable(reason(error))
+}

@@ -1,0 +1,151 @@
+//! Requests to place an order as they wait in a queue, and what those with one key are answered.
+
+use crate::error::Error;
+use crate::orders::commands::write::{ROUTE, Wanted};
+use crate::orders::domain::NewOrder;
+use crate::schema::IDEMPOTENCY;
+use service_kit::answer::Answer;
+use service_kit::batcher::Batcher;
+use service_kit::db::Database;
+use service_kit::idempotency::{Fingerprint, IdempotencyKey, Kept};
+use service_kit::telemetry;
+use shared_types::Reference;
+use shared_types::reservations::Reservation;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use time::{Duration, OffsetDateTime};
+
+/// A request to place an order.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    pub(crate) reference: Reference,
+    /// What twins carry that came in the hour that is nearest, the one before or the one after.
+    pub(crate) neighbour: Option<Reference>,
+    pub(crate) order: NewOrder,
+    key: Option<String>,
+    fingerprint: Fingerprint,
+    pub(crate) traceparent: Option<String>,
+}
+
+impl Placement {
+    /// Requests with the same key get the same reference for an hour, so that they meet in one reservation and one order.
+    pub fn new(order: NewOrder, key: IdempotencyKey, fingerprint: Fingerprint, now: OffsetDateTime) -> Self {
+        let other_hour = if now.minute() < 30 { now - Duration::HOUR } else { now + Duration::HOUR };
+        let of = |at| key.key.as_ref().map(|key| Reference::from_idempotency_key(ROUTE, key, at));
+        Self {
+            reference: of(now).unwrap_or_else(Reference::random),
+            neighbour: of(other_hour),
+            order,
+            key: key.key,
+            fingerprint,
+            traceparent: telemetry::current_traceparent(),
+        }
+    }
+
+    /// What is to be written for it; under the reference of its stock, where that is held already.
+    pub(crate) fn wanted(&self, reservation: Option<Reservation>) -> Wanted<'_> {
+        Wanted {
+            reference: reservation.as_ref().map_or(self.reference, |reservation| reservation.id),
+            order: &self.order,
+            reservation,
+            key: self.key.as_deref().map(|key| (key, &self.fingerprint)),
+            traceparent: self.traceparent.clone(),
+        }
+    }
+
+    fn identity(&self) -> Identity<'_> {
+        self.key.as_deref().map_or(Identity::Alone(self.reference), Identity::Key)
+    }
+
+    fn kept<'k>(&self, kept: &'k HashMap<String, Kept>) -> Option<&'k Kept> {
+        kept.get(self.key.as_deref()?)
+    }
+}
+
+/// What a request in a batch comes to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// This is its answer.
+    Answered(Answer),
+    /// Another request with its key was first, and failed: it is to be queued again, on its own account.
+    Again,
+}
+
+/// A queue of requests.
+pub type Queue = Batcher<Placement, Result<Turn, Error>, Error>;
+
+/// Queues a request until it has its answer.
+pub async fn submit(queue: &Queue, placement: Placement) -> Result<Answer, Error> {
+    loop {
+        match queue.submit(placement.clone()).await?? {
+            Turn::Answered(answer) => return Ok(answer),
+            Turn::Again => {}
+        }
+    }
+}
+
+/// What became of the requests that were worked on, by reference.
+pub(crate) type Outcomes = HashMap<Reference, Result<Answer, Arc<Error>>>;
+
+/// What twins have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Identity<'a> {
+    Key(&'a str),
+    /// Without a key, a request has no twin.
+    Alone(Reference),
+}
+
+/// A batch whose twins have found each other: of those with one key only the first is worked on.
+pub(crate) struct Twins<'a> {
+    batch: &'a [Placement],
+    kept: HashMap<String, Kept>,
+    /// Those to work on: one for each key that has no answer yet, and those without a key.
+    pub first: Vec<&'a Placement>,
+}
+
+impl<'a> Twins<'a> {
+    /// Looks for the answers that were given before.
+    pub async fn of(db: &Database, batch: &'a [Placement]) -> Result<Self, Error> {
+        let kept = answers_kept(db, batch).await?;
+        let mut seen = HashSet::new();
+        let unanswered = batch.iter().filter(|placement| placement.kept(&kept).is_none());
+        let first = unanswered.filter(|placement| seen.insert(placement.identity())).collect();
+        Ok(Self { batch, kept, first })
+    }
+
+    /// Gives each request of the batch its own answer, in order.
+    pub async fn answers(mut self, db: &Database, outcomes: Outcomes) -> Result<Vec<Result<Turn, Error>>, Error> {
+        if self.first.iter().any(|placement| !outcomes.contains_key(&placement.reference)) {
+            // Who was not written has a twin that was quicker, or came too late.
+            self.kept.extend(answers_kept(db, self.batch).await?);
+        }
+        let first: HashMap<_, _> = self.first.iter().map(|placement| (placement.identity(), *placement)).collect();
+        let answer = |placement: &Placement| match placement.kept(&self.kept) {
+            Some(kept) => Ok(Turn::Answered(kept.replay(&placement.fingerprint)?)),
+            None => answer(placement, first.get(&placement.identity()).copied(), &outcomes),
+        };
+        Ok(self.batch.iter().map(answer).collect())
+    }
+}
+
+/// The answer of a request whose key has none yet; `first` is the one of its twins that was worked on.
+fn answer(placement: &Placement, first: Option<&Placement>, outcomes: &Outcomes) -> Result<Turn, Error> {
+    let same = first.is_some_and(|first| first.fingerprint == placement.fingerprint);
+    match first.and_then(|first| outcomes.get(&first.reference)) {
+        Some(outcome) if same => outcome.clone().map(Turn::Answered).map_err(Error::Batch),
+        Some(Ok(_)) => Err(Error::KeyReused),
+        // A failed attempt does not use the key up.
+        Some(Err(_)) => Ok(Turn::Again),
+        None if same => Err(Error::PlacedTooLate),
+        None => Ok(Turn::Again),
+    }
+}
+
+/// The answers that requests with these keys got before, by key.
+async fn answers_kept(db: &Database, batch: &[Placement]) -> Result<HashMap<String, Kept>, Error> {
+    let keys: Vec<String> = batch.iter().filter_map(|placement| placement.key.clone()).collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    Ok(IDEMPOTENCY.find(&mut *db.pool().acquire().await?, ROUTE, &keys).await?)
+}

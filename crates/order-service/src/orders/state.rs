@@ -1,0 +1,50 @@
+//! What the module keeps while the service runs: its batches and the way to inventory-service.
+
+use super::config::Config;
+use super::inventory::client::InventoryClient;
+use super::placing::{accepting, immediate, requests::Queue};
+use super::reads::{self, OrderReads};
+use service_kit::db::Database;
+use service_kit::health::Dependency;
+use service_kit::lifecycle::StartError;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// The module's part of the application state.
+#[derive(Debug)]
+pub struct Orders {
+    pub(super) config: Config,
+    pub(super) db: Database,
+    /// Inventory-service.
+    pub(super) inventory: InventoryClient,
+    /// The queue in front of placement.
+    pub(super) placements: Queue,
+    /// The queue in front of orders that are accepted and placed later.
+    pub(super) acceptances: Queue,
+    /// The queue in front of reads of single orders.
+    pub(super) reads: OrderReads,
+    /// Told when accepted orders wait to be placed.
+    pub(super) accepted: Arc<Notify>,
+}
+
+impl Orders {
+    /// Starts the batches; connects to nothing yet.
+    pub fn new(config: &Config, db: Database) -> Result<Self, StartError> {
+        let inventory = InventoryClient::new(config)?;
+        let (limits, accepted) = (config.placement_limits(), Arc::new(Notify::new()));
+        Ok(Self {
+            placements: immediate::start(limits, db.clone(), inventory.clone()),
+            acceptances: accepting::start(limits, db.clone(), config.give_up_after(), accepted.clone()),
+            reads: reads::start(config.read_limits(), db.clone()),
+            config: config.clone(),
+            db,
+            inventory,
+            accepted,
+        })
+    }
+
+    /// Whether inventory-service answers, and where the circuit in front of it stands.
+    pub async fn inventory_dependency(&self) -> Dependency {
+        Dependency::optional(self.inventory.ping().await).behind(self.inventory.circuit())
+    }
+}

@@ -1,0 +1,236 @@
+//! The table `orders.pending_placements`, and the statements that place what was accepted, a whole batch at a time.
+//!
+//! The queue is empty most of the time, and full at once: how that shows in them stands in ARCHITECTURE.md,
+//! "Statements and their plans".
+
+use crate::orders::domain::OrderItem;
+use rust_decimal::Decimal;
+use shared_types::reservations::ReservationLine;
+use shared_types::{Money, OrderId, ProductId, Reference};
+use sqlx::PgConnection;
+use std::collections::HashMap;
+use std::time::Duration;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// An accepted order that one worker is to place now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Due {
+    /// Its number.
+    pub id: OrderId,
+    /// Its reference, under which its stock is held.
+    pub reference: Reference,
+    /// What is ordered.
+    pub lines: Vec<ReservationLine>,
+    /// Trace context of the request.
+    pub traceparent: Option<String>,
+}
+
+/// An accepted order that is neither placed nor cancelled, locked until the end of the transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unplaced {
+    /// Its number.
+    pub id: OrderId,
+    /// Its reference.
+    pub reference: Reference,
+    /// Who ordered.
+    pub customer_name: String,
+    /// Where to write to.
+    pub customer_email: String,
+    /// Trace context of the request.
+    pub traceparent: Option<String>,
+    /// Whole seconds since it was accepted.
+    pub waited: i64,
+    /// Whether it has waited for as long as it may.
+    pub overdue: bool,
+}
+
+/// What an accepted order gets when its stock is held.
+#[derive(Clone, Debug)]
+pub struct Filling {
+    /// The order.
+    pub id: OrderId,
+    /// Sum of its lines.
+    pub total_amount: Money,
+    /// By when, on the database's clock, it must be written, if there is such a time.
+    pub deadline: Option<OffsetDateTime>,
+}
+
+/// Queues accepted orders, each with its trace context; they are due at once.
+pub async fn insert(
+    conn: &mut PgConnection,
+    orders: &[(OrderId, Option<String>)],
+    give_up_after: Duration,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<i64> = orders.iter().map(|(id, _)| id.0).collect();
+    let traceparents: Vec<Option<String>> = orders.iter().map(|(_, traceparent)| traceparent.clone()).collect();
+    sqlx::query!(
+        "INSERT INTO orders.pending_placements (order_id, give_up_at, traceparent)
+         SELECT id, clock_timestamp() + $3::bigint * INTERVAL '1 millisecond', traceparent
+         FROM unnest($1::bigint[], $2::text[]) AS n (id, traceparent)",
+        &ids,
+        &traceparents as &[Option<String>],
+        milliseconds(give_up_after)
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A line of an accepted order.
+struct Line {
+    id: i64,
+    reference: Uuid,
+    product_id: i64,
+    quantity: i32,
+}
+
+/// Takes up to `limit` orders that are due, those first that have been so for longest. For the time of `lease` no other
+/// worker gets them; afterwards they are due again, unless something became of them.
+pub async fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> Result<Vec<Due>, sqlx::Error> {
+    let claimed = sqlx::query!(
+        "WITH due AS MATERIALIZED (
+             SELECT ctid AS place FROM orders.pending_placements WHERE next_attempt_at <= statement_timestamp()
+             ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
+         )
+         UPDATE orders.pending_placements
+         SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + $2::bigint * INTERVAL '1 millisecond'
+         WHERE ctid = ANY(ARRAY(SELECT place FROM due)) RETURNING order_id, traceparent",
+        limit,
+        milliseconds(lease)
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    if claimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<i64> = claimed.iter().map(|row| row.order_id).collect();
+    let mut traceparents: HashMap<i64, _> = claimed.into_iter().map(|row| (row.order_id, row.traceparent)).collect();
+    let lines = sqlx::query_as!(
+        Line,
+        "SELECT o.id, o.reference, i.product_id, i.quantity
+         FROM orders.orders o
+         CROSS JOIN LATERAL (SELECT product_id, quantity FROM orders.order_items WHERE order_id = o.id OFFSET 0) i
+         WHERE o.id = ANY($1) ORDER BY o.id, i.product_id",
+        &ids
+    )
+    .fetch_all(conn)
+    .await?;
+    let due = lines.chunk_by(|one, other| one.id == other.id).filter_map(|lines| {
+        let order = lines.first()?;
+        let line = |line: &Line| ReservationLine { product_id: ProductId(line.product_id), quantity: line.quantity };
+        Some(Due {
+            id: OrderId(order.id),
+            reference: Reference(order.reference),
+            lines: lines.iter().map(line).collect(),
+            traceparent: traceparents.remove(&order.id).flatten(),
+        })
+    });
+    Ok(due.collect())
+}
+
+/// Locks those of the orders that are neither placed nor cancelled, in the order of their numbers.
+pub async fn lock_unplaced(conn: &mut PgConnection, ids: &[OrderId]) -> Result<Vec<Unplaced>, sqlx::Error> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT o.id, o.reference, o.customer_name, o.customer_email, p.traceparent,
+                  EXTRACT(EPOCH FROM clock_timestamp() - o.created_at)::bigint AS "waited!",
+                  clock_timestamp() >= p.give_up_at AS "overdue!"
+           FROM orders.orders o
+           CROSS JOIN LATERAL (SELECT traceparent, give_up_at FROM orders.pending_placements
+                               WHERE order_id = o.id OFFSET 0) p
+           WHERE o.id = ANY($1) AND CASE o.status WHEN 'PENDING' THEN o.total_amount IS NULL ELSE FALSE END
+           ORDER BY o.id FOR UPDATE OF o"#,
+        &ids
+    )
+    .fetch_all(conn)
+    .await?;
+    let unplaced = rows.into_iter().map(|row| Unplaced {
+        id: OrderId(row.id),
+        reference: Reference(row.reference),
+        customer_name: row.customer_name,
+        customer_email: row.customer_email,
+        traceparent: row.traceparent,
+        waited: row.waited,
+        overdue: row.overdue,
+    });
+    Ok(unplaced.collect())
+}
+
+/// Gives locked orders their totals, except those whose deadline has passed; gives which were in time.
+///
+/// The deadline is checked in the statement that writes, so that settling can wait for it as for a new order.
+pub async fn fill_in(conn: &mut PgConnection, fillings: &[Filling]) -> Result<Vec<OrderId>, sqlx::Error> {
+    let ids: Vec<i64> = fillings.iter().map(|filling| filling.id.0).collect();
+    let totals: Vec<Decimal> = fillings.iter().map(|filling| filling.total_amount.decimal()).collect();
+    let deadlines: Vec<Option<OffsetDateTime>> = fillings.iter().map(|filling| filling.deadline).collect();
+    let filled = sqlx::query_scalar!(
+        "UPDATE orders.orders o SET total_amount = n.total
+         FROM unnest($1::bigint[], $2::numeric[], $3::timestamptz[]) AS n (id, total, deadline)
+         WHERE o.id = ANY($1) AND o.id = n.id AND clock_timestamp() < COALESCE(n.deadline, 'infinity')
+         RETURNING o.id",
+        &ids,
+        &totals,
+        &deadlines as &[Option<OffsetDateTime>]
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(filled.into_iter().map(OrderId).collect())
+}
+
+/// Gives the lines of locked orders their names and prices.
+pub async fn fill_in_items(conn: &mut PgConnection, items: &[(OrderId, OrderItem)]) -> Result<(), sqlx::Error> {
+    let orders: Vec<i64> = items.iter().map(|(order, _)| order.0).collect();
+    let products: Vec<i64> = items.iter().map(|(_, item)| item.product_id.0).collect();
+    let names: Vec<Option<String>> = items.iter().map(|(_, item)| item.product_name.clone()).collect();
+    let prices: Vec<Option<Decimal>> = items.iter().map(|(_, item)| item.price.map(Money::decimal)).collect();
+    let subtotals: Vec<Option<Decimal>> = items.iter().map(|(_, item)| item.subtotal.map(Money::decimal)).collect();
+    sqlx::query!(
+        "UPDATE orders.order_items i SET product_name = n.name, price = n.price, subtotal = n.subtotal
+         FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::numeric[], $5::numeric[])
+              AS n (order_id, product_id, name, price, subtotal)
+         WHERE i.order_id = ANY($1) AND i.order_id = n.order_id AND i.product_id = n.product_id",
+        &orders,
+        &products,
+        &names as &[Option<String>],
+        &prices as &[Option<Decimal>],
+        &subtotals as &[Option<Decimal>]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Puts locked orders off: half a second at first, twice as long with each attempt, half a minute at the most; and
+/// somewhat more or less, so that not all come back at once. Nobody waits beyond the moment of giving up.
+pub async fn put_off(conn: &mut PgConnection, ids: &[OrderId]) -> Result<(), sqlx::Error> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    sqlx::query!(
+        "UPDATE orders.pending_placements
+         SET next_attempt_at = LEAST(
+             give_up_at,
+             clock_timestamp() + LEAST(0.5 * 2 ^ (LEAST(attempts, 10) - 1), 30) * (0.5 + random()) * INTERVAL '1 second'
+         )
+         WHERE order_id = ANY($1)",
+        &ids
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes locked orders off the queue.
+pub async fn remove(conn: &mut PgConnection, ids: &[OrderId]) -> Result<(), sqlx::Error> {
+    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    sqlx::query!("DELETE FROM orders.pending_placements WHERE order_id = ANY($1)", &ids).execute(conn).await?;
+    Ok(())
+}
+
+/// How many accepted orders wait to be placed.
+pub async fn count(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT COUNT(*) AS "count!" FROM orders.pending_placements"#).fetch_one(conn).await
+}
+
+fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}

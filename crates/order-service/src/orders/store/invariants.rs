@@ -1,0 +1,67 @@
+//! What must hold in the tables of orders at every moment.
+
+use service_kit::invariants::Invariant;
+
+/// Each with the query that finds where it does not.
+pub const INVARIANTS: &[Invariant] = &[
+    Invariant {
+        name: "total-is-sum-of-lines",
+        promise: "P3",
+        query:
+            "SELECT order_id::text, 'total ' || COALESCE(total_amount::text, 'unknown') || ', lines ' || items_amount
+                FROM orders.total_breaches ORDER BY order_id LIMIT 100",
+    },
+    Invariant {
+        name: "order-has-lines",
+        promise: "P3",
+        query: "SELECT o.id::text, 'has no lines' FROM orders.orders o
+                WHERE NOT EXISTS (SELECT FROM orders.order_items i WHERE i.order_id = o.id) ORDER BY o.id LIMIT 100",
+    },
+    Invariant {
+        name: "rows-have-their-order",
+        promise: "P3",
+        query: "SELECT order_id::text, 'has a line, and there is no such order' FROM orders.order_items i
+                WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = i.order_id)
+                UNION ALL
+                SELECT order_id::text, 'has a timeline, and there is no such order' FROM orders.order_status_history h
+                WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = h.order_id)
+                LIMIT 100",
+    },
+    Invariant { name: "timeline-is-legal", promise: "P5", query: ILLEGAL_STEPS },
+    Invariant {
+        name: "timeline-ends-at-the-status",
+        promise: "P5",
+        query: "SELECT o.id::text, 'is ' || o.status || ', its timeline ends with ' || COALESCE(h.status, 'nothing')
+                FROM orders.orders o
+                LEFT JOIN (SELECT DISTINCT ON (order_id) order_id, status FROM orders.order_status_history
+                           ORDER BY order_id, id DESC) h ON h.order_id = o.id
+                WHERE h.status IS DISTINCT FROM o.status ORDER BY o.id LIMIT 100",
+    },
+];
+
+/// The steps that the life of an order allows; a test holds them to `OrderStatus::transition`.
+const ILLEGAL_STEPS: &str = "
+    SELECT order_id::text, 'went from ' || COALESCE(before, 'nothing') || ' to ' || status
+    FROM (SELECT order_id, id, status, lag(status) OVER (PARTITION BY order_id ORDER BY id) AS before
+          FROM orders.order_status_history) h
+    WHERE CASE WHEN before IS NULL THEN status <> 'PENDING' ELSE (before, status) NOT IN (
+        ('PENDING', 'CONFIRMED'), ('PENDING', 'SHIPPED'), ('PENDING', 'DELIVERED'), ('PENDING', 'CANCELLED'),
+        ('CONFIRMED', 'SHIPPED'), ('CONFIRMED', 'DELIVERED'), ('CONFIRMED', 'CANCELLED'),
+        ('SHIPPED', 'DELIVERED')) END
+    ORDER BY order_id, id LIMIT 100";
+
+#[cfg(test)]
+mod tests {
+    use super::ILLEGAL_STEPS;
+    use shared_types::{OrderStatus, Transition};
+
+    #[test]
+    fn the_query_allows_the_steps_that_the_life_of_an_order_allows() {
+        for from in OrderStatus::ALL {
+            for to in OrderStatus::ALL {
+                let allowed = matches!(from.transition(to), Ok(Transition::To(_)));
+                assert_eq!(ILLEGAL_STEPS.contains(&format!("('{from}', '{to}')")), allowed, "{from} to {to}");
+            }
+        }
+    }
+}

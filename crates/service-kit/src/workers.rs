@@ -1,0 +1,63 @@
+//! What runs beside the requests: consumers and jobs, started by each module of a service and ended together.
+
+use crate::broker::Broker;
+use crate::consumer::{Consumer, Handler};
+use crate::db::Database;
+use crate::jobs;
+use crate::outbox::Outbox;
+use crate::relay;
+use crate::schema::Schema;
+use crate::shutdown::Shutdown;
+use shared_types::topology::Queue;
+use std::fmt::Display;
+use std::future::Future;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Starts what runs in the background of one service.
+#[derive(Debug)]
+pub struct Workers {
+    database: Database,
+    broker: Broker,
+    schema: Schema,
+    shutdown: Shutdown,
+}
+
+impl Workers {
+    /// Nothing runs yet. `schema` has the inbox, the dead letters and the other tables that the kit brings.
+    pub fn new(database: Database, broker: Broker, schema: Schema, shutdown: Shutdown) -> Self {
+        Self { database, broker, schema, shutdown }
+    }
+
+    /// Consumes a queue until the service ends.
+    pub fn consume(&self, queue: Queue, handler: impl Handler) {
+        let consumer = Consumer { queue, schema: self.schema, handler };
+        self.spawn(consumer.run(self.database.clone(), self.broker.clone(), self.token()));
+    }
+
+    /// Runs a job after each `pause` until the service ends.
+    pub fn every<Job, Work, E>(&self, name: &'static str, pause: Duration, job: Job)
+    where
+        Job: Fn() -> Work + Send + 'static,
+        Work: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send + 'static,
+    {
+        self.spawn(jobs::every(name, pause, pause, self.token(), job));
+    }
+
+    /// Starts what every service has: the relay of its outbox, and the job that deletes what is kept for a time only.
+    pub fn start_kit(&self, outbox: Outbox) {
+        self.spawn(relay::run(self.database.clone(), self.broker.clone(), outbox, self.token()));
+        self.spawn(jobs::forget_old_rows(self.database.clone(), self.schema, self.token()));
+    }
+
+    /// Runs something of its own kind. It has to end by itself once the token is cancelled.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.shutdown.spawn(work);
+    }
+
+    /// Cancelled when the service ends.
+    pub fn token(&self) -> CancellationToken {
+        self.shutdown.token()
+    }
+}
