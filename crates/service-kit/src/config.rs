@@ -82,7 +82,7 @@ impl DatabaseConfig {
         };
         // A prepared statement keeps the plan of its first executions, when a table may have been empty: one that reads the
         // whole table must not be among them. Every statement of ours has an index that fits it; see "Statements and
-        // their plans" in ARCHITECTURE.md.
+        // their plans" in docs/locks-and-plans.md.
         Ok(options.options([
             ("statement_timeout", "10s"),
             ("idle_in_transaction_session_timeout", "5s"),

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 pub struct Invariant {
     /// Its name.
     pub name: &'static str,
-    /// The promise it belongs to, as ARCHITECTURE.md numbers them.
+    /// The promise it belongs to, as docs/promises.md numbers them.
     pub promise: &'static str,
     /// Finds what breaks it: rows of an id and of what is wrong, both text.
     pub query: &'static str,

@@ -227,18 +227,18 @@ fn the_schema_holds_every_migration() {
 
 #[test]
 fn the_promises_name_tests_that_exist() {
-    let architecture = read("ARCHITECTURE.md");
+    let promises = read("docs/promises.md");
     // `PlaceOrder::parse` is no test, `module::test` is one.
     let is_test = |text: &&str| text.contains("::") && !text.contains(|c: char| c.is_uppercase() || c == ' ');
-    let named: Vec<&str> = architecture.split('`').filter(is_test).collect();
+    let named: Vec<&str> = promises.split('`').filter(is_test).collect();
     assert!(named.len() > 50, "the tests were not found");
     let missing = named.into_iter().filter(|name| {
         let (module, test) = name.split_once("::").unwrap();
         let path = workspace().join(format!("crates/e2e/tests/all/{module}.rs"));
         !std::fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}()")))
     });
-    assert_none("ARCHITECTURE.md names tests that do not exist", missing.map(str::to_owned).collect());
+    assert_none("docs/promises.md names tests that do not exist", missing.map(str::to_owned).collect());
     for promise in 1..=9 {
-        assert!(architecture.contains(&format!("* **P{promise}** `")), "ARCHITECTURE.md names no test of P{promise}");
+        assert!(promises.contains(&format!("* **P{promise}** `")), "docs/promises.md names no test of P{promise}");
     }
 }

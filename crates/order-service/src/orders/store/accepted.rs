@@ -1,6 +1,6 @@
 //! The table `orders.pending_placements`, and the statements that place what was accepted, a whole batch at a time.
 //!
-//! The queue is empty most of the time, and full at once: how that shows in them stands in ARCHITECTURE.md,
+//! The queue is empty most of the time, and full at once: how that shows in them stands in docs/locks-and-plans.md,
 //! "Statements and their plans".
 
 use crate::orders::domain::OrderItem;
