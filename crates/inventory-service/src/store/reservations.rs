@@ -1,12 +1,13 @@
 //! The tables of reservations and their items, written together with the movements of the stock that they take.
 
+use super::movements::MovementColumns;
 use crate::domain::movements::NewMovement;
 use crate::domain::reservations::holds::Hold;
 use rust_decimal::Decimal;
 use shared_types::reservations::{Reservation, ReservationStatus, ReservedLine, UnknownReservationStatus};
 use shared_types::{Money, ProductId, Reference};
 use sqlx::{PgConnection, PgExecutor};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -127,8 +128,6 @@ pub async fn hold(
     movements: &[NewMovement],
 ) -> Result<HashMap<Reference, Term>, sqlx::Error> {
     let (ids, items, moves) = (ids_of(holds), ItemColumns::of(holds), MovementColumns::of(movements));
-    let stock: BTreeMap<i64, i32> = movements.iter().map(|m| (m.product_id.0, m.balance_after)).collect();
-    let (products, stock): (Vec<i64>, Vec<i32>) = stock.into_iter().unzip();
     let rows = sqlx::query!(
         "WITH held AS (
              INSERT INTO inventory.reservations (id, status, created_at, expires_at)
@@ -163,8 +162,8 @@ pub async fn hold(
         &moves.reasons as &[&str],
         &moves.references as &[Option<&str>],
         &moves.balances,
-        &products,
-        &stock
+        &moves.moved,
+        &moves.stock
     )
     .fetch_all(conn)
     .await?;
@@ -228,30 +227,6 @@ impl<'a> ItemColumns<'a> {
             columns.names.push(&line.name);
             columns.quantities.push(line.quantity);
             columns.prices.push(line.unit_price.decimal());
-        }
-        columns
-    }
-}
-
-/// Movements of stock, column by column.
-#[derive(Default)]
-struct MovementColumns<'a> {
-    products: Vec<i64>,
-    deltas: Vec<i32>,
-    reasons: Vec<&'a str>,
-    references: Vec<Option<&'a str>>,
-    balances: Vec<i32>,
-}
-
-impl<'a> MovementColumns<'a> {
-    fn of(movements: &'a [NewMovement]) -> Self {
-        let mut columns = Self::default();
-        for movement in movements {
-            columns.products.push(movement.product_id.0);
-            columns.deltas.push(movement.delta);
-            columns.reasons.push(movement.reason.as_str());
-            columns.references.push(movement.reference.as_deref());
-            columns.balances.push(movement.balance_after);
         }
         columns
     }
