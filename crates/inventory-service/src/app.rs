@@ -1,10 +1,9 @@
 //! What every request shares. There is no way to publish from here: events leave through the outbox only.
 
-use crate::SCHEMA;
 use crate::config::Config;
-use crate::http::reservations::{self, ReservationBatcher};
-use crate::product_cache::ProductCache;
-use crate::store::invariants::INVARIANTS;
+use crate::products::ProductCache;
+use crate::reservations::{self, INVARIANTS, ReservationBatcher};
+use crate::schema::SCHEMA;
 use axum::extract::FromRef;
 use service_kit::admin::Admin;
 use service_kit::broker::Broker;

@@ -1,8 +1,7 @@
 //! Everything that can go wrong, and the two exhaustive answers to it: to the client, and to the message queue.
 
-use crate::domain::products::{MAX_STOCK, Shortage};
-use crate::domain::reservations::changes::InvalidTransition;
-use crate::domain::reservations::holds::Refusal;
+use crate::reservations::{InvalidTransition, Refusal};
+use crate::stock::{MAX_STOCK, Shortage};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use service_kit::batcher::{BatchError, Blame};

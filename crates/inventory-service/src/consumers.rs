@@ -1,3 +1,0 @@
-//! What inventory-service does when it hears of an order.
-
-pub mod orders;

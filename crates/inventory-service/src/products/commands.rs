@@ -1,0 +1,49 @@
+//! Creating, replacing and deleting products. Every change of stock that comes with it is a movement.
+
+use super::domain::{Product, ProductInput};
+use super::store;
+use crate::error::Error;
+use crate::stock::{self, MovementReason, NewMovement};
+use shared_types::ProductId;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+/// Creates a product; its first stock is a receipt.
+pub async fn create(conn: &mut PgConnection, input: &ProductInput) -> Result<Product, Error> {
+    let product = store::insert(conn, input).await?;
+    record(conn, &product, product.stock_quantity, MovementReason::Receipt).await?;
+    Ok(product)
+}
+
+/// Locks a product for a change; it stays as it is until the transaction ends.
+pub async fn lock(conn: &mut PgConnection, id: ProductId) -> Result<Product, Error> {
+    store::lock(conn, &[id]).await?.pop().ok_or(Error::ProductNotFound(id))
+}
+
+/// Replaces a locked product; a change of stock is an adjustment.
+pub async fn replace(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    before: &Product,
+    input: &ProductInput,
+) -> Result<Product, Error> {
+    let product = store::update(conn, before.id, input).await?;
+    let delta = product.stock_quantity - before.stock_quantity;
+    record(conn, &product, delta, MovementReason::Adjustment).await?;
+    stock::announce_crossing(conn, now, &before.stock_level(), &product.stock_level()).await?;
+    Ok(product)
+}
+
+/// Deletes a locked product: it can no longer be found or ordered, its history stays.
+pub async fn delete(conn: &mut PgConnection, product: &Product) -> Result<(), Error> {
+    Ok(store::delete(conn, product.id).await?)
+}
+
+async fn record(conn: &mut PgConnection, product: &Product, delta: i32, reason: MovementReason) -> Result<(), Error> {
+    if delta == 0 {
+        return Ok(());
+    }
+    let balance_after = product.stock_quantity;
+    let movement = NewMovement { product_id: product.id, delta, reason, reference: None, balance_after };
+    Ok(stock::record(conn, &[movement]).await?)
+}

@@ -1,0 +1,227 @@
+//! What a product is, and what may be put in.
+
+use crate::stock::{self, MAX_STOCK, Shortage};
+use serde::{Deserialize, Serialize};
+use service_kit::validation::FieldErrors;
+use shared_types::events::StockLevel;
+use shared_types::{Money, ProductId};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+/// The threshold of a product for which none is given.
+const DEFAULT_THRESHOLD: i32 = 10;
+
+/// A product that is not deleted.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Product {
+    /// Its number.
+    pub id: ProductId,
+    /// Its stock keeping unit, unique among the living.
+    #[schema(example = "LAPTOP-001")]
+    pub sku: String,
+    /// Its name.
+    #[schema(example = "Laptop Pro 15")]
+    pub name: String,
+    /// More about it.
+    #[schema(example = "15 inch laptop with 32 GB of memory")]
+    pub description: Option<String>,
+    /// Price of one piece.
+    pub price: Money,
+    /// Pieces that can still be promised: on hand less what reservations hold.
+    #[schema(example = 50)]
+    pub stock_quantity: i32,
+    /// At this stock, or below, it counts as low.
+    #[schema(example = 5)]
+    pub low_stock_threshold: i32,
+    /// Whether it can be ordered.
+    #[schema(example = true)]
+    pub active: bool,
+    /// When it was created.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When it, or its stock, last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+    /// Counts its changes; the ETag.
+    #[serde(skip)]
+    pub version: i64,
+}
+
+impl Product {
+    /// Whether its stock has reached the threshold.
+    pub fn is_low(&self) -> bool {
+        stock::is_low(self.stock_quantity, self.low_stock_threshold)
+    }
+
+    /// What to announce when its stock has crossed the threshold.
+    pub fn stock_level(&self) -> StockLevel {
+        StockLevel {
+            product_id: self.id,
+            sku: self.sku.clone(),
+            stock_quantity: self.stock_quantity,
+            low_stock_threshold: self.low_stock_threshold,
+        }
+    }
+
+    /// What is lacking, if `quantity` pieces cannot go out.
+    pub fn shortage(&self, quantity: i32) -> Option<Shortage> {
+        Shortage::of(self.id, &self.sku, self.stock_quantity, quantity)
+    }
+}
+
+/// The body that creates or replaces a product.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "sku": "CABLE-001", "name": "USB-C Cable 2 m", "description": "Braided, 100 W",
+    "price": 19.90, "stockQuantity": 120, "lowStockThreshold": 20, "active": true
+}))]
+pub struct ProductBody {
+    /// Stock keeping unit, unique among the living.
+    #[schema(value_type = String, required, min_length = 1, max_length = 64)]
+    pub sku: Option<String>,
+    /// Name.
+    #[schema(value_type = String, required, min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    /// More about it.
+    #[schema(max_length = 2000)]
+    pub description: Option<String>,
+    /// Price of one piece, above 0, with at most two decimals.
+    #[schema(value_type = f64, required, exclusive_minimum = 0)]
+    pub price: Option<Money>,
+    /// Pieces on hand.
+    #[schema(value_type = i32, required, minimum = 0, maximum = 1_000_000_000)]
+    pub stock_quantity: Option<i64>,
+    /// At this stock, or below, it counts as low; 10 where it is left out.
+    #[schema(minimum = 0, maximum = 1_000_000_000, default = 10)]
+    pub low_stock_threshold: Option<i64>,
+    /// Whether it can be ordered; true where it is left out.
+    #[schema(default = true)]
+    pub active: Option<bool>,
+}
+
+/// A product that may be written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProductInput {
+    /// Stock keeping unit.
+    pub sku: String,
+    /// Name.
+    pub name: String,
+    /// More about it.
+    pub description: Option<String>,
+    /// Price of one piece, above 0.
+    pub price: Money,
+    /// Pieces, 0 to [`MAX_STOCK`].
+    pub stock_quantity: i32,
+    /// Threshold, 0 to [`MAX_STOCK`].
+    pub low_stock_threshold: i32,
+    /// Whether it can be ordered.
+    pub active: bool,
+}
+
+impl ProductBody {
+    /// The product, or every field at fault.
+    pub fn parse(self) -> Result<ProductInput, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let price = match self.price {
+            Some(price) if price.is_positive() => price,
+            Some(price) => {
+                errors.add("price", "must be greater than 0");
+                price
+            }
+            None => {
+                errors.add("price", "is required");
+                Money::default()
+            }
+        };
+        let input = ProductInput {
+            sku: errors.required_text("sku", self.sku, 64),
+            name: errors.required_text("name", self.name, 200),
+            description: errors.optional_text("description", self.description, 2000),
+            price,
+            stock_quantity: errors.required_number("stockQuantity", self.stock_quantity, 0..=MAX_STOCK),
+            low_stock_threshold: match self.low_stock_threshold {
+                Some(threshold) => errors.number("lowStockThreshold", threshold, 0..=MAX_STOCK),
+                None => DEFAULT_THRESHOLD,
+            },
+            active: self.active.unwrap_or(true),
+        };
+        errors.into_result(input)
+    }
+}
+
+/// What narrows a list of products down.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ProductFilter {
+    /// Only those that can, or cannot, be ordered.
+    pub active: Option<bool>,
+    /// Only this stock keeping unit.
+    pub sku: Option<String>,
+    /// Only where this stands in name or stock keeping unit, in any case.
+    pub part: Option<String>,
+    /// Only those whose stock has reached the threshold.
+    pub low: bool,
+}
+
+impl ProductFilter {
+    /// `part` as a pattern for ILIKE in which nothing the client wrote is a wildcard.
+    pub fn pattern(&self) -> Option<String> {
+        let part = self.part.as_deref()?;
+        let mut pattern = String::from("%");
+        for c in part.chars() {
+            if matches!(c, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        pattern.push('%');
+        Some(pattern)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ProductBody, ProductFilter};
+
+    fn body(json: &str) -> ProductBody {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn every_field_at_fault_is_named() {
+        let errors = body("{}").parse().unwrap_err();
+        assert_eq!(errors.0.keys().collect::<Vec<_>>(), ["name", "price", "sku", "stockQuantity"]);
+        let errors = body(
+            r#"{"sku": " ", "name": "", "description": "nul\u0000", "price": 0, "stockQuantity": -1,
+                "lowStockThreshold": 1000000001, "active": null}"#,
+        )
+        .parse()
+        .unwrap_err();
+        let found: Vec<_> = errors.0.iter().map(|(field, message)| format!("{field} {message}")).collect();
+        assert_eq!(
+            found,
+            [
+                "description must not contain control characters",
+                "lowStockThreshold must be at most 1000000000",
+                "name must not be blank",
+                "price must be greater than 0",
+                "sku must not be blank",
+                "stockQuantity must be at least 0",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_may_be_left_out_has_a_default() {
+        let input = body(r#"{"sku": " A-1 ", "name": "A", "price": 1.5, "stockQuantity": 0}"#).parse().unwrap();
+        assert_eq!((input.sku.as_str(), input.low_stock_threshold, input.active), ("A-1", 10, true));
+        assert_eq!((input.description, input.price.to_string()), (None, "1.50".to_owned()));
+    }
+
+    #[test]
+    fn wildcards_of_the_client_are_none() {
+        let filter = ProductFilter { part: Some(r"50%_\".to_owned()), ..Default::default() };
+        assert_eq!(filter.pattern().as_deref(), Some(r"%50\%\_\\%"));
+    }
+}

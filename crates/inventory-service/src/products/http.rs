@@ -1,0 +1,206 @@
+//! EDGE: the calls about products.
+
+mod movements;
+mod stock;
+
+use super::domain::{Product, ProductBody, ProductFilter};
+use super::{commands, store};
+use crate::app::App;
+use crate::error::Error;
+use crate::schema::IDEMPOTENCY;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use service_kit::answer::{Answer, check_if_match};
+use service_kit::documented::{
+    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
+};
+use service_kit::documented_problems;
+use service_kit::extract::{Json, Path, Query};
+use service_kit::idempotency::{Fingerprint, IdempotencyKey};
+use service_kit::pagination::Page;
+use service_kit::validation::FieldErrors;
+use shared_types::ProductId;
+use time::OffsetDateTime;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+documented_problems! {
+    /// A SKU that is taken.
+    SkuTaken { "409": "another product has this SKU" }
+}
+
+/// The routes of the module.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_products, create_product))
+        .routes(routes!(list_active_products))
+        .routes(routes!(list_low_stock_products))
+        .routes(routes!(get_product, replace_product, delete_product))
+        .routes(routes!(stock::add_stock))
+        .routes(routes!(stock::reduce_stock))
+        .routes(routes!(stock::check_stock))
+        .routes(routes!(movements::list_movements))
+}
+
+/// Creates a product; its first stock is a receipt
+#[utoipa::path(post, path = "/api/inventory/products", tag = "products", params(Keyed), request_body = ProductBody,
+    responses(
+        (status = 201, description = "the product", body = Product, headers(
+            ("Location" = String, description = "its path"), ("ETag" = String, description = "its version"))),
+        InvalidBody, SkuTaken, KeyReused, Unavailable
+    ))]
+pub async fn create_product(
+    State(app): State<App>,
+    key: IdempotencyKey,
+    Json(body): Json<ProductBody>,
+) -> Result<Answer, Error> {
+    let fingerprint = Fingerprint::of(&body)?;
+    let input = body.parse()?;
+    let mut tx = app.db.begin().await?;
+    if let Some(kept) = IDEMPOTENCY.claim(&mut tx, &key, &fingerprint).await? {
+        return Ok(kept);
+    }
+    let product = commands::create(&mut tx, &input).await?;
+    let location = format!("/api/inventory/products/{}", product.id);
+    let answer = Answer::created(location, &product)?.with_version(product.version);
+    IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
+    app.db.commit(tx).await?;
+    Ok(answer)
+}
+
+/// What narrows the list of products down.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ProductQuery {
+    /// Only those that can (true) or cannot (false) be ordered.
+    pub active: Option<bool>,
+    /// Only this stock keeping unit.
+    #[param(example = "LAPTOP-001")]
+    pub sku: Option<String>,
+    /// Only where this stands in the name or the SKU, in any case.
+    pub q: Option<String>,
+}
+
+/// The products, by id
+#[utoipa::path(get, path = "/api/inventory/products", tag = "products", params(ProductQuery, Paged), responses(
+    (status = 200, description = "a page of products", body = [Product],
+        headers(("Link" = String, description = "the next page, if there is one"))),
+    Invalid, Unavailable
+))]
+pub async fn list_products(
+    State(app): State<App>,
+    Query(query): Query<ProductQuery>,
+    page: Page,
+) -> Result<Response, Error> {
+    let mut errors = FieldErrors::default();
+    let filter = ProductFilter {
+        active: query.active,
+        sku: errors.optional_text("sku", query.sku, 64),
+        part: errors.optional_text("q", query.q, 200),
+        low: false,
+    };
+    answer_page(&app, &errors.into_result(filter)?, &page).await
+}
+
+/// The products that can be ordered, by id
+#[utoipa::path(get, path = "/api/inventory/products/active", tag = "products", params(Paged), responses(
+    (status = 200, description = "a page of products", body = [Product],
+        headers(("Link" = String, description = "the next page, if there is one"))),
+    Invalid, Unavailable
+))]
+pub async fn list_active_products(State(app): State<App>, page: Page) -> Result<Response, Error> {
+    answer_page(&app, &ProductFilter { active: Some(true), ..Default::default() }, &page).await
+}
+
+/// The products whose stock has reached the threshold, active or not, by id
+#[utoipa::path(get, path = "/api/inventory/products/low-stock", tag = "products", params(Paged), responses(
+    (status = 200, description = "a page of products", body = [Product],
+        headers(("Link" = String, description = "the next page, if there is one"))),
+    Invalid, Unavailable
+))]
+pub async fn list_low_stock_products(State(app): State<App>, page: Page) -> Result<Response, Error> {
+    answer_page(&app, &ProductFilter { low: true, ..Default::default() }, &page).await
+}
+
+async fn answer_page(app: &App, filter: &ProductFilter, page: &Page) -> Result<Response, Error> {
+    let products = store::list(app.db.pool(), filter, page.after, page.fetch()).await?;
+    Ok(page.answer(products, |product| product.id))
+}
+
+/// A product, as it was a second ago at the most
+#[utoipa::path(get, path = "/api/inventory/products/{id}", tag = "products",
+    params(("id" = ProductId, Path, description = "number of the product"), IfNoneMatch),
+    responses(
+        (status = 200, description = "the product", body = Product,
+            headers(("ETag" = String, description = "its version"))),
+        (status = 304, description = "the client has it already"),
+        Invalid, NotFound, Unavailable
+    ))]
+pub async fn get_product(
+    State(app): State<App>,
+    Path(id): Path<ProductId>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let read = || async {
+        let product = store::find(app.db.pool(), id).await?.ok_or(Error::ProductNotFound(id))?;
+        Ok(Answer::ok(&product)?.with_version(product.version))
+    };
+    Ok(app.products.get(id, read).await?.unless_known(&headers))
+}
+
+/// Replaces a product; a change of its stock is an adjustment
+#[utoipa::path(put, path = "/api/inventory/products/{id}", tag = "products",
+    params(("id" = ProductId, Path, description = "number of the product"), IfMatch),
+    request_body(content = ProductBody, example = json!({
+        "sku": "LAPTOP-001", "name": "Laptop Pro 15", "description": "15 inch laptop with 32 GB of memory",
+        "price": 2399.99, "stockQuantity": 55, "lowStockThreshold": 5, "active": true
+    })),
+    responses(
+        (status = 200, description = "the product", body = Product,
+            headers(("ETag" = String, description = "its version"))),
+        InvalidBody, NotFound, SkuTaken, Changed, Unavailable
+    ))]
+pub async fn replace_product(
+    State(app): State<App>,
+    Path(id): Path<ProductId>,
+    headers: HeaderMap,
+    Json(body): Json<ProductBody>,
+) -> Result<Answer, Error> {
+    let input = body.parse()?;
+    let mut tx = app.db.begin().await?;
+    let before = commands::lock(&mut tx, id).await?;
+    check_if_match(&headers, before.version).map_err(|_| Error::VersionMismatch)?;
+    let product = commands::replace(&mut tx, OffsetDateTime::now_utc(), &before, &input).await?;
+    app.db.commit(tx).await?;
+    app.products.changed([id]);
+    Ok(Answer::ok(&product)?.with_version(product.version))
+}
+
+/// The answer to a deletion.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Deleted {
+    /// Says so.
+    #[schema(example = "Product deleted successfully")]
+    pub message: &'static str,
+}
+
+/// Deletes a product; orders keep their copy of its name and price, its movements stay
+#[utoipa::path(delete, path = "/api/inventory/products/{id}", tag = "products",
+    params(("id" = ProductId, Path, description = "number of the product"), IfMatch),
+    responses((status = 200, description = "it is deleted", body = Deleted), Invalid, NotFound, Changed, Unavailable))]
+pub async fn delete_product(
+    State(app): State<App>,
+    Path(id): Path<ProductId>,
+    headers: HeaderMap,
+) -> Result<Answer, Error> {
+    let mut tx = app.db.begin().await?;
+    let product = commands::lock(&mut tx, id).await?;
+    check_if_match(&headers, product.version).map_err(|_| Error::VersionMismatch)?;
+    commands::delete(&mut tx, &product).await?;
+    app.db.commit(tx).await?;
+    app.products.changed([id]);
+    Ok(Answer::ok(&Deleted { message: "Product deleted successfully" })?)
+}

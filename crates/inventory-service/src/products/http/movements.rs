@@ -1,0 +1,30 @@
+//! EDGE: the history of a product's stock.
+
+use super::store;
+use crate::app::App;
+use crate::error::Error;
+use crate::stock::{self, Movement};
+use axum::extract::State;
+use axum::response::Response;
+use service_kit::documented::{Invalid, NotFound, Paged, Unavailable};
+use service_kit::extract::Path;
+use service_kit::pagination::Page;
+use shared_types::ProductId;
+
+/// The movements of a product's stock, newest first
+///
+/// They stay readable when the product is deleted.
+#[utoipa::path(get, path = "/api/inventory/products/{id}/movements", tag = "stock",
+    params(("id" = ProductId, Path, description = "number of the product"), Paged),
+    responses(
+        (status = 200, description = "a page of movements", body = [Movement],
+            headers(("Link" = String, description = "the next page, if there is one"))),
+        Invalid, NotFound, Unavailable
+    ))]
+pub async fn list_movements(State(app): State<App>, Path(id): Path<ProductId>, page: Page) -> Result<Response, Error> {
+    let movements = stock::list_movements(app.db.pool(), id, page.after, page.fetch()).await?;
+    if movements.is_empty() && !store::was_ever(app.db.pool(), id).await? {
+        return Err(Error::ProductNotFound(id));
+    }
+    Ok(page.answer(movements, |movement| movement.id))
+}

@@ -1,0 +1,58 @@
+//! EDGE: an order that was created commits its reservation; one that was cancelled gives the stock back.
+
+use super::commands::{change, commit, moved_by_change};
+use super::domain::changes::{Action, Change};
+use crate::error::Error;
+use crate::products::ProductCache;
+use service_kit::consumer::Handler;
+use shared_types::ProductId;
+use shared_types::events::{EventData, OrderCancelled, OrderChanged, OrderCreated, RawEvent};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+/// The handler of `inventory-service.order-events`.
+#[derive(Clone, Debug)]
+pub struct OrderEvents {
+    /// Told of the stock that comes back.
+    pub products: ProductCache,
+}
+
+impl Handler for OrderEvents {
+    type Error = Error;
+    /// The products whose stock moved.
+    type Effect = Vec<ProductId>;
+
+    async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<Vec<ProductId>, Error> {
+        let now = OffsetDateTime::now_utc();
+        let changes = events.iter().map(change_for).collect::<Result<Vec<_>, _>>()?;
+        if changes.iter().all(|change| change.action == Action::Commit) {
+            commit(conn, now, &changes).await?;
+            return Ok(Vec::new());
+        }
+        let outcomes = change(conn, now, &changes).await?;
+        let mut moved = Vec::new();
+        for outcome in outcomes {
+            match outcome {
+                Ok(reservation) => moved.extend(moved_by_change(&reservation)),
+                // Late messages are normal: what the reservation has become meanwhile stands.
+                Err(error) => tracing::debug!(%error, "a message changes nothing"),
+            }
+        }
+        Ok(moved)
+    }
+
+    fn committed(&self, moved: Vec<ProductId>) {
+        self.products.changed(moved);
+    }
+}
+
+/// What is needed of an event about an order is the same in all of them: its reference.
+fn change_for(event: &RawEvent) -> Result<Change, Error> {
+    let action = match event.event_type.as_str() {
+        OrderCreated::TYPE => Action::Commit,
+        OrderCancelled::TYPE => Action::Cancel,
+        unknown => return Err(Error::UnknownEvent(unknown.to_owned())),
+    };
+    let OrderChanged { reference, .. } = event.data()?;
+    Ok(Change { reference, action, traceparent: event.traceparent.clone() })
+}

@@ -1,0 +1,257 @@
+//! EDGE: the calls about reservations; those that hold stock meet in batches.
+
+mod batch;
+
+use super::commands::{ReserveOutcome, Twins, change, moved_by_change, reserve, sell};
+use super::domain::changes::{Action, Change};
+use super::domain::requests::{LineBody, ReservationBody, Wanted};
+use super::store;
+use crate::app::App;
+use crate::error::Error;
+use crate::products::ProductCache;
+use crate::schema::IDEMPOTENCY;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use service_kit::answer::Answer;
+use service_kit::batcher::{Batcher, Limits};
+use service_kit::db::Database;
+use service_kit::documented::{Insufficient, Invalid, InvalidBody, Keyed, NotFound, Paged, Unavailable};
+use service_kit::documented_problems;
+use service_kit::extract::{Json, Path, Query};
+use service_kit::idempotency::{Fingerprint, IdempotencyKey};
+use service_kit::pagination::Page;
+use service_kit::telemetry::current_traceparent;
+use service_kit::validation::FieldErrors;
+use shared_types::Reference;
+use shared_types::reservations::{Reservation, ReservationStatus};
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+documented_problems! {
+    /// A reservation's life does not allow it.
+    AlreadyOther { "409": "the reservation is already the other" }
+    /// What cannot be reserved.
+    Unprocessable { "422": "a product is unknown or not active, or the id or the Idempotency-Key has other items" }
+}
+
+/// The routes of the module.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(reserve_stock))
+        .routes(routes!(list_reservations, create_reservation))
+        .routes(routes!(batch::create_reservations))
+        .routes(routes!(get_reservation))
+        .routes(routes!(commit_reservation))
+        .routes(routes!(release_reservation))
+}
+
+/// Where requests to hold stock wait for their batch.
+pub type ReservationBatcher = Batcher<Wanted, ReserveOutcome, Error>;
+
+/// Starts the batches: each is one transaction.
+pub fn in_batches(database: Database, products: ProductCache, window: Duration, limits: Limits) -> ReservationBatcher {
+    let work = move |wanted: Arc<[Wanted]>| {
+        let (database, products) = (database.clone(), products.clone());
+        async move {
+            let outcomes = reserve_batch(&database, window, &wanted).await?;
+            products.changed(outcomes.iter().flat_map(ReserveOutcome::taken));
+            outcomes.iter().for_each(count);
+            Ok(outcomes)
+        }
+    };
+    Batcher::start("reservations", limits, work, Error::blame)
+}
+
+async fn reserve_batch(database: &Database, window: Duration, wanted: &[Wanted]) -> Result<Vec<ReserveOutcome>, Error> {
+    let attempt = async |twins| {
+        let mut tx = database.begin().await?;
+        let outcomes = reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted, twins).await?;
+        database.commit(tx).await?;
+        Ok(outcomes)
+    };
+    match attempt(Twins::Unlikely).await {
+        Err(Error::TwinReservation) => attempt(Twins::Likely).await,
+        outcomes => outcomes,
+    }
+}
+
+fn count(outcome: &ReserveOutcome) {
+    let outcome = match outcome {
+        ReserveOutcome::Held(_) => "held",
+        ReserveOutcome::Repeated(_) => "repeated",
+        ReserveOutcome::Refused(_) => "refused",
+    };
+    metrics::counter!("reservations_total", "outcome" => outcome).increment(1);
+}
+
+fn location(reservation: &Reservation) -> String {
+    format!("/api/inventory/reservations/{}", reservation.id)
+}
+
+/// Holds stock for an order, all lines or none
+///
+/// Asking again with the same id and items gives the same reservation, and holds the stock once; a released one is
+/// held anew. The id makes the call safe to repeat, an `Idempotency-Key` adds nothing to it.
+#[utoipa::path(post, path = "/api/inventory/reservations", tag = "reservations", params(Keyed),
+    request_body = ReservationBody,
+    responses(
+        (status = 201, description = "the stock is held, until `expiresAt` for an order to exist", body = Reservation,
+            headers(("Location" = String, description = "path of the reservation"))),
+        (status = 200, description = "it was held before", body = Reservation),
+        InvalidBody, Insufficient, Unprocessable, Unavailable
+    ))]
+pub async fn create_reservation(
+    State(app): State<App>,
+    _key: IdempotencyKey,
+    Json(body): Json<ReservationBody>,
+) -> Result<Answer, Error> {
+    let wanted = body.parse()?.caused_by(current_traceparent());
+    match app.reservations.submit(wanted).await? {
+        ReserveOutcome::Held(reservation) => Ok(Answer::created(location(&reservation), &reservation)?),
+        ReserveOutcome::Repeated(reservation) => Ok(Answer::ok(&reservation)?),
+        ReserveOutcome::Refused(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Sells a product at once: a reservation that is committed (kept for older clients)
+#[utoipa::path(post, path = "/api/inventory/reserve-stock", tag = "reservations", params(Keyed),
+    request_body(content = LineBody, example = json!({"productId": 1, "quantity": 1})),
+    responses(
+        (status = 200, description = "the committed reservation", body = Reservation),
+        InvalidBody, Insufficient, Unprocessable, Unavailable
+    ))]
+pub async fn reserve_stock(
+    State(app): State<App>,
+    key: IdempotencyKey,
+    Json(body): Json<LineBody>,
+) -> Result<Answer, Error> {
+    let fingerprint = Fingerprint::of(&body)?;
+    let wanted = body.parse_for(Reference::random())?.caused_by(current_traceparent());
+    let now = OffsetDateTime::now_utc();
+    let mut tx = app.db.begin().await?;
+    if let Some(kept) = IDEMPOTENCY.claim(&mut tx, &key, &fingerprint).await? {
+        return Ok(kept);
+    }
+    let sold = sell(&mut tx, now, app.window, wanted).await?;
+    let answer = Answer::ok(&sold)?;
+    IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
+    app.db.commit(tx).await?;
+    app.products.changed(sold.products());
+    metrics::counter!("reservations_total", "outcome" => "sold").increment(1);
+    Ok(answer)
+}
+
+/// A reservation
+#[utoipa::path(get, path = "/api/inventory/reservations/{id}", tag = "reservations",
+    params(("id" = Reference, Path, description = "reference of the order")),
+    responses((status = 200, description = "the reservation", body = Reservation), Invalid, NotFound, Unavailable))]
+pub async fn get_reservation(
+    State(app): State<App>,
+    Path(id): Path<Reference>,
+) -> Result<axum::Json<Reservation>, Error> {
+    let found = store::find(app.db.pool(), &[id]).await?.pop();
+    found.map(axum::Json).ok_or(Error::ReservationNotFound(id))
+}
+
+/// What narrows the list of reservations down.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct ReservationQuery {
+    /// Only those of this status.
+    #[param(value_type = Option<ReservationStatus>)]
+    pub status: Option<String>,
+    /// Only those that are HELD, and were so before this time (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub held_before: Option<String>,
+}
+
+type ReservationFilter = (Option<ReservationStatus>, Option<OffsetDateTime>);
+
+impl ReservationQuery {
+    fn parse(self) -> Result<ReservationFilter, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let status = self.status.and_then(|text| text.parse().map_err(|error| errors.add("status", error)).ok());
+        let held_before = self.held_before.and_then(|text| {
+            // An offset's plus sign that was not escaped arrives as a space.
+            let time = OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339);
+            time.map_err(|_| errors.add("heldBefore", "must be a time such as 2026-01-31T12:00:00Z")).ok()
+        });
+        if held_before.is_some() && status.is_some_and(|status| status != ReservationStatus::Held) {
+            errors.add("heldBefore", "goes with the status HELD only");
+        }
+        errors.into_result((status, held_before))
+    }
+}
+
+/// The reservations, by id
+#[utoipa::path(get, path = "/api/inventory/reservations", tag = "reservations", params(ReservationQuery, Paged),
+    responses(
+        (status = 200, description = "a page of reservations", body = [Reservation],
+            headers(("Link" = String, description = "the next page, if there is one"))),
+        Invalid, Unavailable
+    ))]
+pub async fn list_reservations(
+    State(app): State<App>,
+    Query(query): Query<ReservationQuery>,
+    page: Page<Uuid>,
+) -> Result<Response, Error> {
+    let (db, limit) = (app.db.pool(), page.fetch());
+    let reservations = match query.parse()? {
+        (Some(ReservationStatus::Held), before) | (None, before @ Some(_)) => {
+            store::list_held(db, before, page.after, limit).await?
+        }
+        (status, _) => store::list(db, status, page.after, limit).await?,
+    };
+    Ok(page.answer(reservations, |reservation| reservation.id))
+}
+
+/// Commits a reservation: its stock is the order's; once more changes nothing
+#[utoipa::path(post, path = "/api/inventory/reservations/{id}/commit", tag = "reservations",
+    params(("id" = Reference, Path, description = "reference of the order"), Keyed),
+    responses(
+        (status = 200, description = "the committed reservation", body = Reservation),
+        Invalid, NotFound, AlreadyOther, Unavailable
+    ))]
+pub async fn commit_reservation(
+    State(app): State<App>,
+    Path(id): Path<Reference>,
+    _key: IdempotencyKey,
+) -> Result<Answer, Error> {
+    change_one(&app, id, Action::Commit).await
+}
+
+/// Releases a reservation that is held: its stock goes back; once more changes nothing
+#[utoipa::path(post, path = "/api/inventory/reservations/{id}/release", tag = "reservations",
+    params(("id" = Reference, Path, description = "reference of the order"), Keyed),
+    responses(
+        (status = 200, description = "the released reservation", body = Reservation),
+        Invalid, NotFound, AlreadyOther, Unavailable
+    ))]
+pub async fn release_reservation(
+    State(app): State<App>,
+    Path(id): Path<Reference>,
+    _key: IdempotencyKey,
+) -> Result<Answer, Error> {
+    change_one(&app, id, Action::Release).await
+}
+
+async fn change_one(app: &App, id: Reference, action: Action) -> Result<Answer, Error> {
+    let mut tx = app.db.begin().await?;
+    let outcome = change(&mut tx, OffsetDateTime::now_utc(), &[change_of(id, action)]).await?.pop();
+    let reservation = outcome.ok_or(Error::ReservationNotFound(id))??;
+    app.db.commit(tx).await?;
+    app.products.changed(moved_by_change(&reservation));
+    Ok(Answer::ok(&reservation)?)
+}
+
+fn change_of(reference: Reference, action: Action) -> Change {
+    Change { reference, action, traceparent: current_traceparent() }
+}

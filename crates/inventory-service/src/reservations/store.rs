@@ -1,0 +1,338 @@
+//! The tables of reservations and their items, written together with the movements of the stock that they take.
+
+pub mod invariants;
+
+use super::domain::holds::Hold;
+use crate::stock::{MovementColumns, NewMovement};
+use rust_decimal::Decimal;
+use shared_types::reservations::{Reservation, ReservationStatus, ReservedLine, UnknownReservationStatus};
+use shared_types::{Money, ProductId, Reference};
+use sqlx::{PgConnection, PgExecutor};
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// When a reservation was held and until when.
+#[derive(Clone, Copy, Debug)]
+pub struct Term {
+    /// When.
+    pub created_at: OffsetDateTime,
+    /// Until when its order must exist.
+    pub expires_at: OffsetDateTime,
+}
+
+impl Term {
+    fn new(created_at: OffsetDateTime, expires_at: OffsetDateTime) -> Self {
+        Self { created_at, expires_at }
+    }
+}
+
+/// The reservations with their items, by id.
+pub async fn find(db: impl PgExecutor<'_>, ids: &[Reference]) -> Result<Vec<Reservation>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        ItemRow,
+        "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
+                i.product_id, i.sku, i.name, i.quantity, i.unit_price
+         FROM inventory.reservations r
+         CROSS JOIN LATERAL (SELECT product_id, sku, name, quantity, unit_price
+                             FROM inventory.reservation_items WHERE reservation_id = r.id OFFSET 0) i
+         WHERE r.id = ANY($1) ORDER BY r.id, i.product_id",
+        &uuids(ids)
+    )
+    .fetch_all(db)
+    .await?;
+    grouped(rows)
+}
+
+/// A page of the reservations, by id.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    status: Option<ReservationStatus>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Reservation>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        ItemRow,
+        "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
+                i.product_id, i.sku, i.name, i.quantity, i.unit_price
+         FROM (SELECT * FROM inventory.reservations
+               WHERE id > COALESCE($1, '00000000-0000-0000-0000-000000000000'::uuid)
+                 AND ($2::text IS NULL OR status = $2)
+               ORDER BY id LIMIT $3) r
+         CROSS JOIN LATERAL (SELECT product_id, sku, name, quantity, unit_price
+                             FROM inventory.reservation_items WHERE reservation_id = r.id OFFSET 0) i
+         ORDER BY r.id, i.product_id",
+        after,
+        status.map(ReservationStatus::as_str),
+        limit
+    )
+    .fetch_all(db)
+    .await?;
+    grouped(rows)
+}
+
+/// A page of the reservations that are HELD and were so before `before`, by id. The status stands in the statement
+/// so that the index of the held ones serves it, however many others there are.
+pub async fn list_held(
+    db: impl PgExecutor<'_>,
+    before: Option<OffsetDateTime>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Reservation>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        ItemRow,
+        "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
+                i.product_id, i.sku, i.name, i.quantity, i.unit_price
+         FROM (SELECT * FROM inventory.reservations
+               WHERE status = 'HELD' AND created_at < COALESCE($1, 'infinity'::timestamptz)
+                 AND id > COALESCE($2, '00000000-0000-0000-0000-000000000000'::uuid)
+               ORDER BY id LIMIT $3) r
+         CROSS JOIN LATERAL (SELECT product_id, sku, name, quantity, unit_price
+                             FROM inventory.reservation_items WHERE reservation_id = r.id OFFSET 0) i
+         ORDER BY r.id, i.product_id",
+        before,
+        after,
+        limit
+    )
+    .fetch_all(db)
+    .await?;
+    grouped(rows)
+}
+
+/// Locks the reservations in the order of their ids; those that do not exist are missing.
+pub async fn lock(conn: &mut PgConnection, ids: &[Reference]) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT id FROM inventory.reservations WHERE id = ANY($1) ORDER BY id FOR UPDATE", &uuids(ids))
+        .fetch_all(conn)
+        .await?;
+    Ok(())
+}
+
+/// Locks the reservations without ever waiting for one: fails where another transaction holds it.
+pub async fn lock_without_waiting(conn: &mut PgConnection, ids: &[Reference]) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT id FROM inventory.reservations WHERE id = ANY($1) FOR UPDATE NOWAIT", &uuids(ids))
+        .fetch_all(conn)
+        .await?;
+    Ok(())
+}
+
+/// Writes new reservations with their items, as HELD from now on, by the clock of the database; records the movements, in
+/// this order, and brings the stock of each product, which the caller has locked, to what it is after the last of them.
+/// Gives the term of each reservation.
+///
+/// One statement, which writes the tables of `stock` and `products` as well: while products are locked, every round trip
+/// keeps others waiting. What it writes there is what [`stock::record`](crate::stock::record) would write.
+///
+/// Sorted by id, so that transactions that write the same ones meet in the same order. One that is there already fails
+/// on the primary key.
+pub async fn hold(
+    conn: &mut PgConnection,
+    window: Duration,
+    holds: &[&Hold],
+    movements: &[NewMovement],
+) -> Result<HashMap<Reference, Term>, sqlx::Error> {
+    let (ids, items, moves) = (ids_of(holds), ItemColumns::of(holds), MovementColumns::of(movements));
+    let rows = sqlx::query!(
+        "WITH held AS (
+             INSERT INTO inventory.reservations (id, status, created_at, expires_at)
+             SELECT id, 'HELD', now, now + $2::bigint * INTERVAL '1 millisecond'
+             FROM unnest($1::uuid[]) AS n (id), (SELECT clock_timestamp() AS now OFFSET 0) AS clock ORDER BY id
+             RETURNING id, created_at, expires_at),
+         written AS (
+             INSERT INTO inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)
+             SELECT * FROM unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::integer[], $8::numeric[])),
+         recorded AS (
+             INSERT INTO inventory.stock_movements (product_id, delta, reason, reference, balance_after)
+             SELECT product_id, delta, reason, reference, balance_after
+             FROM unnest($9::bigint[], $10::integer[], $11::text[], $12::text[], $13::integer[])
+                  WITH ORDINALITY AS m (product_id, delta, reason, reference, balance_after, position)
+             ORDER BY position),
+         stocked AS (
+             UPDATE inventory.products p
+             SET stock_quantity = n.stock, version = p.version + 1, updated_at = clock_timestamp()
+             FROM unnest($14::bigint[], $15::integer[]) AS n (id, stock)
+             WHERE p.id = ANY($14) AND p.id = n.id AND p.stock_quantity <> n.stock)
+         SELECT id, created_at, expires_at FROM held",
+        &ids,
+        milliseconds(window),
+        &items.reservations,
+        &items.products,
+        &items.skus as &[&str],
+        &items.names as &[&str],
+        &items.quantities,
+        &items.prices,
+        &moves.products,
+        &moves.deltas,
+        &moves.reasons as &[&str],
+        &moves.references as &[Option<&str>],
+        &moves.balances,
+        &moves.moved,
+        &moves.stock
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (Reference(row.id), Term::new(row.created_at, row.expires_at))).collect())
+}
+
+/// Holds released reservations anew, which the caller has locked, with the items of today, names and prices; gives the
+/// term of each.
+pub async fn hold_anew(
+    conn: &mut PgConnection,
+    window: Duration,
+    holds: &[&Hold],
+) -> Result<HashMap<Reference, Term>, sqlx::Error> {
+    let (ids, items) = (ids_of(holds), ItemColumns::of(holds));
+    let rows = sqlx::query!(
+        "UPDATE inventory.reservations
+         SET status = 'HELD', created_at = now, expires_at = now + $2::bigint * INTERVAL '1 millisecond'
+         FROM (SELECT clock_timestamp() AS now OFFSET 0) AS clock WHERE id = ANY($1) AND status = 'RELEASED'
+         RETURNING id, created_at, expires_at",
+        &ids,
+        milliseconds(window)
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    sqlx::query!("DELETE FROM inventory.reservation_items WHERE reservation_id = ANY($1)", &ids)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!(
+        "INSERT INTO inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)
+         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::numeric[])",
+        &items.reservations,
+        &items.products,
+        &items.skus as &[&str],
+        &items.names as &[&str],
+        &items.quantities,
+        &items.prices
+    )
+    .execute(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (Reference(row.id), Term::new(row.created_at, row.expires_at))).collect())
+}
+
+/// The items of reservations, column by column.
+#[derive(Default)]
+struct ItemColumns<'a> {
+    reservations: Vec<Uuid>,
+    products: Vec<i64>,
+    skus: Vec<&'a str>,
+    names: Vec<&'a str>,
+    quantities: Vec<i32>,
+    prices: Vec<Decimal>,
+}
+
+impl<'a> ItemColumns<'a> {
+    fn of(holds: &[&'a Hold]) -> Self {
+        let mut columns = Self::default();
+        for (hold, line) in holds.iter().flat_map(|hold| hold.lines.iter().map(move |line| (hold, line))) {
+            columns.reservations.push(hold.id.0);
+            columns.products.push(line.product_id.0);
+            columns.skus.push(&line.sku);
+            columns.names.push(&line.name);
+            columns.quantities.push(line.quantity);
+            columns.prices.push(line.unit_price.decimal());
+        }
+        columns
+    }
+}
+
+fn ids_of(holds: &[&Hold]) -> Vec<Uuid> {
+    holds.iter().map(|hold| hold.id.0).collect()
+}
+
+/// Moves those of the reservations that stand in `from` on to `to`; gives those that it moved. Finds, and locks, them in the
+/// order of the primary key, see [`super::commands`]; the `CASE` keeps it from taking the index of those that
+/// are HELD.
+pub async fn advance(
+    conn: &mut PgConnection,
+    ids: &[Reference],
+    from: ReservationStatus,
+    to: ReservationStatus,
+) -> Result<HashSet<Reference>, sqlx::Error> {
+    let moved = sqlx::query_scalar!(
+        "UPDATE inventory.reservations SET status = $3, version = version + 1, updated_at = clock_timestamp()
+         WHERE id = ANY($1) AND CASE status WHEN $2 THEN TRUE ELSE FALSE END
+         RETURNING id",
+        &uuids(ids),
+        from.as_str(),
+        to.as_str()
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(moved.into_iter().map(Reference).collect())
+}
+
+/// Writes the status of reservations that the caller has locked.
+pub async fn set_status(
+    conn: &mut PgConnection,
+    statuses: impl IntoIterator<Item = (Reference, ReservationStatus)>,
+) -> Result<(), sqlx::Error> {
+    let (ids, statuses): (Vec<Uuid>, Vec<String>) =
+        statuses.into_iter().map(|(id, status)| (id.0, status.as_str().to_owned())).unzip();
+    sqlx::query!(
+        "UPDATE inventory.reservations r SET status = n.status
+         FROM unnest($1::uuid[], $2::text[]) AS n (id, status)
+         WHERE r.id = ANY($1) AND r.id = n.id",
+        &ids,
+        &statuses
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Marks a reservation as sold at once, without an order.
+pub async fn mark_direct(conn: &mut PgConnection, id: Reference) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE inventory.reservations SET direct = TRUE WHERE id = $1", id.0).execute(conn).await?;
+    Ok(())
+}
+
+struct ItemRow {
+    id: Uuid,
+    status: String,
+    created_at: OffsetDateTime,
+    expires_at: OffsetDateTime,
+    direct: bool,
+    product_id: ProductId,
+    sku: String,
+    name: String,
+    quantity: i32,
+    unit_price: Money,
+}
+
+/// Puts the items of each reservation together; the rows come sorted.
+fn grouped(rows: Vec<ItemRow>) -> Result<Vec<Reservation>, sqlx::Error> {
+    let mut reservations: Vec<Reservation> = Vec::new();
+    for row in rows {
+        let line = ReservedLine {
+            product_id: row.product_id,
+            sku: row.sku,
+            name: row.name,
+            quantity: row.quantity,
+            unit_price: row.unit_price,
+        };
+        match reservations.last_mut() {
+            Some(same) if same.id.0 == row.id => same.items.push(line),
+            _ => reservations.push(Reservation {
+                id: Reference(row.id),
+                status: row
+                    .status
+                    .parse()
+                    .map_err(|error: UnknownReservationStatus| sqlx::Error::Decode(Box::new(error)))?,
+                items: vec![line],
+                created_at: row.created_at,
+                expires_at: row.expires_at,
+                direct: row.direct,
+            }),
+        }
+    }
+    Ok(reservations)
+}
+
+fn milliseconds(window: Duration) -> i64 {
+    i64::try_from(window.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn uuids(ids: &[Reference]) -> Vec<Uuid> {
+    ids.iter().map(|id| id.0).collect()
+}

@@ -1,0 +1,37 @@
+//! The whole route table of inventory-service; each module brings its own part.
+
+use crate::app::App;
+use crate::{health, products, reservations};
+use service_kit::admin;
+use service_kit::problem::Problem;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "inventory-service",
+        description = "Products, their stock, and the reservations that hold it for orders.",
+        license(name = "MIT", identifier = "MIT")
+    ),
+    servers((url = "/", description = "this service")),
+    security(()),
+    tags(
+        (name = "products", description = "What can be ordered"),
+        (name = "stock", description = "Stock that comes in and goes out, and every movement of it"),
+        (name = "reservations", description = "Stock held for orders"),
+        (name = "admin", description = "For operators: messages that were set aside, and what must always hold"),
+        (name = "health", description = "Whether the service works"),
+    ),
+    components(schemas(Problem))
+)]
+struct Description;
+
+/// Every route with its documentation.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .merge(products::routes())
+        .merge(reservations::routes())
+        .merge(health::routes())
+        .merge(admin::routes())
+}

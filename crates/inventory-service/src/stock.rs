@@ -1,0 +1,13 @@
+//! The stock of every product: how much there is, what moved it and why, and when it is low.
+//!
+//! Others may call what is named here by `pub use`. The level of a product stands in its row of `inventory.products`, so
+//! that one lock guards both; nobody changes it but together with a movement.
+
+mod commands;
+mod domain;
+mod store;
+
+pub use commands::{add, announce_crossing, reduce};
+pub use domain::levels::{MAX_STOCK, Shortage, is_low};
+pub use domain::movements::{Movement, MovementColumns, MovementReason, NewMovement, StockChangeBody};
+pub use store::{LockedLevel, list_movements, lock_levels, record};
