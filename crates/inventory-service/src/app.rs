@@ -1,9 +1,11 @@
-//! What every request shares. There is no way to publish from here: events leave through the outbox only.
+//! What every request shares: the state of each module. There is no way to publish from here: events leave through the
+//! outbox only.
 
 use crate::config::Config;
-use crate::products::ProductCache;
-use crate::reservations::{self, INVARIANTS, ReservationBatcher};
+use crate::products::Products;
+use crate::reservations::{self, Reservations};
 use crate::schema::SCHEMA;
+use crate::stock;
 use axum::extract::FromRef;
 use service_kit::admin::Admin;
 use service_kit::broker::Broker;
@@ -12,7 +14,6 @@ use service_kit::prepared::Prepared;
 use shared_types::topology;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The application state; clones share it.
 #[derive(Clone)]
@@ -20,15 +21,12 @@ pub struct App(Arc<Parts>);
 
 /// What the application consists of.
 pub struct Parts {
-    /// The service's database.
-    pub db: Database,
-    /// Where requests for reservations meet in batches.
-    pub reservations: ReservationBatcher,
-    /// Answers to reads of products; told of every change.
-    pub products: ProductCache,
-    /// How long a reservation waits for its order.
-    pub window: Duration,
-    broker: Broker,
+    /// Products, and the answers that are kept of them.
+    pub products: Arc<Products>,
+    /// Reservations, and the batches in which they meet.
+    pub reservations: Arc<Reservations>,
+    /// What the calls for operators need.
+    pub admin: Admin,
     prepared: Prepared,
 }
 
@@ -41,35 +39,50 @@ impl Deref for App {
 }
 
 impl App {
-    /// Puts the parts together and starts the batches.
+    /// Puts the modules together and starts their batches.
     pub fn new(config: &Config, db: Database, broker: Broker, prepared: Prepared) -> Self {
-        let window = config.reservation_window();
-        let products = ProductCache::default();
-        let limits = config.reservation_limits();
-        let reservations = reservations::in_batches(db.clone(), products.clone(), window, limits);
-        Self(Arc::new(Parts { db, reservations, products, window, broker, prepared }))
+        let products = Arc::new(Products::new(db.clone()));
+        let parts = Parts {
+            reservations: Arc::new(Reservations::new(&config.reservations, db.clone(), products.clone())),
+            products,
+            admin: Admin {
+                database: db,
+                schema: SCHEMA,
+                consumers: topology::consumed_by("inventory-service").collect(),
+                invariants: vec![stock::INVARIANTS, reservations::INVARIANTS],
+                broker,
+            },
+            prepared,
+        };
+        Self(Arc::new(parts))
     }
 
     /// Whether PostgreSQL is reached and the schema up to date.
     pub async fn database_status(&self) -> Result<(), String> {
-        self.db.ping().await?;
+        self.admin.database.ping().await?;
         self.prepared.check()
     }
 
     /// Whether RabbitMQ is reached.
     pub fn broker_status(&self) -> Result<(), String> {
-        self.broker.status()
+        self.admin.broker.status()
+    }
+}
+
+impl FromRef<App> for Arc<Products> {
+    fn from_ref(app: &App) -> Self {
+        app.products.clone()
+    }
+}
+
+impl FromRef<App> for Arc<Reservations> {
+    fn from_ref(app: &App) -> Self {
+        app.reservations.clone()
     }
 }
 
 impl FromRef<App> for Admin {
     fn from_ref(app: &App) -> Self {
-        Self {
-            database: app.db.clone(),
-            schema: SCHEMA,
-            consumers: topology::consumed_by("inventory-service").collect(),
-            invariants: vec![&INVARIANTS],
-            broker: app.broker.clone(),
-        }
+        app.admin.clone()
     }
 }

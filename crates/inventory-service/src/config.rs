@@ -1,9 +1,8 @@
-//! The settings of inventory-service, from the environment; each is also a flag.
+//! What can be set from outside: environment variables, each also a flag. Each module brings its own.
 
-use clap::{ArgAction, Parser, builder::BoolishValueParser, value_parser};
-use service_kit::batcher::Limits;
+use crate::{products, reservations};
+use clap::Parser;
 use service_kit::config::{BrokerConfig, DatabaseConfig, ServerConfig};
-use std::time::Duration;
 
 /// Inventory-service: products, their stock, and the reservations that hold it for orders.
 #[derive(Parser, Clone, Debug)]
@@ -21,74 +20,15 @@ pub struct Config {
     /// Port to listen on
     #[arg(long, env = "PORT", default_value_t = 8082, help_heading = "Service")]
     pub port: u16,
-    /// Seconds after which a reservation whose order does not exist may be released
-    #[arg(
-        long,
-        env = "RESERVATION_WINDOW_SECONDS",
-        default_value_t = 45,
-        value_parser = value_parser!(u32).range(1..),
-        help_heading = "Reservations"
-    )]
-    pub reservation_window_seconds: u32,
-    /// Most reservations decided in one transaction
-    #[arg(
-        long,
-        env = "RESERVATION_BATCH_SIZE",
-        default_value_t = 256,
-        value_parser = value_parser!(u16).range(1..),
-        help_heading = "Reservations"
-    )]
-    pub reservation_batch_size: u16,
-    /// Most reservations waiting for their batch; one more is refused with 503
-    #[arg(
-        long,
-        env = "RESERVATION_QUEUE_LENGTH",
-        default_value_t = 4096,
-        value_parser = value_parser!(u16).range(1..),
-        help_heading = "Reservations"
-    )]
-    pub reservation_queue_length: u16,
-    /// Batches at work at the same time, each on a connection of its own
-    #[arg(
-        long,
-        env = "RESERVATION_BATCHES_AT_ONCE",
-        default_value_t = 2,
-        value_parser = value_parser!(u16).range(1..),
-        help_heading = "Reservations"
-    )]
-    pub reservation_batches_at_once: u16,
-    /// Put five products into a database that has never had one
-    #[arg(
-        long,
-        env = "LOAD_SAMPLE_DATA",
-        default_value_t = false,
-        action = ArgAction::Set,
-        num_args = 0..=1,
-        default_missing_value = "true",
-        value_parser = BoolishValueParser::new(),
-        help_heading = "Service"
-    )]
-    pub load_sample_data: bool,
+    /// How products begin.
+    #[command(flatten)]
+    pub products: products::Config,
+    /// How stock is held.
+    #[command(flatten)]
+    pub reservations: reservations::Config,
     /// Print the OpenAPI document and exit
     #[arg(long)]
     pub print_openapi: bool,
-}
-
-impl Config {
-    /// How long a reservation waits for its order.
-    pub fn reservation_window(&self) -> Duration {
-        Duration::from_secs(self.reservation_window_seconds.into())
-    }
-
-    /// Bounds of the reservation batches.
-    pub fn reservation_limits(&self) -> Limits {
-        Limits {
-            batch: self.reservation_batch_size.into(),
-            waiting: self.reservation_queue_length.into(),
-            concurrency: self.reservation_batches_at_once.into(),
-            linger: Duration::ZERO,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -116,7 +56,7 @@ mod tests {
 
     #[test]
     fn sample_data_is_a_flag_and_a_variable() {
-        assert!(Config::parse_from(["x", "--load-sample-data"]).load_sample_data);
-        assert!(!Config::parse_from(["x", "--load-sample-data=false"]).load_sample_data);
+        assert!(Config::parse_from(["x", "--load-sample-data"]).products.load_sample_data);
+        assert!(!Config::parse_from(["x", "--load-sample-data=false"]).products.load_sample_data);
     }
 }

@@ -1,4 +1,4 @@
-//! Inventory-service: owns the products and their stock, and decides under row locks who gets the last piece.
+//! Owns the products and their stock, and decides under row locks who gets the last piece. One module for each domain.
 
 pub mod app;
 pub mod config;
@@ -12,16 +12,12 @@ pub mod stock;
 
 use crate::app::App;
 use crate::config::Config;
-use crate::reservations::OrderEvents;
 use crate::schema::{OUTBOX, SCHEMA};
 use clap::Parser;
 use service_kit::broker::Broker;
-use service_kit::consumer::Consumer;
 use service_kit::db::Database;
-use service_kit::jobs::forget_old_rows;
 use service_kit::lifecycle::{self, Background, StartError};
-use service_kit::relay;
-use shared_types::topology::INVENTORY_ORDER_EVENTS;
+use service_kit::workers::Workers;
 use std::process::ExitCode;
 
 /// Requests allocate and free many small pieces. This one hands out first what was freed last, which is still in the
@@ -39,18 +35,13 @@ pub fn start() -> ExitCode {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
         let app = App::new(&config, database.clone(), broker.clone(), prepared);
-        let cache = app.products.clone();
-        let (routes, document) = routes::routes().with_state(app).split_for_parts();
+        let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/inventory-service"), SCHEMA).await?;
-            if config.load_sample_data {
-                products::load_sample_data(&database).await?;
-            }
-            let consumer =
-                Consumer { queue: INVENTORY_ORDER_EVENTS, schema: SCHEMA, handler: OrderEvents { products: cache } };
-            shutdown.spawn(consumer.run(database.clone(), broker.clone(), shutdown.token()));
-            shutdown.spawn(relay::run(database.clone(), broker, OUTBOX, shutdown.token()));
-            shutdown.spawn(forget_old_rows(database, SCHEMA, shutdown.token()));
+            products::load_sample_data(&database, &config.products).await?;
+            let workers = Workers::new(database, broker, SCHEMA, shutdown);
+            workers.start_kit(OUTBOX);
+            reservations::consumers(&workers, &app.reservations);
             Ok::<_, StartError>(())
         };
         Ok((routes, document, Box::pin(background) as Background))

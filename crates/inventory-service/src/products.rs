@@ -1,17 +1,20 @@
 //! The catalogue: what can be ordered, at which price, and the calls about one product, its stock among them.
 //!
-//! Others may call what is named here by `pub use`: lock products, and tell the cache of every change of theirs. Stock
-//! moves by `stock` alone.
+//! Others may call what is named here by `pub use`, and mount the module by `routes`. Who changes a product or its stock
+//! tells `Products::changed` after the commit. Stock moves by `stock` alone.
 
 mod cache;
 mod commands;
+mod config;
 mod domain;
 mod http;
 mod jobs;
+mod state;
 mod store;
 
-pub use cache::ProductCache;
+pub use config::Config;
 pub use domain::Product;
 pub use http::routes;
 pub use jobs::load_sample_data;
+pub use state::Products;
 pub use store::lock;

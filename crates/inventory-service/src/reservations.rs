@@ -1,15 +1,21 @@
 //! Stock that is held for orders: asked for one by one or many at once, and committed, released or cancelled later.
 //!
-//! Nobody calls this module but the service's wiring: it stands on `products` and `stock`, and nothing stands on it.
+//! It is mounted by `routes` and `consumers`, and nothing else calls it: it stands on `products` and `stock`, and no module
+//! stands on it.
 
 mod commands;
+mod config;
 mod consumers;
 mod domain;
+mod holding;
 mod http;
+mod state;
 mod store;
 
-pub use consumers::OrderEvents;
+pub use config::Config;
+pub use consumers::consumers;
 pub use domain::changes::InvalidTransition;
 pub use domain::holds::Refusal;
-pub use http::{ReservationBatcher, in_batches, routes};
+pub use http::routes;
+pub use state::Reservations;
 pub use store::invariants::INVARIANTS;

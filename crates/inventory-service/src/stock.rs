@@ -10,4 +10,5 @@ mod store;
 pub use commands::{add, announce_crossing, reduce};
 pub use domain::levels::{MAX_STOCK, Shortage, is_low};
 pub use domain::movements::{Movement, MovementColumns, MovementReason, NewMovement, StockChangeBody};
+pub use store::invariants::INVARIANTS;
 pub use store::{LockedLevel, list_movements, lock_levels, record};

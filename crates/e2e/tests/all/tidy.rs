@@ -190,7 +190,7 @@ fn one_service_does_not_read_the_tables_of_the_other() {
 fn the_readme_names_every_variable() {
     let readme = read("README.md");
     let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with('|')).collect();
-    let configs = production(&["src/config"]);
+    let configs = production(&["/config"]);
     let variables = configs.iter().flat_map(|file| {
         file.text.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next()).map(|name| (name, &file.path))
     });

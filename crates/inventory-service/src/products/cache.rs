@@ -7,7 +7,7 @@ use crate::error::Error;
 use service_kit::answer::Answer;
 use shared_types::ProductId;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long an answer is kept, from the beginning of the read that found it.
@@ -16,9 +16,9 @@ const KEPT: Duration = Duration::from_secs(1);
 /// Products that can be kept at the same time, about 500 bytes each.
 const PLACES: i64 = 10_000;
 
-/// Answers by product, each in the one place that its number belongs to; clones share them.
-#[derive(Clone, Debug)]
-pub struct ProductCache(Arc<[Mutex<Place>]>);
+/// Answers by product, each in the one place that its number belongs to.
+#[derive(Debug)]
+pub struct ProductCache(Box<[Mutex<Place>]>);
 
 /// Where the products are kept whose numbers leave the same remainder, the last of them that was read.
 #[derive(Debug, Default)]

@@ -4,11 +4,11 @@ mod movements;
 mod stock;
 
 use super::domain::{Product, ProductBody, ProductFilter};
+use super::state::Products;
 use super::{commands, store};
-use crate::app::App;
 use crate::error::Error;
 use crate::schema::IDEMPOTENCY;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::pagination::Page;
 use service_kit::validation::FieldErrors;
 use shared_types::ProductId;
+use std::sync::Arc;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -32,8 +33,12 @@ documented_problems! {
     SkuTaken { "409": "another product has this SKU" }
 }
 
-/// The routes of the module.
-pub fn routes() -> OpenApiRouter<App> {
+/// The calls about products.
+pub fn routes<S>() -> OpenApiRouter<S>
+where
+    Arc<Products>: FromRef<S>,
+    S: Clone + Send + Sync + 'static,
+{
     OpenApiRouter::new()
         .routes(routes!(list_products, create_product))
         .routes(routes!(list_active_products))
@@ -53,13 +58,13 @@ pub fn routes() -> OpenApiRouter<App> {
         InvalidBody, SkuTaken, KeyReused, Unavailable
     ))]
 pub async fn create_product(
-    State(app): State<App>,
+    State(products): State<Arc<Products>>,
     key: IdempotencyKey,
     Json(body): Json<ProductBody>,
 ) -> Result<Answer, Error> {
     let fingerprint = Fingerprint::of(&body)?;
     let input = body.parse()?;
-    let mut tx = app.db.begin().await?;
+    let mut tx = products.db.begin().await?;
     if let Some(kept) = IDEMPOTENCY.claim(&mut tx, &key, &fingerprint).await? {
         return Ok(kept);
     }
@@ -67,7 +72,7 @@ pub async fn create_product(
     let location = format!("/api/inventory/products/{}", product.id);
     let answer = Answer::created(location, &product)?.with_version(product.version);
     IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
-    app.db.commit(tx).await?;
+    products.db.commit(tx).await?;
     Ok(answer)
 }
 
@@ -91,7 +96,7 @@ pub struct ProductQuery {
     Invalid, Unavailable
 ))]
 pub async fn list_products(
-    State(app): State<App>,
+    State(products): State<Arc<Products>>,
     Query(query): Query<ProductQuery>,
     page: Page,
 ) -> Result<Response, Error> {
@@ -102,7 +107,7 @@ pub async fn list_products(
         part: errors.optional_text("q", query.q, 200),
         low: false,
     };
-    answer_page(&app, &errors.into_result(filter)?, &page).await
+    answer_page(&products, &errors.into_result(filter)?, &page).await
 }
 
 /// The products that can be ordered, by id
@@ -111,8 +116,8 @@ pub async fn list_products(
         headers(("Link" = String, description = "the next page, if there is one"))),
     Invalid, Unavailable
 ))]
-pub async fn list_active_products(State(app): State<App>, page: Page) -> Result<Response, Error> {
-    answer_page(&app, &ProductFilter { active: Some(true), ..Default::default() }, &page).await
+pub async fn list_active_products(State(products): State<Arc<Products>>, page: Page) -> Result<Response, Error> {
+    answer_page(&products, &ProductFilter { active: Some(true), ..Default::default() }, &page).await
 }
 
 /// The products whose stock has reached the threshold, active or not, by id
@@ -121,13 +126,13 @@ pub async fn list_active_products(State(app): State<App>, page: Page) -> Result<
         headers(("Link" = String, description = "the next page, if there is one"))),
     Invalid, Unavailable
 ))]
-pub async fn list_low_stock_products(State(app): State<App>, page: Page) -> Result<Response, Error> {
-    answer_page(&app, &ProductFilter { low: true, ..Default::default() }, &page).await
+pub async fn list_low_stock_products(State(products): State<Arc<Products>>, page: Page) -> Result<Response, Error> {
+    answer_page(&products, &ProductFilter { low: true, ..Default::default() }, &page).await
 }
 
-async fn answer_page(app: &App, filter: &ProductFilter, page: &Page) -> Result<Response, Error> {
-    let products = store::list(app.db.pool(), filter, page.after, page.fetch()).await?;
-    Ok(page.answer(products, |product| product.id))
+async fn answer_page(products: &Products, filter: &ProductFilter, page: &Page) -> Result<Response, Error> {
+    let found = store::list(products.db.pool(), filter, page.after, page.fetch()).await?;
+    Ok(page.answer(found, |product| product.id))
 }
 
 /// A product, as it was a second ago at the most
@@ -140,15 +145,15 @@ async fn answer_page(app: &App, filter: &ProductFilter, page: &Page) -> Result<R
         Invalid, NotFound, Unavailable
     ))]
 pub async fn get_product(
-    State(app): State<App>,
+    State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let read = || async {
-        let product = store::find(app.db.pool(), id).await?.ok_or(Error::ProductNotFound(id))?;
+        let product = store::find(products.db.pool(), id).await?.ok_or(Error::ProductNotFound(id))?;
         Ok(Answer::ok(&product)?.with_version(product.version))
     };
-    Ok(app.products.get(id, read).await?.unless_known(&headers))
+    Ok(products.cache.get(id, read).await?.unless_known(&headers))
 }
 
 /// Replaces a product; a change of its stock is an adjustment
@@ -164,18 +169,18 @@ pub async fn get_product(
         InvalidBody, NotFound, SkuTaken, Changed, Unavailable
     ))]
 pub async fn replace_product(
-    State(app): State<App>,
+    State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
     headers: HeaderMap,
     Json(body): Json<ProductBody>,
 ) -> Result<Answer, Error> {
     let input = body.parse()?;
-    let mut tx = app.db.begin().await?;
+    let mut tx = products.db.begin().await?;
     let before = commands::lock(&mut tx, id).await?;
     check_if_match(&headers, before.version).map_err(|_| Error::VersionMismatch)?;
     let product = commands::replace(&mut tx, OffsetDateTime::now_utc(), &before, &input).await?;
-    app.db.commit(tx).await?;
-    app.products.changed([id]);
+    products.db.commit(tx).await?;
+    products.changed([id]);
     Ok(Answer::ok(&product)?.with_version(product.version))
 }
 
@@ -192,15 +197,15 @@ pub struct Deleted {
     params(("id" = ProductId, Path, description = "number of the product"), IfMatch),
     responses((status = 200, description = "it is deleted", body = Deleted), Invalid, NotFound, Changed, Unavailable))]
 pub async fn delete_product(
-    State(app): State<App>,
+    State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
     headers: HeaderMap,
 ) -> Result<Answer, Error> {
-    let mut tx = app.db.begin().await?;
+    let mut tx = products.db.begin().await?;
     let product = commands::lock(&mut tx, id).await?;
     check_if_match(&headers, product.version).map_err(|_| Error::VersionMismatch)?;
     commands::delete(&mut tx, &product).await?;
-    app.db.commit(tx).await?;
-    app.products.changed([id]);
+    products.db.commit(tx).await?;
+    products.changed([id]);
     Ok(Answer::ok(&Deleted { message: "Product deleted successfully" })?)
 }

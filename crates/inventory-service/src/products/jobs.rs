@@ -1,11 +1,16 @@
 //! EDGE: what is done at the start: sample data is put in.
 
+use super::config::Config;
 use super::store;
 use service_kit::db::{self, Database};
 use std::time::Duration;
 
-/// Puts the sample products into a database that has never had one; waits for the database where it is away.
-pub async fn load_sample_data(database: &Database) -> Result<(), sqlx::Error> {
+/// Puts the sample products into a database that has never had one, where that is wished for; waits for the database
+/// where it is away.
+pub async fn load_sample_data(database: &Database, config: &Config) -> Result<(), sqlx::Error> {
+    if !config.load_sample_data {
+        return Ok(());
+    }
     loop {
         let loading = async {
             let mut tx = database.begin().await?;

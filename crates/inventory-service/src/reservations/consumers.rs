@@ -2,19 +2,28 @@
 
 use super::commands::{change, commit, moved_by_change};
 use super::domain::changes::{Action, Change};
+use super::state::Reservations;
 use crate::error::Error;
-use crate::products::ProductCache;
+use crate::products::Products;
 use service_kit::consumer::Handler;
+use service_kit::workers::Workers;
 use shared_types::ProductId;
 use shared_types::events::{EventData, OrderCancelled, OrderChanged, OrderCreated, RawEvent};
+use shared_types::topology::INVENTORY_ORDER_EVENTS;
 use sqlx::PgConnection;
+use std::sync::Arc;
 use time::OffsetDateTime;
 
-/// The handler of `inventory-service.order-events`.
+/// Starts what hears of orders.
+pub fn consumers(workers: &Workers, reservations: &Arc<Reservations>) {
+    workers.consume(INVENTORY_ORDER_EVENTS, OrderEvents { products: reservations.products.clone() });
+}
+
+/// Commits and cancels the reservations of orders.
 #[derive(Clone, Debug)]
-pub struct OrderEvents {
+struct OrderEvents {
     /// Told of the stock that comes back.
-    pub products: ProductCache,
+    products: Arc<Products>,
 }
 
 impl Handler for OrderEvents {

@@ -2,20 +2,17 @@
 
 mod batch;
 
-use super::commands::{ReserveOutcome, Twins, change, moved_by_change, reserve, sell};
+use super::commands::{ReserveOutcome, change, moved_by_change, sell};
 use super::domain::changes::{Action, Change};
-use super::domain::requests::{LineBody, ReservationBody, Wanted};
+use super::domain::requests::{LineBody, ReservationBody};
+use super::state::Reservations;
 use super::store;
-use crate::app::App;
 use crate::error::Error;
-use crate::products::ProductCache;
 use crate::schema::IDEMPOTENCY;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::response::Response;
 use serde::Deserialize;
 use service_kit::answer::Answer;
-use service_kit::batcher::{Batcher, Limits};
-use service_kit::db::Database;
 use service_kit::documented::{Insufficient, Invalid, InvalidBody, Keyed, NotFound, Paged, Unavailable};
 use service_kit::documented_problems;
 use service_kit::extract::{Json, Path, Query};
@@ -26,7 +23,6 @@ use service_kit::validation::FieldErrors;
 use shared_types::Reference;
 use shared_types::reservations::{Reservation, ReservationStatus};
 use std::sync::Arc;
-use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::IntoParams;
@@ -41,8 +37,12 @@ documented_problems! {
     Unprocessable { "422": "a product is unknown or not active, or the id or the Idempotency-Key has other items" }
 }
 
-/// The routes of the module.
-pub fn routes() -> OpenApiRouter<App> {
+/// The calls about reservations.
+pub fn routes<S>() -> OpenApiRouter<S>
+where
+    Arc<Reservations>: FromRef<S>,
+    S: Clone + Send + Sync + 'static,
+{
     OpenApiRouter::new()
         .routes(routes!(reserve_stock))
         .routes(routes!(list_reservations, create_reservation))
@@ -50,45 +50,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(get_reservation))
         .routes(routes!(commit_reservation))
         .routes(routes!(release_reservation))
-}
-
-/// Where requests to hold stock wait for their batch.
-pub type ReservationBatcher = Batcher<Wanted, ReserveOutcome, Error>;
-
-/// Starts the batches: each is one transaction.
-pub fn in_batches(database: Database, products: ProductCache, window: Duration, limits: Limits) -> ReservationBatcher {
-    let work = move |wanted: Arc<[Wanted]>| {
-        let (database, products) = (database.clone(), products.clone());
-        async move {
-            let outcomes = reserve_batch(&database, window, &wanted).await?;
-            products.changed(outcomes.iter().flat_map(ReserveOutcome::taken));
-            outcomes.iter().for_each(count);
-            Ok(outcomes)
-        }
-    };
-    Batcher::start("reservations", limits, work, Error::blame)
-}
-
-async fn reserve_batch(database: &Database, window: Duration, wanted: &[Wanted]) -> Result<Vec<ReserveOutcome>, Error> {
-    let attempt = async |twins| {
-        let mut tx = database.begin().await?;
-        let outcomes = reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted, twins).await?;
-        database.commit(tx).await?;
-        Ok(outcomes)
-    };
-    match attempt(Twins::Unlikely).await {
-        Err(Error::TwinReservation) => attempt(Twins::Likely).await,
-        outcomes => outcomes,
-    }
-}
-
-fn count(outcome: &ReserveOutcome) {
-    let outcome = match outcome {
-        ReserveOutcome::Held(_) => "held",
-        ReserveOutcome::Repeated(_) => "repeated",
-        ReserveOutcome::Refused(_) => "refused",
-    };
-    metrics::counter!("reservations_total", "outcome" => outcome).increment(1);
 }
 
 fn location(reservation: &Reservation) -> String {
@@ -108,12 +69,12 @@ fn location(reservation: &Reservation) -> String {
         InvalidBody, Insufficient, Unprocessable, Unavailable
     ))]
 pub async fn create_reservation(
-    State(app): State<App>,
+    State(reservations): State<Arc<Reservations>>,
     _key: IdempotencyKey,
     Json(body): Json<ReservationBody>,
 ) -> Result<Answer, Error> {
     let wanted = body.parse()?.caused_by(current_traceparent());
-    match app.reservations.submit(wanted).await? {
+    match reservations.holding.submit(wanted).await? {
         ReserveOutcome::Held(reservation) => Ok(Answer::created(location(&reservation), &reservation)?),
         ReserveOutcome::Repeated(reservation) => Ok(Answer::ok(&reservation)?),
         ReserveOutcome::Refused(refusal) => Err(refusal.into()),
@@ -128,22 +89,22 @@ pub async fn create_reservation(
         InvalidBody, Insufficient, Unprocessable, Unavailable
     ))]
 pub async fn reserve_stock(
-    State(app): State<App>,
+    State(reservations): State<Arc<Reservations>>,
     key: IdempotencyKey,
     Json(body): Json<LineBody>,
 ) -> Result<Answer, Error> {
     let fingerprint = Fingerprint::of(&body)?;
     let wanted = body.parse_for(Reference::random())?.caused_by(current_traceparent());
     let now = OffsetDateTime::now_utc();
-    let mut tx = app.db.begin().await?;
+    let mut tx = reservations.db.begin().await?;
     if let Some(kept) = IDEMPOTENCY.claim(&mut tx, &key, &fingerprint).await? {
         return Ok(kept);
     }
-    let sold = sell(&mut tx, now, app.window, wanted).await?;
+    let sold = sell(&mut tx, now, reservations.window, wanted).await?;
     let answer = Answer::ok(&sold)?;
     IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
-    app.db.commit(tx).await?;
-    app.products.changed(sold.products());
+    reservations.db.commit(tx).await?;
+    reservations.products.changed(sold.products());
     metrics::counter!("reservations_total", "outcome" => "sold").increment(1);
     Ok(answer)
 }
@@ -153,10 +114,10 @@ pub async fn reserve_stock(
     params(("id" = Reference, Path, description = "reference of the order")),
     responses((status = 200, description = "the reservation", body = Reservation), Invalid, NotFound, Unavailable))]
 pub async fn get_reservation(
-    State(app): State<App>,
+    State(reservations): State<Arc<Reservations>>,
     Path(id): Path<Reference>,
 ) -> Result<axum::Json<Reservation>, Error> {
-    let found = store::find(app.db.pool(), &[id]).await?.pop();
+    let found = store::find(reservations.db.pool(), &[id]).await?.pop();
     found.map(axum::Json).ok_or(Error::ReservationNotFound(id))
 }
 
@@ -199,18 +160,18 @@ impl ReservationQuery {
         Invalid, Unavailable
     ))]
 pub async fn list_reservations(
-    State(app): State<App>,
+    State(reservations): State<Arc<Reservations>>,
     Query(query): Query<ReservationQuery>,
     page: Page<Uuid>,
 ) -> Result<Response, Error> {
-    let (db, limit) = (app.db.pool(), page.fetch());
-    let reservations = match query.parse()? {
+    let (db, limit) = (reservations.db.pool(), page.fetch());
+    let found = match query.parse()? {
         (Some(ReservationStatus::Held), before) | (None, before @ Some(_)) => {
             store::list_held(db, before, page.after, limit).await?
         }
         (status, _) => store::list(db, status, page.after, limit).await?,
     };
-    Ok(page.answer(reservations, |reservation| reservation.id))
+    Ok(page.answer(found, |reservation| reservation.id))
 }
 
 /// Commits a reservation: its stock is the order's; once more changes nothing
@@ -221,11 +182,11 @@ pub async fn list_reservations(
         Invalid, NotFound, AlreadyOther, Unavailable
     ))]
 pub async fn commit_reservation(
-    State(app): State<App>,
+    State(reservations): State<Arc<Reservations>>,
     Path(id): Path<Reference>,
     _key: IdempotencyKey,
 ) -> Result<Answer, Error> {
-    change_one(&app, id, Action::Commit).await
+    change_one(&reservations, id, Action::Commit).await
 }
 
 /// Releases a reservation that is held: its stock goes back; once more changes nothing
@@ -236,19 +197,19 @@ pub async fn commit_reservation(
         Invalid, NotFound, AlreadyOther, Unavailable
     ))]
 pub async fn release_reservation(
-    State(app): State<App>,
+    State(reservations): State<Arc<Reservations>>,
     Path(id): Path<Reference>,
     _key: IdempotencyKey,
 ) -> Result<Answer, Error> {
-    change_one(&app, id, Action::Release).await
+    change_one(&reservations, id, Action::Release).await
 }
 
-async fn change_one(app: &App, id: Reference, action: Action) -> Result<Answer, Error> {
-    let mut tx = app.db.begin().await?;
+async fn change_one(reservations: &Reservations, id: Reference, action: Action) -> Result<Answer, Error> {
+    let mut tx = reservations.db.begin().await?;
     let outcome = change(&mut tx, OffsetDateTime::now_utc(), &[change_of(id, action)]).await?.pop();
     let reservation = outcome.ok_or(Error::ReservationNotFound(id))??;
-    app.db.commit(tx).await?;
-    app.products.changed(moved_by_change(&reservation));
+    reservations.db.commit(tx).await?;
+    reservations.products.changed(moved_by_change(&reservation));
     Ok(Answer::ok(&reservation)?)
 }
 

@@ -1,7 +1,6 @@
 //! EDGE: the history of a product's stock.
 
-use super::store;
-use crate::app::App;
+use super::{Products, store};
 use crate::error::Error;
 use crate::stock::{self, Movement};
 use axum::extract::State;
@@ -10,6 +9,7 @@ use service_kit::documented::{Invalid, NotFound, Paged, Unavailable};
 use service_kit::extract::Path;
 use service_kit::pagination::Page;
 use shared_types::ProductId;
+use std::sync::Arc;
 
 /// The movements of a product's stock, newest first
 ///
@@ -21,9 +21,13 @@ use shared_types::ProductId;
             headers(("Link" = String, description = "the next page, if there is one"))),
         Invalid, NotFound, Unavailable
     ))]
-pub async fn list_movements(State(app): State<App>, Path(id): Path<ProductId>, page: Page) -> Result<Response, Error> {
-    let movements = stock::list_movements(app.db.pool(), id, page.after, page.fetch()).await?;
-    if movements.is_empty() && !store::was_ever(app.db.pool(), id).await? {
+pub async fn list_movements(
+    State(products): State<Arc<Products>>,
+    Path(id): Path<ProductId>,
+    page: Page,
+) -> Result<Response, Error> {
+    let movements = stock::list_movements(products.db.pool(), id, page.after, page.fetch()).await?;
+    if movements.is_empty() && !store::was_ever(products.db.pool(), id).await? {
         return Err(Error::ProductNotFound(id));
     }
     Ok(page.answer(movements, |movement| movement.id))

@@ -1,7 +1,6 @@
 //! EDGE: stock that comes in and goes out by hand, and whether there is enough.
 
-use super::{Product, commands, store};
-use crate::app::App;
+use super::{Product, Products, commands, store};
 use crate::error::Error;
 use crate::schema::IDEMPOTENCY;
 use crate::stock::{self, StockChangeBody};
@@ -17,6 +16,7 @@ use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::validation::FieldErrors;
 use shared_types::ProductId;
+use std::sync::Arc;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
@@ -35,7 +35,7 @@ documented_problems! {
         InvalidBody, NotFound, Changed, StockLimitOrKeyReused, Unavailable
     ))]
 pub async fn add_stock(
-    State(app): State<App>,
+    State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
     key: IdempotencyKey,
     headers: HeaderMap,
@@ -43,7 +43,7 @@ pub async fn add_stock(
 ) -> Result<Answer, Error> {
     let fingerprint = Fingerprint::of(&body)?;
     let change = body.incoming()?;
-    let mut tx = app.db.begin().await?;
+    let mut tx = products.db.begin().await?;
     if let Some(kept) = IDEMPOTENCY.claim(&mut tx, &key, &fingerprint).await? {
         return Ok(kept);
     }
@@ -53,8 +53,8 @@ pub async fn add_stock(
     let product = store::find(&mut *tx, id).await?.ok_or(Error::ProductNotFound(id))?;
     let answer = Answer::ok(&product)?.with_version(product.version);
     IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
-    app.db.commit(tx).await?;
-    app.products.changed([id]);
+    products.db.commit(tx).await?;
+    products.changed([id]);
     Ok(answer)
 }
 
@@ -69,7 +69,7 @@ pub async fn add_stock(
         InvalidBody, NotFound, Insufficient, Changed, KeyReused, Unavailable
     ))]
 pub async fn reduce_stock(
-    State(app): State<App>,
+    State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
     key: IdempotencyKey,
     headers: HeaderMap,
@@ -77,7 +77,7 @@ pub async fn reduce_stock(
 ) -> Result<Answer, Error> {
     let fingerprint = Fingerprint::of(&body)?;
     let change = body.outgoing()?;
-    let mut tx = app.db.begin().await?;
+    let mut tx = products.db.begin().await?;
     if let Some(kept) = IDEMPOTENCY.claim(&mut tx, &key, &fingerprint).await? {
         return Ok(kept);
     }
@@ -87,8 +87,8 @@ pub async fn reduce_stock(
     let product = store::find(&mut *tx, id).await?.ok_or(Error::ProductNotFound(id))?;
     let answer = Answer::ok(&product)?.with_version(product.version);
     IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
-    app.db.commit(tx).await?;
-    app.products.changed([id]);
+    products.db.commit(tx).await?;
+    products.changed([id]);
     Ok(answer)
 }
 
@@ -121,14 +121,14 @@ pub struct StockCheck {
         Invalid, NotFound, Unavailable
     ))]
 pub async fn check_stock(
-    State(app): State<App>,
+    State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
     Query(query): Query<StockQuery>,
 ) -> Result<axum::Json<StockCheck>, Error> {
     let mut errors = FieldErrors::default();
     let quantity = errors.required_number("quantity", query.quantity, 1..=i32::MAX);
     errors.into_result(())?;
-    let product = store::find(app.db.pool(), id).await?.ok_or(Error::ProductNotFound(id))?;
+    let product = store::find(products.db.pool(), id).await?.ok_or(Error::ProductNotFound(id))?;
     let available = product.active && product.stock_quantity >= quantity;
     Ok(axum::Json(StockCheck { available, stock_quantity: product.stock_quantity }))
 }

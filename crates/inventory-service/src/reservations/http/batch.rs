@@ -1,9 +1,9 @@
 //! EDGE: many reservations in one call: each gets the status and the body that it would have got alone.
 
-use crate::app::App;
 use crate::error::Error;
 use crate::reservations::commands::ReserveOutcome;
 use crate::reservations::domain::requests::{ReservationBody, Wanted};
+use crate::reservations::state::Reservations;
 use axum::extract::State;
 use axum::http::StatusCode;
 use futures_util::future::join_all;
@@ -16,6 +16,7 @@ use service_kit::problem::Problem;
 use service_kit::telemetry::current_traceparent;
 use service_kit::validation::FieldErrors;
 use shared_types::reservations::{MAX_BATCH, Reservation};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// Many requests to hold stock.
@@ -60,7 +61,7 @@ pub enum OutcomeBody {
         InvalidBody, Unavailable
     ))]
 pub async fn create_reservations(
-    State(app): State<App>,
+    State(reservations): State<Arc<Reservations>>,
     _key: IdempotencyKey,
     Json(body): Json<BatchBody>,
 ) -> Result<axum::Json<Vec<BatchOutcome>>, Error> {
@@ -68,7 +69,7 @@ pub async fn create_reservations(
     let requests = body.parse()?;
     let outcomes = requests.iter().map(|request| async {
         let wanted = read(request)?.caused_by(current_traceparent());
-        Ok(app.reservations.submit(wanted).await?)
+        Ok(reservations.holding.submit(wanted).await?)
     });
     Ok(axum::Json(join_all(outcomes).await.into_iter().map(BatchOutcome::of).collect()))
 }

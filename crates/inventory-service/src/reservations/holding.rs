@@ -1,0 +1,50 @@
+//! EDGE: the batch behind `POST /api/inventory/reservations`: one transaction holds the stock for many orders.
+
+use super::commands::{ReserveOutcome, Twins, reserve};
+use super::domain::requests::Wanted;
+use crate::error::Error;
+use crate::products::Products;
+use service_kit::batcher::{Batcher, Limits};
+use service_kit::db::Database;
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+
+/// The queue of requests to hold stock.
+pub type HoldingQueue = Batcher<Wanted, ReserveOutcome, Error>;
+
+/// Starts the batcher.
+pub fn start(limits: Limits, db: Database, products: Arc<Products>, window: Duration) -> HoldingQueue {
+    let work = move |wanted: Arc<[Wanted]>| {
+        let (db, products) = (db.clone(), products.clone());
+        async move {
+            let outcomes = reserve_batch(&db, window, &wanted).await?;
+            products.changed(outcomes.iter().flat_map(ReserveOutcome::taken));
+            outcomes.iter().for_each(count);
+            Ok(outcomes)
+        }
+    };
+    Batcher::start("reservations", limits, work, Error::blame)
+}
+
+async fn reserve_batch(db: &Database, window: Duration, wanted: &[Wanted]) -> Result<Vec<ReserveOutcome>, Error> {
+    let attempt = async |twins| {
+        let mut tx = db.begin().await?;
+        let outcomes = reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted, twins).await?;
+        db.commit(tx).await?;
+        Ok(outcomes)
+    };
+    match attempt(Twins::Unlikely).await {
+        Err(Error::TwinReservation) => attempt(Twins::Likely).await,
+        outcomes => outcomes,
+    }
+}
+
+fn count(outcome: &ReserveOutcome) {
+    let outcome = match outcome {
+        ReserveOutcome::Held(_) => "held",
+        ReserveOutcome::Repeated(_) => "repeated",
+        ReserveOutcome::Refused(_) => "refused",
+    };
+    metrics::counter!("reservations_total", "outcome" => outcome).increment(1);
+}
