@@ -64,7 +64,7 @@ impl Stage {
             RabbitMq::start(&other, ports::free_port()?, Durability::Durable).map(RabbitMq::stop_on_drop)
         });
         // A connection that is not kept is never found closed by the other side.
-        let http = https::client().pool_max_idle_per_host(0).timeout(PATIENCE).build()?;
+        let http = http_client::client().pool_max_idle_per_host(0).timeout(PATIENCE).build()?;
         let stage = Self {
             postgres: Arc::new(postgres.await??),
             rabbitmq: rabbitmq.await??,

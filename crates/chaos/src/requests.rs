@@ -100,7 +100,7 @@ async fn receive(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Er
 
 /// The HTTP client of one client of the shop; it keeps its connections, as real ones do.
 pub fn client() -> Result<Client, reqwest::Error> {
-    https::client()
+    http_client::client()
         .connect_timeout(Duration::from_secs(1))
         .timeout(PATIENCE)
         .redirect(reqwest::redirect::Policy::none())

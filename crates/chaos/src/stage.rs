@@ -69,7 +69,7 @@ impl Stage {
             let process = Process::Order(index);
             orders.push(Running::launch(process, &settings.order_service, &settings.run_dir, variables));
         }
-        let http = https::client().timeout(Duration::from_secs(10)).build().map_err(ChaosError::Client)?;
+        let http = http_client::client().timeout(Duration::from_secs(10)).build().map_err(ChaosError::Client)?;
         let (amqp_url, management_url) = (rabbitmq.url(), rabbitmq.management_url());
         let (rabbitmq, postgres) = (Mutex::new(Arc::new(rabbitmq)), Mutex::new(Arc::new(postgres)));
         let stage = Self { orders, inventory, rabbitmq, postgres, amqp_url, management_url, http };

@@ -21,7 +21,7 @@ pub struct Client {
 impl Client {
     /// A client of the service at `base` (`http://127.0.0.1:8081`).
     pub fn new(base: impl Into<String>) -> Self {
-        let http = https::client()
+        let http = http_client::client()
             .pool_max_idle_per_host(0)
             .timeout(Duration::from_secs(30))
             .redirect(reqwest::redirect::Policy::none())

@@ -52,7 +52,7 @@ pub(crate) struct Answer {
 impl Api {
     /// The service at `base` (`http://127.0.0.1:8081`). Connects to nothing yet.
     pub fn new(base: &str) -> Result<Self, VerifyError> {
-        let http = https::client().connect_timeout(PATIENCE).build().map_err(VerifyError::Client)?;
+        let http = http_client::client().connect_timeout(PATIENCE).build().map_err(VerifyError::Client)?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
     }
 

@@ -96,7 +96,7 @@ impl SmsGateway {
         };
         let time = Duration::from_secs(config.brevo_timeout_seconds.into());
         // A redirection would carry number and key to somebody else.
-        let http = https::client()
+        let http = http_client::client()
             .connect_timeout(CONNECT.min(time))
             .timeout(time)
             .pool_max_idle_per_host(CONNECTIONS)

@@ -44,7 +44,7 @@ struct Outcomes(Vec<Outcome>);
 impl InventoryClient {
     /// Prepares the client; connects to nothing yet.
     pub fn new(config: &Config) -> Result<Self, StartError> {
-        let http = https::client()
+        let http = http_client::client()
             .connect_timeout(Duration::from_millis(500))
             .timeout(config.inventory_timeout())
             .pool_idle_timeout(Duration::from_secs(30))
