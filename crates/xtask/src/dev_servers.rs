@@ -67,7 +67,7 @@ impl Plan {
             match need {
                 Need::Postgres => plan.postgres = Origin::Container,
                 Need::RabbitMq => plan.rabbitmq = Origin::Container,
-                Need::Chromium | Need::Wrk => {}
+                Need::Chromium | Need::Npm | Need::Wrk => {}
             }
         }
         Ok(plan)

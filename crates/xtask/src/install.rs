@@ -2,6 +2,7 @@
 
 mod apt;
 mod docker;
+pub mod newman;
 pub mod oha;
 
 use std::path::Path;
@@ -24,6 +25,8 @@ pub enum Need {
     RabbitMq,
     /// A browser that some tests look at pages with.
     Chromium,
+    /// Node.js and its package manager, which newman comes by.
+    Npm,
     /// What puts the load on for the benchmark.
     Wrk,
 }
@@ -35,6 +38,7 @@ impl Need {
             Self::Postgres => "postgresql",
             Self::RabbitMq => "rabbitmq-server",
             Self::Chromium => "chromium",
+            Self::Npm => "npm",
             Self::Wrk => "wrk",
         }
     }
@@ -44,7 +48,7 @@ impl Need {
         match self {
             Self::Postgres => Some("postgres"),
             Self::RabbitMq => Some("rabbitmq"),
-            Self::Chromium | Self::Wrk => None,
+            Self::Chromium | Self::Npm | Self::Wrk => None,
         }
     }
 
@@ -54,6 +58,7 @@ impl Need {
             Self::Postgres => postgres::find_programs(None).is_err(),
             Self::RabbitMq => rabbitmq::find_programs().is_err(),
             Self::Chromium => !["chromium", "chromium-browser", "google-chrome"].into_iter().any(is_on_path),
+            Self::Npm => !is_on_path("npm"),
             Self::Wrk => !is_on_path("wrk"),
         }
     }

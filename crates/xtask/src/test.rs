@@ -43,7 +43,11 @@ fn prepare_and_run(
 ) -> Result<(Summary, bool)> {
     let apt = can_install()?;
     let servers = std::thread::scope(|scope| {
-        let starting = scope.spawn(|| start_servers(apt, folder, steps));
+        let starting = scope.spawn(|| {
+            let servers = start_servers(apt, folder, steps)?;
+            install_for_few_tests(apt, workspace, folder, steps);
+            Ok(servers)
+        });
         let since = Instant::now();
         let built = build(workspace, options);
         if built.is_ok() {
@@ -65,12 +69,13 @@ fn prepare_and_run(
 
 /// How missing programs are installed; an error when one is missing and none can be.
 fn can_install() -> Result<Option<Apt>> {
-    let missing = install::missing(&[Need::Postgres, Need::RabbitMq, Need::Wrk, Need::Chromium]);
+    let missing = install::missing(&[Need::Postgres, Need::RabbitMq, Need::Wrk, Need::Chromium, Need::Npm]);
     if missing.is_empty() {
         return Ok(None);
     }
     let apt = Apt::find();
-    let servers: Vec<Need> = missing.into_iter().filter(|need| *need != Need::Chromium).collect();
+    let few_tests = [Need::Chromium, Need::Npm];
+    let servers: Vec<Need> = missing.into_iter().filter(|need| !few_tests.contains(need)).collect();
     if apt.is_none() && !servers.is_empty() {
         return Err(install::ask_for(&servers));
     }
@@ -79,7 +84,7 @@ fn can_install() -> Result<Option<Apt>> {
 
 fn start_servers(apt: Option<Apt>, folder: &RunFolder, steps: &Steps) -> Result<(Postgres, RabbitMq)> {
     install_missing(apt, &[Need::Postgres, Need::RabbitMq, Need::Wrk], folder, steps)?;
-    let servers = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let rabbitmq = scope.spawn(|| {
             let since = Instant::now();
             let server = RabbitMq::start(&folder.path().join("rabbitmq"), ports::free_port()?, Durability::ThrowAway)?;
@@ -91,12 +96,19 @@ fn start_servers(apt: Option<Apt>, folder: &RunFolder, steps: &Steps) -> Result<
         let named = format!("PostgreSQL {} started on 127.0.0.1:{}", postgres.major_version(), postgres.port());
         steps.done(&named, since);
         let rabbitmq = rabbitmq.join().map_err(|_| XtaskError::new("the start of RabbitMQ panicked"))??;
-        Ok::<_, XtaskError>((postgres, rabbitmq))
-    })?;
+        Ok((postgres, rabbitmq))
+    })
+}
+
+/// What only a few tests need: without it those fail and say so, and all others run.
+fn install_for_few_tests(apt: Option<Apt>, workspace: &Workspace, folder: &RunFolder, steps: &Steps) {
     if let Err(error) = install_missing(apt, &[Need::Chromium], folder, steps) {
         steps.say(&format!("going on without a browser: {error}"));
     }
-    Ok(servers)
+    let newman = install_missing(apt, &[Need::Npm], folder, steps);
+    if let Err(error) = newman.and_then(|()| install::newman::if_missing(workspace, steps)) {
+        steps.say(&format!("going on without newman: {error}"));
+    }
 }
 
 fn install_missing(apt: Option<Apt>, needs: &[Need], folder: &RunFolder, steps: &Steps) -> Result<()> {
@@ -144,6 +156,7 @@ fn set_environment(
     for name in SERVICES {
         test.env(cargo::binary_variable(name), workspace.binary(name, Profile::Dev));
     }
+    test.env("NEWMAN_BIN", install::newman::program(workspace));
     test.env("ORDER_SERVICE_WITH_FAILURE_POINTS_BIN", workspace.binary(FAILURE_POINTS_BINARY, Profile::Dev));
 }
 

@@ -26,6 +26,7 @@ mod order_status;
 mod outages;
 mod placing;
 mod plans;
+mod postman;
 mod product_lists;
 mod product_reads;
 mod products;
