@@ -1,5 +1,8 @@
 //! The rules of the house as tests over the files of the checkout. They need no servers.
 
+mod documents;
+mod links;
+
 use e2e::environment::workspace;
 use std::path::Path;
 
@@ -55,7 +58,7 @@ fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            if !path.ends_with("target") {
+            if !["target", ".run", ".git", "node_modules"].iter().any(|name| path.ends_with(name)) {
                 walk(&path, visit);
             }
         } else {
@@ -183,62 +186,5 @@ fn one_service_does_not_read_the_tables_of_the_other() {
         let words = ["FROM ", "JOIN ", "INTO ", "UPDATE "].map(|keyword| format!("{keyword}{other}"));
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         assert_without("each service has its own tables", &store, &words);
-    }
-}
-
-#[test]
-fn the_readme_names_every_variable() {
-    let readme = read("README.md");
-    let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with('|')).collect();
-    let configs = production(&["/config"]);
-    let variables = configs.iter().flat_map(|file| {
-        file.text.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next()).map(|name| (name, &file.path))
-    });
-    let mut count = 0;
-    let missing = variables.inspect(|_| count += 1).filter(|(name, _)| !rows.iter().any(|row| row.contains(name)));
-    let missing: Vec<String> = missing.map(|(name, path)| format!("{name} of {path}")).collect();
-    assert!(count > 15, "the variables were not found");
-    assert_none("the table of settings in README.md lacks", missing);
-}
-
-#[test]
-fn what_people_look_for_is_there() {
-    let wanted = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "docker-compose.yml"];
-    let wanted = wanted.into_iter().chain(["database-schema.sql", "docs/openapi/order-service.json"]);
-    let missing =
-        wanted.chain(["docs/openapi/inventory-service.json"]).filter(|path| !workspace().join(path).is_file());
-    assert_none("missing in the checkout", missing.map(str::to_owned).collect());
-}
-
-#[test]
-fn the_schema_holds_every_migration() {
-    let schema = read("database-schema.sql");
-    let top = workspace().canonicalize().unwrap();
-    let mut missing = Vec::new();
-    walk(&top.join("migrations"), &mut |path| {
-        let name = path.strip_prefix(&top).unwrap().display().to_string();
-        let text = std::fs::read_to_string(path).unwrap();
-        if !schema.contains(&name) || !schema.contains(text.trim()) {
-            missing.push(name);
-        }
-    });
-    assert_none("database-schema.sql is old, run `cargo xtask generate`; it lacks", missing);
-}
-
-#[test]
-fn the_promises_name_tests_that_exist() {
-    let promises = read("docs/promises.md");
-    // `PlaceOrder::parse` is no test, `module::test` is one.
-    let is_test = |text: &&str| text.contains("::") && !text.contains(|c: char| c.is_uppercase() || c == ' ');
-    let named: Vec<&str> = promises.split('`').filter(is_test).collect();
-    assert!(named.len() > 50, "the tests were not found");
-    let missing = named.into_iter().filter(|name| {
-        let (module, test) = name.split_once("::").unwrap();
-        let path = workspace().join(format!("crates/e2e/tests/all/{module}.rs"));
-        !std::fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}()")))
-    });
-    assert_none("docs/promises.md names tests that do not exist", missing.map(str::to_owned).collect());
-    for promise in 1..=9 {
-        assert!(promises.contains(&format!("* **P{promise}** `")), "docs/promises.md names no test of P{promise}");
     }
 }
