@@ -12,6 +12,7 @@ use service_kit::outbox::OutboxError;
 use service_kit::problem::Problem;
 use service_kit::validation::FieldErrors;
 use shared_types::events::UnreadableEvent;
+use shared_types::reservations::ShortStock;
 use shared_types::{ProductId, Reference};
 use std::sync::Arc;
 
@@ -95,13 +96,14 @@ impl Error {
             Self::VersionMismatch => Problem::precondition_failed(),
             Self::DuplicateSku => conflict("duplicate-sku", "Duplicate SKU"),
             Self::Insufficient(shortage) => {
-                Problem { items: vec![shortage.line], ..conflict("insufficient-stock", "Insufficient stock") }
+                let items = vec![shortage.line];
+                conflict("insufficient-stock", "Insufficient stock").with(&ShortStock { items })
             }
             Self::StockLimit => unprocessable("stock-limit", "Stock limit"),
-            Self::Refused(Refusal::Insufficient(short)) => Problem {
-                items: short.iter().map(|shortage| shortage.line).collect(),
-                ..conflict("insufficient-stock", "Insufficient stock")
-            },
+            Self::Refused(Refusal::Insufficient(short)) => {
+                let items = short.iter().map(|shortage| shortage.line).collect();
+                conflict("insufficient-stock", "Insufficient stock").with(&ShortStock { items })
+            }
             Self::Refused(Refusal::UnknownProducts(_)) => unprocessable("unknown-product", "Unknown product"),
             Self::Refused(Refusal::Mismatch(_)) => unprocessable("reservation-mismatch", "Reservation mismatch"),
             Self::InvalidTransition(_) => conflict("invalid-transition", "Invalid transition"),

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::{health, products, reservations};
 use service_kit::admin;
 use service_kit::problem::Problem;
+use shared_types::reservations::ShortStock;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -23,7 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
         (name = "admin", description = "For operators: messages that were set aside, and what must always hold"),
         (name = "health", description = "Whether the service works"),
     ),
-    components(schemas(Problem))
+    components(schemas(Problem, ShortStock))
 )]
 struct Description;
 

@@ -4,10 +4,12 @@
 //! that one lock guards both; nobody changes it but together with a movement.
 
 mod commands;
+mod documented;
 mod domain;
 mod store;
 
 pub use commands::{add, announce_crossing, reduce};
+pub use documented::InsufficientStock;
 pub use domain::levels::{MAX_STOCK, Shortage, is_low};
 pub use domain::movements::{Movement, MovementColumns, MovementReason, NewMovement, StockChangeBody};
 pub use store::invariants::INVARIANTS;

@@ -3,7 +3,6 @@
 pub mod app;
 mod circuits;
 pub mod config;
-mod error;
 mod failure_point;
 mod health;
 pub mod notifications;

@@ -9,6 +9,7 @@ mod config;
 mod consumers;
 mod dispatch;
 mod domain;
+mod error;
 mod http;
 mod jobs;
 mod state;

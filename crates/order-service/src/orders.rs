@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod consumers;
 mod domain;
+mod error;
 mod http;
 mod inventory;
 mod jobs;

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::{health, notifications, orders};
 use service_kit::admin;
 use service_kit::problem::Problem;
+use shared_types::reservations::ShortStock;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -16,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
     ),
     servers((url = "/", description = "This service")),
     security(()),
-    components(schemas(Problem)),
+    components(schemas(Problem, ShortStock)),
     tags(
         (name = "orders", description = "Orders and their statuses"),
         (name = "notifications", description = "What customers and the shop were told, by e-mail and SMS"),

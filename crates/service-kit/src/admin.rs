@@ -8,7 +8,7 @@ use crate::dead_letters::{DeadLetter, DeadLetters, Filter};
 use crate::documented::{Invalid, KeyReused, Keyed, NotFound, Paged, Unavailable};
 use crate::documented_problems;
 use crate::extract::{Path, Query};
-use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotencyKeys};
+use crate::idempotency::{IdempotencyKey, IdempotencyKeys};
 use crate::invariants::{self, Invariant, Invariants};
 use crate::pagination::Page;
 use crate::problem::Problem;
@@ -19,6 +19,7 @@ use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -105,19 +106,15 @@ pub async fn replay_dead_letter(
     Path(id): Path<i64>,
     key: IdempotencyKey,
 ) -> Result<Answer, Problem> {
-    let (keys, letters) = (IdempotencyKeys(admin.schema), DeadLetters(admin.schema));
-    let mut transaction = admin.database.begin().await?;
-    if let Some(kept) = keys.claim(&mut transaction, &key, &Fingerprint::of(&())?).await? {
-        return Ok(kept);
-    }
-    let Some(letter) = letters.replay(&mut transaction, id, &admin.consumers).await? else {
-        let letter = letters.find(&mut *transaction, id).await?;
-        return Err(letter.map_or_else(|| unknown(id), |letter| refused(&letter)));
+    let letters = DeadLetters(admin.schema);
+    let replay = async |conn: &mut PgConnection| {
+        let Some(letter) = letters.replay(conn, id, &admin.consumers).await? else {
+            let letter = letters.find(conn, id).await?;
+            return Err(letter.map_or_else(|| unknown(id), |letter| refused(&letter)));
+        };
+        Ok((Answer::accepted(None, &letter)?, ()))
     };
-    let answer = Answer::accepted(None, &letter)?;
-    keys.keep(&mut transaction, &key, &answer).await?;
-    admin.database.commit(transaction).await?;
-    Ok(answer)
+    IdempotencyKeys(admin.schema).once(&admin.database, &key, &(), replay, |()| {}).await
 }
 
 /// Whose letters are to be sent again.
@@ -152,16 +149,11 @@ pub async fn replay_dead_letters(
         let message = format!("must be one of {}", admin.consumers.join(", "));
         return Err(Problem::validation(FieldErrors::one("consumer", message)));
     }
-    let keys = IdempotencyKeys(admin.schema);
-    let mut transaction = admin.database.begin().await?;
-    if let Some(kept) = keys.claim(&mut transaction, &key, &Fingerprint::of(&consumer)?).await? {
-        return Ok(kept);
-    }
-    let replayed = DeadLetters(admin.schema).replay_all(&mut transaction, &consumer).await?;
-    let answer = Answer::accepted(None, &Replayed { replayed })?;
-    keys.keep(&mut transaction, &key, &answer).await?;
-    admin.database.commit(transaction).await?;
-    Ok(answer)
+    let replay = async |conn: &mut PgConnection| {
+        let replayed = DeadLetters(admin.schema).replay_all(conn, &consumer).await?;
+        Ok::<_, Problem>((Answer::accepted(None, &Replayed { replayed })?, ()))
+    };
+    IdempotencyKeys(admin.schema).once(&admin.database, &key, &consumer, replay, |()| {}).await
 }
 
 fn unknown(id: i64) -> Problem {

@@ -1,6 +1,6 @@
 //! A successful answer as data, so that it can be kept for a repeat of the request, and its ETag.
 
-use crate::problem::Problem;
+use crate::fault::Fault;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum_extra::headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch};
@@ -72,14 +72,14 @@ impl Answer {
 }
 
 /// Refuses a write with 412 when the client's `If-Match` names another version than the row has.
-pub fn check_if_match(request: &HeaderMap, version: i64) -> Result<(), Problem> {
+pub fn check_if_match(request: &HeaderMap, version: i64) -> Result<(), Fault> {
     let matches = match (request.typed_get::<IfMatch>(), etag(version).parse::<ETag>()) {
         (Some(wanted), Ok(tag)) => wanted.precondition_passes(&tag),
         // A header that cannot be read names no version that exists.
         (None, _) => !request.contains_key(header::IF_MATCH),
         (Some(_), Err(_)) => false,
     };
-    if matches { Ok(()) } else { Err(Problem::precondition_failed()) }
+    if matches { Ok(()) } else { Err(Fault::PreconditionFailed) }
 }
 
 impl IntoResponse for Answer {

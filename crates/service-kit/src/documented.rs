@@ -1,6 +1,7 @@
 //! Headers, parameters and problems that many calls share, for the OpenAPI document only.
 
 use utoipa::IntoParams;
+use utoipa::openapi::schema::{AllOfBuilder, Schema};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
 /// The page of a list.
@@ -41,10 +42,11 @@ pub struct IfNoneMatch {
     pub if_none_match: Option<String>,
 }
 
-/// Declares answers for the OpenAPI document: `Name { "409": "why" }`, each with a [`Problem`](crate::problem::Problem).
+/// Declares answers for the OpenAPI document: `Name { "409": "why" }`, each with a [`Problem`](crate::problem::Problem);
+/// `"409": "why" with "Members"` where it has the extension members of that schema.
 #[macro_export]
 macro_rules! documented_problems {
-    ($($(#[$doc:meta])* $name:ident { $($status:literal: $description:literal),+ })*) => {$(
+    ($($(#[$doc:meta])* $name:ident { $($status:literal: $description:literal $(with $members:literal)?),+ })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $name;
@@ -52,16 +54,28 @@ macro_rules! documented_problems {
         impl utoipa::IntoResponses for $name {
             fn responses() -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
                 std::collections::BTreeMap::from(
-                    [$(($status.to_owned(), $crate::documented::problem($description))),+]
+                    [$(($status.to_owned(), $crate::documented_problems!(@ $description $(, $members)?))),+]
                 )
             }
         }
     )*};
+    (@ $description:literal) => { $crate::documented::problem($description) };
+    (@ $description:literal, $members:literal) => { $crate::documented::extended_problem($description, $members) };
 }
 
 /// An answer with a problem, for [`documented_problems`](crate::documented_problems).
 pub fn problem(description: &str) -> RefOr<Response> {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    answer(description, Ref::from_schema_name("Problem"))
+}
+
+/// An answer with a problem that has extension members: those of the schema of this name.
+pub fn extended_problem(description: &str, members: &str) -> RefOr<Response> {
+    let both = ["Problem", members].map(Ref::from_schema_name);
+    answer(description, Schema::AllOf(both.into_iter().fold(AllOfBuilder::new(), AllOfBuilder::item).build()))
+}
+
+fn answer(description: &str, schema: impl Into<RefOr<Schema>>) -> RefOr<Response> {
+    let content = ContentBuilder::new().schema(Some(schema)).build();
     ResponseBuilder::new().description(description).content("application/problem+json", content).build().into()
 }
 
@@ -76,8 +90,6 @@ documented_problems! {
     }
     /// No such thing.
     NotFound { "404": "it does not exist" }
-    /// Too little stock.
-    Insufficient { "409": "there is too little stock; `items` says of what" }
     /// Another version.
     Changed { "412": "it has changed since its ETag was given out" }
     /// A key that belongs to another request.

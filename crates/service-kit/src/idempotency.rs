@@ -4,6 +4,8 @@
 //! the first fails, its row goes with it and the key is free again.
 
 use crate::answer::Answer;
+use crate::db::Database;
+use crate::fault::Fault;
 use crate::problem::Problem;
 use crate::schema::Schema;
 use crate::validation::FieldErrors;
@@ -94,6 +96,33 @@ pub struct NewAnswer<'a> {
 pub struct IdempotencyKeys(pub Schema);
 
 impl IdempotencyKeys {
+    /// Does the work of a keyed request once, in a transaction of its own: begins, takes the key, works, keeps the answer,
+    /// commits. A repeat gets the kept answer and does no work.
+    ///
+    /// What is to happen after the commit goes into `committed`, with what `work` gives it. It does not run for a repeat.
+    pub async fn once<Effect, E>(
+        self,
+        database: &Database,
+        key: &IdempotencyKey,
+        body: &impl Serialize,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<(Answer, Effect), E>,
+        committed: impl FnOnce(Effect),
+    ) -> Result<Answer, E>
+    where
+        E: From<Fault>,
+    {
+        let fingerprint = Fingerprint::of(body).map_err(Fault::from)?;
+        let mut transaction = database.begin().await.map_err(Fault::from)?;
+        if let Some(kept) = self.claim(&mut transaction, key, &fingerprint).await.map_err(Fault::from)? {
+            return Ok(kept);
+        }
+        let (answer, effect) = work(&mut transaction).await?;
+        self.keep(&mut transaction, key, &answer).await.map_err(Fault::from)?;
+        database.commit(transaction).await.map_err(Fault::from)?;
+        committed(effect);
+        Ok(answer)
+    }
+
     /// Takes the key for this transaction. Gives the kept answer where the request was served before; waits while
     /// another transaction holds the key.
     pub async fn claim(

@@ -13,6 +13,7 @@ pub mod dead_letters;
 mod deliveries;
 pub mod documented;
 pub mod extract;
+pub mod fault;
 pub mod health;
 pub mod idempotency;
 pub mod inbox;

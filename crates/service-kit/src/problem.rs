@@ -1,12 +1,13 @@
 //! Errors as `application/problem+json` (RFC 9457), one shape for everything that goes wrong.
 
 use crate::db;
+use crate::fault::Fault;
 use crate::idempotency::IdempotencyError;
 use crate::validation::FieldErrors;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use shared_types::reservations::ShortLine;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use time::OffsetDateTime;
@@ -37,9 +38,10 @@ pub struct Problem {
     /// Fields at fault, all at once, where the input was at fault.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<String, String>,
-    /// The lines that lack stock, where stock was lacking.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub items: Vec<ShortLine>,
+    /// What problems of this kind say beside that: its extension members (RFC 9457, 3.2).
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub extensions: Map<String, Value>,
     /// Seconds after which trying again makes sense; the `Retry-After` header.
     #[serde(skip)]
     pub retry_after: Option<u32>,
@@ -56,16 +58,14 @@ impl Problem {
             instance: String::new(),
             timestamp: OffsetDateTime::now_utc(),
             errors: BTreeMap::new(),
-            items: Vec::new(),
+            extensions: Map::new(),
             retry_after: None,
         }
     }
 
     /// 400 with every field at fault.
     pub fn validation(errors: FieldErrors) -> Self {
-        let detail =
-            errors.0.iter().map(|(field, message)| format!("{field} {message}")).collect::<Vec<_>>().join("; ");
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, "validation", "Invalid input", detail);
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "validation", "Invalid input", &errors);
         problem.errors = errors.0;
         problem
     }
@@ -119,9 +119,25 @@ impl Problem {
         }
     }
 
+    /// Adds extension members: the fields of `members`, which must be an object in JSON.
+    #[must_use]
+    pub fn with(mut self, members: &impl Serialize) -> Self {
+        match serde_json::to_value(members) {
+            Ok(Value::Object(members)) => self.extensions.extend(members),
+            other => tracing::error!(?other, kind = self.kind, "extension members have to be an object"),
+        }
+        self
+    }
+
     /// The HTTP status.
     pub fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        fault.problem()
     }
 }
 

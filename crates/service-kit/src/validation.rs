@@ -7,6 +7,16 @@ use std::fmt::Display;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FieldErrors(pub BTreeMap<String, String>);
 
+impl Display for FieldErrors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, (field, message)) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{field} {message}")?;
+        }
+        Ok(())
+    }
+}
+
 impl FieldErrors {
     /// Notes that a field is at fault; the first finding of a field stands.
     pub fn add(&mut self, field: impl Into<String>, message: impl Display) {

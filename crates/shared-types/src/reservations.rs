@@ -135,6 +135,13 @@ impl Reservation {
     }
 }
 
+/// What a problem of the kind `insufficient-stock` says beside the members that every problem has.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ShortStock {
+    /// The lines that lack stock.
+    pub items: Vec<ShortLine>,
+}
+
 /// A line that asks for more than there is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -9,11 +9,12 @@ use super::state::Reservations;
 use super::store;
 use crate::error::Error;
 use crate::schema::IDEMPOTENCY;
+use crate::stock::InsufficientStock;
 use axum::extract::{FromRef, State};
 use axum::response::Response;
 use serde::Deserialize;
 use service_kit::answer::Answer;
-use service_kit::documented::{Insufficient, Invalid, InvalidBody, Keyed, NotFound, Paged, Unavailable};
+use service_kit::documented::{Invalid, InvalidBody, Keyed, NotFound, Paged, Unavailable};
 use service_kit::documented_problems;
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
@@ -66,7 +67,7 @@ fn location(reservation: &Reservation) -> String {
         (status = 201, description = "the stock is held, until `expiresAt` for an order to exist", body = Reservation,
             headers(("Location" = String, description = "path of the reservation"))),
         (status = 200, description = "it was held before", body = Reservation),
-        InvalidBody, Insufficient, Unprocessable, Unavailable
+        InvalidBody, InsufficientStock, Unprocessable, Unavailable
     ))]
 pub async fn create_reservation(
     State(reservations): State<Arc<Reservations>>,
@@ -86,7 +87,7 @@ pub async fn create_reservation(
     request_body(content = LineBody, example = json!({"productId": 1, "quantity": 1})),
     responses(
         (status = 200, description = "the committed reservation", body = Reservation),
-        InvalidBody, Insufficient, Unprocessable, Unavailable
+        InvalidBody, InsufficientStock, Unprocessable, Unavailable
     ))]
 pub async fn reserve_stock(
     State(reservations): State<Arc<Reservations>>,

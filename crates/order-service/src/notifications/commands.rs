@@ -1,12 +1,12 @@
 //! What is done with messages to customers and to the shop: write them, queue them again, erase them. Sending is not
 //! among it: no command can reach the network.
 
-use crate::error::Error;
 use crate::notifications::domain::log::Notification;
 use crate::notifications::domain::rules::{
     Happening, NO_OPERATIONS_ADDRESS, NewNotification, Ways, What, about_order, about_stock,
 };
 use crate::notifications::domain::{Channel, Status};
+use crate::notifications::error::Error;
 use crate::notifications::store::reports::{self, Report};
 use crate::notifications::store::{self, queue};
 use shared_types::OrderId;
@@ -77,7 +77,8 @@ async fn look_for_recipient(conn: &mut PgConnection, ways: &Ways, message: &Noti
     let Some(order) = message.order_id else {
         return ways.operations.clone().ok_or(Error::CannotResend(NO_OPERATIONS_ADDRESS.to_owned()));
     };
-    let contact = store::contacts(conn, &[order]).await?.remove(&order).ok_or(Error::UnknownOrder(order))?;
+    let contact = store::contacts(conn, &[order]).await?.remove(&order);
+    let contact = contact.ok_or_else(|| Error::CannotResend("its order does not exist".to_owned()))?;
     match (message.channel, contact.phone) {
         (Channel::Email, _) => Ok(contact.email),
         (Channel::Sms, Some(phone)) => ways.number(&phone).map_err(Error::CannotResend),

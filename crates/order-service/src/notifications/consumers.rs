@@ -1,13 +1,14 @@
 //! EDGE: events that customers and the shop are told of. Only written here, not sent: no mail server can slow this down.
 
-use crate::error::Error;
 use crate::notifications::commands as command;
 use crate::notifications::dispatch::Wake;
 use crate::notifications::domain::rules::{Happening, NewNotification, Ways, What};
 use crate::notifications::domain::{Channel, Kind, Status};
+use crate::notifications::error::Error;
 use crate::notifications::state::Notifications;
 use crate::notifications::unsent_texts::{self, UnsentTexts};
 use service_kit::consumer::Handler;
+use service_kit::fault::Fault;
 use service_kit::workers::Workers;
 use shared_types::OrderStatus;
 use shared_types::events::{
@@ -72,7 +73,7 @@ fn happening(event: &RawEvent) -> Result<Happening, Error> {
         OrderCancelled::TYPE => order(event, OrderStatus::Cancelled)?,
         StockLow::TYPE => What::Stock { kind: Kind::StockLow, level: event.data::<StockLevel>()? },
         StockReplenished::TYPE => What::Stock { kind: Kind::StockReplenished, level: event.data::<StockLevel>()? },
-        other => return Err(Error::UnexpectedEvent(other.to_owned())),
+        other => return Err(Fault::UnexpectedEvent(other.to_owned()).into()),
     };
     Ok(Happening { event_id: event.id, what })
 }

@@ -4,11 +4,11 @@
 //! one, at once, and only then does the connection take the next. Whoever dies in between leaves messages that are due
 //! again when the claim has run out: as many as there are connections may so be sent twice, with the same Message-ID.
 
-use crate::error::Error;
 use crate::notifications::channels::provider::{SendError, Taken};
 use crate::notifications::channels::{Letter, Route};
 use crate::notifications::domain::Channel;
 use crate::notifications::domain::log::{Texts, facts};
+use crate::notifications::error::Error;
 use crate::notifications::state::Notifications;
 use crate::notifications::store::queue::{self, Claimed, Outcome, Tried};
 use crate::orders::{self, Order};

@@ -4,10 +4,10 @@ mod documented;
 mod webhooks;
 
 use self::documented::CannotResend;
-use crate::error::Error;
 use crate::notifications::commands as command;
 use crate::notifications::domain::log::{Notification, NotificationWithText, Texts, facts};
 use crate::notifications::domain::{Channel, Status};
+use crate::notifications::error::Error;
 use crate::notifications::state::Notifications;
 use crate::notifications::store::{self, Entry};
 use crate::orders;
@@ -19,10 +19,11 @@ use serde::{Deserialize, Serialize};
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{Changed, IfMatch, IfNoneMatch, Invalid, KeyReused, Keyed, NotFound, Paged, Unavailable};
 use service_kit::extract::{Path, Query};
-use service_kit::idempotency::{Fingerprint, IdempotencyKey};
+use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::Page;
 use service_kit::problem::Problem;
 use service_kit::validation::FieldErrors;
+use sqlx::PgConnection;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -155,19 +156,14 @@ pub async fn resend_notification(
     key: IdempotencyKey,
     headers: HeaderMap,
 ) -> Result<Answer, Error> {
-    let fingerprint = Fingerprint::of(&())?;
-    let mut transaction = app.db.begin().await?;
-    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
-        return Ok(kept);
-    }
-    let message = command::lock(&mut transaction, id).await?;
-    check_if_match(&headers, message.version)?;
-    let queued = command::resend(&mut transaction, &app.outbound.ways, &message).await?;
-    let answer = Answer::accepted(Some(format!("/api/notifications/{id}")), &queued)?.with_version(queued.version);
-    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
-    app.db.commit(transaction).await?;
-    app.wake.up([queued.channel]);
-    Ok(answer)
+    let resend = async |conn: &mut PgConnection| {
+        let message = command::lock(conn, id).await?;
+        check_if_match(&headers, message.version)?;
+        let queued = command::resend(conn, &app.outbound.ways, &message).await?;
+        let answer = Answer::accepted(Some(format!("/api/notifications/{id}")), &queued)?.with_version(queued.version);
+        Ok::<_, Error>((answer, queued.channel))
+    };
+    IDEMPOTENCY.once(&app.db, &key, &(), resend, |channel| app.wake.up([channel])).await
 }
 
 /// Whose messages are to be erased.

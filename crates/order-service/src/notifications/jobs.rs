@@ -4,7 +4,7 @@ use super::dispatch;
 use super::domain::Channel;
 use super::state::Notifications;
 use super::store::queue;
-use crate::error::Error;
+use crate::notifications::error::Error;
 use service_kit::workers::Workers;
 use std::sync::Arc;
 use std::time::Duration;

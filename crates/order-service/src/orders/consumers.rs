@@ -1,8 +1,9 @@
 //! EDGE: events about reservations.
 
-use crate::error::Error;
 use crate::orders::commands::confirm;
+use crate::orders::error::Error;
 use service_kit::consumer::Handler;
+use service_kit::fault::Fault;
 use service_kit::workers::Workers;
 use shared_types::Reference;
 use shared_types::events::{EventData, RawEvent, ReservationChanged, ReservationCommitted};
@@ -31,7 +32,7 @@ impl Handler for ReservationEvents {
                 ReservationCommitted::TYPE => {
                     committed.insert(event.data::<ReservationChanged>()?.reference, event.traceparent.clone());
                 }
-                other => return Err(Error::UnexpectedEvent(other.to_owned())),
+                other => return Err(Fault::UnexpectedEvent(other.to_owned()).into()),
             }
         }
         confirm::confirm(conn, OffsetDateTime::now_utc(), &committed).await

@@ -4,14 +4,14 @@ mod documented;
 mod notifications;
 mod timeline;
 
-use self::documented::{NotAllowed, Preferring, UnknownProductOrKeyReused};
+use self::documented::{InsufficientStock, NotAllowed, Preferring, UnknownProductOrKeyReused};
 use super::commands::change_status as command;
 use super::domain::{Order, PlaceOrder};
 use super::placing::requests::{self, Placement};
 use super::state::Orders;
 use super::store::{self, Filter};
-use crate::error::Error;
 use crate::failure_point;
+use crate::orders::error::Error;
 use crate::schema::IDEMPOTENCY;
 use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -19,14 +19,16 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{
-    Changed, IfMatch, IfNoneMatch, Insufficient, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
+    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
 };
 use service_kit::extract::{Json, Path, Query};
+use service_kit::fault::Fault;
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::pagination::Page;
 use service_kit::prefer::Prefer;
 use service_kit::validation::FieldErrors;
 use shared_types::{OrderId, OrderStatus, Reference};
+use sqlx::PgConnection;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -73,7 +75,7 @@ where
     responses(
         (status = 201, description = "Placed", body = Order, headers(("Location" = String, description = "Path of the order"), ("ETag" = String, description = "Its version"))),
         (status = 202, description = "Accepted with `Prefer: respond-async`, to be placed", body = Order, headers(("Location" = String, description = "Path of the order"), ("ETag" = String, description = "Its version"), ("Preference-Applied" = String, description = "respond-async"))),
-        InvalidBody, Insufficient, UnknownProductOrKeyReused, Unavailable))]
+        InvalidBody, InsufficientStock, UnknownProductOrKeyReused, Unavailable))]
 pub async fn place_order(
     State(orders): State<Arc<Orders>>,
     key: IdempotencyKey,
@@ -85,7 +87,7 @@ pub async fn place_order(
     let queue = if prefer.respond_async { &orders.acceptances } else { &orders.placements };
     let answer = tokio::time::timeout(PLACEMENT_PATIENCE, requests::submit(queue, placement))
         .await
-        .map_err(|_| Error::Overloaded("placing the order took too long; try again"))??;
+        .map_err(|_| Fault::Overloaded("placing the order took too long; try again"))??;
     failure_point::reached("before-answer").await;
     let accepted = answer.status == StatusCode::ACCEPTED.as_u16();
     let mut response = answer.into_response();
@@ -256,6 +258,14 @@ pub struct CancelOrder {
     reason: Option<String>,
 }
 
+impl CancelOrder {
+    fn parse(&self) -> Result<Option<String>, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let reason = errors.optional_text("reason", self.reason.clone(), 500);
+        errors.into_result(reason)
+    }
+}
+
 /// Calls an order off before it is shipped; its stock comes back. Cancelling again changes nothing.
 #[utoipa::path(post, path = "/api/orders/{id}/cancel", tag = "orders", request_body = Option<CancelOrder>,
     params(("id" = i64, Path, description = "Number of the order", example = 1), Keyed, IfMatch),
@@ -270,21 +280,14 @@ pub async fn cancel_order(
     body: Option<Json<CancelOrder>>,
 ) -> Result<Answer, Error> {
     let Json(body) = body.unwrap_or(Json(CancelOrder::default()));
-    let fingerprint = Fingerprint::of(&body)?;
-    let mut errors = FieldErrors::default();
-    let reason = errors.optional_text("reason", body.reason, 500);
-    let reason = errors.into_result(reason)?;
-    let mut transaction = orders.db.begin().await?;
-    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
-        return Ok(kept);
-    }
-    let order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
-    check_if_match(&headers, order.version)?;
-    let (now, cancelled) = (OffsetDateTime::now_utc(), OrderStatus::Cancelled);
-    command::change_status(&mut transaction, now, order, cancelled, reason).await?;
-    let order = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
-    let answer = Answer::ok(&order)?.with_version(order.version);
-    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
-    orders.db.commit(transaction).await?;
-    Ok(answer)
+    let reason = body.parse()?;
+    let cancel = async |conn: &mut PgConnection| {
+        let order = store::lock(conn, id).await?.ok_or(Error::UnknownOrder(id))?;
+        check_if_match(&headers, order.version)?;
+        let (now, cancelled) = (OffsetDateTime::now_utc(), OrderStatus::Cancelled);
+        command::change_status(conn, now, order, cancelled, reason).await?;
+        let order = store::find(conn, id).await?.ok_or(Error::UnknownOrder(id))?;
+        Ok::<_, Error>((Answer::ok(&order)?.with_version(order.version), ()))
+    };
+    IDEMPOTENCY.once(&orders.db, &key, &body, cancel, |()| {}).await
 }

@@ -1,6 +1,6 @@
 //! EDGE: what is done again and again: settling stock that is held without an order, and placing accepted orders.
 
-use crate::error::Error;
+use crate::orders::error::Error;
 use crate::orders::placing::accepted;
 use crate::orders::state::Orders;
 use crate::orders::store::{self, accepted as waiting};

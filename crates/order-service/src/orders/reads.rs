@@ -1,8 +1,8 @@
 //! EDGE: the batch behind `GET /api/orders/{id}`: one statement reads all orders that were asked for while the one before
 //! was at work. Each is read after it was asked for, so an answer is never old.
 
-use crate::error::Error;
 use crate::orders::domain::Order;
+use crate::orders::error::Error;
 use crate::orders::store;
 use service_kit::batcher::{Batcher, Limits};
 use service_kit::db::Database;

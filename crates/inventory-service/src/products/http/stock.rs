@@ -3,14 +3,12 @@
 use super::{Product, Products, commands, store};
 use crate::error::Error;
 use crate::schema::IDEMPOTENCY;
-use crate::stock::{self, StockChangeBody};
+use crate::stock::{self, InsufficientStock, StockChangeBody};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use service_kit::answer::{Answer, check_if_match};
-use service_kit::documented::{
-    Changed, IfMatch, Insufficient, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Unavailable,
-};
+use service_kit::documented::{Changed, IfMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Unavailable};
 use service_kit::documented_problems;
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
@@ -66,7 +64,7 @@ pub async fn add_stock(
     responses(
         (status = 200, description = "the product", body = Product,
             headers(("ETag" = String, description = "its version"))),
-        InvalidBody, NotFound, Insufficient, Changed, KeyReused, Unavailable
+        InvalidBody, NotFound, InsufficientStock, Changed, KeyReused, Unavailable
     ))]
 pub async fn reduce_stock(
     State(products): State<Arc<Products>>,

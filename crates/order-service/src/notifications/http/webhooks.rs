@@ -1,8 +1,8 @@
 //! EDGE: what Brevo reports of messages that it took, as e-mail relay and as SMS gateway.
 
 use super::documented::WithoutSecret;
-use crate::error::Error;
 use crate::notifications::commands as command;
+use crate::notifications::error::Error;
 use crate::notifications::state::Notifications;
 use crate::notifications::store::reports::Report;
 use axum::extract::State;

@@ -1,7 +1,7 @@
 //! Writes a batch of orders that are to be placed later.
 
 use super::write::{self, Wanted};
-use crate::error::Error;
+use crate::orders::error::Error;
 use crate::orders::store::accepted;
 use service_kit::answer::Answer;
 use shared_types::Reference;

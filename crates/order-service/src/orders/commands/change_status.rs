@@ -1,7 +1,7 @@
 //! Moves one locked order on to another status.
 
 use super::{API, status_event};
-use crate::error::Error;
+use crate::orders::error::Error;
 use crate::orders::store::{self, Locked, NewStatus, accepted};
 use crate::schema::OUTBOX;
 use shared_types::{OrderStatus, Transition};

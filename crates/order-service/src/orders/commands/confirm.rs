@@ -1,7 +1,7 @@
 //! Confirms the orders whose stock is committed.
 
 use super::status_event;
-use crate::error::Error;
+use crate::orders::error::Error;
 use crate::orders::store;
 use crate::schema::OUTBOX;
 use shared_types::{OrderStatus, Reference};

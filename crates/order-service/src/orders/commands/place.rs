@@ -2,8 +2,8 @@
 
 use super::confirm;
 use super::write::{self, Wanted, Written};
-use crate::error::Error;
 use crate::orders::domain::total;
+use crate::orders::error::Error;
 use crate::schema::OUTBOX;
 use service_kit::answer::Answer;
 use service_kit::outbox::Event;

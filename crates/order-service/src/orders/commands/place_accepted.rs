@@ -2,8 +2,8 @@
 
 use super::place::{self, Placed};
 use super::status_event;
-use crate::error::Error;
 use crate::orders::domain::{OrderItem, placement_deadline, total};
+use crate::orders::error::Error;
 use crate::orders::store::accepted::{self, Filling, Unplaced};
 use crate::orders::store::{self, NewStatus};
 use crate::schema::OUTBOX;

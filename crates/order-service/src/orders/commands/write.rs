@@ -1,8 +1,8 @@
 //! Writes new orders, placed or only accepted: what both have in common.
 
 use super::API;
-use crate::error::Error;
 use crate::orders::domain::{NewOrder, Order, OrderItem, order_number, placement_deadline, total};
+use crate::orders::error::Error;
 use crate::orders::store::placing::{self, Inserted, NewRow};
 use crate::schema::IDEMPOTENCY;
 use service_kit::answer::Answer;

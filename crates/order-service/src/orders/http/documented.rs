@@ -14,6 +14,8 @@ pub struct Preferring {
 }
 
 documented_problems! {
+    /// Too little stock.
+    InsufficientStock { "409": "there is too little stock; `items` says of what" with "ShortStock" }
     /// The state machine says no.
     NotAllowed { "409": "the life of an order does not allow it, or the order is not placed yet" }
     /// What cannot be placed.

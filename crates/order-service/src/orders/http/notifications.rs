@@ -1,7 +1,7 @@
 //! EDGE: what the customer of an order was told.
 
-use crate::error::Error;
 use crate::notifications::{self, Notification};
+use crate::orders::error::Error;
 use crate::orders::state::Orders;
 use axum::Json;
 use axum::extract::State;

@@ -1,7 +1,7 @@
 //! EDGE: the statuses an order went through.
 
-use crate::error::Error;
 use crate::orders::domain::TimelineEntry;
+use crate::orders::error::Error;
 use crate::orders::state::Orders;
 use crate::orders::store;
 use axum::Json;

@@ -1,11 +1,12 @@
 //! The calls to inventory-service, each through the guard.
 
-use crate::error::Error;
 use crate::orders::config::Config;
+use crate::orders::error::Error;
 use crate::orders::inventory::guard::{InventoryGuard, reason};
 use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use service_kit::fault::Fault;
 use service_kit::health::Circuit;
 use service_kit::lifecycle::StartError;
 use shared_types::Reference;
@@ -145,7 +146,7 @@ fn outcome(outcome: Outcome) -> Result<Result<Reservation, Error>, Error> {
         }
         (422, "/problems/unknown-product") => Error::UnknownProduct(refusal.detail),
         // The reference comes from the Idempotency-Key: other items under it are another request.
-        (422, "/problems/reservation-mismatch") => Error::KeyReused,
+        (422, "/problems/reservation-mismatch") => Fault::KeyReused.into(),
         (503, _) => Error::InventoryUnavailable(refusal.detail),
         (status, kind) => Error::InventoryAnswer(format!("{status} {kind}: {}", refusal.detail)),
     }))

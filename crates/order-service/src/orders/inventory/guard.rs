@@ -2,8 +2,8 @@
 //! where the connection broke, and a circuit breaker that refuses at once what would fail anyway.
 
 use crate::circuits::{STATES, as_shown, gauge};
-use crate::error::Error;
 use crate::orders::config::Config;
+use crate::orders::error::Error;
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{Client, RequestBuilder, Response};
 use service_kit::health::Circuit;

@@ -5,11 +5,12 @@
 //! that work on one order at once do no harm: its reference holds its stock once, and the second to write finds it
 //! placed.
 
-use crate::error::Error;
 use crate::orders::commands::place_accepted::{self, Count, Outcome, Tried};
+use crate::orders::error::Error;
 use crate::orders::state::Orders;
 use crate::orders::store::accepted::{self, Due};
 use service_kit::batcher::Blame;
+use service_kit::fault::Fault;
 use service_kit::panics::caught;
 use shared_types::OrderId;
 use shared_types::reservations::ReservationRequest;
@@ -103,7 +104,7 @@ async fn reserve(orders: &Orders, due: &[Due]) -> Result<Vec<Tried>, Error> {
 fn failed(id: OrderId, error: &Error) -> Tried {
     let problem = error.problem();
     let outcome = match error {
-        Error::InsufficientStock { .. } | Error::UnknownProduct(_) | Error::KeyReused => {
+        Error::InsufficientStock { .. } | Error::UnknownProduct(_) | Error::Fault(Fault::KeyReused) => {
             Outcome::Refused(format!("{}: {}", problem.title, problem.detail))
         }
         _ if problem.status == 500 => {

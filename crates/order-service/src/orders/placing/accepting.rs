@@ -1,9 +1,9 @@
 //! EDGE: the batch behind `POST /api/orders` with `Prefer: respond-async`: one transaction for many orders, which are
 //! placed afterwards. Inventory-service is not asked.
 
-use crate::error::Error;
 use crate::orders::commands::accept;
 use crate::orders::commands::write::Wanted;
+use crate::orders::error::Error;
 use crate::orders::placing::requests::{Outcomes, Placement, Queue, Turn, Twins};
 use service_kit::batcher::{Batcher, Limits};
 use service_kit::db::Database;

@@ -1,9 +1,9 @@
 //! EDGE: the batch behind `POST /api/orders`: one call to inventory-service and one transaction for many orders.
 
-use crate::error::Error;
 use crate::failure_point;
 use crate::orders::commands::place;
 use crate::orders::commands::write::Wanted;
+use crate::orders::error::Error;
 use crate::orders::inventory::client::InventoryClient;
 use crate::orders::placing::requests::{Outcomes, Placement, Queue, Turn, Twins};
 use service_kit::batcher::{Batcher, Limits};

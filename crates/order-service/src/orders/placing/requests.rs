@@ -1,12 +1,13 @@
 //! Requests to place an order as they wait in a queue, and what those with one key are answered.
 
-use crate::error::Error;
 use crate::orders::commands::write::{ROUTE, Wanted};
 use crate::orders::domain::NewOrder;
+use crate::orders::error::Error;
 use crate::schema::IDEMPOTENCY;
 use service_kit::answer::Answer;
 use service_kit::batcher::Batcher;
 use service_kit::db::Database;
+use service_kit::fault::Fault;
 use service_kit::idempotency::{Fingerprint, IdempotencyKey, Kept};
 use service_kit::telemetry;
 use shared_types::Reference;
@@ -133,7 +134,7 @@ fn answer(placement: &Placement, first: Option<&Placement>, outcomes: &Outcomes)
     let same = first.is_some_and(|first| first.fingerprint == placement.fingerprint);
     match first.and_then(|first| outcomes.get(&first.reference)) {
         Some(outcome) if same => outcome.clone().map(Turn::Answered).map_err(Error::Batch),
-        Some(Ok(_)) => Err(Error::KeyReused),
+        Some(Ok(_)) => Err(Fault::KeyReused.into()),
         // A failed attempt does not use the key up.
         Some(Err(_)) => Ok(Turn::Again),
         None if same => Err(Error::PlacedTooLate),

@@ -1,0 +1,104 @@
+//! What can go wrong with orders, and the two places that say what becomes of it: for a client, and for a message.
+
+use axum::http::StatusCode;
+use service_kit::batcher::Blame;
+use service_kit::consumer::Decision;
+use service_kit::fault::Fault;
+use service_kit::module_error;
+use service_kit::problem::Problem;
+use shared_types::reservations::{ShortLine, ShortStock};
+use shared_types::{InvalidTransition, OrderId};
+use std::sync::Arc;
+
+/// An error of the module.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing of its own.
+    #[error(transparent)]
+    Fault(Fault),
+    /// There is no such order.
+    #[error("order {0} does not exist")]
+    UnknownOrder(OrderId),
+    /// The life of an order does not allow it.
+    #[error(transparent)]
+    Transition(#[from] InvalidTransition),
+    /// The order is accepted, and its stock not reserved yet.
+    #[error("order {0} is not placed yet; until then it can only be cancelled")]
+    NotPlacedYet(OrderId),
+    /// Inventory-service has less than was asked for.
+    #[error("{detail}")]
+    InsufficientStock {
+        /// In words.
+        detail: String,
+        /// The lines that lack stock.
+        items: Vec<ShortLine>,
+    },
+    /// A product does not exist or is not sold.
+    #[error("{0}")]
+    UnknownProduct(String),
+    /// A duplicate request of another hour was written first.
+    #[error("another request with the same Idempotency-Key was quicker; try again")]
+    DuplicateRequest,
+    /// The stock was reserved too long ago for the order to be written safely.
+    #[error("the placement took too long and was given up; try again")]
+    PlacedTooLate,
+    /// Inventory-service did not answer, or not in time.
+    #[error("inventory-service is not available: {0}")]
+    InventoryUnavailable(String),
+    /// Inventory-service answered with what is not in its contract.
+    #[error("inventory-service answered unexpectedly: {0}")]
+    InventoryAnswer(String),
+    /// The batch the request was in failed as a whole.
+    #[error(transparent)]
+    Batch(Arc<Error>),
+}
+
+module_error!(batched Error, "idempotency_keys_pkey" => DuplicateRequest);
+
+impl Error {
+    /// The error as the client sees it.
+    pub fn problem(&self) -> Problem {
+        let conflict = |slug, title| Problem::new(StatusCode::CONFLICT, slug, title, self);
+        match self {
+            Self::Fault(fault) => fault.problem(),
+            Self::UnknownOrder(id) => Problem::not_found(format!("order {id}")),
+            Self::Transition(_) => conflict("invalid-transition", "Status change not allowed"),
+            Self::NotPlacedYet(_) => conflict("not-placed-yet", "Not placed yet"),
+            Self::InsufficientStock { items, .. } => {
+                conflict("insufficient-stock", "Insufficient stock").with(&ShortStock { items: items.clone() })
+            }
+            Self::UnknownProduct(_) => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-product", "Unknown product", self)
+            }
+            Self::DuplicateRequest | Self::PlacedTooLate | Self::InventoryUnavailable(_) => Problem::unavailable(self),
+            Self::InventoryAnswer(_) => Problem::unexpected(self),
+            Self::Batch(error) => error.problem(),
+        }
+    }
+
+    /// What becomes of a message whose handling failed with this.
+    pub fn decision(&self) -> Decision {
+        match self {
+            Self::Fault(fault) => fault.decision(),
+            Self::Transition(_) => Decision::Ack,
+            Self::InventoryUnavailable(_) | Self::InventoryAnswer(_) | Self::PlacedTooLate | Self::DuplicateRequest => {
+                Decision::Retry
+            }
+            Self::UnknownOrder(_)
+            | Self::NotPlacedYet(_)
+            | Self::InsufficientStock { .. }
+            | Self::UnknownProduct(_) => Decision::DeadLetter,
+            Self::Batch(error) => error.decision(),
+        }
+    }
+
+    /// Whose doing it is when a batch fails with this.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Fault(fault) => fault.blame(),
+            Self::InventoryUnavailable(_) => Blame::Everybody,
+            Self::DuplicateRequest => Blame::Nobody,
+            _ => Blame::Somebody,
+        }
+    }
+}
