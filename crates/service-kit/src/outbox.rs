@@ -138,21 +138,31 @@ mod tests {
     use super::{Event, MESSAGE_BYTES, Outbox};
     use crate::schema::Schema;
     use shared_types::event_batches::split;
-    use shared_types::events::{EventData, OrderCancelled, OrderChanged, OrderConfirmed, RawEvent};
+    use shared_types::events::{EventData, OrderCancelled, OrderConfirmed, OrderSnapshot, RawEvent};
     use shared_types::{OrderId, Reference};
     use time::OffsetDateTime;
 
     const OUTBOX: Outbox = Outbox { schema: Schema("orders"), source: "/order-service" };
 
-    fn changed(id: i64, reason: &str) -> OrderChanged {
-        OrderChanged { order_id: OrderId(id), reference: Reference::random(), reason: Some(reason.to_owned()) }
+    fn changed(id: i64, reason: &str) -> OrderSnapshot {
+        OrderSnapshot {
+            order_id: OrderId(id),
+            reference: Reference::random(),
+            reason: Some(reason.to_owned()),
+            customer_name: "Ada".to_owned(),
+            customer_email: "ada@example.com".to_owned(),
+            customer_phone: None,
+            shipping_address: "London".to_owned(),
+            total_amount: None,
+            items: Vec::new(),
+        }
     }
 
     /// The type and the numbers of the orders of each message.
     fn messages(events: &[Event]) -> Vec<(&'static str, Vec<i64>)> {
         let messages = OUTBOX.messages(OffsetDateTime::UNIX_EPOCH, events).unwrap();
         let orders = |body: &[u8]| {
-            let event = |event| RawEvent::parse(event).unwrap().data::<OrderChanged>().unwrap().order_id.0;
+            let event = |event| RawEvent::parse(event).unwrap().data::<OrderSnapshot>().unwrap().order_id.0;
             split(body).into_iter().map(event).collect()
         };
         messages.into_iter().map(|(event_type, batch)| (event_type, orders(&batch.into_body()))).collect()

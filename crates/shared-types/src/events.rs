@@ -90,36 +90,24 @@ impl RawEvent {
 pub struct OrderLine {
     /// The product.
     pub product_id: ProductId,
-    /// Its name when it was sold.
-    pub product_name: String,
+    /// Its name when it was sold; none where the order was never placed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_name: Option<String>,
     /// Pieces.
     pub quantity: i32,
-    /// Price of one piece when it was sold.
-    pub price: Money,
+    /// Price of one piece when it was sold; none where the order was never placed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money>,
 }
 
-/// An order was placed and its stock is held.
+/// What every event about an order says: which order, and everything its customer is told of it.
+///
+/// Events arrive in any order after a retry, and the first event of an order may be its cancellation. So each event is
+/// enough by itself. Earlier builds wrote less: then the customer's e-mail address is empty, or only the telephone
+/// number and the shipping address are missing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct OrderCreated {
-    /// Number of the order.
-    pub order_id: OrderId,
-    /// Reference of the order and of its reservation.
-    pub reference: Reference,
-    /// Who ordered.
-    pub customer_name: String,
-    /// Where to write to.
-    pub customer_email: String,
-    /// Sum of the lines.
-    pub total_amount: Money,
-    /// The lines.
-    pub items: Vec<OrderLine>,
-}
-
-/// What every change of status says.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OrderChanged {
+pub struct OrderSnapshot {
     /// Number of the order.
     pub order_id: OrderId,
     /// Reference of the order and of its reservation.
@@ -127,6 +115,24 @@ pub struct OrderChanged {
     /// Why, where somebody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who ordered.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub customer_name: String,
+    /// Where to write to.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub customer_email: String,
+    /// Where to call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_phone: Option<String>,
+    /// Where to send it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub shipping_address: String,
+    /// Sum of the lines; none where the order was never placed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_amount: Option<Money>,
+    /// The lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<OrderLine>,
 }
 
 /// What happened to a reservation.
@@ -151,14 +157,6 @@ pub struct StockLevel {
     pub low_stock_threshold: i32,
 }
 
-impl EventData for OrderCreated {
-    const TYPE: &'static str = "order.created";
-
-    fn subject(&self) -> String {
-        self.reference.to_string()
-    }
-}
-
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident($data:ty), about $subject:ident = $type:literal;)*) => {$(
         $(#[$doc])*
@@ -177,14 +175,16 @@ macro_rules! events {
 }
 
 events! {
+    /// An order was placed and its stock is held.
+    OrderCreated(OrderSnapshot), about reference = "order.created";
     /// The order's stock is committed.
-    OrderConfirmed(OrderChanged), about reference = "order.confirmed";
+    OrderConfirmed(OrderSnapshot), about reference = "order.confirmed";
     /// The order has left the house.
-    OrderShipped(OrderChanged), about reference = "order.shipped";
+    OrderShipped(OrderSnapshot), about reference = "order.shipped";
     /// The order has arrived.
-    OrderDelivered(OrderChanged), about reference = "order.delivered";
+    OrderDelivered(OrderSnapshot), about reference = "order.delivered";
     /// The order was called off; its stock must come back.
-    OrderCancelled(OrderChanged), about reference = "order.cancelled";
+    OrderCancelled(OrderSnapshot), about reference = "order.cancelled";
     /// The stock is the order's for good.
     ReservationCommitted(ReservationChanged), about reference = "reservation.committed";
     /// The stock went back.
@@ -210,7 +210,7 @@ pub const ALL_TYPES: [&str; 9] = [
 
 #[cfg(test)]
 mod tests {
-    use super::{RawEvent, ReservationChanged, UnreadableEvent};
+    use super::{OrderSnapshot, RawEvent, ReservationChanged, UnreadableEvent};
 
     fn message(version: u32) -> String {
         format!(
@@ -233,5 +233,21 @@ mod tests {
         let refused = RawEvent::parse(message(2).as_bytes()).unwrap_err();
         assert!(matches!(refused, UnreadableEvent::TooNew { version: 2, .. }), "{refused}");
         assert!(matches!(RawEvent::parse(b"{}"), Err(UnreadableEvent::Malformed(_))));
+    }
+
+    #[test]
+    fn events_of_earlier_builds_are_read() {
+        let reference = r#""reference": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70""#;
+        let changed: OrderSnapshot =
+            serde_json::from_str(&format!(r#"{{"orderId": 7, {reference}, "reason": "late"}}"#)).unwrap();
+        assert_eq!((changed.order_id.0, changed.reason.as_deref()), (7, Some("late")));
+        assert!(changed.customer_email.is_empty() && changed.items.is_empty());
+        let created = format!(
+            r#"{{"orderId": 7, {reference}, "customerName": "Ada", "customerEmail": "ada@example.com", "totalAmount": 5.00,
+                "items": [{{"productId": 2, "productName": "Mouse", "quantity": 1, "price": 5.00}}]}}"#
+        );
+        let created: OrderSnapshot = serde_json::from_str(&created).unwrap();
+        assert_eq!((created.customer_email.as_str(), created.customer_phone), ("ada@example.com", None));
+        assert_eq!(created.items[0].product_name.as_deref(), Some("Mouse"));
     }
 }

@@ -8,7 +8,7 @@ use crate::products::Products;
 use service_kit::consumer::Handler;
 use service_kit::workers::Workers;
 use shared_types::ProductId;
-use shared_types::events::{EventData, OrderCancelled, OrderChanged, OrderCreated, RawEvent};
+use shared_types::events::{EventData, OrderCancelled, OrderCreated, OrderSnapshot, RawEvent};
 use shared_types::topology::INVENTORY_ORDER_EVENTS;
 use sqlx::PgConnection;
 use std::sync::Arc;
@@ -62,6 +62,6 @@ fn change_for(event: &RawEvent) -> Result<Change, Error> {
         OrderCancelled::TYPE => Action::Cancel,
         unknown => return Err(Error::UnknownEvent(unknown.to_owned())),
     };
-    let OrderChanged { reference, .. } = event.data()?;
+    let OrderSnapshot { reference, .. } = event.data()?;
     Ok(Change { reference, action, traceparent: event.traceparent.clone() })
 }

@@ -12,7 +12,7 @@ use service_kit::fault::Fault;
 use service_kit::workers::Workers;
 use shared_types::OrderStatus;
 use shared_types::events::{
-    EventData, OrderCancelled, OrderChanged, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, RawEvent,
+    EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, OrderSnapshot, RawEvent,
     StockLevel, StockLow, StockReplenished,
 };
 use shared_types::topology::ORDER_NOTIFICATIONS;
@@ -80,6 +80,6 @@ fn happening(event: &RawEvent) -> Result<Happening, Error> {
 
 /// What is needed of an event about an order is the same in all of them: its number, and why.
 fn order(event: &RawEvent, status: OrderStatus) -> Result<What, Error> {
-    let OrderChanged { order_id: id, reason, .. } = event.data()?;
+    let OrderSnapshot { order_id: id, reason, .. } = event.data()?;
     Ok(What::Order { id, status, reason })
 }

@@ -8,7 +8,7 @@ pub mod place_accepted;
 pub mod write;
 
 use service_kit::outbox::Event;
-use shared_types::events::{OrderCancelled, OrderChanged, OrderConfirmed, OrderDelivered, OrderShipped};
+use shared_types::events::{OrderCancelled, OrderConfirmed, OrderDelivered, OrderShipped, OrderSnapshot};
 use shared_types::{OrderId, OrderStatus, Reference};
 
 /// Who changes an order through the HTTP interface.
@@ -21,7 +21,17 @@ fn status_event(
     status: OrderStatus,
     reason: Option<String>,
 ) -> Result<Option<Event>, serde_json::Error> {
-    let change = OrderChanged { order_id: id, reference, reason };
+    let change = OrderSnapshot {
+        order_id: id,
+        reference,
+        reason,
+        customer_name: String::new(),
+        customer_email: String::new(),
+        customer_phone: None,
+        shipping_address: String::new(),
+        total_amount: None,
+        items: Vec::new(),
+    };
     match status {
         OrderStatus::Pending => Ok(None),
         OrderStatus::Confirmed => Event::new(&OrderConfirmed(change)).map(Some),

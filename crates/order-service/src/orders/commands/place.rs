@@ -7,7 +7,7 @@ use crate::orders::error::Error;
 use crate::schema::OUTBOX;
 use service_kit::answer::Answer;
 use service_kit::outbox::Event;
-use shared_types::events::{OrderCreated, OrderLine};
+use shared_types::events::{OrderCreated, OrderLine, OrderSnapshot};
 use shared_types::reservations::{Reservation, ReservationStatus};
 use shared_types::{OrderId, Reference};
 use sqlx::PgConnection;
@@ -69,16 +69,19 @@ pub(super) async fn announce(conn: &mut PgConnection, now: OffsetDateTime, place
 fn created(placed: &Placed<'_>) -> OrderCreated {
     let items = placed.reservation.items.iter().map(|line| OrderLine {
         product_id: line.product_id,
-        product_name: line.name.clone(),
+        product_name: Some(line.name.clone()),
         quantity: line.quantity,
-        price: line.unit_price,
+        price: Some(line.unit_price),
     });
-    OrderCreated {
+    OrderCreated(OrderSnapshot {
         order_id: placed.id,
         reference: placed.reservation.id,
+        reason: None,
         customer_name: placed.customer_name.to_owned(),
         customer_email: placed.customer_email.to_owned(),
-        total_amount: total(placed.reservation),
+        customer_phone: None,
+        shipping_address: String::new(),
+        total_amount: Some(total(placed.reservation)),
         items: items.collect(),
-    }
+    })
 }
