@@ -1,7 +1,6 @@
 //! Takes orders and walks them through their life; asks inventory-service for the stock. One module for each domain.
 
 pub mod app;
-mod circuits;
 pub mod config;
 mod failure_point;
 mod health;

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod answer;
 pub mod batcher;
 pub mod broker;
+pub mod circuit;
 pub mod config;
 pub mod consumer;
 pub mod db;

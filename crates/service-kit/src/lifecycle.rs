@@ -47,9 +47,6 @@ pub enum StartError {
     /// The HTTP client cannot be made.
     #[error("HTTP client: {0}")]
     Client(#[from] reqwest::Error),
-    /// The circuit breaker in front of another service cannot be made.
-    #[error("circuit breaker: {0}")]
-    Circuit(String),
     /// The operating system refused something.
     #[error(transparent)]
     Io(#[from] std::io::Error),

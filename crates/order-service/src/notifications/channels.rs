@@ -1,11 +1,9 @@
 //! The ways by which messages leave the house, as far as they are set up, and the texts they carry.
 
-mod circuit;
 pub mod mail;
 pub mod provider;
 pub mod sms;
 
-use crate::notifications::channels::circuit::ChannelCircuit;
 use crate::notifications::channels::mail::{Mail, Mailer};
 use crate::notifications::channels::provider::{SendError, Taken};
 use crate::notifications::channels::sms::SmsGateway;
@@ -15,6 +13,7 @@ use crate::notifications::domain::phone_number::PhoneNumber;
 use crate::notifications::domain::rules::Ways;
 use crate::notifications::domain::{Channel, Facts, Kind};
 use crate::notifications::templates::{MailText, MessageTemplates, TemplateError};
+use service_kit::circuit::{CircuitBreaker, Guarded, Verdict};
 use service_kit::lifecycle::StartError;
 use std::time::Duration;
 
@@ -41,7 +40,7 @@ pub struct Route {
     /// How long an attempt may take; it is broken off then.
     pub patience: Duration,
     /// Refuses at once what would fail anyway.
-    pub circuit: ChannelCircuit,
+    pub circuit: CircuitBreaker,
     provider: Provider,
 }
 
@@ -82,7 +81,7 @@ impl Outbound {
         let templates = MessageTemplates::load(config)?;
         let providers = mailer.map(Provider::Mail).into_iter().chain(gateway.map(Provider::Sms));
         let pause = config.circuit_pause();
-        let routes = providers.map(|provider| Route::new(provider, pause)).collect::<Result<_, StartError>>()?;
+        let routes = providers.map(|provider| Route::new(provider, pause)).collect();
         Ok(Self { ways, routes, templates })
     }
 
@@ -99,21 +98,19 @@ impl Outbound {
 }
 
 impl Route {
-    fn new(provider: Provider, pause: Duration) -> Result<Self, StartError> {
+    fn new(provider: Provider, pause: Duration) -> Self {
         let (channel, connections, limit) = match &provider {
             Provider::Mail(mailer) => (Channel::Email, mailer.connections(), mailer.time_limit()),
             Provider::Sms(gateway) => (Channel::Sms, gateway.connections(), gateway.time_limit()),
         };
-        let circuit = ChannelCircuit::new(channel, pause)?;
-        Ok(Self { channel, connections, patience: limit + SPARE_TIME, circuit, provider })
+        let label = Some(("channel", channel.as_str()));
+        let circuit = CircuitBreaker::new(Guarded { name: name(channel), metrics: "notification", label, pause });
+        Self { channel, connections, patience: limit + SPARE_TIME, circuit, provider }
     }
 
     /// The provider's name among the dependencies.
     pub fn name(&self) -> &'static str {
-        match self.channel {
-            Channel::Email => "mail-server",
-            Channel::Sms => "sms-gateway",
-        }
+        name(self.channel)
     }
 
     /// Hands a message to the provider, unless the circuit is open: then there is no answer.
@@ -124,7 +121,23 @@ impl Route {
                 Err(SendError::Unavailable { reason: "no answer in time".to_owned(), retry_after: None })
             })
         };
-        self.circuit.call(sending).await
+        self.circuit.call(sending, verdict).await
+    }
+}
+
+fn name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Email => "mail-server",
+        Channel::Sms => "sms-gateway",
+    }
+}
+
+/// A message that is refused or put off shows that the provider works.
+fn verdict(sent: &Result<Taken, SendError>) -> Verdict {
+    match sent {
+        Err(SendError::Unavailable { retry_after: Some(time), .. }) => Verdict::Away(*time),
+        Err(SendError::Unavailable { retry_after: None, .. }) => Verdict::Fails,
+        Ok(_) | Err(SendError::Refused(_) | SendError::PutOff { .. }) => Verdict::Works,
     }
 }
 

@@ -50,7 +50,7 @@ impl InventoryClient {
             .timeout(config.inventory_timeout())
             .pool_idle_timeout(Duration::from_secs(30))
             .build()?;
-        let guard = InventoryGuard::new(http.clone(), config)?;
+        let guard = InventoryGuard::new(config);
         Ok(Self { http, guard, base: config.inventory_service_url.trim_end_matches('/').to_owned() })
     }
 
