@@ -24,10 +24,10 @@ pub enum Error {
     Invalid(FieldErrors),
     /// No such product, or it is deleted.
     #[error("product {0} does not exist")]
-    ProductNotFound(ProductId),
+    UnknownProduct(ProductId),
     /// No such reservation.
     #[error("reservation {0} does not exist")]
-    ReservationNotFound(Reference),
+    UnknownReservation(Reference),
     /// The client's `If-Match` names another version.
     #[error("the product has changed")]
     VersionMismatch,
@@ -52,27 +52,24 @@ pub enum Error {
     /// The `Idempotency-Key` belongs to another request.
     #[error("the Idempotency-Key was used before, with another request")]
     KeyReused,
-    /// More reservations are waiting than the queue can hold.
-    #[error("too many reservations are waiting")]
-    Busy,
-    /// A batch ended without saying how.
-    #[error("the outcome of the reservation is not known; ask again with the same id")]
-    OutcomeUnknown,
-    /// A message that cannot be understood.
+    /// Too much is waiting, or the batch ended without saying how.
+    #[error("{0}")]
+    Overloaded(&'static str),
+    /// A message cannot be understood.
     #[error(transparent)]
-    UnreadableEvent(#[from] UnreadableEvent),
-    /// A type of event that nobody here knows what to do with.
-    #[error("nothing is known of events of the type {0}")]
-    UnknownEvent(String),
+    Unreadable(#[from] UnreadableEvent),
+    /// A message is of a type that nobody here asked for.
+    #[error("events of type {0} are not handled here")]
+    UnexpectedEvent(String),
     /// The database failed.
     #[error("database: {0}")]
     Database(sqlx::Error),
     /// Something of ours has no JSON form.
     #[error("JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// One failure of a whole batch.
+    /// The batch the request was in failed as a whole.
     #[error(transparent)]
-    Shared(Arc<Error>),
+    Batch(Arc<Error>),
 }
 
 impl Error {
@@ -91,8 +88,8 @@ impl Error {
         let unprocessable = |slug, title| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, slug, title, self);
         match self {
             Self::Invalid(errors) => Problem::validation(errors.clone()),
-            Self::ProductNotFound(id) => Problem::not_found(format!("product {id}")),
-            Self::ReservationNotFound(id) => Problem::not_found(format!("reservation {id}")),
+            Self::UnknownProduct(id) => Problem::not_found(format!("product {id}")),
+            Self::UnknownReservation(id) => Problem::not_found(format!("reservation {id}")),
             Self::VersionMismatch => Problem::precondition_failed(),
             Self::DuplicateSku => conflict("duplicate-sku", "Duplicate SKU"),
             Self::Insufficient(shortage) => {
@@ -108,10 +105,10 @@ impl Error {
             Self::Refused(Refusal::Mismatch(_)) => unprocessable("reservation-mismatch", "Reservation mismatch"),
             Self::InvalidTransition(_) => conflict("invalid-transition", "Invalid transition"),
             Self::KeyReused => Problem::key_reused(),
-            Self::TwinReservation | Self::Busy | Self::OutcomeUnknown => Problem::unavailable(self),
+            Self::TwinReservation | Self::Overloaded(_) => Problem::unavailable(self),
             Self::Database(error) => Problem::database(error),
-            Self::UnreadableEvent(_) | Self::UnknownEvent(_) | Self::Json(_) => Problem::unexpected(self),
-            Self::Shared(error) => error.problem(),
+            Self::Unreadable(_) | Self::UnexpectedEvent(_) | Self::Json(_) => Problem::unexpected(self),
+            Self::Batch(error) => error.problem(),
         }
     }
 }
@@ -126,28 +123,28 @@ impl HandlerError for Error {
     fn decision(&self) -> Decision {
         match self {
             Self::Database(error) => decide_database_error(error),
-            Self::TwinReservation | Self::Busy | Self::OutcomeUnknown => Decision::Retry,
+            Self::TwinReservation | Self::Overloaded(_) => Decision::Retry,
             // A late message: the reservation went another way, or there never was one.
-            Self::ReservationNotFound(_) | Self::InvalidTransition(_) => Decision::Ack,
+            Self::UnknownReservation(_) | Self::InvalidTransition(_) => Decision::Ack,
             Self::Invalid(_)
-            | Self::ProductNotFound(_)
+            | Self::UnknownProduct(_)
             | Self::VersionMismatch
             | Self::DuplicateSku
             | Self::Insufficient(_)
             | Self::StockLimit
             | Self::Refused(_)
             | Self::KeyReused
-            | Self::UnreadableEvent(_)
-            | Self::UnknownEvent(_)
+            | Self::Unreadable(_)
+            | Self::UnexpectedEvent(_)
             | Self::Json(_) => Decision::DeadLetter,
-            Self::Shared(error) => error.decision(),
+            Self::Batch(error) => error.decision(),
         }
     }
 
     fn is_unavailable(&self) -> bool {
         match self {
             Self::Database(error) => db::is_unavailable(error),
-            Self::Shared(error) => error.is_unavailable(),
+            Self::Batch(error) => error.is_unavailable(),
             _ => false,
         }
     }
@@ -191,9 +188,11 @@ impl From<OutboxError> for Error {
 impl From<BatchError<Error>> for Error {
     fn from(error: BatchError<Error>) -> Self {
         match error {
-            BatchError::Full => Self::Busy,
-            BatchError::Lost => Self::OutcomeUnknown,
-            BatchError::Failed(error) => Self::Shared(error),
+            BatchError::Full => Self::Overloaded("too many reservations are waiting"),
+            BatchError::Lost => {
+                Self::Overloaded("the outcome of the reservation is not known; ask again with the same id")
+            }
+            BatchError::Failed(error) => Self::Batch(error),
         }
     }
 }

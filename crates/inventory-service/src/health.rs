@@ -1,4 +1,4 @@
-//! Whether the process runs, and whether it can serve.
+//! Whether the service lives, and whether it is ready.
 
 use crate::app::App;
 use axum::extract::State;
@@ -8,25 +8,22 @@ use utoipa_axum::routes;
 
 /// The routes for those who watch the process.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(get_liveness)).routes(routes!(get_readiness))
+    OpenApiRouter::new().routes(routes!(get_live)).routes(routes!(get_ready))
 }
 
-/// The process runs
+/// The process runs.
 #[utoipa::path(get, path = "/health/live", tag = "health", responses(
-    (status = 200, description = "it runs", body = Health),
-))]
-pub async fn get_liveness() -> Health {
+    (status = 200, description = "The process runs", body = Health)))]
+pub async fn get_live() -> Health {
     Health::live()
 }
 
-/// The service can serve, each dependency by name
-///
-/// Without RabbitMQ it is degraded: it serves all calls, what it has to announce waits in the outbox.
+/// Ready to serve, each dependency by name. Without RabbitMQ the service is DEGRADED and still answers 200: what it has
+/// to announce waits in the outbox.
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses(
-    (status = 200, description = "it serves", body = Health),
-    (status = 503, description = "it cannot serve", body = Health),
-))]
-pub async fn get_readiness(State(app): State<App>) -> Health {
+    (status = 200, description = "Ready; UP or DEGRADED", body = Health),
+    (status = 503, description = "Not ready: PostgreSQL is away", body = Health)))]
+pub async fn get_ready(State(app): State<App>) -> Health {
     Health::ready([
         ("postgresql", Dependency::essential(app.database_status().await)),
         ("rabbitmq", Dependency::optional(app.broker_status())),

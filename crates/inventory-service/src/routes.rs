@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
         description = "Products, their stock, and the reservations that hold it for orders.",
         license(name = "MIT", identifier = "MIT")
     ),
-    servers((url = "/", description = "this service")),
+    servers((url = "/", description = "This service")),
     security(()),
     tags(
         (name = "products", description = "What can be ordered"),
@@ -26,11 +26,11 @@ use utoipa_axum::router::OpenApiRouter;
     ),
     components(schemas(Problem, ShortStock))
 )]
-struct Description;
+struct Document;
 
 /// Every route with its documentation.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Description::openapi())
+    OpenApiRouter::with_openapi(Document::openapi())
         .merge(products::routes())
         .merge(reservations::routes())
         .merge(health::routes())

@@ -130,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_there_is_asked_for_again() {
         let cache = ProductCache::default();
-        let missing = || async { Err(Error::ProductNotFound(ID)) };
+        let missing = || async { Err(Error::UnknownProduct(ID)) };
         assert!(cache.get(ID, missing).await.is_err());
         assert_eq!(read(&cache, 1).await, "1");
     }

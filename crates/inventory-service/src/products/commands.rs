@@ -17,7 +17,7 @@ pub async fn create(conn: &mut PgConnection, input: &ProductInput) -> Result<Pro
 
 /// Locks a product for a change; it stays as it is until the transaction ends.
 pub async fn lock(conn: &mut PgConnection, id: ProductId) -> Result<Product, Error> {
-    store::lock(conn, &[id]).await?.pop().ok_or(Error::ProductNotFound(id))
+    store::lock(conn, &[id]).await?.pop().ok_or(Error::UnknownProduct(id))
 }
 
 /// Replaces a locked product; a change of stock is an adjustment.

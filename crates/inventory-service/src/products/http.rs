@@ -1,8 +1,10 @@
 //! EDGE: the calls about products.
 
+mod documented;
 mod movements;
 mod stock;
 
+use self::documented::SkuTaken;
 use super::domain::{Product, ProductBody, ProductFilter};
 use super::state::Products;
 use super::{commands, store};
@@ -16,7 +18,6 @@ use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
 };
-use service_kit::documented_problems;
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::pagination::Page;
@@ -27,11 +28,6 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-documented_problems! {
-    /// A SKU that is taken.
-    SkuTaken { "409": "another product has this SKU" }
-}
 
 /// The calls about products.
 pub fn routes<S>() -> OpenApiRouter<S>
@@ -50,13 +46,11 @@ where
         .routes(routes!(movements::list_movements))
 }
 
-/// Creates a product; its first stock is a receipt
+/// Creates a product; its first stock is a receipt.
 #[utoipa::path(post, path = "/api/inventory/products", tag = "products", params(Keyed), request_body = ProductBody,
     responses(
-        (status = 201, description = "the product", body = Product, headers(
-            ("Location" = String, description = "its path"), ("ETag" = String, description = "its version"))),
-        InvalidBody, SkuTaken, KeyReused, Unavailable
-    ))]
+        (status = 201, description = "The product", body = Product, headers(("Location" = String, description = "Path of the product"), ("ETag" = String, description = "Its version"))),
+        InvalidBody, SkuTaken, KeyReused, Unavailable))]
 pub async fn create_product(
     State(products): State<Arc<Products>>,
     key: IdempotencyKey,
@@ -64,19 +58,19 @@ pub async fn create_product(
 ) -> Result<Answer, Error> {
     let fingerprint = Fingerprint::of(&body)?;
     let input = body.parse()?;
-    let mut tx = products.db.begin().await?;
-    if let Some(kept) = IDEMPOTENCY.claim(&mut tx, &key, &fingerprint).await? {
+    let mut transaction = products.db.begin().await?;
+    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
         return Ok(kept);
     }
-    let product = commands::create(&mut tx, &input).await?;
+    let product = commands::create(&mut transaction, &input).await?;
     let location = format!("/api/inventory/products/{}", product.id);
     let answer = Answer::created(location, &product)?.with_version(product.version);
-    IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
-    products.db.commit(tx).await?;
+    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
+    products.db.commit(transaction).await?;
     Ok(answer)
 }
 
-/// What narrows the list of products down.
+/// Filters of the list of products.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ProductQuery {
@@ -89,43 +83,39 @@ pub struct ProductQuery {
     pub q: Option<String>,
 }
 
-/// The products, by id
+impl ProductQuery {
+    fn parse(self) -> Result<ProductFilter, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let sku = errors.optional_text("sku", self.sku, 64);
+        let part = errors.optional_text("q", self.q, 200);
+        errors.into_result(ProductFilter { active: self.active, sku, part, low: false })
+    }
+}
+
+/// The products, by id.
 #[utoipa::path(get, path = "/api/inventory/products", tag = "products", params(ProductQuery, Paged), responses(
-    (status = 200, description = "a page of products", body = [Product],
-        headers(("Link" = String, description = "the next page, if there is one"))),
-    Invalid, Unavailable
-))]
+    (status = 200, description = "A page; `Link` names the next", body = [Product], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+    Invalid, Unavailable))]
 pub async fn list_products(
     State(products): State<Arc<Products>>,
     Query(query): Query<ProductQuery>,
     page: Page,
 ) -> Result<Response, Error> {
-    let mut errors = FieldErrors::default();
-    let filter = ProductFilter {
-        active: query.active,
-        sku: errors.optional_text("sku", query.sku, 64),
-        part: errors.optional_text("q", query.q, 200),
-        low: false,
-    };
-    answer_page(&products, &errors.into_result(filter)?, &page).await
+    answer_page(&products, &query.parse()?, &page).await
 }
 
-/// The products that can be ordered, by id
+/// The products that can be ordered, by id.
 #[utoipa::path(get, path = "/api/inventory/products/active", tag = "products", params(Paged), responses(
-    (status = 200, description = "a page of products", body = [Product],
-        headers(("Link" = String, description = "the next page, if there is one"))),
-    Invalid, Unavailable
-))]
+    (status = 200, description = "A page; `Link` names the next", body = [Product], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+    Invalid, Unavailable))]
 pub async fn list_active_products(State(products): State<Arc<Products>>, page: Page) -> Result<Response, Error> {
     answer_page(&products, &ProductFilter { active: Some(true), ..Default::default() }, &page).await
 }
 
-/// The products whose stock has reached the threshold, active or not, by id
+/// The products whose stock has reached the threshold, active or not, by id.
 #[utoipa::path(get, path = "/api/inventory/products/low-stock", tag = "products", params(Paged), responses(
-    (status = 200, description = "a page of products", body = [Product],
-        headers(("Link" = String, description = "the next page, if there is one"))),
-    Invalid, Unavailable
-))]
+    (status = 200, description = "A page; `Link` names the next", body = [Product], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+    Invalid, Unavailable))]
 pub async fn list_low_stock_products(State(products): State<Arc<Products>>, page: Page) -> Result<Response, Error> {
     answer_page(&products, &ProductFilter { low: true, ..Default::default() }, &page).await
 }
@@ -135,39 +125,35 @@ async fn answer_page(products: &Products, filter: &ProductFilter, page: &Page) -
     Ok(page.answer(found, |product| product.id))
 }
 
-/// A product, as it was a second ago at the most
+/// A product, as it was a second ago at the most.
 #[utoipa::path(get, path = "/api/inventory/products/{id}", tag = "products",
-    params(("id" = ProductId, Path, description = "number of the product"), IfNoneMatch),
+    params(("id" = i64, Path, description = "Number of the product", example = 1), IfNoneMatch),
     responses(
-        (status = 200, description = "the product", body = Product,
-            headers(("ETag" = String, description = "its version"))),
-        (status = 304, description = "the client has it already"),
-        Invalid, NotFound, Unavailable
-    ))]
+        (status = 200, description = "The product", body = Product, headers(("ETag" = String, description = "Its version"))),
+        (status = 304, description = "The client has it already"),
+        Invalid, NotFound, Unavailable))]
 pub async fn get_product(
     State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let read = || async {
-        let product = store::find(products.db.pool(), id).await?.ok_or(Error::ProductNotFound(id))?;
+        let product = store::find(products.db.pool(), id).await?.ok_or(Error::UnknownProduct(id))?;
         Ok(Answer::ok(&product)?.with_version(product.version))
     };
     Ok(products.cache.get(id, read).await?.unless_known(&headers))
 }
 
-/// Replaces a product; a change of its stock is an adjustment
+/// Replaces a product; a change of its stock is an adjustment.
 #[utoipa::path(put, path = "/api/inventory/products/{id}", tag = "products",
-    params(("id" = ProductId, Path, description = "number of the product"), IfMatch),
+    params(("id" = i64, Path, description = "Number of the product", example = 1), IfMatch),
     request_body(content = ProductBody, example = json!({
         "sku": "LAPTOP-001", "name": "Laptop Pro 15", "description": "15 inch laptop with 32 GB of memory",
         "price": 2399.99, "stockQuantity": 55, "lowStockThreshold": 5, "active": true
     })),
     responses(
-        (status = 200, description = "the product", body = Product,
-            headers(("ETag" = String, description = "its version"))),
-        InvalidBody, NotFound, SkuTaken, Changed, Unavailable
-    ))]
+        (status = 200, description = "The product", body = Product, headers(("ETag" = String, description = "Its version"))),
+        InvalidBody, NotFound, SkuTaken, Changed, Unavailable))]
 pub async fn replace_product(
     State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
@@ -175,11 +161,11 @@ pub async fn replace_product(
     Json(body): Json<ProductBody>,
 ) -> Result<Answer, Error> {
     let input = body.parse()?;
-    let mut tx = products.db.begin().await?;
-    let before = commands::lock(&mut tx, id).await?;
+    let mut transaction = products.db.begin().await?;
+    let before = commands::lock(&mut transaction, id).await?;
     check_if_match(&headers, before.version).map_err(|_| Error::VersionMismatch)?;
-    let product = commands::replace(&mut tx, OffsetDateTime::now_utc(), &before, &input).await?;
-    products.db.commit(tx).await?;
+    let product = commands::replace(&mut transaction, OffsetDateTime::now_utc(), &before, &input).await?;
+    products.db.commit(transaction).await?;
     products.changed([id]);
     Ok(Answer::ok(&product)?.with_version(product.version))
 }
@@ -192,20 +178,20 @@ pub struct Deleted {
     pub message: &'static str,
 }
 
-/// Deletes a product; orders keep their copy of its name and price, its movements stay
+/// Deletes a product; orders keep their copy of its name and price, its movements stay.
 #[utoipa::path(delete, path = "/api/inventory/products/{id}", tag = "products",
-    params(("id" = ProductId, Path, description = "number of the product"), IfMatch),
-    responses((status = 200, description = "it is deleted", body = Deleted), Invalid, NotFound, Changed, Unavailable))]
+    params(("id" = i64, Path, description = "Number of the product", example = 1), IfMatch),
+    responses((status = 200, description = "It is deleted", body = Deleted), Invalid, NotFound, Changed, Unavailable))]
 pub async fn delete_product(
     State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
     headers: HeaderMap,
 ) -> Result<Answer, Error> {
-    let mut tx = products.db.begin().await?;
-    let product = commands::lock(&mut tx, id).await?;
+    let mut transaction = products.db.begin().await?;
+    let product = commands::lock(&mut transaction, id).await?;
     check_if_match(&headers, product.version).map_err(|_| Error::VersionMismatch)?;
-    commands::delete(&mut tx, &product).await?;
-    products.db.commit(tx).await?;
+    commands::delete(&mut transaction, &product).await?;
+    products.db.commit(transaction).await?;
     products.changed([id]);
     Ok(Answer::ok(&Deleted { message: "Product deleted successfully" })?)
 }

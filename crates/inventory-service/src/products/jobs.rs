@@ -13,9 +13,9 @@ pub async fn load_sample_data(database: &Database, config: &Config) -> Result<()
     }
     loop {
         let loading = async {
-            let mut tx = database.begin().await?;
-            store::load_sample_data(&mut tx).await?;
-            database.commit(tx).await
+            let mut transaction = database.begin().await?;
+            store::load_sample_data(&mut transaction).await?;
+            database.commit(transaction).await
         };
         match loading.await {
             Err(error) if db::is_unavailable(&error) => tokio::time::sleep(Duration::from_secs(1)).await,

@@ -90,7 +90,8 @@ pub async fn insert(conn: &mut PgConnection, input: &ProductInput) -> Result<Pro
     .await
 }
 
-/// Replaces a product that the caller has locked. Fails on a SKU that is taken.
+/// Replaces a product that the caller has locked. Fails on a SKU that is taken. The trigger `products_touch` counts the
+/// version.
 pub async fn update(conn: &mut PgConnection, id: ProductId, input: &ProductInput) -> Result<Product, sqlx::Error> {
     sqlx::query_as!(
         Product,
@@ -113,7 +114,8 @@ pub async fn update(conn: &mut PgConnection, id: ProductId, input: &ProductInput
     .await
 }
 
-/// Marks a product that the caller has locked as deleted; its history stays.
+/// Marks a product that the caller has locked as deleted; its history stays. The trigger `products_touch` counts the
+/// version.
 pub async fn delete(conn: &mut PgConnection, id: ProductId) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE inventory.products SET deleted_at = clock_timestamp() WHERE id = $1", id.0)
         .execute(conn)

@@ -60,7 +60,7 @@ fn change_for(event: &RawEvent) -> Result<Change, Error> {
     let action = match event.event_type.as_str() {
         OrderCreated::TYPE => Action::Commit,
         OrderCancelled::TYPE => Action::Cancel,
-        unknown => return Err(Error::UnknownEvent(unknown.to_owned())),
+        unknown => return Err(Error::UnexpectedEvent(unknown.to_owned())),
     };
     let OrderSnapshot { reference, .. } = event.data()?;
     Ok(Change { reference, action, traceparent: event.traceparent.clone() })

@@ -1,6 +1,6 @@
 //! EDGE: the batch behind `POST /api/inventory/reservations`: one transaction holds the stock for many orders.
 
-use super::commands::{ReserveOutcome, Twins, reserve};
+use super::commands::{HoldOutcome, Twins, reserve};
 use super::domain::requests::Wanted;
 use crate::error::Error;
 use crate::products::Products;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 /// The queue of requests to hold stock.
-pub type HoldingQueue = Batcher<Wanted, ReserveOutcome, Error>;
+pub type HoldingQueue = Batcher<Wanted, HoldOutcome, Error>;
 
 /// Starts the batcher.
 pub fn start(limits: Limits, db: Database, products: Arc<Products>, window: Duration) -> HoldingQueue {
@@ -19,7 +19,7 @@ pub fn start(limits: Limits, db: Database, products: Arc<Products>, window: Dura
         let (db, products) = (db.clone(), products.clone());
         async move {
             let outcomes = reserve_batch(&db, window, &wanted).await?;
-            products.changed(outcomes.iter().flat_map(ReserveOutcome::taken));
+            products.changed(outcomes.iter().flat_map(HoldOutcome::taken));
             outcomes.iter().for_each(count);
             Ok(outcomes)
         }
@@ -27,11 +27,11 @@ pub fn start(limits: Limits, db: Database, products: Arc<Products>, window: Dura
     Batcher::start("reservations", limits, work, Error::blame)
 }
 
-async fn reserve_batch(db: &Database, window: Duration, wanted: &[Wanted]) -> Result<Vec<ReserveOutcome>, Error> {
+async fn reserve_batch(db: &Database, window: Duration, wanted: &[Wanted]) -> Result<Vec<HoldOutcome>, Error> {
     let attempt = async |twins| {
-        let mut tx = db.begin().await?;
-        let outcomes = reserve(&mut tx, OffsetDateTime::now_utc(), window, wanted, twins).await?;
-        db.commit(tx).await?;
+        let mut transaction = db.begin().await?;
+        let outcomes = reserve(&mut transaction, OffsetDateTime::now_utc(), window, wanted, twins).await?;
+        db.commit(transaction).await?;
         Ok(outcomes)
     };
     match attempt(Twins::Unlikely).await {
@@ -40,11 +40,11 @@ async fn reserve_batch(db: &Database, window: Duration, wanted: &[Wanted]) -> Re
     }
 }
 
-fn count(outcome: &ReserveOutcome) {
+fn count(outcome: &HoldOutcome) {
     let outcome = match outcome {
-        ReserveOutcome::Held(_) => "held",
-        ReserveOutcome::Repeated(_) => "repeated",
-        ReserveOutcome::Refused(_) => "refused",
+        HoldOutcome::Held(_) => "held",
+        HoldOutcome::Repeated(_) => "repeated",
+        HoldOutcome::Refused(_) => "refused",
     };
     metrics::counter!("reservations_total", "outcome" => outcome).increment(1);
 }

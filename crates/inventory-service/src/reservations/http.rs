@@ -1,8 +1,10 @@
 //! EDGE: the calls about reservations; those that hold stock meet in batches.
 
 mod batch;
+mod documented;
 
-use super::commands::{ReserveOutcome, change, moved_by_change, sell};
+use self::documented::{AlreadyOther, Unprocessable};
+use super::commands::{HoldOutcome, change, moved_by_change, sell};
 use super::domain::changes::{Action, Change};
 use super::domain::requests::{LineBody, ReservationBody};
 use super::state::Reservations;
@@ -15,7 +17,6 @@ use axum::response::Response;
 use serde::Deserialize;
 use service_kit::answer::Answer;
 use service_kit::documented::{Invalid, InvalidBody, Keyed, NotFound, Paged, Unavailable};
-use service_kit::documented_problems;
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::pagination::Page;
@@ -30,13 +31,6 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
-
-documented_problems! {
-    /// A reservation's life does not allow it.
-    AlreadyOther { "409": "the reservation is already the other" }
-    /// What cannot be reserved.
-    Unprocessable { "422": "a product is unknown or not active, or the id or the Idempotency-Key has other items" }
-}
 
 /// The calls about reservations.
 pub fn routes<S>() -> OpenApiRouter<S>
@@ -57,18 +51,16 @@ fn location(reservation: &Reservation) -> String {
     format!("/api/inventory/reservations/{}", reservation.id)
 }
 
-/// Holds stock for an order, all lines or none
+/// Holds stock for an order, all lines or none.
 ///
 /// Asking again with the same id and items gives the same reservation, and holds the stock once; a released one is
 /// held anew. The id makes the call safe to repeat, an `Idempotency-Key` adds nothing to it.
 #[utoipa::path(post, path = "/api/inventory/reservations", tag = "reservations", params(Keyed),
     request_body = ReservationBody,
     responses(
-        (status = 201, description = "the stock is held, until `expiresAt` for an order to exist", body = Reservation,
-            headers(("Location" = String, description = "path of the reservation"))),
-        (status = 200, description = "it was held before", body = Reservation),
-        InvalidBody, InsufficientStock, Unprocessable, Unavailable
-    ))]
+        (status = 201, description = "The stock is held, until `expiresAt` for an order to exist", body = Reservation, headers(("Location" = String, description = "Path of the reservation"))),
+        (status = 200, description = "It was held before", body = Reservation),
+        InvalidBody, InsufficientStock, Unprocessable, Unavailable))]
 pub async fn create_reservation(
     State(reservations): State<Arc<Reservations>>,
     _key: IdempotencyKey,
@@ -76,19 +68,18 @@ pub async fn create_reservation(
 ) -> Result<Answer, Error> {
     let wanted = body.parse()?.caused_by(current_traceparent());
     match reservations.holding.submit(wanted).await? {
-        ReserveOutcome::Held(reservation) => Ok(Answer::created(location(&reservation), &reservation)?),
-        ReserveOutcome::Repeated(reservation) => Ok(Answer::ok(&reservation)?),
-        ReserveOutcome::Refused(refusal) => Err(refusal.into()),
+        HoldOutcome::Held(reservation) => Ok(Answer::created(location(&reservation), &reservation)?),
+        HoldOutcome::Repeated(reservation) => Ok(Answer::ok(&reservation)?),
+        HoldOutcome::Refused(refusal) => Err(refusal.into()),
     }
 }
 
-/// Sells a product at once: a reservation that is committed (kept for older clients)
+/// Sells a product at once: a reservation that is committed (kept for older clients).
 #[utoipa::path(post, path = "/api/inventory/reserve-stock", tag = "reservations", params(Keyed),
     request_body(content = LineBody, example = json!({"productId": 1, "quantity": 1})),
     responses(
-        (status = 200, description = "the committed reservation", body = Reservation),
-        InvalidBody, InsufficientStock, Unprocessable, Unavailable
-    ))]
+        (status = 200, description = "The committed reservation", body = Reservation),
+        InvalidBody, InsufficientStock, Unprocessable, Unavailable))]
 pub async fn reserve_stock(
     State(reservations): State<Arc<Reservations>>,
     key: IdempotencyKey,
@@ -97,32 +88,32 @@ pub async fn reserve_stock(
     let fingerprint = Fingerprint::of(&body)?;
     let wanted = body.parse_for(Reference::random())?.caused_by(current_traceparent());
     let now = OffsetDateTime::now_utc();
-    let mut tx = reservations.db.begin().await?;
-    if let Some(kept) = IDEMPOTENCY.claim(&mut tx, &key, &fingerprint).await? {
+    let mut transaction = reservations.db.begin().await?;
+    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
         return Ok(kept);
     }
-    let sold = sell(&mut tx, now, reservations.window, wanted).await?;
+    let sold = sell(&mut transaction, now, reservations.window, wanted).await?;
     let answer = Answer::ok(&sold)?;
-    IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
-    reservations.db.commit(tx).await?;
+    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
+    reservations.db.commit(transaction).await?;
     reservations.products.changed(sold.products());
     metrics::counter!("reservations_total", "outcome" => "sold").increment(1);
     Ok(answer)
 }
 
-/// A reservation
+/// A reservation.
 #[utoipa::path(get, path = "/api/inventory/reservations/{id}", tag = "reservations",
-    params(("id" = Reference, Path, description = "reference of the order")),
-    responses((status = 200, description = "the reservation", body = Reservation), Invalid, NotFound, Unavailable))]
+    params(("id" = Reference, Path, description = "Reference of the order")),
+    responses((status = 200, description = "The reservation", body = Reservation), Invalid, NotFound, Unavailable))]
 pub async fn get_reservation(
     State(reservations): State<Arc<Reservations>>,
     Path(id): Path<Reference>,
 ) -> Result<axum::Json<Reservation>, Error> {
     let found = store::find(reservations.db.pool(), &[id]).await?.pop();
-    found.map(axum::Json).ok_or(Error::ReservationNotFound(id))
+    found.map(axum::Json).ok_or(Error::UnknownReservation(id))
 }
 
-/// What narrows the list of reservations down.
+/// Filters of the list of reservations.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
@@ -153,13 +144,11 @@ impl ReservationQuery {
     }
 }
 
-/// The reservations, by id
+/// The reservations, by id.
 #[utoipa::path(get, path = "/api/inventory/reservations", tag = "reservations", params(ReservationQuery, Paged),
     responses(
-        (status = 200, description = "a page of reservations", body = [Reservation],
-            headers(("Link" = String, description = "the next page, if there is one"))),
-        Invalid, Unavailable
-    ))]
+        (status = 200, description = "A page; `Link` names the next", body = [Reservation], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+        Invalid, Unavailable))]
 pub async fn list_reservations(
     State(reservations): State<Arc<Reservations>>,
     Query(query): Query<ReservationQuery>,
@@ -175,13 +164,12 @@ pub async fn list_reservations(
     Ok(page.answer(found, |reservation| reservation.id))
 }
 
-/// Commits a reservation: its stock is the order's; once more changes nothing
+/// Commits a reservation: its stock is the order's; once more changes nothing.
 #[utoipa::path(post, path = "/api/inventory/reservations/{id}/commit", tag = "reservations",
-    params(("id" = Reference, Path, description = "reference of the order"), Keyed),
+    params(("id" = Reference, Path, description = "Reference of the order"), Keyed),
     responses(
-        (status = 200, description = "the committed reservation", body = Reservation),
-        Invalid, NotFound, AlreadyOther, Unavailable
-    ))]
+        (status = 200, description = "The committed reservation", body = Reservation),
+        Invalid, NotFound, AlreadyOther, Unavailable))]
 pub async fn commit_reservation(
     State(reservations): State<Arc<Reservations>>,
     Path(id): Path<Reference>,
@@ -190,13 +178,12 @@ pub async fn commit_reservation(
     change_one(&reservations, id, Action::Commit).await
 }
 
-/// Releases a reservation that is held: its stock goes back; once more changes nothing
+/// Releases a reservation that is held: its stock goes back; once more changes nothing.
 #[utoipa::path(post, path = "/api/inventory/reservations/{id}/release", tag = "reservations",
-    params(("id" = Reference, Path, description = "reference of the order"), Keyed),
+    params(("id" = Reference, Path, description = "Reference of the order"), Keyed),
     responses(
-        (status = 200, description = "the released reservation", body = Reservation),
-        Invalid, NotFound, AlreadyOther, Unavailable
-    ))]
+        (status = 200, description = "The released reservation", body = Reservation),
+        Invalid, NotFound, AlreadyOther, Unavailable))]
 pub async fn release_reservation(
     State(reservations): State<Arc<Reservations>>,
     Path(id): Path<Reference>,
@@ -206,10 +193,10 @@ pub async fn release_reservation(
 }
 
 async fn change_one(reservations: &Reservations, id: Reference, action: Action) -> Result<Answer, Error> {
-    let mut tx = reservations.db.begin().await?;
-    let outcome = change(&mut tx, OffsetDateTime::now_utc(), &[change_of(id, action)]).await?.pop();
-    let reservation = outcome.ok_or(Error::ReservationNotFound(id))??;
-    reservations.db.commit(tx).await?;
+    let mut transaction = reservations.db.begin().await?;
+    let outcome = change(&mut transaction, OffsetDateTime::now_utc(), &[change_of(id, action)]).await?.pop();
+    let reservation = outcome.ok_or(Error::UnknownReservation(id))??;
+    reservations.db.commit(transaction).await?;
     reservations.products.changed(moved_by_change(&reservation));
     Ok(Answer::ok(&reservation)?)
 }

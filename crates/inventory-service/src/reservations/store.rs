@@ -121,7 +121,8 @@ pub async fn lock_without_waiting(conn: &mut PgConnection, ids: &[Reference]) ->
 /// Gives the term of each reservation.
 ///
 /// One statement, which writes the tables of `stock` and `products` as well: while products are locked, every round trip
-/// keeps others waiting. What it writes there is what [`stock::record`](crate::stock::record) would write.
+/// keeps others waiting. There it writes what [`stock::record`](crate::stock::record) would write, and like that it counts
+/// the version of each product whose stock changes.
 ///
 /// Sorted by id, so that transactions that write the same ones meet in the same order. One that is there already fails
 /// on the primary key.
@@ -175,7 +176,7 @@ pub async fn hold(
 }
 
 /// Holds released reservations anew, which the caller has locked, with the items of today, names and prices; gives the
-/// term of each.
+/// term of each. The trigger `reservations_touch` counts the version.
 pub async fn hold_anew(
     conn: &mut PgConnection,
     window: Duration,
@@ -240,9 +241,11 @@ fn ids_of(holds: &[&Hold]) -> Vec<Uuid> {
     holds.iter().map(|hold| hold.id.0).collect()
 }
 
-/// Moves those of the reservations that stand in `from` on to `to`; gives those that it moved. Finds, and locks, them in the
-/// order of the primary key, see [`super::commands`]; the `CASE` keeps it from taking the index of those that
-/// are HELD.
+/// Moves those of the reservations that stand in `from` on to `to`; gives those that it moved.
+///
+/// It finds, and locks, them in the order of the primary key, see [`super::commands`]; the `CASE` keeps it from taking the
+/// index of those that are HELD. The statement counts the version, which is cheaper than the trigger
+/// `reservations_touch`.
 pub async fn advance(
     conn: &mut PgConnection,
     ids: &[Reference],
@@ -262,7 +265,7 @@ pub async fn advance(
     Ok(moved.into_iter().map(Reference).collect())
 }
 
-/// Writes the status of reservations that the caller has locked.
+/// Writes the status of reservations that the caller has locked. The trigger `reservations_touch` counts the version.
 pub async fn set_status(
     conn: &mut PgConnection,
     statuses: impl IntoIterator<Item = (Reference, ReservationStatus)>,
@@ -281,7 +284,7 @@ pub async fn set_status(
     Ok(())
 }
 
-/// Marks a reservation as sold at once, without an order.
+/// Marks a reservation as sold at once, without an order. The trigger `reservations_touch` counts the version.
 pub async fn mark_direct(conn: &mut PgConnection, id: Reference) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE inventory.reservations SET direct = TRUE WHERE id = $1", id.0).execute(conn).await?;
     Ok(())

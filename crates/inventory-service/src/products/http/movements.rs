@@ -11,16 +11,14 @@ use service_kit::pagination::Page;
 use shared_types::ProductId;
 use std::sync::Arc;
 
-/// The movements of a product's stock, newest first
+/// The movements of a product's stock, newest first.
 ///
 /// They stay readable when the product is deleted.
 #[utoipa::path(get, path = "/api/inventory/products/{id}/movements", tag = "stock",
-    params(("id" = ProductId, Path, description = "number of the product"), Paged),
+    params(("id" = i64, Path, description = "Number of the product", example = 1), Paged),
     responses(
-        (status = 200, description = "a page of movements", body = [Movement],
-            headers(("Link" = String, description = "the next page, if there is one"))),
-        Invalid, NotFound, Unavailable
-    ))]
+        (status = 200, description = "A page; `Link` names the next", body = [Movement], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+        Invalid, NotFound, Unavailable))]
 pub async fn list_movements(
     State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
@@ -28,7 +26,7 @@ pub async fn list_movements(
 ) -> Result<Response, Error> {
     let movements = stock::list_movements(products.db.pool(), id, page.after, page.fetch()).await?;
     if movements.is_empty() && !store::was_ever(products.db.pool(), id).await? {
-        return Err(Error::ProductNotFound(id));
+        return Err(Error::UnknownProduct(id));
     }
     Ok(page.answer(movements, |movement| movement.id))
 }

@@ -1,5 +1,6 @@
 //! EDGE: stock that comes in and goes out by hand, and whether there is enough.
 
+use super::documented::StockLimitOrKeyReused;
 use super::{Product, Products, commands, store};
 use crate::error::Error;
 use crate::schema::IDEMPOTENCY;
@@ -9,7 +10,6 @@ use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{Changed, IfMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Unavailable};
-use service_kit::documented_problems;
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::validation::FieldErrors;
@@ -18,20 +18,13 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
-documented_problems! {
-    /// What add-stock cannot do.
-    StockLimitOrKeyReused { "422": "more stock than can be kept, or the Idempotency-Key was used with another body" }
-}
-
-/// Adds stock that came in
+/// Adds stock that came in.
 #[utoipa::path(post, path = "/api/inventory/products/{id}/add-stock", tag = "stock",
-    params(("id" = ProductId, Path, description = "number of the product"), Keyed, IfMatch),
+    params(("id" = i64, Path, description = "Number of the product", example = 1), Keyed, IfMatch),
     request_body = StockChangeBody,
     responses(
-        (status = 200, description = "the product", body = Product,
-            headers(("ETag" = String, description = "its version"))),
-        InvalidBody, NotFound, Changed, StockLimitOrKeyReused, Unavailable
-    ))]
+        (status = 200, description = "The product", body = Product, headers(("ETag" = String, description = "Its version"))),
+        InvalidBody, NotFound, Changed, StockLimitOrKeyReused, Unavailable))]
 pub async fn add_stock(
     State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
@@ -41,31 +34,29 @@ pub async fn add_stock(
 ) -> Result<Answer, Error> {
     let fingerprint = Fingerprint::of(&body)?;
     let change = body.incoming()?;
-    let mut tx = products.db.begin().await?;
-    if let Some(kept) = IDEMPOTENCY.claim(&mut tx, &key, &fingerprint).await? {
+    let mut transaction = products.db.begin().await?;
+    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
         return Ok(kept);
     }
-    let before = commands::lock(&mut tx, id).await?;
+    let before = commands::lock(&mut transaction, id).await?;
     check_if_match(&headers, before.version).map_err(|_| Error::VersionMismatch)?;
-    stock::add(&mut tx, OffsetDateTime::now_utc(), &before.stock_level(), change).await?;
-    let product = store::find(&mut *tx, id).await?.ok_or(Error::ProductNotFound(id))?;
+    stock::add(&mut transaction, OffsetDateTime::now_utc(), &before.stock_level(), change).await?;
+    let product = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownProduct(id))?;
     let answer = Answer::ok(&product)?.with_version(product.version);
-    IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
-    products.db.commit(tx).await?;
+    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
+    products.db.commit(transaction).await?;
     products.changed([id]);
     Ok(answer)
 }
 
-/// Takes stock out, if there is enough
+/// Takes stock out, if there is enough.
 #[utoipa::path(post, path = "/api/inventory/products/{id}/reduce-stock", tag = "stock",
-    params(("id" = ProductId, Path, description = "number of the product"), Keyed, IfMatch),
+    params(("id" = i64, Path, description = "Number of the product", example = 1), Keyed, IfMatch),
     request_body(content = StockChangeBody,
         example = json!({"quantity": 1, "reason": "broken in the warehouse", "reference": "INC-7"})),
     responses(
-        (status = 200, description = "the product", body = Product,
-            headers(("ETag" = String, description = "its version"))),
-        InvalidBody, NotFound, InsufficientStock, Changed, KeyReused, Unavailable
-    ))]
+        (status = 200, description = "The product", body = Product, headers(("ETag" = String, description = "Its version"))),
+        InvalidBody, NotFound, InsufficientStock, Changed, KeyReused, Unavailable))]
 pub async fn reduce_stock(
     State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
@@ -75,17 +66,17 @@ pub async fn reduce_stock(
 ) -> Result<Answer, Error> {
     let fingerprint = Fingerprint::of(&body)?;
     let change = body.outgoing()?;
-    let mut tx = products.db.begin().await?;
-    if let Some(kept) = IDEMPOTENCY.claim(&mut tx, &key, &fingerprint).await? {
+    let mut transaction = products.db.begin().await?;
+    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
         return Ok(kept);
     }
-    let before = commands::lock(&mut tx, id).await?;
+    let before = commands::lock(&mut transaction, id).await?;
     check_if_match(&headers, before.version).map_err(|_| Error::VersionMismatch)?;
-    stock::reduce(&mut tx, OffsetDateTime::now_utc(), &before.stock_level(), change).await?;
-    let product = store::find(&mut *tx, id).await?.ok_or(Error::ProductNotFound(id))?;
+    stock::reduce(&mut transaction, OffsetDateTime::now_utc(), &before.stock_level(), change).await?;
+    let product = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownProduct(id))?;
     let answer = Answer::ok(&product)?.with_version(product.version);
-    IDEMPOTENCY.keep(&mut tx, &key, &answer).await?;
-    products.db.commit(tx).await?;
+    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
+    products.db.commit(transaction).await?;
     products.changed([id]);
     Ok(answer)
 }
@@ -97,6 +88,14 @@ pub struct StockQuery {
     /// Pieces.
     #[param(value_type = i32, required, minimum = 1, example = 3)]
     pub quantity: Option<i64>,
+}
+
+impl StockQuery {
+    fn parse(self) -> Result<i32, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let quantity = errors.required_number("quantity", self.quantity, 1..=i32::MAX);
+        errors.into_result(quantity)
+    }
 }
 
 /// Whether there is enough.
@@ -111,22 +110,19 @@ pub struct StockCheck {
     pub stock_quantity: i32,
 }
 
-/// Whether so many pieces are available now; nothing is held
+/// Whether so many pieces are available now; nothing is held.
 #[utoipa::path(get, path = "/api/inventory/products/{id}/check-stock", tag = "stock",
-    params(("id" = ProductId, Path, description = "number of the product"), StockQuery),
+    params(("id" = i64, Path, description = "Number of the product", example = 1), StockQuery),
     responses(
-        (status = 200, description = "whether there is enough", body = StockCheck),
-        Invalid, NotFound, Unavailable
-    ))]
+        (status = 200, description = "Whether there is enough", body = StockCheck),
+        Invalid, NotFound, Unavailable))]
 pub async fn check_stock(
     State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
     Query(query): Query<StockQuery>,
 ) -> Result<axum::Json<StockCheck>, Error> {
-    let mut errors = FieldErrors::default();
-    let quantity = errors.required_number("quantity", query.quantity, 1..=i32::MAX);
-    errors.into_result(())?;
-    let product = store::find(products.db.pool(), id).await?.ok_or(Error::ProductNotFound(id))?;
+    let quantity = query.parse()?;
+    let product = store::find(products.db.pool(), id).await?.ok_or(Error::UnknownProduct(id))?;
     let available = product.active && product.stock_quantity >= quantity;
     Ok(axum::Json(StockCheck { available, stock_quantity: product.stock_quantity }))
 }

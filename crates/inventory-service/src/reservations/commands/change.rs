@@ -33,7 +33,7 @@ pub async fn change(
     let (mut returned, mut events) = (Vec::new(), Vec::new());
     for change in changes {
         outcomes.push(match reservations.get_mut(&change.reference) {
-            None => Err(Error::ReservationNotFound(change.reference)),
+            None => Err(Error::UnknownReservation(change.reference)),
             Some(reservation) => match change.action.on(reservation.status) {
                 Err(refused) => Err(Error::InvalidTransition(refused)),
                 Ok(Transition::None) => Ok(reservation.clone()),

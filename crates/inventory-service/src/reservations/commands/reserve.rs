@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::products;
-use crate::reservations::domain::holds::{Hold, Plan, Refusal, Shelf, Verdict, decide};
+use crate::reservations::domain::holds::{Hold, HoldDecision, HoldPlan, LockedProducts, Refusal, decide};
 use crate::reservations::domain::requests::Wanted;
 use crate::reservations::store::{self, Term};
 use crate::schema::OUTBOX;
@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 /// What became of a request to hold stock.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ReserveOutcome {
+pub enum HoldOutcome {
     /// The stock is held now.
     Held(Reservation),
     /// It was held before, for the same request.
@@ -25,7 +25,7 @@ pub enum ReserveOutcome {
     Refused(Refusal),
 }
 
-impl ReserveOutcome {
+impl HoldOutcome {
     /// The products whose stock it took.
     pub fn taken(&self) -> impl Iterator<Item = ProductId> {
         let held = match self {
@@ -55,29 +55,29 @@ pub async fn reserve(
     window: Duration,
     wanted: &[Wanted],
     twins: Twins,
-) -> Result<Vec<ReserveOutcome>, Error> {
+) -> Result<Vec<HoldOutcome>, Error> {
     let ids: BTreeSet<ProductId> = wanted.iter().flat_map(|w| w.lines()).map(|line| line.product_id).collect();
     let locked = products::lock(conn, &ids.into_iter().collect::<Vec<_>>()).await?;
-    let mut shelf: Shelf = locked.into_iter().map(|product| (product.id, product)).collect();
-    let mut plan = decide(&mut shelf.clone(), &[], wanted);
+    let mut products: LockedProducts = locked.into_iter().map(|product| (product.id, product)).collect();
+    let mut plan = decide(&mut products.clone(), &[], wanted);
     let mut existing = Vec::new();
     if twins == Twins::Likely || plan.refuses() {
         // Looked up once the products are locked: a twin that held them meanwhile has committed by now and is seen.
         let ids: BTreeSet<Reference> = wanted.iter().map(Wanted::id).collect();
         existing = store::find(&mut *conn, &ids.into_iter().collect::<Vec<_>>()).await?;
-        plan = decide(&mut shelf, &existing, wanted);
+        plan = decide(&mut products, &existing, wanted);
     }
     let held = write(conn, now, window, &plan).await?;
     let known: HashMap<Reference, Reservation> = existing.into_iter().chain(held).map(|r| (r.id, r)).collect();
-    plan.verdicts
+    plan.decisions
         .into_iter()
         .zip(wanted)
-        .map(|(verdict, request)| {
+        .map(|(decision, request)| {
             let found = || known.get(&request.id()).cloned().ok_or(Error::TwinReservation);
-            match verdict {
-                Verdict::Held => Ok(ReserveOutcome::Held(found()?)),
-                Verdict::Repeated => Ok(ReserveOutcome::Repeated(found()?)),
-                Verdict::Refused(refusal) => Ok(ReserveOutcome::Refused(refusal)),
+            match decision {
+                HoldDecision::Held => Ok(HoldOutcome::Held(found()?)),
+                HoldDecision::Repeated => Ok(HoldOutcome::Repeated(found()?)),
+                HoldDecision::Refused(refusal) => Ok(HoldOutcome::Refused(refusal)),
             }
         })
         .collect()
@@ -87,7 +87,7 @@ async fn write(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     window: Duration,
-    plan: &Plan,
+    plan: &HoldPlan,
 ) -> Result<Vec<Reservation>, Error> {
     if plan.holds.is_empty() {
         return Ok(Vec::new());
@@ -110,7 +110,7 @@ async fn write(
 }
 
 /// Sets the reservations to HELD, new ones and released ones, and takes their stock.
-async fn hold(conn: &mut PgConnection, window: Duration, plan: &Plan) -> Result<HashMap<Reference, Term>, Error> {
+async fn hold(conn: &mut PgConnection, window: Duration, plan: &HoldPlan) -> Result<HashMap<Reference, Term>, Error> {
     let (anew, new): (Vec<&Hold>, Vec<&Hold>) = plan.holds.iter().partition(|hold| hold.anew);
     let mut terms = store::hold(conn, window, &new, &plan.movements).await?;
     if !anew.is_empty() {

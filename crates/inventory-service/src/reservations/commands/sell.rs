@@ -1,6 +1,6 @@
 //! Sells stock at once: a reservation that is held and committed in one step, without an order.
 
-use super::{ReserveOutcome, Twins, change, reserve};
+use super::{HoldOutcome, Twins, change, reserve};
 use crate::error::Error;
 use crate::reservations::domain::changes::{Action, Change};
 use crate::reservations::domain::requests::Wanted;
@@ -18,11 +18,11 @@ pub async fn sell(
     wanted: Wanted,
 ) -> Result<Reservation, Error> {
     let commit = Change { reference: wanted.id(), action: Action::Commit, traceparent: wanted.traceparent() };
-    if let Some(ReserveOutcome::Refused(refusal)) = reserve(conn, now, window, &[wanted], Twins::Likely).await?.pop() {
+    if let Some(HoldOutcome::Refused(refusal)) = reserve(conn, now, window, &[wanted], Twins::Likely).await?.pop() {
         return Err(refusal.into());
     }
     let reference = commit.reference;
-    let committed = change(conn, now, &[commit]).await?.pop().ok_or(Error::ReservationNotFound(reference))??;
+    let committed = change(conn, now, &[commit]).await?.pop().ok_or(Error::UnknownReservation(reference))??;
     store::mark_direct(conn, reference).await?;
     Ok(Reservation { direct: true, ..committed })
 }

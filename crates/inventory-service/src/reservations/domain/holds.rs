@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 /// The products of a batch, locked, by their number. What is deleted or was never there is missing.
-pub type Shelf = BTreeMap<ProductId, Product>;
+pub type LockedProducts = BTreeMap<ProductId, Product>;
 
 /// Why stock is not held.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -50,7 +50,7 @@ fn join(parts: &[impl fmt::Display]) -> String {
 
 /// What a request comes to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub enum HoldDecision {
     /// The stock is set aside now.
     Held,
     /// It was set aside already, for the same request.
@@ -72,7 +72,7 @@ pub struct Hold {
 
 /// A low stock, and the trace context of the request that made it so.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Low {
+pub struct LowStock {
     /// What to announce.
     pub event: StockLow,
     /// W3C trace context.
@@ -81,21 +81,21 @@ pub struct Low {
 
 /// All that a batch comes to.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Plan {
+pub struct HoldPlan {
     /// One for each request, in order.
-    pub verdicts: Vec<Verdict>,
+    pub decisions: Vec<HoldDecision>,
     /// Reservations to write.
     pub holds: Vec<Hold>,
     /// Movements to write, in order.
     pub movements: Vec<NewMovement>,
     /// Products whose stock has become low.
-    pub low: Vec<Low>,
+    pub low: Vec<LowStock>,
 }
 
-impl Plan {
+impl HoldPlan {
     /// Whether a request gets nothing.
     pub fn refuses(&self) -> bool {
-        self.verdicts.iter().any(|verdict| matches!(verdict, Verdict::Refused(_)))
+        self.decisions.iter().any(|decision| matches!(decision, HoldDecision::Refused(_)))
     }
 }
 
@@ -104,31 +104,31 @@ struct Known {
     lines: Vec<ReservationLine>,
 }
 
-/// Decides on the requests in order, taking from the shelf as it goes. `existing` are the reservations that carry
+/// Decides on the requests in order, taking from their stock as it goes. `existing` are the reservations that carry
 /// one of the references already.
-pub fn decide(shelf: &mut Shelf, existing: &[Reservation], wanted: &[Wanted]) -> Plan {
-    let mut plan = Plan::default();
+pub fn decide(products: &mut LockedProducts, existing: &[Reservation], wanted: &[Wanted]) -> HoldPlan {
+    let mut plan = HoldPlan::default();
     let mut known: HashMap<Reference, Known> = existing.iter().map(|r| (r.id, Known::of(r))).collect();
     for request in wanted {
-        let verdict = match known.get(&request.id()) {
-            Some(known) if known.lines != request.lines() => Verdict::Refused(Refusal::Mismatch(request.id())),
-            Some(known) if known.status != ReservationStatus::Released => Verdict::Repeated,
+        let decision = match known.get(&request.id()) {
+            Some(known) if known.lines != request.lines() => HoldDecision::Refused(Refusal::Mismatch(request.id())),
+            Some(known) if known.status != ReservationStatus::Released => HoldDecision::Repeated,
             // A placement that failed released its stock; its repeat is held anew under the same reference.
             released => {
                 let anew = released.is_some();
-                match check(shelf, request.lines()) {
-                    Err(refusal) => Verdict::Refused(refusal),
+                match check(products, request.lines()) {
+                    Err(refusal) => HoldDecision::Refused(refusal),
                     Ok(()) => {
-                        let lines = take(shelf, request, &mut plan);
+                        let lines = take(products, request, &mut plan);
                         plan.holds.push(Hold { id: request.id(), lines, anew });
                         let now = Known { status: ReservationStatus::Held, lines: request.lines().to_vec() };
                         known.insert(request.id(), now);
-                        Verdict::Held
+                        HoldDecision::Held
                     }
                 }
             }
         };
-        plan.verdicts.push(verdict);
+        plan.decisions.push(decision);
     }
     plan
 }
@@ -141,10 +141,10 @@ impl Known {
 }
 
 /// Whether all lines can be had; names all products, or all lines, at fault.
-fn check(shelf: &Shelf, lines: &[ReservationLine]) -> Result<(), Refusal> {
+fn check(products: &LockedProducts, lines: &[ReservationLine]) -> Result<(), Refusal> {
     let unknown: Vec<_> = lines
         .iter()
-        .filter_map(|line| match shelf.get(&line.product_id) {
+        .filter_map(|line| match products.get(&line.product_id) {
             None => Some(UnknownProduct::Missing(line.product_id)),
             Some(product) if !product.active => Some(UnknownProduct::Inactive(line.product_id)),
             Some(_) => None,
@@ -153,21 +153,22 @@ fn check(shelf: &Shelf, lines: &[ReservationLine]) -> Result<(), Refusal> {
     if !unknown.is_empty() {
         return Err(Refusal::UnknownProducts(unknown));
     }
-    let short: Vec<_> = lines.iter().filter_map(|line| shelf.get(&line.product_id)?.shortage(line.quantity)).collect();
+    let short: Vec<_> =
+        lines.iter().filter_map(|line| products.get(&line.product_id)?.shortage(line.quantity)).collect();
     if short.is_empty() { Ok(()) } else { Err(Refusal::Insufficient(short)) }
 }
 
 /// Takes lines that [`check`] has found to be there.
-fn take(shelf: &mut Shelf, request: &Wanted, plan: &mut Plan) -> Vec<ReservedLine> {
+fn take(products: &mut LockedProducts, request: &Wanted, plan: &mut HoldPlan) -> Vec<ReservedLine> {
     let mut reserved = Vec::with_capacity(request.lines().len());
     for line in request.lines() {
-        let Some(product) = shelf.get_mut(&line.product_id) else { continue };
+        let Some(product) = products.get_mut(&line.product_id) else { continue };
         let was_low = product.is_low();
         product.stock_quantity -= line.quantity;
         let balance = product.stock_quantity;
         plan.movements.push(NewMovement::of_reservation(request.id(), product.id, -line.quantity, balance));
         if product.is_low() && !was_low {
-            plan.low.push(Low { event: StockLow(product.stock_level()), traceparent: request.traceparent() });
+            plan.low.push(LowStock { event: StockLow(product.stock_level()), traceparent: request.traceparent() });
         }
         reserved.push(ReservedLine {
             product_id: product.id,

@@ -1,6 +1,6 @@
 //! Whatever is asked for, in whatever order: stock is never negative and never lost.
 
-use super::{Plan, Refusal, Shelf, UnknownProduct, Verdict, decide};
+use super::{HoldDecision, HoldPlan, LockedProducts, Refusal, UnknownProduct, decide};
 use crate::products::Product;
 use crate::reservations::domain::requests::{LineBody, ReservationBody, Wanted};
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ fn product(id: i64, stock: i32) -> Product {
     }
 }
 
-fn shelf(stock: &[i32]) -> Shelf {
+fn products(stock: &[i32]) -> LockedProducts {
     (1..).zip(stock).map(|(id, stock)| (ProductId(id), product(id, *stock))).collect()
 }
 
@@ -40,7 +40,7 @@ fn wanted(id: u128, lines: &[(i64, i32)]) -> Wanted {
     body.parse().unwrap()
 }
 
-fn as_kept(plan: &Plan, status: ReservationStatus) -> Vec<Reservation> {
+fn as_kept(plan: &HoldPlan, status: ReservationStatus) -> Vec<Reservation> {
     let kept = |hold: &super::Hold| Reservation {
         id: hold.id,
         status,
@@ -54,70 +54,70 @@ fn as_kept(plan: &Plan, status: ReservationStatus) -> Vec<Reservation> {
 
 #[test]
 fn the_last_piece_is_sold_once() {
-    let mut shelf = shelf(&[1]);
-    let plan = decide(&mut shelf, &[], &[wanted(1, &[(1, 1)]), wanted(2, &[(1, 1)])]);
-    assert_eq!(plan.verdicts[0], Verdict::Held);
-    let Verdict::Refused(refusal) = &plan.verdicts[1] else { panic!("sold twice") };
+    let mut products = products(&[1]);
+    let plan = decide(&mut products, &[], &[wanted(1, &[(1, 1)]), wanted(2, &[(1, 1)])]);
+    assert_eq!(plan.decisions[0], HoldDecision::Held);
+    let HoldDecision::Refused(refusal) = &plan.decisions[1] else { panic!("sold twice") };
     assert_eq!(refusal.to_string(), "SKU-1: 1 requested, 0 available");
 }
 
 #[test]
 fn all_short_lines_are_named_and_nothing_is_taken() {
-    let mut shelf = shelf(&[1, 5, 2]);
-    let plan = decide(&mut shelf, &[], &[wanted(1, &[(3, 3), (2, 5), (1, 9)])]);
-    let Verdict::Refused(refusal) = &plan.verdicts[0] else { panic!("held") };
+    let mut products = products(&[1, 5, 2]);
+    let plan = decide(&mut products, &[], &[wanted(1, &[(3, 3), (2, 5), (1, 9)])]);
+    let HoldDecision::Refused(refusal) = &plan.decisions[0] else { panic!("held") };
     assert_eq!(refusal.to_string(), "SKU-1: 9 requested, 1 available; SKU-3: 3 requested, 2 available");
     assert_eq!((plan.holds.len(), plan.movements.len()), (0, 0));
-    assert_eq!(shelf.values().map(|p| p.stock_quantity).collect::<Vec<_>>(), [1, 5, 2]);
+    assert_eq!(products.values().map(|p| p.stock_quantity).collect::<Vec<_>>(), [1, 5, 2]);
 }
 
 #[test]
 fn all_unknown_products_are_named() {
-    let mut shelf = shelf(&[9, 9]);
-    if let Some(product) = shelf.get_mut(&ProductId(2)) {
+    let mut products = products(&[9, 9]);
+    if let Some(product) = products.get_mut(&ProductId(2)) {
         product.active = false;
     }
-    let plan = decide(&mut shelf, &[], &[wanted(1, &[(7, 1), (2, 1), (1, 1)])]);
+    let plan = decide(&mut products, &[], &[wanted(1, &[(7, 1), (2, 1), (1, 1)])]);
     let unknown = vec![UnknownProduct::Inactive(ProductId(2)), UnknownProduct::Missing(ProductId(7))];
-    assert_eq!(plan.verdicts, [Verdict::Refused(Refusal::UnknownProducts(unknown))]);
+    assert_eq!(plan.decisions, [HoldDecision::Refused(Refusal::UnknownProducts(unknown))]);
 }
 
 #[test]
 fn the_same_request_takes_once_also_within_a_batch() {
-    let mut stock = shelf(&[5]);
+    let mut stock = products(&[5]);
     let twice = [wanted(1, &[(1, 2)]), wanted(1, &[(1, 1), (1, 1)])];
     let plan = decide(&mut stock, &[], &twice);
-    assert_eq!(plan.verdicts, [Verdict::Held, Verdict::Repeated]);
+    assert_eq!(plan.decisions, [HoldDecision::Held, HoldDecision::Repeated]);
     for status in [ReservationStatus::Held, ReservationStatus::Committed] {
         let again = decide(&mut stock, &as_kept(&plan, status), &twice);
-        assert_eq!(again.verdicts, [Verdict::Repeated, Verdict::Repeated]);
+        assert_eq!(again.decisions, [HoldDecision::Repeated, HoldDecision::Repeated]);
     }
     assert_eq!(stock[&ProductId(1)].stock_quantity, 3);
 }
 
 #[test]
 fn the_same_reference_with_other_items_is_refused() {
-    let mut stock = shelf(&[5, 5]);
+    let mut stock = products(&[5, 5]);
     let plan = decide(&mut stock, &[], &[wanted(1, &[(1, 2)]), wanted(1, &[(1, 3)])]);
-    let mismatch = Verdict::Refused(Refusal::Mismatch(Reference(Uuid::from_u128(1))));
-    assert_eq!(plan.verdicts, [Verdict::Held, mismatch.clone()]);
+    let mismatch = HoldDecision::Refused(Refusal::Mismatch(Reference(Uuid::from_u128(1))));
+    assert_eq!(plan.decisions, [HoldDecision::Held, mismatch.clone()]);
     let released = as_kept(&plan, ReservationStatus::Released);
-    assert_eq!(decide(&mut stock, &released, &[wanted(1, &[(2, 2)])]).verdicts, [mismatch]);
+    assert_eq!(decide(&mut stock, &released, &[wanted(1, &[(2, 2)])]).decisions, [mismatch]);
 }
 
 #[test]
 fn a_released_reservation_is_held_anew() {
-    let mut stock = shelf(&[5]);
+    let mut stock = products(&[5]);
     let plan = decide(&mut stock, &[], &[wanted(1, &[(1, 2)])]);
     let again = decide(&mut stock, &as_kept(&plan, ReservationStatus::Released), &[wanted(1, &[(1, 2)])]);
-    assert_eq!(again.verdicts, [Verdict::Held]);
+    assert_eq!(again.decisions, [HoldDecision::Held]);
     assert!(again.holds[0].anew);
     assert_eq!(stock[&ProductId(1)].stock_quantity, 1);
 }
 
 #[test]
 fn low_stock_is_announced_when_it_is_reached_and_only_then() {
-    let mut stock = shelf(&[4]);
+    let mut stock = products(&[4]);
     let orders = [wanted(1, &[(1, 2)]), wanted(2, &[(1, 1)]), wanted(3, &[(1, 1)])];
     let plan = decide(&mut stock, &[], &orders);
     assert_eq!(plan.low.iter().map(|low| low.event.0.stock_quantity).collect::<Vec<_>>(), [1]);
@@ -134,26 +134,26 @@ proptest! {
         stock in prop::collection::vec(0_i32..=60, 4),
         batches in prop::collection::vec(requests(), 1..=3),
     ) {
-        let mut shelf = shelf(&stock);
-        let mut balance: BTreeMap<ProductId, i32> = shelf.values().map(|p| (p.id, p.stock_quantity)).collect();
+        let mut products = products(&stock);
+        let mut balance: BTreeMap<ProductId, i32> = products.values().map(|p| (p.id, p.stock_quantity)).collect();
         let mut kept = Vec::new();
         for batch in &batches {
-            let plan = decide(&mut shelf, &kept, batch);
-            prop_assert_eq!(plan.verdicts.len(), batch.len());
+            let plan = decide(&mut products, &kept, batch);
+            prop_assert_eq!(plan.decisions.len(), batch.len());
             for movement in &plan.movements {
                 let balance = balance.entry(movement.product_id).or_default();
                 *balance += movement.delta;
                 prop_assert_eq!(*balance, movement.balance_after);
                 prop_assert!(*balance >= 0);
             }
-            prop_assert_eq!(plan.verdicts.iter().filter(|v| **v == Verdict::Held).count(), plan.holds.len());
+            prop_assert_eq!(plan.decisions.iter().filter(|v| **v == HoldDecision::Held).count(), plan.holds.len());
             kept.extend(as_kept(&plan, ReservationStatus::Held));
         }
         let mut held: BTreeMap<ProductId, i32> = BTreeMap::new();
         for line in kept.iter().flat_map(|reservation| &reservation.items) {
             *held.entry(line.product_id).or_default() += line.quantity;
         }
-        for (product, stock) in shelf.values().zip(&stock) {
+        for (product, stock) in products.values().zip(&stock) {
             prop_assert_eq!(product.stock_quantity, balance[&product.id]);
             prop_assert_eq!(product.stock_quantity + held.get(&product.id).copied().unwrap_or_default(), *stock);
         }

@@ -1,0 +1,10 @@
+//! Problems that only these calls answer with, for the OpenAPI document.
+
+use service_kit::documented_problems;
+
+documented_problems! {
+    /// A SKU that is taken.
+    SkuTaken { "409": "another product has this SKU" }
+    /// What add-stock cannot do.
+    StockLimitOrKeyReused { "422": "more stock than can be kept, or the Idempotency-Key was used with another body" }
+}
