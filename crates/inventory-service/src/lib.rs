@@ -2,7 +2,6 @@
 
 pub mod app;
 pub mod config;
-mod error;
 mod health;
 pub mod products;
 pub mod reservations;

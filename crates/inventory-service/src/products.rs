@@ -7,6 +7,7 @@ mod cache;
 mod commands;
 mod config;
 mod domain;
+mod error;
 mod http;
 mod jobs;
 mod state;

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod consumers;
 mod domain;
+mod error;
 mod holding;
 mod http;
 mod state;
@@ -14,8 +15,6 @@ mod store;
 
 pub use config::Config;
 pub use consumers::consumers;
-pub use domain::changes::InvalidTransition;
-pub use domain::holds::Refusal;
 pub use http::routes;
 pub use state::Reservations;
 pub use store::invariants::INVARIANTS;

@@ -3,7 +3,7 @@
 //! Never older than what this instance has committed: whoever changes a product says so here, after the commit and before
 //! the answer. What other instances commit is seen after [`KEPT`] at the latest.
 
-use crate::error::Error;
+use super::error::Error;
 use service_kit::answer::Answer;
 use shared_types::ProductId;
 use std::future::Future;
@@ -86,7 +86,7 @@ impl ProductCache {
 #[cfg(test)]
 mod tests {
     use super::{PLACES, ProductCache};
-    use crate::error::Error;
+    use crate::products::error::Error;
     use service_kit::answer::Answer;
     use shared_types::ProductId;
 

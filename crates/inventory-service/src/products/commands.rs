@@ -1,8 +1,8 @@
 //! Creating, replacing and deleting products. Every change of stock that comes with it is a movement.
 
 use super::domain::{Product, ProductInput};
+use super::error::Error;
 use super::store;
-use crate::error::Error;
 use crate::stock::{self, MovementReason, NewMovement};
 use shared_types::ProductId;
 use sqlx::PgConnection;

@@ -6,9 +6,9 @@ mod stock;
 
 use self::documented::SkuTaken;
 use super::domain::{Product, ProductBody, ProductFilter};
+use super::error::Error;
 use super::state::Products;
 use super::{commands, store};
-use crate::error::Error;
 use crate::schema::IDEMPOTENCY;
 use axum::extract::{FromRef, State};
 use axum::http::HeaderMap;
@@ -19,10 +19,11 @@ use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
 };
 use service_kit::extract::{Json, Path, Query};
-use service_kit::idempotency::{Fingerprint, IdempotencyKey};
+use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::Page;
 use service_kit::validation::FieldErrors;
 use shared_types::ProductId;
+use sqlx::PgConnection;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
@@ -56,18 +57,13 @@ pub async fn create_product(
     key: IdempotencyKey,
     Json(body): Json<ProductBody>,
 ) -> Result<Answer, Error> {
-    let fingerprint = Fingerprint::of(&body)?;
-    let input = body.parse()?;
-    let mut transaction = products.db.begin().await?;
-    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
-        return Ok(kept);
-    }
-    let product = commands::create(&mut transaction, &input).await?;
-    let location = format!("/api/inventory/products/{}", product.id);
-    let answer = Answer::created(location, &product)?.with_version(product.version);
-    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
-    products.db.commit(transaction).await?;
-    Ok(answer)
+    let input = body.clone().parse()?;
+    let create = async |conn: &mut PgConnection| {
+        let product = commands::create(conn, &input).await?;
+        let location = format!("/api/inventory/products/{}", product.id);
+        Ok::<_, Error>((Answer::created(location, &product)?.with_version(product.version), ()))
+    };
+    IDEMPOTENCY.once(&products.db, &key, &body, create, |()| {}).await
 }
 
 /// Filters of the list of products.
@@ -163,7 +159,7 @@ pub async fn replace_product(
     let input = body.parse()?;
     let mut transaction = products.db.begin().await?;
     let before = commands::lock(&mut transaction, id).await?;
-    check_if_match(&headers, before.version).map_err(|_| Error::VersionMismatch)?;
+    check_if_match(&headers, before.version)?;
     let product = commands::replace(&mut transaction, OffsetDateTime::now_utc(), &before, &input).await?;
     products.db.commit(transaction).await?;
     products.changed([id]);
@@ -189,7 +185,7 @@ pub async fn delete_product(
 ) -> Result<Answer, Error> {
     let mut transaction = products.db.begin().await?;
     let product = commands::lock(&mut transaction, id).await?;
-    check_if_match(&headers, product.version).map_err(|_| Error::VersionMismatch)?;
+    check_if_match(&headers, product.version)?;
     commands::delete(&mut transaction, &product).await?;
     products.db.commit(transaction).await?;
     products.changed([id]);

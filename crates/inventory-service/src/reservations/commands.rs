@@ -19,5 +19,5 @@ mod sell;
 
 pub use change::{change, moved_by_change};
 pub use commit::commit;
-pub use reserve::{HoldOutcome, Twins, reserve};
+pub use reserve::{Duplicates, HoldOutcome, reserve};
 pub use sell::sell;

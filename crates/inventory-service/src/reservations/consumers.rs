@@ -2,10 +2,11 @@
 
 use super::commands::{change, commit, moved_by_change};
 use super::domain::changes::{Action, Change};
+use super::error::Error;
 use super::state::Reservations;
-use crate::error::Error;
 use crate::products::Products;
 use service_kit::consumer::Handler;
+use service_kit::fault::Fault;
 use service_kit::workers::Workers;
 use shared_types::ProductId;
 use shared_types::events::{EventData, OrderCancelled, OrderCreated, OrderSnapshot, RawEvent};
@@ -60,7 +61,7 @@ fn change_for(event: &RawEvent) -> Result<Change, Error> {
     let action = match event.event_type.as_str() {
         OrderCreated::TYPE => Action::Commit,
         OrderCancelled::TYPE => Action::Cancel,
-        unknown => return Err(Error::UnexpectedEvent(unknown.to_owned())),
+        unknown => return Err(Fault::UnexpectedEvent(unknown.to_owned()).into()),
     };
     let OrderSnapshot { reference, .. } = event.data()?;
     Ok(Change { reference, action, traceparent: event.traceparent.clone() })

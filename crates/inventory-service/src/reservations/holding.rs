@@ -1,8 +1,8 @@
 //! EDGE: the batch behind `POST /api/inventory/reservations`: one transaction holds the stock for many orders.
 
-use super::commands::{HoldOutcome, Twins, reserve};
+use super::commands::{Duplicates, HoldOutcome, reserve};
 use super::domain::requests::Wanted;
-use crate::error::Error;
+use super::error::Error;
 use crate::products::Products;
 use service_kit::batcher::{Batcher, Limits};
 use service_kit::db::Database;
@@ -28,14 +28,14 @@ pub fn start(limits: Limits, db: Database, products: Arc<Products>, window: Dura
 }
 
 async fn reserve_batch(db: &Database, window: Duration, wanted: &[Wanted]) -> Result<Vec<HoldOutcome>, Error> {
-    let attempt = async |twins| {
+    let attempt = async |duplicates| {
         let mut transaction = db.begin().await?;
-        let outcomes = reserve(&mut transaction, OffsetDateTime::now_utc(), window, wanted, twins).await?;
+        let outcomes = reserve(&mut transaction, OffsetDateTime::now_utc(), window, wanted, duplicates).await?;
         db.commit(transaction).await?;
         Ok(outcomes)
     };
-    match attempt(Twins::Unlikely).await {
-        Err(Error::TwinReservation) => attempt(Twins::Likely).await,
+    match attempt(Duplicates::Unlikely).await {
+        Err(Error::DuplicateRequest) => attempt(Duplicates::Likely).await,
         outcomes => outcomes,
     }
 }

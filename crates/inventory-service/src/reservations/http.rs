@@ -7,9 +7,9 @@ use self::documented::{AlreadyOther, Unprocessable};
 use super::commands::{HoldOutcome, change, moved_by_change, sell};
 use super::domain::changes::{Action, Change};
 use super::domain::requests::{LineBody, ReservationBody};
+use super::error::Error;
 use super::state::Reservations;
 use super::store;
-use crate::error::Error;
 use crate::schema::IDEMPOTENCY;
 use crate::stock::InsufficientStock;
 use axum::extract::{FromRef, State};
@@ -18,12 +18,13 @@ use serde::Deserialize;
 use service_kit::answer::Answer;
 use service_kit::documented::{Invalid, InvalidBody, Keyed, NotFound, Paged, Unavailable};
 use service_kit::extract::{Json, Path, Query};
-use service_kit::idempotency::{Fingerprint, IdempotencyKey};
+use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::Page;
 use service_kit::telemetry::current_traceparent;
 use service_kit::validation::FieldErrors;
 use shared_types::Reference;
 use shared_types::reservations::{Reservation, ReservationStatus};
+use sqlx::PgConnection;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -85,20 +86,16 @@ pub async fn reserve_stock(
     key: IdempotencyKey,
     Json(body): Json<LineBody>,
 ) -> Result<Answer, Error> {
-    let fingerprint = Fingerprint::of(&body)?;
-    let wanted = body.parse_for(Reference::random())?.caused_by(current_traceparent());
-    let now = OffsetDateTime::now_utc();
-    let mut transaction = reservations.db.begin().await?;
-    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
-        return Ok(kept);
-    }
-    let sold = sell(&mut transaction, now, reservations.window, wanted).await?;
-    let answer = Answer::ok(&sold)?;
-    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
-    reservations.db.commit(transaction).await?;
-    reservations.products.changed(sold.products());
-    metrics::counter!("reservations_total", "outcome" => "sold").increment(1);
-    Ok(answer)
+    let wanted = body.clone().parse_for(Reference::random())?.caused_by(current_traceparent());
+    let sell = async |conn: &mut PgConnection| {
+        let sold = sell(conn, OffsetDateTime::now_utc(), reservations.window, wanted).await?;
+        Ok::<_, Error>((Answer::ok(&sold)?, sold))
+    };
+    let committed = |sold: Reservation| {
+        reservations.products.changed(sold.products());
+        metrics::counter!("reservations_total", "outcome" => "sold").increment(1);
+    };
+    IDEMPOTENCY.once(&reservations.db, &key, &body, sell, committed).await
 }
 
 /// A reservation.

@@ -2,8 +2,8 @@
 
 use super::domain::levels::{Shortage, is_low, stock_plus};
 use super::domain::movements::{NewMovement, StockChange};
+use super::error::Error;
 use super::store;
-use crate::error::Error;
 use crate::schema::OUTBOX;
 use service_kit::outbox::Event;
 use shared_types::events::{StockLevel, StockLow, StockReplenished};
@@ -29,7 +29,7 @@ pub async fn reduce(
     change: StockChange,
 ) -> Result<(), Error> {
     if let Some(shortage) = Shortage::of(before.product_id, &before.sku, before.stock_quantity, change.quantity) {
-        return Err(Error::Insufficient(shortage));
+        return Err(Error::InsufficientStock(shortage));
     }
     write(conn, now, before, before.stock_quantity - change.quantity, change).await
 }

@@ -1,7 +1,7 @@
 //! EDGE: the history of a product's stock.
 
 use super::{Products, store};
-use crate::error::Error;
+use crate::products::error::Error;
 use crate::stock::{self, Movement};
 use axum::extract::State;
 use axum::response::Response;

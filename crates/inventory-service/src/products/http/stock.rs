@@ -2,7 +2,7 @@
 
 use super::documented::StockLimitOrKeyReused;
 use super::{Product, Products, commands, store};
-use crate::error::Error;
+use crate::products::error::Error;
 use crate::schema::IDEMPOTENCY;
 use crate::stock::{self, InsufficientStock, StockChangeBody};
 use axum::extract::State;
@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{Changed, IfMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Unavailable};
 use service_kit::extract::{Json, Path, Query};
-use service_kit::idempotency::{Fingerprint, IdempotencyKey};
+use service_kit::idempotency::IdempotencyKey;
 use service_kit::validation::FieldErrors;
 use shared_types::ProductId;
+use sqlx::PgConnection;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
@@ -32,21 +33,15 @@ pub async fn add_stock(
     headers: HeaderMap,
     Json(body): Json<StockChangeBody>,
 ) -> Result<Answer, Error> {
-    let fingerprint = Fingerprint::of(&body)?;
-    let change = body.incoming()?;
-    let mut transaction = products.db.begin().await?;
-    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
-        return Ok(kept);
-    }
-    let before = commands::lock(&mut transaction, id).await?;
-    check_if_match(&headers, before.version).map_err(|_| Error::VersionMismatch)?;
-    stock::add(&mut transaction, OffsetDateTime::now_utc(), &before.stock_level(), change).await?;
-    let product = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownProduct(id))?;
-    let answer = Answer::ok(&product)?.with_version(product.version);
-    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
-    products.db.commit(transaction).await?;
-    products.changed([id]);
-    Ok(answer)
+    let change = body.clone().incoming()?;
+    let add = async |conn: &mut PgConnection| {
+        let before = commands::lock(conn, id).await?;
+        check_if_match(&headers, before.version)?;
+        stock::add(conn, OffsetDateTime::now_utc(), &before.stock_level(), change).await?;
+        let product = store::find(conn, id).await?.ok_or(Error::UnknownProduct(id))?;
+        Ok::<_, Error>((Answer::ok(&product)?.with_version(product.version), ()))
+    };
+    IDEMPOTENCY.once(&products.db, &key, &body, add, |()| products.changed([id])).await
 }
 
 /// Takes stock out, if there is enough.
@@ -64,21 +59,15 @@ pub async fn reduce_stock(
     headers: HeaderMap,
     Json(body): Json<StockChangeBody>,
 ) -> Result<Answer, Error> {
-    let fingerprint = Fingerprint::of(&body)?;
-    let change = body.outgoing()?;
-    let mut transaction = products.db.begin().await?;
-    if let Some(kept) = IDEMPOTENCY.claim(&mut transaction, &key, &fingerprint).await? {
-        return Ok(kept);
-    }
-    let before = commands::lock(&mut transaction, id).await?;
-    check_if_match(&headers, before.version).map_err(|_| Error::VersionMismatch)?;
-    stock::reduce(&mut transaction, OffsetDateTime::now_utc(), &before.stock_level(), change).await?;
-    let product = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownProduct(id))?;
-    let answer = Answer::ok(&product)?.with_version(product.version);
-    IDEMPOTENCY.keep(&mut transaction, &key, &answer).await?;
-    products.db.commit(transaction).await?;
-    products.changed([id]);
-    Ok(answer)
+    let change = body.clone().outgoing()?;
+    let reduce = async |conn: &mut PgConnection| {
+        let before = commands::lock(conn, id).await?;
+        check_if_match(&headers, before.version)?;
+        stock::reduce(conn, OffsetDateTime::now_utc(), &before.stock_level(), change).await?;
+        let product = store::find(conn, id).await?.ok_or(Error::UnknownProduct(id))?;
+        Ok::<_, Error>((Answer::ok(&product)?.with_version(product.version), ()))
+    };
+    IDEMPOTENCY.once(&products.db, &key, &body, reduce, |()| products.changed([id])).await
 }
 
 /// How many pieces are wanted.

@@ -1,7 +1,7 @@
 //! Commits, releases and cancels reservations.
 
-use crate::error::Error;
 use crate::reservations::domain::changes::{Change, Transition};
+use crate::reservations::error::Error;
 use crate::reservations::store;
 use crate::schema::OUTBOX;
 use crate::stock::{self, LockedLevel, NewMovement};
@@ -92,7 +92,7 @@ async fn give_back(conn: &mut PgConnection, returned: &[Reservation]) -> Result<
     let mut movements = Vec::new();
     for (reservation, line) in lines() {
         let Some(LockedLevel { level, .. }) = levels.get_mut(&line.product_id) else { continue };
-        level.stock_quantity = level.stock_quantity.checked_add(line.quantity).ok_or(Error::StockLimit)?;
+        level.stock_quantity = level.stock_quantity.checked_add(line.quantity).ok_or(stock::Error::StockLimit)?;
         let balance = level.stock_quantity;
         movements.push(NewMovement::of_reservation(reservation, line.product_id, line.quantity, balance));
     }

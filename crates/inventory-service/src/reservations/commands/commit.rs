@@ -1,8 +1,8 @@
 //! Commits reservations, and nothing else, in fewer statements than [`change`](super::change).
 
 use super::change::announcement;
-use crate::error::Error;
 use crate::reservations::domain::changes::Change;
+use crate::reservations::error::Error;
 use crate::reservations::store;
 use crate::schema::OUTBOX;
 use shared_types::Reference;

@@ -1,9 +1,9 @@
 //! Holds stock.
 
-use crate::error::Error;
 use crate::products;
 use crate::reservations::domain::holds::{Hold, HoldDecision, HoldPlan, LockedProducts, Refusal, decide};
 use crate::reservations::domain::requests::Wanted;
+use crate::reservations::error::Error;
 use crate::reservations::store::{self, Term};
 use crate::schema::OUTBOX;
 use service_kit::outbox::Event;
@@ -38,9 +38,9 @@ impl HoldOutcome {
 
 /// Whether reservations may be there already that carry the reference of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Twins {
+pub enum Duplicates {
     /// Hardly: not looked for where all can be held. If there is one all the same, it comes to
-    /// [`Error::TwinReservation`].
+    /// [`Error::DuplicateRequest`].
     Unlikely,
     /// They are looked for.
     Likely,
@@ -54,15 +54,15 @@ pub async fn reserve(
     now: OffsetDateTime,
     window: Duration,
     wanted: &[Wanted],
-    twins: Twins,
+    duplicates: Duplicates,
 ) -> Result<Vec<HoldOutcome>, Error> {
     let ids: BTreeSet<ProductId> = wanted.iter().flat_map(|w| w.lines()).map(|line| line.product_id).collect();
     let locked = products::lock(conn, &ids.into_iter().collect::<Vec<_>>()).await?;
     let mut products: LockedProducts = locked.into_iter().map(|product| (product.id, product)).collect();
     let mut plan = decide(&mut products.clone(), &[], wanted);
     let mut existing = Vec::new();
-    if twins == Twins::Likely || plan.refuses() {
-        // Looked up once the products are locked: a twin that held them meanwhile has committed by now and is seen.
+    if duplicates == Duplicates::Likely || plan.refuses() {
+        // Looked up once the products are locked: a duplicate request that held them meanwhile has committed by now.
         let ids: BTreeSet<Reference> = wanted.iter().map(Wanted::id).collect();
         existing = store::find(&mut *conn, &ids.into_iter().collect::<Vec<_>>()).await?;
         plan = decide(&mut products, &existing, wanted);
@@ -73,7 +73,7 @@ pub async fn reserve(
         .into_iter()
         .zip(wanted)
         .map(|(decision, request)| {
-            let found = || known.get(&request.id()).cloned().ok_or(Error::TwinReservation);
+            let found = || known.get(&request.id()).cloned().ok_or(Error::DuplicateRequest);
             match decision {
                 HoldDecision::Held => Ok(HoldOutcome::Held(found()?)),
                 HoldDecision::Repeated => Ok(HoldOutcome::Repeated(found()?)),
@@ -96,7 +96,7 @@ async fn write(
     let low = plan.low.iter().map(|low| Ok(Event::new(&low.event)?.caused_by(low.traceparent.clone())));
     OUTBOX.enqueue(conn, now, &low.collect::<Result<Vec<_>, Error>>()?).await?;
     let reservation = |hold: &Hold| {
-        let term = terms.get(&hold.id).ok_or(Error::TwinReservation)?;
+        let term = terms.get(&hold.id).ok_or(Error::DuplicateRequest)?;
         Ok(Reservation {
             id: hold.id,
             status: ReservationStatus::Held,

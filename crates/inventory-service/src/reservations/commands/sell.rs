@@ -1,9 +1,9 @@
 //! Sells stock at once: a reservation that is held and committed in one step, without an order.
 
-use super::{HoldOutcome, Twins, change, reserve};
-use crate::error::Error;
+use super::{Duplicates, HoldOutcome, change, reserve};
 use crate::reservations::domain::changes::{Action, Change};
 use crate::reservations::domain::requests::Wanted;
+use crate::reservations::error::Error;
 use crate::reservations::store;
 use shared_types::reservations::Reservation;
 use sqlx::PgConnection;
@@ -18,7 +18,8 @@ pub async fn sell(
     wanted: Wanted,
 ) -> Result<Reservation, Error> {
     let commit = Change { reference: wanted.id(), action: Action::Commit, traceparent: wanted.traceparent() };
-    if let Some(HoldOutcome::Refused(refusal)) = reserve(conn, now, window, &[wanted], Twins::Likely).await?.pop() {
+    if let Some(HoldOutcome::Refused(refusal)) = reserve(conn, now, window, &[wanted], Duplicates::Likely).await?.pop()
+    {
         return Err(refusal.into());
     }
     let reference = commit.reference;

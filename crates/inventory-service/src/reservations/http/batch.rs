@@ -1,9 +1,9 @@
 //! EDGE: many reservations in one call: each gets the status and the body that it would have got alone.
 
-use crate::error::Error;
 use crate::reservations::commands::HoldOutcome;
 use crate::reservations::domain::batches::BatchBody;
 use crate::reservations::domain::requests::ReservationBody;
+use crate::reservations::error::Error;
 use crate::reservations::state::Reservations;
 use axum::extract::State;
 use axum::http::StatusCode;
