@@ -7,6 +7,7 @@ pub mod answer;
 pub mod batcher;
 pub mod broker;
 pub mod circuit;
+pub mod columns;
 pub mod config;
 pub mod consumer;
 pub mod db;

@@ -7,36 +7,45 @@ pub mod place;
 pub mod place_accepted;
 pub mod write;
 
+use crate::orders::domain::{Order, OrderItem};
 use service_kit::outbox::Event;
-use shared_types::events::{OrderCancelled, OrderConfirmed, OrderDelivered, OrderShipped, OrderSnapshot};
-use shared_types::{OrderId, OrderStatus, Reference};
+use shared_types::OrderStatus;
+use shared_types::events::{
+    OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderLine, OrderShipped, OrderSnapshot,
+};
 
 /// Who changes an order through the HTTP interface.
 pub const API: &str = "api";
 
-/// The event that tells of an order having come to `status`. Coming to be (PENDING) is told by its placement.
-fn status_event(
-    id: OrderId,
-    reference: Reference,
-    status: OrderStatus,
-    reason: Option<String>,
-) -> Result<Option<Event>, serde_json::Error> {
-    let change = OrderSnapshot {
-        order_id: id,
-        reference,
-        reason,
-        customer_name: String::new(),
-        customer_email: String::new(),
-        customer_phone: None,
-        shipping_address: String::new(),
-        total_amount: None,
-        items: Vec::new(),
-    };
+/// The event that tells of an order having come to `status`. PENDING is told once its stock is reserved.
+fn status_event(order: &Order, status: OrderStatus, reason: Option<String>) -> Result<Event, serde_json::Error> {
+    let snapshot = snapshot(order, reason);
     match status {
-        OrderStatus::Pending => Ok(None),
-        OrderStatus::Confirmed => Event::new(&OrderConfirmed(change)).map(Some),
-        OrderStatus::Shipped => Event::new(&OrderShipped(change)).map(Some),
-        OrderStatus::Delivered => Event::new(&OrderDelivered(change)).map(Some),
-        OrderStatus::Cancelled => Event::new(&OrderCancelled(change)).map(Some),
+        OrderStatus::Pending => Event::new(&OrderCreated(snapshot)),
+        OrderStatus::Confirmed => Event::new(&OrderConfirmed(snapshot)),
+        OrderStatus::Shipped => Event::new(&OrderShipped(snapshot)),
+        OrderStatus::Delivered => Event::new(&OrderDelivered(snapshot)),
+        OrderStatus::Cancelled => Event::new(&OrderCancelled(snapshot)),
+    }
+}
+
+/// An order as its events carry it.
+fn snapshot(order: &Order, reason: Option<String>) -> OrderSnapshot {
+    let line = |item: &OrderItem| OrderLine {
+        product_id: item.product_id,
+        product_name: item.product_name.clone(),
+        quantity: item.quantity,
+        price: item.price,
+    };
+    OrderSnapshot {
+        order_id: order.id,
+        reference: order.reference,
+        reason,
+        customer_name: order.customer_name.clone(),
+        customer_email: order.customer_email.clone(),
+        customer_phone: order.customer_phone.clone(),
+        shipping_address: order.shipping_address.clone(),
+        total_amount: order.total_amount,
+        items: order.items.iter().map(line).collect(),
     }
 }

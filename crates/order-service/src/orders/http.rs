@@ -244,7 +244,7 @@ pub async fn change_status(
     let mut transaction = orders.db.begin().await?;
     let order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
     check_if_match(&headers, order.version)?;
-    command::change_status(&mut transaction, OffsetDateTime::now_utc(), order, status, None).await?;
+    command::change_status(&mut transaction, OffsetDateTime::now_utc(), &order, status, None).await?;
     let order = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
     orders.db.commit(transaction).await?;
     Ok(Answer::ok(&order)?.with_version(order.version))
@@ -285,7 +285,7 @@ pub async fn cancel_order(
         let order = store::lock(conn, id).await?.ok_or(Error::UnknownOrder(id))?;
         check_if_match(&headers, order.version)?;
         let (now, cancelled) = (OffsetDateTime::now_utc(), OrderStatus::Cancelled);
-        command::change_status(conn, now, order, cancelled, reason).await?;
+        command::change_status(conn, now, &order, cancelled, reason).await?;
         let order = store::find(conn, id).await?.ok_or(Error::UnknownOrder(id))?;
         Ok::<_, Error>((Answer::ok(&order)?.with_version(order.version), ()))
     };

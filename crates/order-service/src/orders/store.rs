@@ -1,10 +1,15 @@
 //! The tables `orders.orders`, `orders.order_items` and `orders.order_status_history`.
+//!
+//! Each `UPDATE` of an order says itself that it counts `version` up, the ETag, and when. The trigger `orders_touch` does so
+//! for changes by hand only: for thousands of orders a second its call would cost more than the condition.
 
 use crate::orders::domain::{Order, OrderItem, TimelineEntry, order_number};
 use rust_decimal::Decimal;
+use service_kit::read_columns;
 use shared_types::{OrderId, OrderStatus, ProductId, Reference};
-use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder, Row, postgres::PgRow};
+use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, QueryBuilder};
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -27,21 +32,6 @@ pub struct Filter {
     pub reference: Option<Reference>,
 }
 
-/// What a change of status needs to know of an order.
-#[derive(Clone, Copy, Debug)]
-pub struct Locked {
-    /// Its number.
-    pub id: OrderId,
-    /// Its reference.
-    pub reference: Reference,
-    /// Where it stands.
-    pub status: OrderStatus,
-    /// Whether its stock was held and its prices are known.
-    pub placed: bool,
-    /// Its version.
-    pub version: i64,
-}
-
 /// A status an order comes to.
 #[derive(Clone, Debug)]
 pub struct NewStatus {
@@ -60,75 +50,134 @@ fn status(text: &str) -> Result<OrderStatus, sqlx::Error> {
     text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
+read_columns! {
+    /// The columns of `orders.orders` that are read, in this one place.
+    struct OrderRow {
+        id: i64,
+        reference: Uuid,
+        customer_name: String,
+        customer_email: String,
+        customer_phone: Option<String>,
+        shipping_address: String,
+        status: String,
+        total_amount: Option<Decimal>,
+        version: i64,
+        created_at: OffsetDateTime,
+        updated_at: OffsetDateTime,
+    }
+}
+
+read_columns! {
+    /// The columns of `orders.order_items` that are read.
+    struct ItemRow {
+        item_id: i64,
+        product_id: i64,
+        product_name: Option<String>,
+        quantity: i32,
+        price: Option<Decimal>,
+        subtotal: Option<Decimal>,
+    }
+}
+
+/// One line of an order, beside its order.
+#[derive(FromRow)]
+struct LineRow {
+    #[sqlx(flatten)]
+    order: OrderRow,
+    #[sqlx(flatten)]
+    item: ItemRow,
+}
+
+/// Reads the orders of `source`, a table or a query in brackets, each line beside its order.
+fn select_from(source: &str) -> String {
+    let (order, item) = (OrderRow::select("o"), ItemRow::select("i"));
+    format!(
+        "SELECT {order}, {item} FROM {source} o
+         CROSS JOIN LATERAL (SELECT id AS item_id, product_id, product_name, quantity, price, subtotal
+                             FROM orders.order_items WHERE order_id = o.id OFFSET 0) i"
+    )
+}
+
+static FIND: LazyLock<String> =
+    LazyLock::new(|| format!("{} WHERE o.id = ANY($1) ORDER BY o.id, i.product_id", select_from("orders.orders")));
+
 /// One order with its lines.
 pub async fn find(db: impl PgExecutor<'_>, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
     Ok(find_all(db, &[id]).await?.pop())
 }
 
 /// Orders with their lines, by number, in one statement. An order has at least one line; one that does not exist is
-/// missing.
+/// missing. Every order that is read by its number is read here.
 pub async fn find_all(db: impl PgExecutor<'_>, ids: &[OrderId]) -> Result<Vec<Order>, sqlx::Error> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    let rows = sqlx::query!(
-        "SELECT o.id, o.reference, o.customer_name, o.customer_email, o.customer_phone, o.shipping_address, o.status,
-                o.total_amount, o.version, o.created_at, o.updated_at,
-                i.id AS item_id, i.product_id, i.product_name, i.quantity, i.price, i.subtotal
-         FROM orders.orders o
-         CROSS JOIN LATERAL (SELECT id, product_id, product_name, quantity, price, subtotal
-                             FROM orders.order_items WHERE order_id = o.id OFFSET 0) i
-         WHERE o.id = ANY($1) ORDER BY o.id, i.product_id",
-        &ids
-    )
-    .fetch_all(db)
-    .await?;
-    let mut orders: Vec<Order> = Vec::with_capacity(ids.len());
-    for row in rows {
-        let item = OrderItem {
+    in_order(sqlx::query_as(FIND.as_str()).bind(ids).fetch_all(db).await?)
+}
+
+/// Puts the lines of each order together; the rows of one order follow each other.
+fn in_order(rows: Vec<LineRow>) -> Result<Vec<Order>, sqlx::Error> {
+    let mut orders: Vec<Order> = Vec::new();
+    for LineRow { order, item } in rows {
+        if orders.last().is_none_or(|last| last.id.0 != order.id) {
+            orders.push(order.try_into()?);
+        }
+        if let Some(order) = orders.last_mut() {
+            order.items.push(item.into());
+        }
+    }
+    Ok(orders)
+}
+
+impl TryFrom<OrderRow> for Order {
+    type Error = sqlx::Error;
+
+    fn try_from(row: OrderRow) -> Result<Self, sqlx::Error> {
+        let id = OrderId(row.id);
+        Ok(Self {
+            id,
+            order_number: order_number(id),
+            reference: Reference(row.reference),
+            customer_name: row.customer_name,
+            customer_email: row.customer_email,
+            customer_phone: row.customer_phone,
+            shipping_address: row.shipping_address,
+            status: status(&row.status)?,
+            total_amount: row.total_amount.map(Into::into),
+            items: Vec::new(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            version: row.version,
+        })
+    }
+}
+
+impl From<ItemRow> for OrderItem {
+    fn from(row: ItemRow) -> Self {
+        Self {
             id: row.item_id,
             product_id: ProductId(row.product_id),
             product_name: row.product_name,
             quantity: row.quantity,
             price: row.price.map(Into::into),
             subtotal: row.subtotal.map(Into::into),
-        };
-        let id = OrderId(row.id);
-        match orders.last_mut() {
-            Some(same) if same.id == id => same.items.push(item),
-            _ => orders.push(Order {
-                id,
-                order_number: order_number(id),
-                reference: Reference(row.reference),
-                customer_name: row.customer_name,
-                customer_email: row.customer_email,
-                customer_phone: row.customer_phone,
-                shipping_address: row.shipping_address,
-                status: status(&row.status)?,
-                total_amount: row.total_amount.map(Into::into),
-                items: vec![item],
-                created_at: row.created_at,
-                updated_at: row.updated_at,
-                version: row.version,
-            }),
         }
     }
-    Ok(orders)
 }
 
-/// A page of orders with their lines, newest first; two statements, however many there are.
+/// A page of orders with their lines, newest first, in one statement.
 ///
 /// Put together from the filters that are set, so that each list is served by the index that fits it. Orders of a time
 /// are sorted by it, which is also the order of their numbers but for those placed in the same moment: by number, all
 /// that are newer would be walked through first. Of a customer, each bucket gives a page, and the newest of these are it.
 pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i64) -> Result<Vec<Order>, sqlx::Error> {
-    let mut query = QueryBuilder::new("");
+    let columns = OrderRow::select("o");
+    // The page goes where the sign stands, with its parameters.
+    let frame = select_from("(?)");
+    let (head, tail) = frame.split_once('?').unwrap_or((&frame, ""));
+    let mut query = QueryBuilder::new(head);
     if filter.customer_email.is_some() {
-        query.push("SELECT o.* FROM orders.buckets CROSS JOIN LATERAL (");
+        query.push(format!("SELECT {columns} FROM orders.buckets CROSS JOIN LATERAL ("));
     }
-    query.push(
-        "SELECT id, reference, customer_name, customer_email, customer_phone, shipping_address, status, total_amount,
-                version, created_at, updated_at
-         FROM orders.orders WHERE TRUE",
-    );
+    query.push(format!("SELECT {columns} FROM orders.orders o WHERE TRUE"));
     if let Some(email) = &filter.customer_email {
         query.push(" AND orders.bucket(id) = bucket AND lower(customer_email) = lower(").push_bind(email).push(")");
     }
@@ -153,82 +202,19 @@ pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i6
             query.push(" AND id < ").push_bind(before);
         }
     }
-    let newest = if by_time { " ORDER BY created_at DESC, id DESC LIMIT " } else { " ORDER BY id DESC LIMIT " };
-    query.push(newest).push_bind(limit);
+    let newest = if by_time { " ORDER BY o.created_at DESC, o.id DESC" } else { " ORDER BY o.id DESC" };
+    query.push(newest).push(" LIMIT ").push_bind(limit);
     if filter.customer_email.is_some() {
-        query.push(") AS o").push(newest).push_bind(limit);
+        query.push(") AS o").push(newest).push(" LIMIT ").push_bind(limit);
     }
-    let mut conn = pool.acquire().await?;
-    let rows = query.build().fetch_all(&mut *conn).await?;
-    with_items(&mut conn, rows).await
+    query.push(tail).push(newest).push(", i.product_id");
+    in_order(query.build_query_as().fetch_all(pool).await?)
 }
 
-async fn with_items(conn: &mut PgConnection, rows: Vec<PgRow>) -> Result<Vec<Order>, sqlx::Error> {
-    let mut orders = rows.iter().map(order).collect::<Result<Vec<_>, _>>()?;
-    let ids: Vec<i64> = orders.iter().map(|order| order.id.0).collect();
-    let mut items = items_of(conn, &ids).await?;
-    for order in &mut orders {
-        order.items = items.remove(&order.id).unwrap_or_default();
-    }
-    Ok(orders)
-}
-
-fn order(row: &PgRow) -> Result<Order, sqlx::Error> {
-    let id = OrderId(row.try_get("id")?);
-    Ok(Order {
-        id,
-        order_number: order_number(id),
-        reference: Reference(row.try_get("reference")?),
-        customer_name: row.try_get("customer_name")?,
-        customer_email: row.try_get("customer_email")?,
-        customer_phone: row.try_get("customer_phone")?,
-        shipping_address: row.try_get("shipping_address")?,
-        status: status(row.try_get("status")?)?,
-        total_amount: row.try_get::<Option<Decimal>, _>("total_amount")?.map(Into::into),
-        items: Vec::new(),
-        created_at: row.try_get("created_at")?,
-        updated_at: row.try_get("updated_at")?,
-        version: row.try_get("version")?,
-    })
-}
-
-/// The lines of many orders, by product id.
-async fn items_of(conn: &mut PgConnection, orders: &[i64]) -> Result<HashMap<OrderId, Vec<OrderItem>>, sqlx::Error> {
-    let rows = sqlx::query!(
-        "SELECT id, order_id, product_id, product_name, quantity, price, subtotal
-         FROM orders.order_items WHERE order_id = ANY($1) ORDER BY order_id, product_id",
-        orders
-    )
-    .fetch_all(conn)
-    .await?;
-    let mut items: HashMap<OrderId, Vec<OrderItem>> = HashMap::new();
-    for row in rows {
-        items.entry(OrderId(row.order_id)).or_default().push(OrderItem {
-            id: row.id,
-            product_id: ProductId(row.product_id),
-            product_name: row.product_name,
-            quantity: row.quantity,
-            price: row.price.map(Into::into),
-            subtotal: row.subtotal.map(Into::into),
-        });
-    }
-    Ok(items)
-}
-
-/// Locks an order until the end of the transaction.
-pub async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<Option<Locked>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"SELECT reference, status, total_amount IS NOT NULL AS "placed!", version
-           FROM orders.orders WHERE id = $1 FOR UPDATE"#,
-        id.0
-    )
-    .fetch_optional(conn)
-    .await?;
-    row.map(|row| {
-        let status = status(&row.status)?;
-        Ok(Locked { id, reference: Reference(row.reference), status, placed: row.placed, version: row.version })
-    })
-    .transpose()
+/// Locks an order until the end of the transaction, and then reads it: what another transaction wrote meanwhile is seen.
+pub async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
+    sqlx::query!("SELECT id FROM orders.orders WHERE id = $1 FOR UPDATE", id.0).fetch_optional(&mut *conn).await?;
+    find(conn, id).await
 }
 
 /// Moves the placed ones among the orders that stand in `from` on to `to` and writes their timelines; gives those that it
@@ -242,15 +228,15 @@ pub async fn advance(
     from: OrderStatus,
     to: OrderStatus,
     actor: &str,
-) -> Result<Vec<(OrderId, Reference)>, sqlx::Error> {
-    let rows = sqlx::query!(
+) -> Result<Vec<OrderId>, sqlx::Error> {
+    let moved = sqlx::query_scalar!(
         "WITH moved AS (
              UPDATE orders.orders SET status = $3, version = version + 1, updated_at = clock_timestamp()
              WHERE reference = ANY($1) AND CASE status WHEN $2 THEN total_amount IS NOT NULL ELSE FALSE END
-             RETURNING id, reference),
+             RETURNING id),
          told AS (
              INSERT INTO orders.order_status_history (order_id, status, actor) SELECT id, $3, $4 FROM moved)
-         SELECT id, reference FROM moved",
+         SELECT id FROM moved",
         references,
         from.as_str(),
         to.as_str(),
@@ -258,7 +244,7 @@ pub async fn advance(
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (OrderId(row.id), Reference(row.reference))).collect())
+    Ok(moved.into_iter().map(OrderId).collect())
 }
 
 /// Moves locked orders on and writes their timelines.
@@ -269,7 +255,7 @@ pub async fn set_statuses(conn: &mut PgConnection, changes: &[NewStatus]) -> Res
     let ids: Vec<i64> = changes.iter().map(|change| change.id.0).collect();
     let statuses: Vec<String> = changes.iter().map(|change| change.status.to_string()).collect();
     sqlx::query!(
-        "UPDATE orders.orders o SET status = c.status
+        "UPDATE orders.orders o SET status = c.status, version = o.version + 1, updated_at = clock_timestamp()
          FROM unnest($1::bigint[], $2::text[]) AS c (id, status)
          WHERE o.id = ANY($1) AND o.id = c.id",
         &ids,

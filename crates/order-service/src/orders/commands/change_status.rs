@@ -1,8 +1,9 @@
 //! Moves one locked order on to another status.
 
 use super::{API, status_event};
+use crate::orders::domain::Order;
 use crate::orders::error::Error;
-use crate::orders::store::{self, Locked, NewStatus, accepted};
+use crate::orders::store::{self, NewStatus, accepted};
 use crate::schema::OUTBOX;
 use shared_types::{OrderStatus, Transition};
 use sqlx::PgConnection;
@@ -15,12 +16,12 @@ use time::OffsetDateTime;
 pub async fn change_status(
     conn: &mut PgConnection,
     now: OffsetDateTime,
-    order: Locked,
+    order: &Order,
     to: OrderStatus,
     reason: Option<String>,
 ) -> Result<(), Error> {
     let Transition::To(status) = order.status.transition(to)? else { return Ok(()) };
-    if !order.placed {
+    if order.total_amount.is_none() {
         if status != OrderStatus::Cancelled {
             return Err(Error::NotPlacedYet(order.id));
         }
@@ -28,8 +29,7 @@ pub async fn change_status(
     }
     let change = NewStatus { id: order.id, status, actor: API, reason: reason.clone() };
     store::set_statuses(conn, &[change]).await?;
-    let event = status_event(order.id, order.reference, status, reason)?;
-    OUTBOX.enqueue(conn, now, event.as_slice()).await?;
+    OUTBOX.enqueue(conn, now, &[status_event(order, status, reason)?]).await?;
     metrics::counter!("order_status_changes_total", "status" => status.as_str()).increment(1);
     Ok(())
 }

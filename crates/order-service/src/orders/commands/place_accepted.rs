@@ -53,7 +53,7 @@ pub async fn place_accepted(conn: &mut PgConnection, now: OffsetDateTime, tried:
     let (mut held, mut cancelled, mut later) = (Vec::new(), Vec::new(), Vec::new());
     let mut count = Count::default();
     for order in accepted::lock_unplaced(conn, &ids).await? {
-        match outcomes.get(&order.id) {
+        match outcomes.get(&order.order.id) {
             Some(Outcome::Held(reservation)) => held.push((order, reservation)),
             Some(Outcome::Refused(reason)) => cancelled.push((order, reason.clone())),
             Some(Outcome::Unavailable(reason)) => later.push((order, reason.clone())),
@@ -72,9 +72,9 @@ pub async fn place_accepted(conn: &mut PgConnection, now: OffsetDateTime, tried:
         (order, reason)
     }));
     cancel(conn, now, &cancelled).await?;
-    let done: Vec<OrderId> = placed.into_iter().chain(cancelled.iter().map(|(order, _)| order.id)).collect();
+    let done: Vec<OrderId> = placed.into_iter().chain(cancelled.iter().map(|(order, _)| order.order.id)).collect();
     accepted::remove(conn, &done).await?;
-    accepted::put_off(conn, &later.iter().map(|(order, _)| order.id).collect::<Vec<_>>()).await?;
+    accepted::put_off(conn, &later.iter().map(|(order, _)| order.order.id).collect::<Vec<_>>()).await?;
     Ok(count)
 }
 
@@ -88,36 +88,35 @@ async fn fill_in(
         return Ok((Vec::new(), Vec::new()));
     }
     let filling = |(order, reservation): &(Unplaced, &Reservation)| Filling {
-        id: order.id,
+        id: order.order.id,
         total_amount: total(reservation),
         deadline: placement_deadline(reservation),
     };
     let filled = accepted::fill_in(conn, &held.iter().map(filling).collect::<Vec<_>>()).await?;
     let filled: HashSet<OrderId> = filled.into_iter().collect();
-    let (held, late): (Vec<_>, Vec<_>) = held.into_iter().partition(|(order, _)| filled.contains(&order.id));
+    let (held, late): (Vec<_>, Vec<_>) = held.into_iter().partition(|(order, _)| filled.contains(&order.order.id));
     let items = |(order, reservation): &(Unplaced, &Reservation)| {
-        let id = order.id;
+        let id = order.order.id;
         reservation.items.iter().map(move |line| (id, OrderItem::reserved(line))).collect::<Vec<_>>()
     };
     accepted::fill_in_items(conn, &held.iter().flat_map(items).collect::<Vec<_>>()).await?;
-    let placed = held.iter().map(|(order, reservation)| Placed {
-        id: order.id,
-        customer_name: &order.customer_name,
-        customer_email: &order.customer_email,
-        reservation,
-        traceparent: order.traceparent.as_ref(),
+    let ids: Vec<OrderId> = held.iter().map(|(order, _)| order.order.id).collect();
+    let orders = store::find_all(&mut *conn, &ids).await?;
+    let placed = orders.iter().zip(&held).map(|(order, (unplaced, reservation))| Placed {
+        order,
+        stock: reservation.status,
+        traceparent: unplaced.traceparent.as_ref(),
     });
     place::announce(conn, now, &placed.collect::<Vec<_>>()).await?;
-    Ok((held.iter().map(|(order, _)| order.id).collect(), late.into_iter().map(|(order, _)| order).collect()))
+    Ok((ids, late.into_iter().map(|(order, _)| order).collect()))
 }
 
 async fn cancel(conn: &mut PgConnection, now: OffsetDateTime, orders: &[(Unplaced, String)]) -> Result<(), Error> {
     let status = OrderStatus::Cancelled;
     let (mut changes, mut events) = (Vec::new(), Vec::new());
-    for (order, reason) in orders {
+    for (Unplaced { order, traceparent, .. }, reason) in orders {
         let reason = Some(reason.clone());
-        let event = status_event(order.id, order.reference, status, reason.clone())?;
-        events.extend(event.map(|event| event.caused_by(order.traceparent.clone())));
+        events.push(status_event(order, status, reason.clone())?.caused_by(traceparent.clone()));
         changes.push(NewStatus { id: order.id, status, actor: "order-service", reason });
     }
     store::set_statuses(conn, &changes).await?;

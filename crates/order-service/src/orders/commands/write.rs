@@ -3,7 +3,7 @@
 use super::API;
 use crate::orders::domain::{NewOrder, Order, OrderItem, order_number, placement_deadline, total};
 use crate::orders::error::Error;
-use crate::orders::store::placing::{self, Inserted, NewRow};
+use crate::orders::store::placing::{self, Inserted, NewOrderRow, NewOrderWithItems};
 use crate::schema::IDEMPOTENCY;
 use service_kit::answer::Answer;
 use service_kit::idempotency::{Fingerprint, NewAnswer};
@@ -44,12 +44,12 @@ pub(super) struct Written<'w> {
 /// Writes the orders with their lines, first timeline entry and kept answer. Left out are those whose deadline has
 /// passed and those that exist already.
 pub(super) async fn write<'w>(conn: &mut PgConnection, wanted: &'w [Wanted<'w>]) -> Result<Vec<Written<'w>>, Error> {
-    let rows: Vec<NewRow<'_>> = wanted.iter().map(row).collect();
+    let rows: Vec<NewOrderWithItems<'_>> = wanted.iter().map(row).collect();
     let mut inserted = placing::insert(conn, &rows, API).await?;
     let mut written = Vec::with_capacity(rows.len());
     for (wanted, row) in wanted.iter().zip(rows) {
         if let Some(inserted) = inserted.remove(&wanted.reference) {
-            let order = order(row, inserted);
+            let order = order(wanted, row.items, inserted);
             written.push(Written { wanted, answer: answer(wanted, &order)?, order });
         }
     }
@@ -69,35 +69,41 @@ pub(super) fn answers(written: Vec<Written<'_>>) -> HashMap<Reference, Answer> {
     written.into_iter().map(|written| (written.order.reference, written.answer)).collect()
 }
 
-fn row<'a>(wanted: &Wanted<'a>) -> NewRow<'a> {
-    NewRow {
-        reference: wanted.reference,
-        customer_name: &wanted.order.customer_name,
-        customer_email: &wanted.order.customer_email,
-        customer_phone: wanted.order.customer_phone.as_deref(),
-        shipping_address: &wanted.order.shipping_address,
-        total_amount: wanted.reservation.as_ref().map(total),
-        deadline: wanted.reservation.as_ref().and_then(placement_deadline),
-        items: match &wanted.reservation {
+fn row<'a>(wanted: &Wanted<'a>) -> NewOrderWithItems<'a> {
+    let (order, reservation) = (wanted.order, wanted.reservation.as_ref());
+    NewOrderWithItems {
+        order: NewOrderRow {
+            reference: wanted.reference.0,
+            customer_name: &order.customer_name,
+            customer_email: &order.customer_email,
+            customer_phone: order.customer_phone.as_deref(),
+            shipping_address: &order.shipping_address,
+            status: OrderStatus::Pending.as_str(),
+            total_amount: reservation.map(|reservation| total(reservation).decimal()),
+        },
+        deadline: reservation.and_then(placement_deadline),
+        items: match reservation {
             Some(reservation) => reservation.items.iter().map(OrderItem::reserved).collect(),
-            None => wanted.order.lines.iter().map(OrderItem::unplaced).collect(),
+            None => order.lines.iter().map(OrderItem::unplaced).collect(),
         },
     }
 }
 
-fn order(row: NewRow<'_>, inserted: Inserted) -> Order {
+/// The order that was written of a row.
+fn order(wanted: &Wanted<'_>, items: Vec<OrderItem>, inserted: Inserted) -> Order {
     let id_of = |item: &OrderItem| inserted.items.get(&item.product_id).copied().unwrap_or_default();
+    let new = wanted.order.clone();
     Order {
         id: inserted.id,
         order_number: order_number(inserted.id),
-        reference: row.reference,
-        customer_name: row.customer_name.to_owned(),
-        customer_email: row.customer_email.to_owned(),
-        customer_phone: row.customer_phone.map(str::to_owned),
-        shipping_address: row.shipping_address.to_owned(),
+        reference: wanted.reference,
+        customer_name: new.customer_name,
+        customer_email: new.customer_email,
+        customer_phone: new.customer_phone,
+        shipping_address: new.shipping_address,
         status: OrderStatus::Pending,
-        total_amount: row.total_amount,
-        items: row.items.into_iter().map(|item| OrderItem { id: id_of(&item), ..item }).collect(),
+        total_amount: wanted.reservation.as_ref().map(total),
+        items: items.into_iter().map(|item| OrderItem { id: id_of(&item), ..item }).collect(),
         created_at: inserted.created_at,
         updated_at: inserted.updated_at,
         version: inserted.version,

@@ -1,8 +1,8 @@
 //! What stands between placement and an inventory-service that is away: a deadline for each attempt, one more attempt
 //! where the connection broke, and a circuit breaker that refuses at once what would fail anyway.
 
-use crate::orders::error::Error;
 use crate::orders::config::Config;
+use crate::orders::error::Error;
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{RequestBuilder, Response};
 use service_kit::circuit::{CircuitBreaker, Guarded, Verdict};

@@ -3,7 +3,8 @@
 //! The queue is empty most of the time, and full at once: how that shows in them stands in docs/locks-and-plans.md,
 //! "Statements and their plans".
 
-use crate::orders::domain::OrderItem;
+use super::find_all;
+use crate::orders::domain::{Order, OrderItem};
 use rust_decimal::Decimal;
 use shared_types::reservations::ReservationLine;
 use shared_types::{Money, OrderId, ProductId, Reference};
@@ -29,14 +30,8 @@ pub struct Due {
 /// An accepted order that is neither placed nor cancelled, locked until the end of the transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unplaced {
-    /// Its number.
-    pub id: OrderId,
-    /// Its reference.
-    pub reference: Reference,
-    /// Who ordered.
-    pub customer_name: String,
-    /// Where to write to.
-    pub customer_email: String,
+    /// The order.
+    pub order: Order,
     /// Trace context of the request.
     pub traceparent: Option<String>,
     /// Whole seconds since it was accepted.
@@ -129,11 +124,11 @@ pub async fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> Resu
     Ok(due.collect())
 }
 
-/// Locks those of the orders that are neither placed nor cancelled, in the order of their numbers.
+/// Locks those of the orders that are neither placed nor cancelled, in the order of their numbers, and reads them.
 pub async fn lock_unplaced(conn: &mut PgConnection, ids: &[OrderId]) -> Result<Vec<Unplaced>, sqlx::Error> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    let rows = sqlx::query!(
-        r#"SELECT o.id, o.reference, o.customer_name, o.customer_email, p.traceparent,
+    let locked = sqlx::query!(
+        r#"SELECT o.id, p.traceparent,
                   EXTRACT(EPOCH FROM clock_timestamp() - o.created_at)::bigint AS "waited!",
                   clock_timestamp() >= p.give_up_at AS "overdue!"
            FROM orders.orders o
@@ -143,13 +138,12 @@ pub async fn lock_unplaced(conn: &mut PgConnection, ids: &[OrderId]) -> Result<V
            ORDER BY o.id FOR UPDATE OF o"#,
         &ids
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    let unplaced = rows.into_iter().map(|row| Unplaced {
-        id: OrderId(row.id),
-        reference: Reference(row.reference),
-        customer_name: row.customer_name,
-        customer_email: row.customer_email,
+    let ids: Vec<OrderId> = locked.iter().map(|row| OrderId(row.id)).collect();
+    let orders = find_all(conn, &ids).await?;
+    let unplaced = locked.into_iter().zip(orders).map(|(row, order)| Unplaced {
+        order,
         traceparent: row.traceparent,
         waited: row.waited,
         overdue: row.overdue,
@@ -165,7 +159,7 @@ pub async fn fill_in(conn: &mut PgConnection, fillings: &[Filling]) -> Result<Ve
     let totals: Vec<Decimal> = fillings.iter().map(|filling| filling.total_amount.decimal()).collect();
     let deadlines: Vec<Option<OffsetDateTime>> = fillings.iter().map(|filling| filling.deadline).collect();
     let filled = sqlx::query_scalar!(
-        "UPDATE orders.orders o SET total_amount = n.total
+        "UPDATE orders.orders o SET total_amount = n.total, version = o.version + 1, updated_at = clock_timestamp()
          FROM unnest($1::bigint[], $2::numeric[], $3::timestamptz[]) AS n (id, total, deadline)
          WHERE o.id = ANY($1) AND o.id = n.id AND clock_timestamp() < COALESCE(n.deadline, 'infinity')
          RETURNING o.id",

@@ -2,27 +2,52 @@
 
 use crate::orders::domain::OrderItem;
 use rust_decimal::Decimal;
+use service_kit::written_columns;
 use shared_types::{Money, OrderId, ProductId, Reference};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::LazyLock;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A row of `orders.orders` to be, and its lines.
+written_columns! {
+    /// The columns of `orders.orders` that placing writes, in this one place; and by when it must be done.
+    #[derive(Clone, Debug)]
+    pub struct NewOrderRow<'a> {
+        /// Its reference.
+        reference: Uuid = "uuid",
+        /// Who orders.
+        customer_name: &'a str = "text",
+        /// Where to write to.
+        customer_email: &'a str = "text",
+        /// Where to call.
+        customer_phone: Option<&'a str> = "text",
+        /// Where to send it.
+        shipping_address: &'a str = "text",
+        /// Where it stands.
+        status: &'static str = "text",
+        /// Sum of its lines, where its stock is reserved.
+        total_amount: Option<Decimal> = "numeric",
+    }
+}
+
+written_columns! {
+    /// The columns of `orders.order_items` that placing writes, but the number of the order.
+    struct NewItemRow<'a> {
+        product_id: i64 = "bigint",
+        product_name: Option<&'a str> = "text",
+        quantity: i32 = "integer",
+        price: Option<Decimal> = "numeric",
+        subtotal: Option<Decimal> = "numeric",
+    }
+}
+
+/// An order to write, with its lines.
 #[derive(Clone, Debug)]
-pub struct NewRow<'a> {
-    /// Its reference.
-    pub reference: Reference,
-    /// Who orders.
-    pub customer_name: &'a str,
-    /// Where to write to.
-    pub customer_email: &'a str,
-    /// Where to call.
-    pub customer_phone: Option<&'a str>,
-    /// Where to send it.
-    pub shipping_address: &'a str,
-    /// Sum of its lines, where its stock is held.
-    pub total_amount: Option<Money>,
+pub struct NewOrderWithItems<'a> {
+    /// The order.
+    pub order: NewOrderRow<'a>,
     /// By when, on the database's clock, it must be written, if there is such a time.
     pub deadline: Option<OffsetDateTime>,
     /// Its lines.
@@ -44,79 +69,70 @@ pub struct Inserted {
     pub items: HashMap<ProductId, i64>,
 }
 
-/// Writes the orders whose deadline has not passed and whose reference is new, as PENDING, with their lines and the first
-/// entry of the timeline; gives those that were written. One statement: whoever orders waits for every round trip.
-///
-/// Sorted by reference, so that two batches with the same references cannot wait for each other in a circle; the
-/// one that comes second waits for the first and then leaves out what it finds.
-pub async fn insert(
-    conn: &mut PgConnection,
-    rows: &[NewRow<'_>],
-    actor: &str,
-) -> Result<HashMap<Reference, Inserted>, sqlx::Error> {
-    let references: Vec<Uuid> = rows.iter().map(|row| row.reference.0).collect();
-    let names: Vec<&str> = rows.iter().map(|row| row.customer_name).collect();
-    let emails: Vec<&str> = rows.iter().map(|row| row.customer_email).collect();
-    let phones: Vec<Option<&str>> = rows.iter().map(|row| row.customer_phone).collect();
-    let addresses: Vec<&str> = rows.iter().map(|row| row.shipping_address).collect();
-    let totals: Vec<Option<Decimal>> = rows.iter().map(|row| row.total_amount.map(Money::decimal)).collect();
-    let deadlines: Vec<Option<OffsetDateTime>> = rows.iter().map(|row| row.deadline).collect();
-    let items = || rows.iter().flat_map(|row| row.items.iter().map(move |item| (row.reference, item)));
-    let item_references: Vec<Uuid> = items().map(|(reference, _)| reference.0).collect();
-    let products: Vec<i64> = items().map(|(_, item)| item.product_id.0).collect();
-    let product_names: Vec<Option<&str>> = items().map(|(_, item)| item.product_name.as_deref()).collect();
-    let quantities: Vec<i32> = items().map(|(_, item)| item.quantity).collect();
-    let prices: Vec<Option<Decimal>> = items().map(|(_, item)| item.price.map(Money::decimal)).collect();
-    let subtotals: Vec<Option<Decimal>> = items().map(|(_, item)| item.subtotal.map(Money::decimal)).collect();
-    let written = sqlx::query!(
+/// One statement: whoever orders waits for every round trip.
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let (order, item) = (NewOrderRow::columns(), NewItemRow::columns());
+    let (orders, items) = (NewOrderRow::arrays(4), NewItemRow::arrays(4 + NewOrderRow::COUNT));
+    format!(
         "WITH o AS (
-             INSERT INTO orders.orders
-                    (reference, customer_name, customer_email, customer_phone, shipping_address, status, total_amount)
-             SELECT reference, name, email, phone, address, 'PENDING', total
-             FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::timestamptz[])
-                  AS n (reference, name, email, phone, address, total, deadline)
+             INSERT INTO orders.orders ({order})
+             SELECT {order} FROM unnest({orders}, $1::timestamptz[]) AS n ({order}, deadline)
              WHERE clock_timestamp() < COALESCE(deadline, 'infinity')
              ORDER BY reference
              ON CONFLICT ON CONSTRAINT orders_reference_unique DO NOTHING
              RETURNING id, reference, created_at, updated_at, version),
          i AS (
-             INSERT INTO orders.order_items (order_id, product_id, product_name, quantity, price, subtotal)
-             SELECT o.id, n.product_id, n.product_name, n.quantity, n.price, n.subtotal
-             FROM unnest($8::uuid[], $9::bigint[], $10::text[], $11::integer[], $12::numeric[], $13::numeric[])
-                  WITH ORDINALITY AS n (reference, product_id, product_name, quantity, price, subtotal, position)
+             INSERT INTO orders.order_items (order_id, {item})
+             SELECT o.id, {item} FROM unnest({items}, $2::uuid[]) WITH ORDINALITY AS n ({item}, reference, position)
              JOIN o USING (reference) ORDER BY n.position
              RETURNING id, order_id, product_id),
          h AS (
-             INSERT INTO orders.order_status_history (order_id, status, actor) SELECT id, 'PENDING', $14 FROM o)
+             INSERT INTO orders.order_status_history (order_id, status, actor) SELECT id, 'PENDING', $3 FROM o)
          SELECT o.id, o.reference, o.created_at, o.updated_at, o.version, i.id AS item_id, i.product_id
-         FROM o JOIN i ON i.order_id = o.id",
-        &references,
-        &names as &[&str],
-        &emails as &[&str],
-        &phones as &[Option<&str>],
-        &addresses as &[&str],
-        &totals as &[Option<Decimal>],
-        &deadlines as &[Option<OffsetDateTime>],
-        &item_references,
-        &products,
-        &product_names as &[Option<&str>],
-        &quantities,
-        &prices as &[Option<Decimal>],
-        &subtotals as &[Option<Decimal>],
-        actor
+         FROM o JOIN i ON i.order_id = o.id"
     )
-    .fetch_all(conn)
-    .await?;
+});
+
+/// Writes the orders whose deadline has not passed and whose reference is new, with their lines and the first entry of the
+/// timeline; gives those that were written.
+///
+/// Sorted by reference, so that two batches with the same references cannot wait for each other in a circle; the
+/// one that comes second waits for the first and then leaves out what it finds.
+pub async fn insert(
+    conn: &mut PgConnection,
+    rows: &[NewOrderWithItems<'_>],
+    actor: &str,
+) -> Result<HashMap<Reference, Inserted>, sqlx::Error> {
+    let orders: Vec<NewOrderRow<'_>> = rows.iter().map(|row| row.order.clone()).collect();
+    let deadlines: Vec<Option<OffsetDateTime>> = rows.iter().map(|row| row.deadline).collect();
+    let lines = || rows.iter().flat_map(|row| row.items.iter().map(move |item| (row.order.reference, item)));
+    let references: Vec<Uuid> = lines().map(|(reference, _)| reference).collect();
+    let items: Vec<NewItemRow<'_>> = lines().map(|(_, item)| item_row(item)).collect();
+    let query = sqlx::query(INSERT.as_str()).bind(deadlines).bind(references).bind(actor);
+    let query = NewItemRow::bind(&items, NewOrderRow::bind(&orders, query));
     let mut inserted: HashMap<Reference, Inserted> = HashMap::with_capacity(rows.len());
-    for row in written {
-        let order = inserted.entry(Reference(row.reference)).or_insert_with(|| Inserted {
-            id: OrderId(row.id),
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            version: row.version,
-            items: HashMap::new(),
-        });
-        order.items.insert(ProductId(row.product_id), row.item_id);
+    for row in query.fetch_all(conn).await? {
+        let order = match inserted.entry(Reference(row.try_get("reference")?)) {
+            Entry::Occupied(order) => order.into_mut(),
+            Entry::Vacant(place) => place.insert(Inserted {
+                id: OrderId(row.try_get("id")?),
+                created_at: row.try_get("created_at")?,
+                updated_at: row.try_get("updated_at")?,
+                version: row.try_get("version")?,
+                items: HashMap::new(),
+            }),
+        };
+        order.items.insert(ProductId(row.try_get("product_id")?), row.try_get("item_id")?);
     }
     Ok(inserted)
+}
+
+fn item_row(item: &OrderItem) -> NewItemRow<'_> {
+    NewItemRow {
+        product_id: item.product_id.0,
+        product_name: item.product_name.as_deref(),
+        quantity: item.quantity,
+        price: item.price.map(Money::decimal),
+        subtotal: item.subtotal.map(Money::decimal),
+    }
 }
