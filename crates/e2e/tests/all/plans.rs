@@ -230,7 +230,10 @@ async fn orders_of_a_time_are_found_without_walking_through_the_newer() {
                          '2026-01-01T00:00:00Z'::timestamptz + n * INTERVAL '1 minute'
                   FROM generate_series(1, 5000) AS n";
     shop.database.execute(orders).await;
-    shop.database.execute("ANALYZE orders.orders").await;
+    let items = "INSERT INTO orders.order_items (order_id, product_id, product_name, quantity, price, subtotal)
+                 SELECT id, 1, 'Laptop', 1, 5.00, 5.00 FROM orders.orders";
+    shop.database.execute(items).await;
+    shop.database.execute("ANALYZE orders.orders, orders.order_items").await;
     let read = async || {
         let sql = "SELECT idx_tup_fetch FROM pg_stat_user_tables WHERE relid = 'orders.orders'::regclass";
         shop.database.number(sql).await
