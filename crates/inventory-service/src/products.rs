@@ -1,7 +1,7 @@
 //! The catalogue: what can be ordered, at which price, and the calls about one product, its stock among them.
 //!
-//! Others may call what is named here by `pub use`, and mount the module by `routes`. Who changes a product or its stock
-//! tells `Products::changed` after the commit. Stock moves by `stock` alone.
+//! Others may call what is named here by `pub use`, and mount the module by `routes`. Every change of a product,
+//! or of its stock, is told to `Products::changed` after the commit. Stock moves by `stock` alone.
 
 mod cache;
 mod commands;

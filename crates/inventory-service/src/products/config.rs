@@ -1,8 +1,8 @@
-//! What can be set for products: whether there are some to begin with.
+//! What can be set for products: whether sample products are there at the start.
 
 use clap::{ArgAction, Args, builder::BoolishValueParser};
 
-/// What products there are at the start.
+/// Which products there are at the start.
 #[derive(Args, Clone, Copy, Debug)]
 #[group(id = "products")]
 pub struct Config {

@@ -5,8 +5,8 @@ use super::store;
 use service_kit::db::{self, Database};
 use std::time::Duration;
 
-/// Puts the sample products into a database that has never had one, where that is wished for; waits for the database
-/// where it is away.
+/// Puts the sample products into a database that has never had one, if the settings ask for it. Waits for the database
+/// while it is away.
 pub async fn load_sample_data(database: &Database, config: &Config) -> Result<(), sqlx::Error> {
     if !config.load_sample_data {
         return Ok(());

@@ -4,7 +4,7 @@ mod batch;
 mod documented;
 
 use self::documented::{AlreadyOther, Unprocessable};
-use super::commands::{HoldOutcome, change, moved_by_change, sell};
+use super::commands::{self, HoldOutcome, change, moved_by_change};
 use super::domain::changes::{Action, Change};
 use super::domain::requests::{LineBody, ReservationBody};
 use super::error::Error;
@@ -88,7 +88,7 @@ pub async fn reserve_stock(
 ) -> Result<Answer, Error> {
     let wanted = body.clone().parse_for(Reference::random())?.caused_by(current_traceparent());
     let sell = async |conn: &mut PgConnection| {
-        let sold = sell(conn, OffsetDateTime::now_utc(), reservations.window, wanted).await?;
+        let sold = commands::sell(conn, OffsetDateTime::now_utc(), reservations.window, wanted).await?;
         Ok::<_, Error>((Answer::ok(&sold)?, sold))
     };
     let committed = |sold: Reservation| {

@@ -38,3 +38,28 @@ impl std::fmt::Display for Shortage {
         write!(f, "{}: {} requested, {} available", self.sku, self.line.requested, self.line.available)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_STOCK, Shortage, is_low, stock_plus};
+    use shared_types::ProductId;
+
+    #[test]
+    fn stock_has_an_upper_limit() {
+        assert_eq!(stock_plus(MAX_STOCK - 1, 1), Some(MAX_STOCK));
+        assert_eq!(stock_plus(MAX_STOCK, 1), None);
+        assert_eq!(stock_plus(i32::MAX, 1), None);
+    }
+
+    #[test]
+    fn the_last_piece_can_go_out_and_one_more_cannot() {
+        assert_eq!(Shortage::of(ProductId(1), "A-1", 3, 3), None);
+        let shortage = Shortage::of(ProductId(1), "A-1", 3, 4).unwrap();
+        assert_eq!(shortage.to_string(), "A-1: 4 requested, 3 available");
+    }
+
+    #[test]
+    fn stock_is_low_at_its_threshold() {
+        assert_eq!([4, 5, 6].map(|stock| is_low(stock, 5)), [true, true, false]);
+    }
+}
