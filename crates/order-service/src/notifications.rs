@@ -28,5 +28,5 @@ pub use domain::{Facts, Kind, LineFacts, OrderFacts, StockFacts};
 pub use http::routes;
 pub use jobs::jobs;
 pub use state::Notifications;
-pub use store::{INVARIANTS, of_order};
+pub use store::INVARIANTS;
 pub use templates::{MailText, MessageTemplates};

@@ -1,6 +1,7 @@
 //! EDGE: the notification log: look, send again, erase.
 
 mod documented;
+mod of_order;
 mod webhooks;
 
 use self::documented::CannotResend;
@@ -54,6 +55,7 @@ where
         .routes(routes!(get_notification))
         .routes(routes!(get_notification_html))
         .routes(routes!(resend_notification))
+        .routes(routes!(of_order::list_order_notifications))
         .routes(routes!(webhooks::take_brevo_reports))
 }
 
