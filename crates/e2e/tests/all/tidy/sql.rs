@@ -1,0 +1,28 @@
+//! Where SQL stands, where transactions begin, and whose tables a service reads.
+
+use super::{Source, assert_none, assert_without, is_edge, is_of_layer, production, services};
+
+#[test]
+fn sql_stands_in_the_store_only() {
+    let outside = services().into_iter().filter(|source| !is_of_layer(source, "store"));
+    let words = ["sqlx::query", "query!(", "query_as!(", "query_scalar!(", "QueryBuilder", "raw_sql", "query("];
+    let breaches = outside.flat_map(|file| file.with_words(&words)).filter(|line| !line.contains(".query(&"));
+    assert_none("SQL belongs into the store of a module", breaches.collect());
+}
+
+#[test]
+fn transactions_begin_at_the_edges_only() {
+    let inside: Vec<Source> = services().into_iter().filter(|source| !is_edge(source)).collect();
+    let words = ["begin()", "begin_with(", "IDEMPOTENCY.once(", ".commit(tr", ".commit(tx"];
+    assert_without("a transaction begins in a file whose first line says `//! EDGE:`", &inside, &words);
+}
+
+#[test]
+fn one_service_does_not_read_the_tables_of_the_other() {
+    for (service, other) in [("order-service", "inventory."), ("inventory-service", "orders.")] {
+        let store = production(&[&format!("crates/{service}/src")]);
+        let words = ["FROM ", "JOIN ", "INTO ", "UPDATE "].map(|keyword| format!("{keyword}{other}"));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        assert_without("each service has its own tables", &store, &words);
+    }
+}
