@@ -37,4 +37,5 @@ pub mod server;
 pub mod shutdown;
 pub mod telemetry;
 pub mod validation;
+pub mod work_queue;
 pub mod workers;

@@ -1,17 +1,15 @@
 //! EDGE: places the orders that were accepted with `Prefer: respond-async`, and tries again where it must.
 //!
-//! An order is claimed for a time, in a transaction of its own, before inventory-service is asked; what came of it is
-//! written in a second one. Whoever dies in between leaves an order that is due again when the claim has run out. Two
-//! that work on one order at once do no harm: its reference holds its stock once, and the second to write finds it
+//! Two workers on one order at once do no harm: its reference holds its stock once, and the second to write finds it
 //! placed.
 
 use crate::orders::commands::place_accepted::{self, Count, Outcome, Tried};
 use crate::orders::error::Error;
 use crate::orders::state::Orders;
-use crate::orders::store::accepted::{self, Due};
+use crate::orders::store::accepted::{self, Due, QUEUE, Queued};
 use service_kit::batcher::Blame;
 use service_kit::fault::Fault;
-use service_kit::panics::caught;
+use service_kit::work_queue::{Claimed, TIME_TO_RECORD, WorkQueue};
 use shared_types::OrderId;
 use shared_types::reservations::ReservationRequest;
 use std::slice;
@@ -26,47 +24,32 @@ const BATCH: usize = 128;
 /// How often to look for what is due, or was accepted by another instance.
 const POLL: Duration = Duration::from_millis(250);
 
-/// How much longer than a call to inventory-service a claim lasts: time to write what came of it.
-const TIME_TO_WRITE: Duration = Duration::from_secs(3);
-
 /// Runs until `shutdown`. What is in hand then is finished.
 pub async fn run(orders: Arc<Orders>, shutdown: CancellationToken) {
-    let lease = orders.config.inventory_timeout() + TIME_TO_WRITE;
-    let mut failing = false;
-    while !shutdown.is_cancelled() {
-        match caught(place_due(&orders, lease)).await.and_then(|outcome| outcome.map_err(|error| error.to_string())) {
-            Ok(placed) => {
-                if failing {
-                    tracing::info!("accepted orders are placed again");
-                }
-                failing = false;
-                if placed == BATCH {
-                    continue;
-                }
-            }
-            Err(error) => {
-                if !failing {
-                    tracing::warn!(%error, "accepted orders cannot be placed, will be tried again");
-                }
-                failing = true;
-            }
-        }
-        let woken = tokio::time::timeout(POLL, orders.accepted.notified());
-        // Running into the time-out is the normal case of an idle service.
-        let _ = shutdown.run_until_cancelled(woken).await;
-    }
+    let patience = orders.config.inventory_timeout();
+    let queue = WorkQueue {
+        name: "accepted orders",
+        table: QUEUE,
+        database: orders.db.clone(),
+        batch: BATCH,
+        at_once: 1,
+        claimed: BATCH,
+        patience,
+        lease: patience + TIME_TO_RECORD,
+        poll: POLL,
+        woken: orders.accepted.clone(),
+        circuit: None,
+    };
+    let attempt = move |claimed: Vec<Claimed<Queued>>| {
+        let orders = orders.clone();
+        async move { place(&orders, claimed).await }
+    };
+    queue.run(attempt, shutdown).await;
 }
 
-/// Places what is due, at the most [`BATCH`] orders; gives how many it was.
-async fn place_due(orders: &Orders, lease: Duration) -> Result<usize, Error> {
-    let mut transaction = orders.db.begin().await?;
-    let due = accepted::claim(&mut transaction, BATCH as i64, lease).await?;
-    if due.is_empty() {
-        return Ok(0);
-    }
-    orders.db.commit(transaction).await?;
-    write_each(orders, &reserve_each(orders, &due).await).await?;
-    Ok(due.len())
+async fn place(orders: &Orders, claimed: Vec<Claimed<Queued>>) -> Result<(), Error> {
+    let due = accepted::due(orders.db.pool(), claimed).await?;
+    write_each(orders, &reserve_each(orders, &due).await).await
 }
 
 /// Asks for the stock of all in one call, or of each alone where that call as a whole is refused.

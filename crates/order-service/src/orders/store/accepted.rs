@@ -6,13 +6,34 @@
 use super::find_all;
 use crate::orders::domain::{Order, OrderItem};
 use rust_decimal::Decimal;
+use service_kit::work_queue::{Backoff, Claimed, Table};
 use shared_types::reservations::ReservationLine;
 use shared_types::{Money, OrderId, ProductId, Reference};
-use sqlx::PgConnection;
+use sqlx::{FromRow, PgConnection, PgExecutor};
 use std::collections::HashMap;
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+/// The queue of accepted orders.
+pub const QUEUE: Table = Table {
+    name: "orders.pending_placements",
+    key: "order_id",
+    due: "TRUE",
+    columns: "q.traceparent",
+    give_up_at: Some("give_up_at"),
+};
+
+/// How long an order waits after an attempt in vain.
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(500), factor: 2, longest: Duration::from_secs(30), jitter_percent: 50 };
+
+/// What a claim gives of an accepted order.
+#[derive(Clone, PartialEq, Eq, Debug, FromRow)]
+pub struct Queued {
+    /// Trace context of the request.
+    pub traceparent: Option<String>,
+}
 
 /// An accepted order that one worker is to place now.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,27 +101,10 @@ struct Line {
     quantity: i32,
 }
 
-/// Takes up to `limit` orders that are due, those first that have been so for longest. For the time of `lease` no other
-/// worker gets them; afterwards they are due again, unless something became of them.
-pub async fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> Result<Vec<Due>, sqlx::Error> {
-    let claimed = sqlx::query!(
-        "WITH due AS MATERIALIZED (
-             SELECT ctid AS place FROM orders.pending_placements WHERE next_attempt_at <= statement_timestamp()
-             ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED
-         )
-         UPDATE orders.pending_placements
-         SET attempts = attempts + 1, next_attempt_at = clock_timestamp() + $2::bigint * INTERVAL '1 millisecond'
-         WHERE ctid = ANY(ARRAY(SELECT place FROM due)) RETURNING order_id, traceparent",
-        limit,
-        milliseconds(lease)
-    )
-    .fetch_all(&mut *conn)
-    .await?;
-    if claimed.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ids: Vec<i64> = claimed.iter().map(|row| row.order_id).collect();
-    let mut traceparents: HashMap<i64, _> = claimed.into_iter().map(|row| (row.order_id, row.traceparent)).collect();
+/// The claimed orders with what is ordered. Read by a statement of its own, see "Statements and their plans".
+pub async fn due(db: impl PgExecutor<'_>, claimed: Vec<Claimed<Queued>>) -> Result<Vec<Due>, sqlx::Error> {
+    let ids: Vec<i64> = claimed.iter().map(|claimed| claimed.key).collect();
+    let mut traceparents: HashMap<i64, _> = claimed.into_iter().map(|it| (it.key, it.work.traceparent)).collect();
     let lines = sqlx::query_as!(
         Line,
         "SELECT o.id, o.reference, i.product_id, i.quantity
@@ -109,7 +113,7 @@ pub async fn claim(conn: &mut PgConnection, limit: i64, lease: Duration) -> Resu
          WHERE o.id = ANY($1) ORDER BY o.id, i.product_id",
         &ids
     )
-    .fetch_all(conn)
+    .fetch_all(db)
     .await?;
     let due = lines.chunk_by(|one, other| one.id == other.id).filter_map(|lines| {
         let order = lines.first()?;
@@ -195,22 +199,10 @@ pub async fn fill_in_items(conn: &mut PgConnection, items: &[(OrderId, OrderItem
     Ok(())
 }
 
-/// Puts locked orders off: half a second at first, twice as long with each attempt, half a minute at the most; and
-/// somewhat more or less, so that not all come back at once. Nobody waits beyond the moment of giving up.
+/// Puts locked orders off. Nobody waits beyond the moment of giving up.
 pub async fn put_off(conn: &mut PgConnection, ids: &[OrderId]) -> Result<(), sqlx::Error> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    sqlx::query!(
-        "UPDATE orders.pending_placements
-         SET next_attempt_at = LEAST(
-             give_up_at,
-             clock_timestamp() + LEAST(0.5 * 2 ^ (LEAST(attempts, 10) - 1), 30) * (0.5 + random()) * INTERVAL '1 second'
-         )
-         WHERE order_id = ANY($1)",
-        &ids
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+    if ids.is_empty() { Ok(()) } else { QUEUE.put_off(conn, &ids, BACKOFF).await }
 }
 
 /// Takes locked orders off the queue.
