@@ -6,7 +6,7 @@ mod timeline;
 use self::documented::{InsufficientStock, NotAllowed, Preferring, UnknownProductOrKeyReused};
 use super::commands::change_status as command;
 use super::domain::{Order, PlaceOrder};
-use super::placing::requests::{self, Placement};
+use super::placing::requests::{self, PlacementRequest};
 use super::state::Orders;
 use super::store::{self, Filter};
 use crate::failure_point;
@@ -81,7 +81,7 @@ pub async fn place_order(
     Json(body): Json<PlaceOrder>,
 ) -> Result<Response, Error> {
     let fingerprint = Fingerprint::of(&body)?;
-    let placement = Placement::new(body.parse()?, key, fingerprint, OffsetDateTime::now_utc());
+    let placement = PlacementRequest::new(body.parse()?, key, fingerprint, OffsetDateTime::now_utc());
     let queue = if prefer.respond_async { &orders.acceptances } else { &orders.placements };
     let answer = tokio::time::timeout(PLACEMENT_PATIENCE, requests::submit(queue, placement))
         .await

@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::inventory::client::InventoryClient;
-use super::placing::{accepting, immediate, requests::Queue};
+use super::placing::{accepting, immediate, requests::PlacementQueue};
 use super::reads::{self, OrderReads};
 use service_kit::db::Database;
 use service_kit::health::Dependency;
@@ -18,9 +18,9 @@ pub struct Orders {
     /// Inventory-service.
     pub(super) inventory: InventoryClient,
     /// The queue in front of placement.
-    pub(super) placements: Queue,
+    pub(super) placements: PlacementQueue,
     /// The queue in front of orders that are accepted and placed later.
-    pub(super) acceptances: Queue,
+    pub(super) acceptances: PlacementQueue,
     /// The queue in front of reads of single orders.
     pub(super) reads: OrderReads,
     /// Told when accepted orders wait to be placed.

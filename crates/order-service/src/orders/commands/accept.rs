@@ -1,6 +1,6 @@
 //! Writes a batch of orders that are to be placed later.
 
-use super::write::{self, Wanted};
+use super::write::{self, Placement};
 use crate::orders::error::Error;
 use crate::orders::store::accepted;
 use service_kit::answer::Answer;
@@ -13,11 +13,11 @@ use std::time::Duration;
 /// already. They are announced when they are placed.
 pub async fn accept(
     conn: &mut PgConnection,
-    wanted: &[Wanted<'_>],
+    placements: &[Placement<'_>],
     give_up_after: Duration,
 ) -> Result<HashMap<Reference, Answer>, Error> {
-    let written = write::write(conn, wanted).await?;
-    let queued: Vec<_> = written.iter().map(|it| (it.order.id, it.wanted.traceparent.clone())).collect();
+    let written = write::write(conn, placements).await?;
+    let queued: Vec<_> = written.iter().map(|it| (it.order.id, it.placement.traceparent.clone())).collect();
     accepted::insert(conn, &queued, give_up_after).await?;
     metrics::counter!("orders_accepted_total").increment(queued.len() as u64);
     Ok(write::answers(written))

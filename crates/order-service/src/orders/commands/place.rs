@@ -1,6 +1,6 @@
 //! Writes a batch of orders whose stock is reserved, and announces what is placed.
 
-use super::write::{self, Wanted};
+use super::write::{self, Placement};
 use super::{confirm, status_event};
 use crate::orders::domain::Order;
 use crate::orders::error::Error;
@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 /// An order that has its stock and is written in this transaction.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Placed<'a> {
+pub(super) struct PlacedOrder<'a> {
     /// The order.
     pub order: &'a Order,
     /// Where its reservation stands.
@@ -28,12 +28,12 @@ pub(super) struct Placed<'a> {
 pub async fn place(
     conn: &mut PgConnection,
     now: OffsetDateTime,
-    wanted: &[Wanted<'_>],
+    placements: &[Placement<'_>],
 ) -> Result<HashMap<Reference, Answer>, Error> {
-    let written = write::write(conn, wanted).await?;
+    let written = write::write(conn, placements).await?;
     let placed = written.iter().filter_map(|written| {
-        let stock = written.wanted.reservation.as_ref()?.status;
-        Some(Placed { order: &written.order, stock, traceparent: written.wanted.traceparent.as_ref() })
+        let stock = written.placement.reservation.as_ref()?.status;
+        Some(PlacedOrder { order: &written.order, stock, traceparent: written.placement.traceparent.as_ref() })
     });
     announce(conn, now, &placed.collect::<Vec<_>>()).await?;
     Ok(write::answers(written))
@@ -43,8 +43,12 @@ pub async fn place(
 ///
 /// Stock that is committed already (somebody did it by hand) will not be announced again: its orders are confirmed
 /// at once.
-pub(super) async fn announce(conn: &mut PgConnection, now: OffsetDateTime, placed: &[Placed<'_>]) -> Result<(), Error> {
-    let event = |placed: &Placed<'_>| {
+pub(super) async fn announce(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    placed: &[PlacedOrder<'_>],
+) -> Result<(), Error> {
+    let event = |placed: &PlacedOrder<'_>| {
         Ok(status_event(placed.order, OrderStatus::Pending, None)?.caused_by(placed.traceparent.cloned()))
     };
     let events = placed.iter().map(event).collect::<Result<Vec<_>, Error>>()?;

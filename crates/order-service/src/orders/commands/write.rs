@@ -17,7 +17,7 @@ pub const ROUTE: &str = "POST /api/orders";
 
 /// An order to write. One for each reference.
 #[derive(Clone, Debug)]
-pub struct Wanted<'a> {
+pub struct Placement<'a> {
     /// Its reference.
     pub reference: Reference,
     /// What was asked for.
@@ -32,9 +32,9 @@ pub struct Wanted<'a> {
 
 /// An order that was written.
 #[derive(Clone, Debug)]
-pub(super) struct Written<'w> {
+pub(super) struct WrittenOrder<'w> {
     /// What was asked for.
-    pub wanted: &'w Wanted<'w>,
+    pub placement: &'w Placement<'w>,
     /// The order.
     pub order: Order,
     /// What its request is answered.
@@ -43,20 +43,23 @@ pub(super) struct Written<'w> {
 
 /// Writes the orders with their lines, first timeline entry and kept answer. Left out are those whose deadline has
 /// passed and those that exist already.
-pub(super) async fn write<'w>(conn: &mut PgConnection, wanted: &'w [Wanted<'w>]) -> Result<Vec<Written<'w>>, Error> {
-    let rows: Vec<NewOrderWithItems<'_>> = wanted.iter().map(row).collect();
+pub(super) async fn write<'w>(
+    conn: &mut PgConnection,
+    placements: &'w [Placement<'w>],
+) -> Result<Vec<WrittenOrder<'w>>, Error> {
+    let rows: Vec<NewOrderWithItems<'_>> = placements.iter().map(row).collect();
     let mut inserted = placing::insert(conn, &rows, API).await?;
     let mut written = Vec::with_capacity(rows.len());
-    for (wanted, row) in wanted.iter().zip(rows) {
-        if let Some(inserted) = inserted.remove(&wanted.reference) {
-            let order = order(wanted, row.items, inserted);
-            written.push(Written { wanted, answer: answer(wanted, &order)?, order });
+    for (placement, row) in placements.iter().zip(rows) {
+        if let Some(inserted) = inserted.remove(&placement.reference) {
+            let order = order(placement, row.items, inserted);
+            written.push(WrittenOrder { placement, answer: answer(placement, &order)?, order });
         }
     }
     let kept: Vec<NewAnswer<'_>> = written
         .iter()
         .filter_map(|written| {
-            let (key, fingerprint) = written.wanted.key?;
+            let (key, fingerprint) = written.placement.key?;
             Some(NewAnswer { key, fingerprint, answer: &written.answer })
         })
         .collect();
@@ -65,15 +68,15 @@ pub(super) async fn write<'w>(conn: &mut PgConnection, wanted: &'w [Wanted<'w>])
 }
 
 /// The answers, by reference.
-pub(super) fn answers(written: Vec<Written<'_>>) -> HashMap<Reference, Answer> {
+pub(super) fn answers(written: Vec<WrittenOrder<'_>>) -> HashMap<Reference, Answer> {
     written.into_iter().map(|written| (written.order.reference, written.answer)).collect()
 }
 
-fn row<'a>(wanted: &Wanted<'a>) -> NewOrderWithItems<'a> {
-    let (order, reservation) = (wanted.order, wanted.reservation.as_ref());
+fn row<'a>(placement: &Placement<'a>) -> NewOrderWithItems<'a> {
+    let (order, reservation) = (placement.order, placement.reservation.as_ref());
     NewOrderWithItems {
         order: NewOrderRow {
-            reference: wanted.reference.0,
+            reference: placement.reference.0,
             customer_name: &order.customer_name,
             customer_email: &order.customer_email,
             customer_phone: order.customer_phone.as_deref(),
@@ -90,19 +93,19 @@ fn row<'a>(wanted: &Wanted<'a>) -> NewOrderWithItems<'a> {
 }
 
 /// The order that was written of a row.
-fn order(wanted: &Wanted<'_>, items: Vec<OrderItem>, inserted: Inserted) -> Order {
+fn order(placement: &Placement<'_>, items: Vec<OrderItem>, inserted: Inserted) -> Order {
     let id_of = |item: &OrderItem| inserted.items.get(&item.product_id).copied().unwrap_or_default();
-    let new = wanted.order.clone();
+    let new = placement.order.clone();
     Order {
         id: inserted.id,
         order_number: order_number(inserted.id),
-        reference: wanted.reference,
+        reference: placement.reference,
         customer_name: new.customer_name,
         customer_email: new.customer_email,
         customer_phone: new.customer_phone,
         shipping_address: new.shipping_address,
         status: OrderStatus::Pending,
-        total_amount: wanted.reservation.as_ref().map(total),
+        total_amount: placement.reservation.as_ref().map(total),
         items: items.into_iter().map(|item| OrderItem { id: id_of(&item), ..item }).collect(),
         created_at: inserted.created_at,
         updated_at: inserted.updated_at,
@@ -111,9 +114,9 @@ fn order(wanted: &Wanted<'_>, items: Vec<OrderItem>, inserted: Inserted) -> Orde
 }
 
 /// 201 for what is placed, 202 for what is accepted.
-fn answer(wanted: &Wanted<'_>, order: &Order) -> Result<Answer, serde_json::Error> {
+fn answer(placement: &Placement<'_>, order: &Order) -> Result<Answer, serde_json::Error> {
     let location = format!("/api/orders/{}", order.id);
-    let answer = match wanted.reservation {
+    let answer = match placement.reservation {
         Some(_) => Answer::created(location, order),
         None => Answer::accepted(Some(location), order),
     };

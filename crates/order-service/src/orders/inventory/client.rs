@@ -25,7 +25,7 @@ pub struct InventoryClient {
 
 /// One outcome of a batch, as the single call would have answered.
 #[derive(Debug, Deserialize)]
-struct Outcome {
+struct BatchItem {
     status: u16,
     body: Box<RawValue>,
 }
@@ -40,7 +40,7 @@ struct Refusal {
 }
 
 #[derive(Debug, Deserialize)]
-struct Outcomes(Vec<Outcome>);
+struct BatchAnswer(Vec<BatchItem>);
 
 impl InventoryClient {
     /// Prepares the client; connects to nothing yet.
@@ -66,7 +66,7 @@ impl InventoryClient {
             Some(traceparent) => self.http.post(&url).json(&body).header("traceparent", traceparent),
             None => self.http.post(&url).json(&body),
         };
-        let Outcomes(outcomes) = expect_ok(self.guard.send(request).await?).await?;
+        let BatchAnswer(outcomes) = expect_ok(self.guard.send(request).await?).await?;
         if outcomes.len() != asked {
             return Err(Error::InventoryAnswer(format!("{} outcomes for {asked} reservations", outcomes.len())));
         }
@@ -134,7 +134,7 @@ async fn expect_ok<T: serde::de::DeserializeOwned>(response: Response) -> Result
 }
 
 /// Reads one outcome. The outer error is a breach of the contract, the inner one a refusal.
-fn outcome(outcome: Outcome) -> Result<Result<Reservation, Error>, Error> {
+fn outcome(outcome: BatchItem) -> Result<Result<Reservation, Error>, Error> {
     let breach = |error: serde_json::Error| Error::InventoryAnswer(error.to_string());
     if matches!(outcome.status, 200 | 201) {
         return serde_json::from_str(outcome.body.get()).map(Ok).map_err(breach);

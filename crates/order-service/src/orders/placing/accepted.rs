@@ -3,10 +3,10 @@
 //! Two workers on one order at once do no harm: its reference holds its stock once, and the second to write finds it
 //! placed.
 
-use crate::orders::commands::place_accepted::{self, Count, Outcome, Tried};
+use crate::orders::commands::place_accepted::{self, Attempt, AttemptCounts, StockAnswer};
 use crate::orders::error::Error;
 use crate::orders::state::Orders;
-use crate::orders::store::accepted::{self, Due, QUEUE, Queued};
+use crate::orders::store::accepted::{self, DueOrder, QUEUE, Queued};
 use service_kit::batcher::Blame;
 use service_kit::fault::Fault;
 use service_kit::work_queue::{Claimed, TIME_TO_RECORD, WorkQueue};
@@ -53,7 +53,7 @@ async fn place(orders: &Orders, claimed: Vec<Claimed<Queued>>) -> Result<(), Err
 }
 
 /// Asks for the stock of all in one call, or of each alone where that call as a whole is refused.
-async fn reserve_each(orders: &Orders, due: &[Due]) -> Vec<Tried> {
+async fn reserve_each(orders: &Orders, due: &[DueOrder]) -> Vec<Attempt> {
     match reserve(orders, due).await {
         Ok(tried) => tried,
         Err(error) if due.len() == 1 || error.blame() == Blame::Everybody => {
@@ -72,35 +72,35 @@ async fn reserve_each(orders: &Orders, due: &[Due]) -> Vec<Tried> {
     }
 }
 
-async fn reserve(orders: &Orders, due: &[Due]) -> Result<Vec<Tried>, Error> {
+async fn reserve(orders: &Orders, due: &[DueOrder]) -> Result<Vec<Attempt>, Error> {
     let requests = due.iter().map(|order| ReservationRequest { id: order.reference, items: order.lines.clone() });
     let traceparent = due.first().and_then(|order| order.traceparent.as_deref());
     let reservations = orders.inventory.reserve(requests.collect(), traceparent).await?;
     let tried = due.iter().zip(reservations).map(|(order, reservation)| match reservation {
-        Ok(reservation) => Tried { id: order.id, outcome: Outcome::Held(reservation) },
+        Ok(reservation) => Attempt { id: order.id, outcome: StockAnswer::Reserved(reservation) },
         Err(error) => failed(order.id, &error),
     });
     Ok(tried.collect())
 }
 
 /// What an error comes to: a rule that says no will say so again, anything else may pass.
-fn failed(id: OrderId, error: &Error) -> Tried {
+fn failed(id: OrderId, error: &Error) -> Attempt {
     let problem = error.problem();
     let outcome = match error {
         Error::InsufficientStock { .. } | Error::UnknownProduct(_) | Error::Fault(Fault::KeyReused) => {
-            Outcome::Refused(format!("{}: {}", problem.title, problem.detail))
+            StockAnswer::Refused(format!("{}: {}", problem.title, problem.detail))
         }
         _ if problem.status == 500 => {
             tracing::error!(order = %id, %error, "an accepted order cannot be placed, will be tried again");
-            Outcome::Unavailable("an unexpected error occurred".to_owned())
+            StockAnswer::Unavailable("an unexpected error occurred".to_owned())
         }
-        _ => Outcome::Unavailable(problem.detail),
+        _ => StockAnswer::Unavailable(problem.detail),
     };
-    Tried { id, outcome }
+    Attempt { id, outcome }
 }
 
 /// Writes what came of all in one transaction, or of each alone where that fails.
-async fn write_each(orders: &Orders, tried: &[Tried]) -> Result<(), Error> {
+async fn write_each(orders: &Orders, tried: &[Attempt]) -> Result<(), Error> {
     match write(orders, tried).await {
         Err(error) if error.blame() != Blame::Everybody => {
             for one in tried {
@@ -114,11 +114,11 @@ async fn write_each(orders: &Orders, tried: &[Tried]) -> Result<(), Error> {
     }
 }
 
-async fn write(orders: &Orders, tried: &[Tried]) -> Result<(), Error> {
+async fn write(orders: &Orders, tried: &[Attempt]) -> Result<(), Error> {
     let mut transaction = orders.db.begin().await?;
     let count = place_accepted::place_accepted(&mut transaction, OffsetDateTime::now_utc(), tried).await?;
     orders.db.commit(transaction).await?;
-    let Count { placed, refused, given_up, retried } = count;
+    let AttemptCounts { placed, refused, given_up, retried } = count;
     for (outcome, count) in [("placed", placed), ("refused", refused), ("given_up", given_up), ("retried", retried)] {
         metrics::counter!("async_placements_total", "outcome" => outcome).increment(count as u64);
     }

@@ -2,9 +2,9 @@
 //! placed afterwards. Inventory-service is not asked.
 
 use crate::orders::commands::accept;
-use crate::orders::commands::write::Wanted;
+use crate::orders::commands::write::Placement;
 use crate::orders::error::Error;
-use crate::orders::placing::requests::{Outcomes, Placement, Queue, Turn, Twins};
+use crate::orders::placing::requests::{Answers, Duplicates, PlacementQueue, PlacementRequest, Reply};
 use service_kit::batcher::{Batcher, Limits};
 use service_kit::db::Database;
 use std::collections::HashMap;
@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 
 /// Starts the batcher. `accepted` is told when orders wait to be placed; those that cannot be are given up after
 /// `give_up_after`.
-pub fn start(limits: Limits, db: Database, give_up_after: Duration, accepted: Arc<Notify>) -> Queue {
-    let work = move |batch: Arc<[Placement]>| {
+pub fn start(limits: Limits, db: Database, give_up_after: Duration, accepted: Arc<Notify>) -> PlacementQueue {
+    let work = move |batch: Arc<[PlacementRequest]>| {
         let (db, accepted) = (db.clone(), accepted.clone());
         async move {
             let answers = accept_batch(&db, give_up_after, &batch).await?;
@@ -30,20 +30,20 @@ pub fn start(limits: Limits, db: Database, give_up_after: Duration, accepted: Ar
 async fn accept_batch(
     db: &Database,
     give_up_after: Duration,
-    batch: &[Placement],
-) -> Result<Vec<Result<Turn, Error>>, Error> {
-    let twins = Twins::of(db, batch).await?;
-    let outcomes = write(db, give_up_after, &twins.first).await?;
-    twins.answers(db, outcomes).await
+    batch: &[PlacementRequest],
+) -> Result<Vec<Result<Reply, Error>>, Error> {
+    let duplicates = Duplicates::of(db, batch).await?;
+    let outcomes = write(db, give_up_after, &duplicates.first).await?;
+    duplicates.answers(db, outcomes).await
 }
 
-async fn write(db: &Database, give_up_after: Duration, placements: &[&Placement]) -> Result<Outcomes, Error> {
-    if placements.is_empty() {
+async fn write(db: &Database, give_up_after: Duration, requests: &[&PlacementRequest]) -> Result<Answers, Error> {
+    if requests.is_empty() {
         return Ok(HashMap::new());
     }
-    let wanted: Vec<Wanted<'_>> = placements.iter().map(|placement| placement.wanted(None)).collect();
+    let placements: Vec<Placement<'_>> = requests.iter().map(|request| request.placement(None)).collect();
     let mut transaction = db.begin().await?;
-    let answers = accept::accept(&mut transaction, &wanted, give_up_after).await?;
+    let answers = accept::accept(&mut transaction, &placements, give_up_after).await?;
     db.commit(transaction).await?;
     Ok(answers.into_iter().map(|(reference, answer)| (reference, Ok(answer))).collect())
 }

@@ -2,10 +2,10 @@
 
 use crate::failure_point;
 use crate::orders::commands::place;
-use crate::orders::commands::write::Wanted;
+use crate::orders::commands::write::Placement;
 use crate::orders::error::Error;
 use crate::orders::inventory::client::InventoryClient;
-use crate::orders::placing::requests::{Outcomes, Placement, Queue, Turn, Twins};
+use crate::orders::placing::requests::{Answers, Duplicates, PlacementQueue, PlacementRequest, Reply};
 use service_kit::batcher::{Batcher, Limits};
 use service_kit::db::Database;
 use shared_types::Reference;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// Starts the batcher.
-pub fn start(limits: Limits, db: Database, inventory: InventoryClient) -> Queue {
-    let work = move |batch: Arc<[Placement]>| {
+pub fn start(limits: Limits, db: Database, inventory: InventoryClient) -> PlacementQueue {
+    let work = move |batch: Arc<[PlacementRequest]>| {
         let (db, inventory) = (db.clone(), inventory.clone());
         async move { place_batch(&db, &inventory, &batch).await }
     };
@@ -27,35 +27,35 @@ pub fn start(limits: Limits, db: Database, inventory: InventoryClient) -> Queue 
 async fn place_batch(
     db: &Database,
     inventory: &InventoryClient,
-    batch: &[Placement],
-) -> Result<Vec<Result<Turn, Error>>, Error> {
-    let twins = Twins::of(db, batch).await?;
-    let outcomes = reserve_and_write(db, inventory, &twins.first).await?;
-    twins.answers(db, outcomes).await
+    batch: &[PlacementRequest],
+) -> Result<Vec<Result<Reply, Error>>, Error> {
+    let duplicates = Duplicates::of(db, batch).await?;
+    let outcomes = reserve_and_write(db, inventory, &duplicates.first).await?;
+    duplicates.answers(db, outcomes).await
 }
 
 /// Holds the stock for all, then writes those that got theirs. Left out is what could not be written.
 async fn reserve_and_write(
     db: &Database,
     inventory: &InventoryClient,
-    placements: &[&Placement],
-) -> Result<Outcomes, Error> {
-    let Some(first) = placements.first() else { return Ok(HashMap::new()) };
-    let requests = placements.iter().map(|placement| request(placement, placement.reference)).collect();
+    requests: &[&PlacementRequest],
+) -> Result<Answers, Error> {
+    let Some(first) = requests.first() else { return Ok(HashMap::new()) };
+    let stock = requests.iter().map(|request| reservation_request(request, request.reference)).collect();
     failure_point::reached("before-reserve").await;
-    let mut reservations = inventory.reserve(requests, first.traceparent.as_deref()).await?;
+    let mut reservations = inventory.reserve(stock, first.traceparent.as_deref()).await?;
     failure_point::reached("after-reserve").await;
-    find_neighbours(inventory, placements, &mut reservations).await;
+    find_neighbours(inventory, requests, &mut reservations).await;
     let mut outcomes = HashMap::new();
-    let (mut reserved, mut written_as): (Vec<Wanted<'_>>, HashMap<_, _>) = Default::default();
-    for (placement, reservation) in placements.iter().zip(reservations) {
+    let (mut reserved, mut written_as): (Vec<Placement<'_>>, HashMap<_, _>) = Default::default();
+    for (request, reservation) in requests.iter().zip(reservations) {
         match reservation {
             Ok(reservation) => {
-                written_as.insert(reservation.id, placement.reference);
-                reserved.push(placement.wanted(Some(reservation)));
+                written_as.insert(reservation.id, request.reference);
+                reserved.push(request.placement(Some(reservation)));
             }
             Err(error) => {
-                outcomes.insert(placement.reference, Err(Arc::new(error)));
+                outcomes.insert(request.reference, Err(Arc::new(error)));
             }
         }
     }
@@ -71,31 +71,31 @@ async fn reserve_and_write(
     Ok(outcomes)
 }
 
-fn request(placement: &Placement, reference: Reference) -> ReservationRequest {
-    ReservationRequest { id: reference, items: placement.order.lines.clone() }
+fn reservation_request(request: &PlacementRequest, reference: Reference) -> ReservationRequest {
+    ReservationRequest { id: reference, items: request.order.lines.clone() }
 }
 
-/// Asks again, under the reference of the nearest other hour, for those that were refused: a twin that came in that hour
+/// Asks again, under the reference of the nearest other hour, for those that were refused: a duplicate that came in that hour
 /// may be at work, or have been broken off, with the last pieces in hand.
 async fn find_neighbours(
     inventory: &InventoryClient,
-    placements: &[&Placement],
+    requests: &[&PlacementRequest],
     reservations: &mut [Result<Reservation, Error>],
 ) {
-    let of = |placement: &&Placement| Some(request(placement, placement.neighbour?));
-    let (mut refused, mut requests) = (Vec::new(), Vec::new());
-    for (placement, outcome) in placements.iter().zip(reservations) {
-        if let (Err(Error::InsufficientStock { .. } | Error::UnknownProduct(_)), Some(request)) =
-            (&*outcome, of(placement))
+    let of = |request: &&PlacementRequest| Some(reservation_request(request, request.neighbour?));
+    let (mut refused, mut again) = (Vec::new(), Vec::new());
+    for (request, outcome) in requests.iter().zip(reservations) {
+        if let (Err(Error::InsufficientStock { .. } | Error::UnknownProduct(_)), Some(wanted)) =
+            (&*outcome, of(request))
         {
             refused.push(outcome);
-            requests.push(request);
+            again.push(wanted);
         }
     }
-    if requests.is_empty() {
+    if again.is_empty() {
         return;
     }
-    match inventory.reserve(requests, None).await {
+    match inventory.reserve(again, None).await {
         Ok(outcomes) => refused.into_iter().zip(outcomes).for_each(|(outcome, found)| *outcome = found),
         Err(error) => {
             let error = Arc::new(error);

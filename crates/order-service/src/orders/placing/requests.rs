@@ -1,6 +1,6 @@
 //! Requests to place an order as they wait in a queue, and what those with one key are answered.
 
-use crate::orders::commands::write::{ROUTE, Wanted};
+use crate::orders::commands::write::{Placement, ROUTE};
 use crate::orders::domain::NewOrder;
 use crate::orders::error::Error;
 use crate::schema::IDEMPOTENCY;
@@ -18,9 +18,9 @@ use time::{Duration, OffsetDateTime};
 
 /// A request to place an order.
 #[derive(Clone, Debug)]
-pub struct Placement {
+pub struct PlacementRequest {
     pub(crate) reference: Reference,
-    /// What twins carry that came in the hour that is nearest, the one before or the one after.
+    /// What duplicates carry that came in the hour that is nearest, the one before or the one after.
     pub(crate) neighbour: Option<Reference>,
     pub(crate) order: NewOrder,
     key: Option<String>,
@@ -28,7 +28,7 @@ pub struct Placement {
     pub(crate) traceparent: Option<String>,
 }
 
-impl Placement {
+impl PlacementRequest {
     /// Requests with the same key get the same reference for an hour, so that they meet in one reservation and one order.
     pub fn new(order: NewOrder, key: IdempotencyKey, fingerprint: Fingerprint, now: OffsetDateTime) -> Self {
         let other_hour = if now.minute() < 30 { now - Duration::HOUR } else { now + Duration::HOUR };
@@ -44,8 +44,8 @@ impl Placement {
     }
 
     /// What is to be written for it; under the reference of its stock, where that is held already.
-    pub(crate) fn wanted(&self, reservation: Option<Reservation>) -> Wanted<'_> {
-        Wanted {
+    pub(crate) fn placement(&self, reservation: Option<Reservation>) -> Placement<'_> {
+        Placement {
             reference: reservation.as_ref().map_or(self.reference, |reservation| reservation.id),
             order: &self.order,
             reservation,
@@ -65,86 +65,86 @@ impl Placement {
 
 /// What a request in a batch comes to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Turn {
+pub enum Reply {
     /// This is its answer.
     Answered(Answer),
     /// Another request with its key was first, and failed: it is to be queued again, on its own account.
-    Again,
+    Requeue,
 }
 
 /// A queue of requests.
-pub type Queue = Batcher<Placement, Result<Turn, Error>, Error>;
+pub type PlacementQueue = Batcher<PlacementRequest, Result<Reply, Error>, Error>;
 
 /// Queues a request until it has its answer.
-pub async fn submit(queue: &Queue, placement: Placement) -> Result<Answer, Error> {
+pub async fn submit(queue: &PlacementQueue, request: PlacementRequest) -> Result<Answer, Error> {
     loop {
-        match queue.submit(placement.clone()).await?? {
-            Turn::Answered(answer) => return Ok(answer),
-            Turn::Again => {}
+        match queue.submit(request.clone()).await?? {
+            Reply::Answered(answer) => return Ok(answer),
+            Reply::Requeue => {}
         }
     }
 }
 
 /// What became of the requests that were worked on, by reference.
-pub(crate) type Outcomes = HashMap<Reference, Result<Answer, Arc<Error>>>;
+pub(crate) type Answers = HashMap<Reference, Result<Answer, Arc<Error>>>;
 
-/// What twins have in common.
+/// What duplicates have in common.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Identity<'a> {
     Key(&'a str),
-    /// Without a key, a request has no twin.
+    /// Without a key, a request has no duplicate.
     Alone(Reference),
 }
 
-/// A batch whose twins have found each other: of those with one key only the first is worked on.
-pub(crate) struct Twins<'a> {
-    batch: &'a [Placement],
+/// A batch whose duplicates have found each other: of those with one key only the first is worked on.
+pub(crate) struct Duplicates<'a> {
+    batch: &'a [PlacementRequest],
     kept: HashMap<String, Kept>,
     /// Those to work on: one for each key that has no answer yet, and those without a key.
-    pub first: Vec<&'a Placement>,
+    pub first: Vec<&'a PlacementRequest>,
 }
 
-impl<'a> Twins<'a> {
+impl<'a> Duplicates<'a> {
     /// Looks for the answers that were given before.
-    pub async fn of(db: &Database, batch: &'a [Placement]) -> Result<Self, Error> {
+    pub async fn of(db: &Database, batch: &'a [PlacementRequest]) -> Result<Self, Error> {
         let kept = answers_kept(db, batch).await?;
         let mut seen = HashSet::new();
-        let unanswered = batch.iter().filter(|placement| placement.kept(&kept).is_none());
-        let first = unanswered.filter(|placement| seen.insert(placement.identity())).collect();
+        let unanswered = batch.iter().filter(|request| request.kept(&kept).is_none());
+        let first = unanswered.filter(|request| seen.insert(request.identity())).collect();
         Ok(Self { batch, kept, first })
     }
 
     /// Gives each request of the batch its own answer, in order.
-    pub async fn answers(mut self, db: &Database, outcomes: Outcomes) -> Result<Vec<Result<Turn, Error>>, Error> {
-        if self.first.iter().any(|placement| !outcomes.contains_key(&placement.reference)) {
-            // Who was not written has a twin that was quicker, or came too late.
+    pub async fn answers(mut self, db: &Database, outcomes: Answers) -> Result<Vec<Result<Reply, Error>>, Error> {
+        if self.first.iter().any(|request| !outcomes.contains_key(&request.reference)) {
+            // Who was not written has a duplicate that was quicker, or came too late.
             self.kept.extend(answers_kept(db, self.batch).await?);
         }
-        let first: HashMap<_, _> = self.first.iter().map(|placement| (placement.identity(), *placement)).collect();
-        let answer = |placement: &Placement| match placement.kept(&self.kept) {
-            Some(kept) => Ok(Turn::Answered(kept.replay(&placement.fingerprint)?)),
-            None => answer(placement, first.get(&placement.identity()).copied(), &outcomes),
+        let first: HashMap<_, _> = self.first.iter().map(|request| (request.identity(), *request)).collect();
+        let answer = |request: &PlacementRequest| match request.kept(&self.kept) {
+            Some(kept) => Ok(Reply::Answered(kept.replay(&request.fingerprint)?)),
+            None => answer(request, first.get(&request.identity()).copied(), &outcomes),
         };
         Ok(self.batch.iter().map(answer).collect())
     }
 }
 
-/// The answer of a request whose key has none yet; `first` is the one of its twins that was worked on.
-fn answer(placement: &Placement, first: Option<&Placement>, outcomes: &Outcomes) -> Result<Turn, Error> {
-    let same = first.is_some_and(|first| first.fingerprint == placement.fingerprint);
+/// The answer of a request whose key has none yet; `first` is the one of its duplicates that was worked on.
+fn answer(request: &PlacementRequest, first: Option<&PlacementRequest>, outcomes: &Answers) -> Result<Reply, Error> {
+    let same = first.is_some_and(|first| first.fingerprint == request.fingerprint);
     match first.and_then(|first| outcomes.get(&first.reference)) {
-        Some(outcome) if same => outcome.clone().map(Turn::Answered).map_err(Error::Batch),
+        Some(outcome) if same => outcome.clone().map(Reply::Answered).map_err(Error::Batch),
         Some(Ok(_)) => Err(Fault::KeyReused.into()),
         // A failed attempt does not use the key up.
-        Some(Err(_)) => Ok(Turn::Again),
+        Some(Err(_)) => Ok(Reply::Requeue),
         None if same => Err(Error::PlacedTooLate),
-        None => Ok(Turn::Again),
+        None => Ok(Reply::Requeue),
     }
 }
 
 /// The answers that requests with these keys got before, by key.
-async fn answers_kept(db: &Database, batch: &[Placement]) -> Result<HashMap<String, Kept>, Error> {
-    let keys: Vec<String> = batch.iter().filter_map(|placement| placement.key.clone()).collect();
+async fn answers_kept(db: &Database, batch: &[PlacementRequest]) -> Result<HashMap<String, Kept>, Error> {
+    let keys: Vec<String> = batch.iter().filter_map(|request| request.key.clone()).collect();
     if keys.is_empty() {
         return Ok(HashMap::new());
     }

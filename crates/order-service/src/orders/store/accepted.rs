@@ -37,7 +37,7 @@ pub struct Queued {
 
 /// An accepted order that one worker is to place now.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Due {
+pub struct DueOrder {
     /// Its number.
     pub id: OrderId,
     /// Its reference, under which its stock is held.
@@ -50,7 +50,7 @@ pub struct Due {
 
 /// An accepted order that is neither placed nor cancelled, locked until the end of the transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Unplaced {
+pub struct UnplacedOrder {
     /// The order.
     pub order: Order,
     /// Trace context of the request.
@@ -63,7 +63,7 @@ pub struct Unplaced {
 
 /// What an accepted order gets when its stock is held.
 #[derive(Clone, Debug)]
-pub struct Filling {
+pub struct PlacedTotal {
     /// The order.
     pub id: OrderId,
     /// Sum of its lines.
@@ -102,7 +102,7 @@ struct Line {
 }
 
 /// The claimed orders with what is ordered. Read by a statement of its own, see "Statements and their plans".
-pub async fn due(db: impl PgExecutor<'_>, claimed: Vec<Claimed<Queued>>) -> Result<Vec<Due>, sqlx::Error> {
+pub async fn due(db: impl PgExecutor<'_>, claimed: Vec<Claimed<Queued>>) -> Result<Vec<DueOrder>, sqlx::Error> {
     let ids: Vec<i64> = claimed.iter().map(|claimed| claimed.key).collect();
     let mut traceparents: HashMap<i64, _> = claimed.into_iter().map(|it| (it.key, it.work.traceparent)).collect();
     let lines = sqlx::query_as!(
@@ -118,7 +118,7 @@ pub async fn due(db: impl PgExecutor<'_>, claimed: Vec<Claimed<Queued>>) -> Resu
     let due = lines.chunk_by(|one, other| one.id == other.id).filter_map(|lines| {
         let order = lines.first()?;
         let line = |line: &Line| ReservationLine { product_id: ProductId(line.product_id), quantity: line.quantity };
-        Some(Due {
+        Some(DueOrder {
             id: OrderId(order.id),
             reference: Reference(order.reference),
             lines: lines.iter().map(line).collect(),
@@ -129,7 +129,7 @@ pub async fn due(db: impl PgExecutor<'_>, claimed: Vec<Claimed<Queued>>) -> Resu
 }
 
 /// Locks those of the orders that are neither placed nor cancelled, in the order of their numbers, and reads them.
-pub async fn lock_unplaced(conn: &mut PgConnection, ids: &[OrderId]) -> Result<Vec<Unplaced>, sqlx::Error> {
+pub async fn lock_unplaced(conn: &mut PgConnection, ids: &[OrderId]) -> Result<Vec<UnplacedOrder>, sqlx::Error> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let locked = sqlx::query!(
         r#"SELECT o.id, p.traceparent,
@@ -146,7 +146,7 @@ pub async fn lock_unplaced(conn: &mut PgConnection, ids: &[OrderId]) -> Result<V
     .await?;
     let ids: Vec<OrderId> = locked.iter().map(|row| OrderId(row.id)).collect();
     let orders = find_all(conn, &ids).await?;
-    let unplaced = locked.into_iter().zip(orders).map(|(row, order)| Unplaced {
+    let unplaced = locked.into_iter().zip(orders).map(|(row, order)| UnplacedOrder {
         order,
         traceparent: row.traceparent,
         waited: row.waited,
@@ -158,7 +158,7 @@ pub async fn lock_unplaced(conn: &mut PgConnection, ids: &[OrderId]) -> Result<V
 /// Gives locked orders their totals, except those whose deadline has passed; gives which were in time.
 ///
 /// The deadline is checked in the statement that writes, so that settling can wait for it as for a new order.
-pub async fn fill_in(conn: &mut PgConnection, fillings: &[Filling]) -> Result<Vec<OrderId>, sqlx::Error> {
+pub async fn set_totals(conn: &mut PgConnection, fillings: &[PlacedTotal]) -> Result<Vec<OrderId>, sqlx::Error> {
     let ids: Vec<i64> = fillings.iter().map(|filling| filling.id.0).collect();
     let totals: Vec<Decimal> = fillings.iter().map(|filling| filling.total_amount.decimal()).collect();
     let deadlines: Vec<Option<OffsetDateTime>> = fillings.iter().map(|filling| filling.deadline).collect();
@@ -177,7 +177,7 @@ pub async fn fill_in(conn: &mut PgConnection, fillings: &[Filling]) -> Result<Ve
 }
 
 /// Gives the lines of locked orders their names and prices.
-pub async fn fill_in_items(conn: &mut PgConnection, items: &[(OrderId, OrderItem)]) -> Result<(), sqlx::Error> {
+pub async fn set_prices(conn: &mut PgConnection, items: &[(OrderId, OrderItem)]) -> Result<(), sqlx::Error> {
     let orders: Vec<i64> = items.iter().map(|(order, _)| order.0).collect();
     let products: Vec<i64> = items.iter().map(|(_, item)| item.product_id.0).collect();
     let names: Vec<Option<String>> = items.iter().map(|(_, item)| item.product_name.clone()).collect();
