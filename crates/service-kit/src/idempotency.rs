@@ -125,7 +125,7 @@ impl IdempotencyKeys {
 
     /// Takes the key for this transaction. Gives the kept answer where the request was served before; waits while
     /// another transaction holds the key.
-    pub async fn claim(
+    async fn claim(
         self,
         conn: &mut PgConnection,
         key: &IdempotencyKey,
@@ -149,7 +149,7 @@ impl IdempotencyKeys {
     }
 
     /// Keeps the answer for the key that [`Self::claim`] took.
-    pub async fn keep(self, conn: &mut PgConnection, key: &IdempotencyKey, answer: &Answer) -> Result<(), sqlx::Error> {
+    async fn keep(self, conn: &mut PgConnection, key: &IdempotencyKey, answer: &Answer) -> Result<(), sqlx::Error> {
         let Some(name) = key.key.as_deref() else { return Ok(()) };
         sqlx::query(self.0.sql(
             "UPDATE {schema}.idempotency_keys SET status = $3, location = $4, etag = $5, body = $6

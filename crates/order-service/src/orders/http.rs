@@ -5,7 +5,7 @@ mod timeline;
 
 use self::documented::{InsufficientStock, NotAllowed, Preferring, UnknownProductOrKeyReused};
 use super::commands::change_status as command;
-use super::domain::{Order, PlaceOrder};
+use super::domain::{CancelOrder, ChangeStatus, Order, PlaceOrder};
 use super::placing::requests::{self, PlacementRequest};
 use super::state::Orders;
 use super::store::{self, Filter};
@@ -15,7 +15,7 @@ use crate::schema::IDEMPOTENCY;
 use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -211,21 +211,6 @@ pub async fn get_order(
     Ok(Answer::ok(&*order)?.with_version(order.version).unless_known(&headers))
 }
 
-/// The status an order is to get.
-#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
-pub struct ChangeStatus {
-    /// PENDING, CONFIRMED, SHIPPED, DELIVERED or CANCELLED.
-    #[schema(required, nullable = false, value_type = OrderStatus, example = "SHIPPED")]
-    status: Option<String>,
-}
-
-impl ChangeStatus {
-    fn parse(self) -> Result<OrderStatus, FieldErrors> {
-        let status = self.status.ok_or_else(|| FieldErrors::one("status", "is required"))?;
-        status.parse().map_err(|error| FieldErrors::one("status", error))
-    }
-}
-
 /// Moves an order on. Forwards is allowed, also skipping; the same status again changes nothing.
 #[utoipa::path(method(put, patch), path = "/api/orders/{id}/status", tag = "orders", request_body = ChangeStatus,
     params(("id" = i64, Path, description = "Number of the order", example = 1), IfMatch),
@@ -246,22 +231,6 @@ pub async fn change_status(
     let order = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
     orders.db.commit(transaction).await?;
     Ok(Answer::ok(&order)?.with_version(order.version))
-}
-
-/// Why an order is called off.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
-pub struct CancelOrder {
-    /// Shown in the timeline.
-    #[schema(max_length = 500, example = "Ordered by mistake")]
-    reason: Option<String>,
-}
-
-impl CancelOrder {
-    fn parse(&self) -> Result<Option<String>, FieldErrors> {
-        let mut errors = FieldErrors::default();
-        let reason = errors.optional_text("reason", self.reason.clone(), 500);
-        errors.into_result(reason)
-    }
 }
 
 /// Calls an order off before it is shipped; its stock comes back. Cancelling again changes nothing.
