@@ -1,4 +1,4 @@
-//! The table of products.
+//! The table of products. Each `UPDATE` of a row with a `version` counts it; the triggers do so for changes by hand.
 
 use super::domain::{Product, ProductFilter, ProductInput};
 use shared_types::ProductId;
@@ -90,14 +90,13 @@ pub async fn insert(conn: &mut PgConnection, input: &ProductInput) -> Result<Pro
     .await
 }
 
-/// Replaces a product that the caller has locked. Fails on a SKU that is taken. The trigger `products_touch` counts the
-/// version.
+/// Replaces a product that the caller has locked. Fails on a SKU that is taken.
 pub async fn update(conn: &mut PgConnection, id: ProductId, input: &ProductInput) -> Result<Product, sqlx::Error> {
     sqlx::query_as!(
         Product,
         "UPDATE inventory.products
          SET sku = $2, name = $3, description = $4, price = $5, stock_quantity = $6, low_stock_threshold = $7,
-             active = $8
+             active = $8, version = version + 1, updated_at = clock_timestamp()
          WHERE id = $1
          RETURNING id, sku, name, description, price, stock_quantity, low_stock_threshold, active, created_at,
                    updated_at, version",
@@ -114,12 +113,16 @@ pub async fn update(conn: &mut PgConnection, id: ProductId, input: &ProductInput
     .await
 }
 
-/// Marks a product that the caller has locked as deleted; its history stays. The trigger `products_touch` counts the
-/// version.
+/// Marks a product that the caller has locked as deleted; its history stays.
 pub async fn delete(conn: &mut PgConnection, id: ProductId) -> Result<(), sqlx::Error> {
-    sqlx::query!("UPDATE inventory.products SET deleted_at = clock_timestamp() WHERE id = $1", id.0)
-        .execute(conn)
-        .await?;
+    sqlx::query!(
+        "UPDATE inventory.products
+         SET deleted_at = clock_timestamp(), version = version + 1, updated_at = clock_timestamp()
+         WHERE id = $1",
+        id.0
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -176,7 +176,7 @@ pub async fn hold(
 }
 
 /// Holds released reservations anew, which the caller has locked, with the items of today, names and prices; gives the
-/// term of each. The trigger `reservations_touch` counts the version.
+/// term of each.
 pub async fn hold_anew(
     conn: &mut PgConnection,
     window: Duration,
@@ -185,7 +185,8 @@ pub async fn hold_anew(
     let (ids, items) = (ids_of(holds), ItemColumns::of(holds));
     let rows = sqlx::query!(
         "UPDATE inventory.reservations
-         SET status = 'HELD', created_at = now, expires_at = now + $2::bigint * INTERVAL '1 millisecond'
+         SET status = 'HELD', created_at = now, expires_at = now + $2::bigint * INTERVAL '1 millisecond',
+             version = version + 1, updated_at = now
          FROM (SELECT clock_timestamp() AS now OFFSET 0) AS clock WHERE id = ANY($1) AND status = 'RELEASED'
          RETURNING id, created_at, expires_at",
         &ids,
@@ -244,8 +245,7 @@ fn ids_of(holds: &[&Hold]) -> Vec<Uuid> {
 /// Moves those of the reservations that stand in `from` on to `to`; gives those that it moved.
 ///
 /// It finds, and locks, them in the order of the primary key, see [`super::commands`]; the `CASE` keeps it from taking the
-/// index of those that are HELD. The statement counts the version, which is cheaper than the trigger
-/// `reservations_touch`.
+/// index of those that are HELD.
 pub async fn advance(
     conn: &mut PgConnection,
     ids: &[Reference],
@@ -265,7 +265,7 @@ pub async fn advance(
     Ok(moved.into_iter().map(Reference).collect())
 }
 
-/// Writes the status of reservations that the caller has locked. The trigger `reservations_touch` counts the version.
+/// Writes the status of reservations that the caller has locked.
 pub async fn set_status(
     conn: &mut PgConnection,
     statuses: impl IntoIterator<Item = (Reference, ReservationStatus)>,
@@ -273,7 +273,7 @@ pub async fn set_status(
     let (ids, statuses): (Vec<Uuid>, Vec<String>) =
         statuses.into_iter().map(|(id, status)| (id.0, status.as_str().to_owned())).unzip();
     sqlx::query!(
-        "UPDATE inventory.reservations r SET status = n.status
+        "UPDATE inventory.reservations r SET status = n.status, version = r.version + 1, updated_at = clock_timestamp()
          FROM unnest($1::uuid[], $2::text[]) AS n (id, status)
          WHERE r.id = ANY($1) AND r.id = n.id",
         &ids,
@@ -284,9 +284,15 @@ pub async fn set_status(
     Ok(())
 }
 
-/// Marks a reservation as sold at once, without an order. The trigger `reservations_touch` counts the version.
+/// Marks a reservation as sold at once, without an order.
 pub async fn mark_direct(conn: &mut PgConnection, id: Reference) -> Result<(), sqlx::Error> {
-    sqlx::query!("UPDATE inventory.reservations SET direct = TRUE WHERE id = $1", id.0).execute(conn).await?;
+    sqlx::query!(
+        "UPDATE inventory.reservations SET direct = TRUE, version = version + 1, updated_at = clock_timestamp()
+         WHERE id = $1",
+        id.0
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -10,9 +10,6 @@ use sqlx::{PgConnection, PgExecutor};
 
 /// Writes the movements, in this order, and brings the stock of each product, which the caller has locked, to what it is
 /// after the last of them. One statement: while products are locked, every round trip keeps others waiting.
-///
-/// The statement counts the version of each product whose stock changes; the trigger `products_touch` leaves such rows
-/// alone.
 pub async fn record(conn: &mut PgConnection, movements: &[NewMovement]) -> Result<(), sqlx::Error> {
     if movements.is_empty() {
         return Ok(());

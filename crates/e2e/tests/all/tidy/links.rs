@@ -6,12 +6,9 @@ use reqwest::Url;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of files that are not in the checkout: the document, what the name holds, and why.
-const NOT_THERE: [(&str, &str, &str); 5] = [
+const NOT_THERE: [(&str, &str, &str); 2] = [
     ("CONTRIBUTING.md", "mod.rs", "the name that no file may have"),
     ("docs/performance.md", "bench.json", "the benchmark writes it"),
-    ("docs/notifications.md", "service-kit/src/", "the claimed work and the circuits are still order-service's own"),
-    ("docs/placing.md", "service-kit/src/work_queue.rs", "the claimed work is still order-service's own"),
-    ("docs/running.md", "service-kit/src/circuit.rs", "the circuits are still order-service's own"),
 ];
 
 /// What a name of a file begins or ends with.

@@ -17,6 +17,28 @@ fn transactions_begin_at_the_edges_only() {
     assert_without("a transaction begins in a file whose first line says `//! EDGE:`", &inside, &words);
 }
 
+/// The version is the ETag. One mechanism counts it, the statement; the triggers are there for changes by hand.
+#[test]
+fn every_update_counts_the_version() {
+    let versioned = ["orders.orders", "inventory.products", "inventory.reservations"];
+    let mut updates = 0;
+    let mut silent = Vec::new();
+    for source in services().into_iter().filter(|source| is_of_layer(source, "store")) {
+        for table in versioned {
+            let update = format!("UPDATE {table}");
+            let updated = source.text.split(&update).skip(1);
+            for set in updated.filter_map(|rest| rest.split("WHERE").next()) {
+                updates += 1;
+                if !set.contains("version = ") {
+                    silent.push(format!("{}: UPDATE {table}{set}", source.path));
+                }
+            }
+        }
+    }
+    assert!(updates > 8, "the statements were not found");
+    assert_none("an UPDATE sets `version = version + 1`", silent);
+}
+
 #[test]
 fn one_service_does_not_read_the_tables_of_the_other() {
     for (service, other) in [("order-service", "inventory."), ("inventory-service", "orders.")] {
