@@ -8,11 +8,11 @@ macro_rules! read_columns {
     ($(#[$meta:meta])* $vis:vis struct $row:ident { $($field:ident: $type:ty),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(sqlx::FromRow)]
-        $vis struct $row { $($field: $type),+ }
+        $vis struct $row { $(pub $field: $type),+ }
 
         impl $row {
             /// The columns of the table that the statement calls `table`: `o.id, o.reference, …`.
-            fn select(table: &str) -> String {
+            pub fn select(table: &str) -> String {
                 [$(concat!(".", stringify!($field))),+].map(|column| format!("{table}{column}")).join(", ")
             }
         }

@@ -4,7 +4,7 @@ mod documented;
 mod timeline;
 
 use self::documented::{InsufficientStock, NotAllowed, Preferring, UnknownProductOrKeyReused};
-use super::commands::change_status as command;
+use super::commands::change as command;
 use super::domain::{CancelOrder, ChangeStatus, Order, PlaceOrder};
 use super::placing::requests::{self, PlacementRequest};
 use super::state::Orders;

@@ -3,11 +3,9 @@
 //! Each `UPDATE` of an order says itself that it counts `version` up, the ETag, and when. The trigger `orders_touch` does so
 //! for changes by hand only: for thousands of orders a second its call would cost more than the condition.
 
-use crate::orders::domain::{Order, OrderItem, TimelineEntry, order_number};
-use rust_decimal::Decimal;
-use service_kit::read_columns;
-use shared_types::{OrderId, OrderStatus, ProductId, Reference};
-use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, QueryBuilder};
+use crate::orders::domain::{Order, TimelineEntry};
+use shared_types::{OrderId, OrderStatus, Reference};
+use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use time::OffsetDateTime;
@@ -16,6 +14,10 @@ use uuid::Uuid;
 pub mod accepted;
 pub mod invariants;
 pub mod placing;
+mod rows;
+
+pub use rows::{Inserted, NewOrderRow};
+use rows::{ItemRow, LineRow, OrderRow, status};
 
 /// Which orders a list is of; nothing set means all.
 #[derive(Clone, Debug, Default)]
@@ -43,49 +45,6 @@ pub struct NewStatus {
     pub actor: &'static str,
     /// Why.
     pub reason: Option<String>,
-}
-
-/// A status as the column has it; the CHECK constraint allows no other.
-fn status(text: &str) -> Result<OrderStatus, sqlx::Error> {
-    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
-}
-
-read_columns! {
-    /// The columns of `orders.orders` that are read, in this one place.
-    struct OrderRow {
-        id: i64,
-        reference: Uuid,
-        customer_name: String,
-        customer_email: String,
-        customer_phone: Option<String>,
-        shipping_address: String,
-        status: String,
-        total_amount: Option<Decimal>,
-        version: i64,
-        created_at: OffsetDateTime,
-        updated_at: OffsetDateTime,
-    }
-}
-
-read_columns! {
-    /// The columns of `orders.order_items` that are read.
-    struct ItemRow {
-        item_id: i64,
-        product_id: i64,
-        product_name: Option<String>,
-        quantity: i32,
-        price: Option<Decimal>,
-        subtotal: Option<Decimal>,
-    }
-}
-
-/// One line of an order, beside its order.
-#[derive(FromRow)]
-struct LineRow {
-    #[sqlx(flatten)]
-    order: OrderRow,
-    #[sqlx(flatten)]
-    item: ItemRow,
 }
 
 /// Reads the orders of `source`, a table or a query in brackets, each line beside its order.
@@ -125,42 +84,6 @@ fn in_order(rows: Vec<LineRow>) -> Result<Vec<Order>, sqlx::Error> {
         }
     }
     Ok(orders)
-}
-
-impl TryFrom<OrderRow> for Order {
-    type Error = sqlx::Error;
-
-    fn try_from(row: OrderRow) -> Result<Self, sqlx::Error> {
-        let id = OrderId(row.id);
-        Ok(Self {
-            id,
-            order_number: order_number(id),
-            reference: Reference(row.reference),
-            customer_name: row.customer_name,
-            customer_email: row.customer_email,
-            customer_phone: row.customer_phone,
-            shipping_address: row.shipping_address,
-            status: status(&row.status)?,
-            total_amount: row.total_amount.map(Into::into),
-            items: Vec::new(),
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            version: row.version,
-        })
-    }
-}
-
-impl From<ItemRow> for OrderItem {
-    fn from(row: ItemRow) -> Self {
-        Self {
-            id: row.item_id,
-            product_id: ProductId(row.product_id),
-            product_name: row.product_name,
-            quantity: row.quantity,
-            price: row.price.map(Into::into),
-            subtotal: row.subtotal.map(Into::into),
-        }
-    }
 }
 
 /// A page of orders with their lines, newest first, in one statement.

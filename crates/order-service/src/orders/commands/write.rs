@@ -1,14 +1,15 @@
 //! Writes new orders, placed or only accepted: what both have in common.
 
 use super::API;
-use crate::orders::domain::{NewOrder, Order, OrderItem, order_number, placement_deadline, total};
+use crate::orders::domain::{NewOrder, Order, OrderItem, placement_deadline, total};
 use crate::orders::error::Error;
-use crate::orders::store::placing::{self, Inserted, NewOrderRow, NewOrderWithItems};
+use crate::orders::store::NewOrderRow;
+use crate::orders::store::placing::{self, NewOrderWithItems};
 use crate::schema::IDEMPOTENCY;
 use service_kit::answer::Answer;
 use service_kit::idempotency::{Fingerprint, NewAnswer};
+use shared_types::Reference;
 use shared_types::reservations::Reservation;
-use shared_types::{OrderStatus, Reference};
 use sqlx::PgConnection;
 use std::collections::HashMap;
 
@@ -52,7 +53,7 @@ pub(super) async fn write<'w>(
     let mut written = Vec::with_capacity(rows.len());
     for (placement, row) in placements.iter().zip(rows) {
         if let Some(inserted) = inserted.remove(&placement.reference) {
-            let order = order(placement, row.items, inserted);
+            let order = inserted.order(placement.order, placement.reservation.as_ref().map(total), row.items);
             written.push(WrittenOrder { placement, answer: answer(placement, &order)?, order });
         }
     }
@@ -75,41 +76,12 @@ pub(super) fn answers(written: Vec<WrittenOrder<'_>>) -> HashMap<Reference, Answ
 fn row<'a>(placement: &Placement<'a>) -> NewOrderWithItems<'a> {
     let (order, reservation) = (placement.order, placement.reservation.as_ref());
     NewOrderWithItems {
-        order: NewOrderRow {
-            reference: placement.reference.0,
-            customer_name: &order.customer_name,
-            customer_email: &order.customer_email,
-            customer_phone: order.customer_phone.as_deref(),
-            shipping_address: &order.shipping_address,
-            status: OrderStatus::Pending.as_str(),
-            total_amount: reservation.map(|reservation| total(reservation).decimal()),
-        },
+        order: NewOrderRow::of(placement.reference, order, reservation.map(total)),
         deadline: reservation.and_then(placement_deadline),
         items: match reservation {
             Some(reservation) => reservation.items.iter().map(OrderItem::reserved).collect(),
             None => order.lines.iter().map(OrderItem::unplaced).collect(),
         },
-    }
-}
-
-/// The order that was written of a row.
-fn order(placement: &Placement<'_>, items: Vec<OrderItem>, inserted: Inserted) -> Order {
-    let id_of = |item: &OrderItem| inserted.items.get(&item.product_id).copied().unwrap_or_default();
-    let new = placement.order.clone();
-    Order {
-        id: inserted.id,
-        order_number: order_number(inserted.id),
-        reference: placement.reference,
-        customer_name: new.customer_name,
-        customer_email: new.customer_email,
-        customer_phone: new.customer_phone,
-        shipping_address: new.shipping_address,
-        status: OrderStatus::Pending,
-        total_amount: placement.reservation.as_ref().map(total),
-        items: items.into_iter().map(|item| OrderItem { id: id_of(&item), ..item }).collect(),
-        created_at: inserted.created_at,
-        updated_at: inserted.updated_at,
-        version: inserted.version,
     }
 }
 

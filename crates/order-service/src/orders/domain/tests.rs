@@ -1,7 +1,6 @@
 //! What is refused, what is merged, and that sums are exact.
 
-use super::requests::PlaceOrderLine;
-use super::{PlaceOrder, order_number, placement_deadline, total};
+use super::{PlaceOrder, PlaceOrderLine, order_number, placement_deadline, total};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use rust_decimal::Decimal;
 use shared_types::reservations::{Reservation, ReservationStatus, ReservedLine};

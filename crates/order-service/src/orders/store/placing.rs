@@ -1,5 +1,6 @@
 //! The statement that writes new orders, for a whole batch at a time.
 
+use super::{Inserted, NewOrderRow};
 use crate::orders::domain::OrderItem;
 use rust_decimal::Decimal;
 use service_kit::written_columns;
@@ -10,27 +11,6 @@ use std::collections::hash_map::Entry;
 use std::sync::LazyLock;
 use time::OffsetDateTime;
 use uuid::Uuid;
-
-written_columns! {
-    /// The columns of `orders.orders` that placing writes, in this one place; and by when it must be done.
-    #[derive(Clone, Debug)]
-    pub struct NewOrderRow<'a> {
-        /// Its reference.
-        reference: Uuid = "uuid",
-        /// Who orders.
-        customer_name: &'a str = "text",
-        /// Where to write to.
-        customer_email: &'a str = "text",
-        /// Where to call.
-        customer_phone: Option<&'a str> = "text",
-        /// Where to send it.
-        shipping_address: &'a str = "text",
-        /// Where it stands.
-        status: &'static str = "text",
-        /// Sum of its lines, where its stock is reserved.
-        total_amount: Option<Decimal> = "numeric",
-    }
-}
 
 written_columns! {
     /// The columns of `orders.order_items` that placing writes, but the number of the order.
@@ -52,21 +32,6 @@ pub struct NewOrderWithItems<'a> {
     pub deadline: Option<OffsetDateTime>,
     /// Its lines.
     pub items: Vec<OrderItem>,
-}
-
-/// A row that was written.
-#[derive(Clone, Debug)]
-pub struct Inserted {
-    /// The order's number.
-    pub id: OrderId,
-    /// When it was placed.
-    pub created_at: OffsetDateTime,
-    /// The same.
-    pub updated_at: OffsetDateTime,
-    /// Its first version.
-    pub version: i64,
-    /// The number of each line, by product.
-    pub items: HashMap<ProductId, i64>,
 }
 
 /// One statement: whoever orders waits for every round trip.
@@ -112,10 +77,12 @@ pub async fn insert(
     let query = NewItemRow::bind(&items, NewOrderRow::bind(&orders, query));
     let mut inserted: HashMap<Reference, Inserted> = HashMap::with_capacity(rows.len());
     for row in query.fetch_all(conn).await? {
-        let order = match inserted.entry(Reference(row.try_get("reference")?)) {
+        let reference = Reference(row.try_get("reference")?);
+        let order = match inserted.entry(reference) {
             Entry::Occupied(order) => order.into_mut(),
             Entry::Vacant(place) => place.insert(Inserted {
                 id: OrderId(row.try_get("id")?),
+                reference,
                 created_at: row.try_get("created_at")?,
                 updated_at: row.try_get("updated_at")?,
                 version: row.try_get("version")?,

@@ -1,0 +1,165 @@
+//! The columns of an order, each listed once for reading and once for writing.
+
+use crate::orders::domain::{NewOrder, Order, OrderItem, order_number};
+use rust_decimal::Decimal;
+use service_kit::{read_columns, written_columns};
+use shared_types::{Money, OrderId, OrderStatus, ProductId, Reference};
+use sqlx::FromRow;
+use std::collections::HashMap;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A status as the column has it; the CHECK constraint allows no other.
+pub(super) fn status(text: &str) -> Result<OrderStatus, sqlx::Error> {
+    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+read_columns! {
+    /// The columns of `orders.orders` that are read, in this one place.
+    pub(super) struct OrderRow {
+        id: i64,
+        reference: Uuid,
+        customer_name: String,
+        customer_email: String,
+        customer_phone: Option<String>,
+        shipping_address: String,
+        status: String,
+        total_amount: Option<Decimal>,
+        version: i64,
+        created_at: OffsetDateTime,
+        updated_at: OffsetDateTime,
+    }
+}
+
+written_columns! {
+    /// The columns of `orders.orders` that placing writes, in this one place; and by when it must be done.
+    #[derive(Clone, Debug)]
+    pub struct NewOrderRow<'a> {
+        /// Its reference.
+        reference: Uuid = "uuid",
+        /// Who orders.
+        customer_name: &'a str = "text",
+        /// Where to write to.
+        customer_email: &'a str = "text",
+        /// Where to call.
+        customer_phone: Option<&'a str> = "text",
+        /// Where to send it.
+        shipping_address: &'a str = "text",
+        /// Where it stands.
+        status: &'static str = "text",
+        /// Sum of its lines, where its stock is reserved.
+        total_amount: Option<Decimal> = "numeric",
+    }
+}
+
+read_columns! {
+    /// The columns of `orders.order_items` that are read.
+    pub(super) struct ItemRow {
+        item_id: i64,
+        product_id: i64,
+        product_name: Option<String>,
+        quantity: i32,
+        price: Option<Decimal>,
+        subtotal: Option<Decimal>,
+    }
+}
+
+/// One line of an order, beside its order.
+#[derive(FromRow)]
+pub(super) struct LineRow {
+    #[sqlx(flatten)]
+    pub order: OrderRow,
+    #[sqlx(flatten)]
+    pub item: ItemRow,
+}
+
+impl<'a> NewOrderRow<'a> {
+    /// The row of an order, which begins as PENDING.
+    pub fn of(reference: Reference, new: &'a NewOrder, total_amount: Option<Money>) -> Self {
+        Self {
+            reference: reference.0,
+            customer_name: &new.customer_name,
+            customer_email: &new.customer_email,
+            customer_phone: new.customer_phone.as_deref(),
+            shipping_address: &new.shipping_address,
+            status: OrderStatus::Pending.as_str(),
+            total_amount: total_amount.map(Money::decimal),
+        }
+    }
+}
+
+/// What the database adds to a row that is written.
+#[derive(Clone, Debug)]
+pub struct Inserted {
+    /// The order's number.
+    pub id: OrderId,
+    /// Its reference.
+    pub reference: Reference,
+    /// When it was placed.
+    pub created_at: OffsetDateTime,
+    /// The same.
+    pub updated_at: OffsetDateTime,
+    /// Its first version.
+    pub version: i64,
+    /// The number of each line, by product.
+    pub items: HashMap<ProductId, i64>,
+}
+
+impl Inserted {
+    /// The order that was written, as it would be read.
+    pub fn order(self, new: &NewOrder, total_amount: Option<Money>, items: Vec<OrderItem>) -> Order {
+        let id_of = |item: &OrderItem| self.items.get(&item.product_id).copied().unwrap_or_default();
+        let new = new.clone();
+        Order {
+            id: self.id,
+            order_number: order_number(self.id),
+            reference: self.reference,
+            customer_name: new.customer_name,
+            customer_email: new.customer_email,
+            customer_phone: new.customer_phone,
+            shipping_address: new.shipping_address,
+            status: OrderStatus::Pending,
+            total_amount,
+            items: items.into_iter().map(|item| OrderItem { id: id_of(&item), ..item }).collect(),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            version: self.version,
+        }
+    }
+}
+
+impl TryFrom<OrderRow> for Order {
+    type Error = sqlx::Error;
+
+    fn try_from(row: OrderRow) -> Result<Self, sqlx::Error> {
+        let id = OrderId(row.id);
+        Ok(Self {
+            id,
+            order_number: order_number(id),
+            reference: Reference(row.reference),
+            customer_name: row.customer_name,
+            customer_email: row.customer_email,
+            customer_phone: row.customer_phone,
+            shipping_address: row.shipping_address,
+            status: status(&row.status)?,
+            total_amount: row.total_amount.map(Into::into),
+            items: Vec::new(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            version: row.version,
+        })
+    }
+}
+
+impl From<ItemRow> for OrderItem {
+    fn from(row: ItemRow) -> Self {
+        Self {
+            id: row.item_id,
+            product_id: ProductId(row.product_id),
+            product_name: row.product_name,
+            quantity: row.quantity,
+            price: row.price.map(Into::into),
+            subtotal: row.subtotal.map(Into::into),
+        }
+    }
+}
