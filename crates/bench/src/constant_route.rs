@@ -8,8 +8,8 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use testbed::{http, ports};
 use tokio::net::TcpListener;
-use xtask::{http, ports};
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 

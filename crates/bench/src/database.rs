@@ -4,8 +4,8 @@ use crate::error::{BenchError, Result};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use xtask::postgres::Postgres;
-use xtask::process;
+use testbed::postgres::Postgres;
+use testbed::process;
 
 /// A database; what it holds stays when this is dropped.
 #[derive(Clone, Debug)]

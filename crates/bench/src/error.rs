@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum BenchError {
     /// A private server or one of the programs of PostgreSQL failed.
     #[error(transparent)]
-    Server(#[from] xtask::XtaskError),
+    Server(#[from] testbed::TestbedError),
     /// A service answered what is not in its contract, or nothing.
     #[error(transparent)]
     Service(#[from] verify::VerifyError),

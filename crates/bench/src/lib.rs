@@ -35,9 +35,9 @@ use machine::Machine;
 use report::Outcome;
 use stage::Stage;
 use std::path::PathBuf;
+use testbed::step::Steps;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use xtask::step::Steps;
 
 /// What a run is to be like.
 #[derive(Clone, Debug)]

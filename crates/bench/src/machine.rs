@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::process::Command;
-use xtask::process::output_of;
+use testbed::process::output_of;
 
 /// Hardware and versions.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use crate::error::{BenchError, Result};
 use crate::percentiles::of_sorted;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use xtask::postgres::Postgres;
+use testbed::postgres::Postgres;
 
 /// What one number of clients achieved.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]

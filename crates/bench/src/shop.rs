@@ -6,12 +6,15 @@ use crate::error::{BenchError, Result};
 use crate::metrics::Metrics;
 use crate::stage::Stage;
 use crate::usage::Groups;
-use e2e::process::Service;
-use serde_json::json;
 use std::time::{Duration, Instant};
+use testbed::rabbitmq::virtual_host;
+use testbed::{Pairs, Plan, Service, pairs};
 
 /// How long everything may take to come to rest after a load.
 const QUIET_LIMIT: Duration = Duration::from_secs(300);
+
+/// How long a service may take to end.
+pub const END_LIMIT: Duration = Duration::from_secs(30);
 
 const HOLDS_FOR: Duration = Duration::from_millis(500);
 
@@ -57,34 +60,29 @@ impl<'a> Shop<'a> {
     pub async fn open_on(
         stage: &'a Stage,
         database: Database,
-        pairs: usize,
+        count: usize,
         settings: &[(&str, &str)],
     ) -> Result<Self> {
         let folder = stage.run_dir.join("services").join(database.name());
         std::fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
-        let amqp_url = make_vhost(stage, database.name()).await?;
-        let environment = [("DATABASE_URL".to_owned(), database.url()), ("AMQP_URL".to_owned(), amqp_url)];
-        let mut shop = Self { stage, orders: Vec::new(), inventory: Vec::new(), database };
-        for number in 1..=pairs {
-            let (name, binary) = (format!("inventory-{number}"), stage.inventory_service.clone());
-            let inventory = Service::new(name, binary, folder.clone(), environment.to_vec());
-            let mut variables = environment.to_vec();
-            variables.push(("INVENTORY_SERVICE_URL".to_owned(), inventory.client().base().to_owned()));
-            variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-            let (name, binary) = (format!("order-{number}"), stage.order_service.clone());
-            shop.orders.push(Service::new(name, binary, folder.clone(), variables));
-            shop.inventory.push(inventory);
-        }
-        shop.services_mut().for_each(Service::launch);
-        for service in shop.services_mut() {
-            service.ready_as(&["UP"]).await;
-        }
-        Ok(shop)
+        let (amqp_url, management_url) = (stage.rabbitmq.url(), stage.rabbitmq.management_url());
+        let (database_url, name) = (database.url(), database.name().to_owned());
+        let binaries = (stage.order_service.clone(), stage.inventory_service.clone());
+        let settings = pairs::owned(settings);
+        let starting = tokio::task::spawn_blocking(move || {
+            let amqp_url = virtual_host::make(&amqp_url, &management_url, &name)?;
+            let mut plan = Plan::new(&binaries.0, &binaries.1, &database_url, &amqp_url);
+            plan.pairs = count;
+            plan.order.extend(settings);
+            plan.start(&folder, &["UP"])
+        });
+        let Pairs { orders, inventory } = starting.await??;
+        Ok(Self { stage, orders, inventory, database })
     }
 
     /// The URL of an order-service.
     pub fn order_url(&self, index: usize) -> &str {
-        self.orders[index].client().base()
+        self.orders[index].base()
     }
 
     /// The URL of the last order-service, which may be the only one.
@@ -94,7 +92,7 @@ impl<'a> Shop<'a> {
 
     /// The URL of an inventory-service.
     pub fn inventory_url(&self, index: usize) -> &str {
-        self.inventory[index].client().base()
+        self.inventory[index].base()
     }
 
     /// The processes that do the work.
@@ -108,7 +106,7 @@ impl<'a> Shop<'a> {
     pub async fn metrics(&self) -> Result<Metrics> {
         let mut metrics = Metrics::default();
         for service in self.orders.iter().chain(&self.inventory) {
-            let answer = self.stage.http.get(format!("{}/metrics", service.client().base())).send().await?;
+            let answer = self.stage.http.get(format!("{}/metrics", service.base())).send().await?;
             metrics.add(&answer.error_for_status()?.text().await?);
         }
         Ok(metrics)
@@ -160,31 +158,14 @@ impl<'a> Shop<'a> {
     }
 
     /// Ends the services and deletes the virtual host; the database stays, with nobody connected to it.
-    pub async fn stop_services(mut self) -> Result<()> {
-        let mut services: Vec<Service> = self.orders.drain(..).chain(self.inventory.drain(..)).collect();
-        services.iter().for_each(Service::ask_to_end);
-        for service in &mut services {
-            service.ended().await;
-        }
-        let url = format!("{}/api/vhosts/{}", self.stage.rabbitmq.management_url(), self.database.name());
-        self.stage.http.delete(url).send().await?.error_for_status()?;
-        Ok(())
+    pub async fn stop_services(self) -> Result<()> {
+        let (management_url, name) = (self.stage.rabbitmq.management_url(), self.database.name().to_owned());
+        let mut services: Vec<Service> = self.orders.into_iter().chain(self.inventory).collect();
+        let stopping = tokio::task::spawn_blocking(move || {
+            services.iter().for_each(Service::ask_to_end);
+            services.iter_mut().try_for_each(|service| service.ended(END_LIMIT).map(drop))?;
+            virtual_host::delete(&management_url, &name)
+        });
+        Ok(stopping.await??)
     }
-
-    fn services_mut(&mut self) -> impl Iterator<Item = &mut Service> {
-        self.inventory.iter_mut().chain(&mut self.orders)
-    }
-}
-
-/// Makes a virtual host; gives the URL that services connect to it with.
-async fn make_vhost(stage: &Stage, name: &str) -> Result<String> {
-    let management = stage.rabbitmq.management_url();
-    let rights = json!({"configure": ".*", "write": ".*", "read": ".*"});
-    for (path, body) in [(format!("vhosts/{name}"), json!({})), (format!("permissions/{name}/guest"), rights)] {
-        let request = stage.http.put(format!("{management}/api/{path}")).header("content-type", "application/json");
-        request.body(body.to_string()).send().await?.error_for_status()?;
-    }
-    let url = stage.rabbitmq.url();
-    let server = url.rsplit_once('/').map_or(url.as_str(), |(server, _)| server);
-    Ok(format!("{server}/{name}"))
 }

@@ -8,10 +8,10 @@ use crate::usage::Groups;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use xtask::postgres::Postgres;
-use xtask::process::Identity;
-use xtask::rabbitmq::RabbitMq;
-use xtask::{Durability, ports};
+use testbed::postgres::Postgres;
+use testbed::process::Identity;
+use testbed::rabbitmq::RabbitMq;
+use testbed::{Durability, Servers};
 
 /// The database that all others are copies of.
 const TEMPLATE: &str = "bench_template";
@@ -56,18 +56,16 @@ pub struct Stage {
 impl Stage {
     /// Starts the servers and prepares the database that the scenarios get copies of.
     pub async fn open(settings: &Settings) -> Result<Self> {
-        let (one, other) = (settings.run_dir.join("postgres"), settings.run_dir.join("rabbitmq"));
-        let postgres = tokio::task::spawn_blocking(move || {
-            Postgres::start_with(&one, ports::free_port()?, Durability::Durable, SETTINGS).map(Postgres::stop_on_drop)
+        let run_dir = settings.run_dir.clone();
+        let starting = tokio::task::spawn_blocking(move || {
+            Servers::start(&run_dir, Durability::Durable, SETTINGS).map(Servers::stop_on_drop)
         });
-        let rabbitmq = tokio::task::spawn_blocking(move || {
-            RabbitMq::start(&other, ports::free_port()?, Durability::Durable).map(RabbitMq::stop_on_drop)
-        });
+        let Servers { postgres, rabbitmq } = starting.await??;
         // A connection that is not kept is never found closed by the other side.
         let http = http_client::client().pool_max_idle_per_host(0).timeout(PATIENCE).build()?;
         let stage = Self {
-            postgres: Arc::new(postgres.await??),
-            rabbitmq: rabbitmq.await??,
+            postgres: Arc::new(postgres),
+            rabbitmq,
             run_dir: settings.run_dir.clone(),
             order_service: settings.order_service.clone(),
             inventory_service: settings.inventory_service.clone(),

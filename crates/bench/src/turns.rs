@@ -2,7 +2,7 @@
 
 use crate::error::{BenchError, Result};
 use crate::measure::Load;
-use xtask::step::Steps;
+use testbed::step::Steps;
 
 /// A load, and what was wrong with what it left behind.
 pub type Counted = (Load, Vec<String>);
@@ -67,7 +67,7 @@ mod tests {
     use super::{Counted, in_turns, rated};
     use crate::load::Answers;
     use crate::measure::Load;
-    use xtask::step::Steps;
+    use testbed::step::Steps;
 
     fn counted(requests: u64) -> Counted {
         let load = Load {

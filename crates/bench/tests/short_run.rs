@@ -3,8 +3,8 @@
 
 use bench::scenario::Scenario;
 use bench::{Report, Settings, chart, table};
-use e2e::environment::Environment;
 use std::path::PathBuf;
+use testbed::environment::Environment;
 
 /// So few that the services are compared item by item.
 const ORDERS: u32 = 5000;

@@ -3,15 +3,12 @@
 /// The harness itself could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ChaosError {
-    /// A private server did not start or stop.
+    /// A private server or a service did not start or stop.
     #[error(transparent)]
-    Server(#[from] xtask::XtaskError),
+    Server(#[from] testbed::TestbedError),
     /// A service that should be up was not there, or answered what is not in its contract.
     #[error(transparent)]
     Service(#[from] verify::VerifyError),
-    /// A service did not become ready.
-    #[error("{0}")]
-    NotReady(String),
     /// The broker's management API failed while the broker was up.
     #[error("management API: {0}")]
     Management(reqwest::Error),

@@ -5,15 +5,15 @@ use crate::error::ChaosError;
 use crate::history::SharedHistory;
 use crate::schedule::{Fault, Planned, Process};
 use crate::stage::{self, Stage};
-use e2e::process::Service;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
+use testbed::Service;
+use testbed::process::tail;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
-use xtask::process::tail;
 
 /// How long a service may take to end after SIGTERM; it promises 25 s for what is in flight.
 const END_LIMIT: Duration = Duration::from_secs(40);
@@ -71,14 +71,14 @@ async fn strike(stage: &Stage, blow: Blow, history: &SharedHistory) -> Result<()
             let Some(mut service) = blow.take(&stage.process(process).service, history).await else { return Ok(()) };
             service.kill();
             sleep(pause).await;
-            service.launch();
+            service.launch()?;
         }
         Fault::Terminate(process, pause) => {
             let Some(mut service) = blow.take(&stage.process(process).service, history).await else { return Ok(()) };
             stage.listens(process, END_LIMIT).await;
             terminate(&mut service, process, history).await;
             sleep(pause).await;
-            service.launch();
+            service.launch()?;
         }
         Fault::Pause(process, pause) => {
             let Some(service) = blow.take(&stage.process(process).service, history).await else { return Ok(()) };
@@ -183,7 +183,9 @@ pub async fn watch(stage: Arc<Stage>, history: SharedHistory, clock: Clock, over
             clock.say(&text);
             history.lock().found(text);
             service.kill();
-            service.launch();
+            if let Err(error) = service.launch() {
+                history.lock().found(format!("{} cannot be started again: {error}", running.process));
+            }
         }
     }
 }

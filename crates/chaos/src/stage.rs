@@ -3,17 +3,14 @@
 use crate::Settings;
 use crate::error::ChaosError;
 use crate::schedule::{PAIRS, Process};
-use e2e::process::Service;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use testbed::postgres::Postgres;
+use testbed::rabbitmq::RabbitMq;
+use testbed::service::START_LIMIT;
+use testbed::{Durability, Pairs, Plan, Servers, Service, pairs, poll, process, readiness};
 use tokio::sync::Mutex;
-use xtask::postgres::Postgres;
-use xtask::rabbitmq::RabbitMq;
-use xtask::{Durability, ports, process};
-
-/// How long a service may take to be ready.
-const START_LIMIT: Duration = Duration::from_secs(60);
 
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -27,6 +24,8 @@ pub struct Running {
     pub process: Process,
     /// Its URL without a path; the port stays the same across restarts.
     pub base: String,
+    /// Its port on the loopback address.
+    pub port: u16,
     /// Its log, over all restarts.
     pub log: PathBuf,
     /// The process.
@@ -55,26 +54,21 @@ pub struct Stage {
 impl Stage {
     /// Brings everything up; returns when every process is ready.
     pub async fn open(settings: &Settings) -> Result<Self, ChaosError> {
-        let (postgres, rabbitmq) = start_servers(&settings.run_dir).await?;
-        let environment = [("DATABASE_URL", postgres.url()), ("AMQP_URL", rabbitmq.url())];
-        let environment = environment.into_iter().chain(WINDOW.map(|(name, value)| (name, value.to_owned())));
-        let environment: Vec<(String, String)> = environment.map(|(name, value)| (name.to_owned(), value)).collect();
-        let (mut orders, mut inventory) = (Vec::new(), Vec::new());
-        for index in 0..PAIRS {
-            let process = Process::Inventory(index);
-            let running = Running::launch(process, &settings.inventory_service, &settings.run_dir, environment.clone());
-            let mut variables = environment.clone();
-            variables.push(("INVENTORY_SERVICE_URL".to_owned(), running.base.clone()));
-            inventory.push(running);
-            let process = Process::Order(index);
-            orders.push(Running::launch(process, &settings.order_service, &settings.run_dir, variables));
-        }
+        let wanted = settings.clone();
+        let (servers, pairs) = tokio::task::spawn_blocking(move || start(&wanted)).await??;
+        let Servers { postgres, rabbitmq } = servers;
+        let orders = pairs.orders.into_iter().enumerate();
+        let inventory = pairs.inventory.into_iter().enumerate();
         let http = http_client::client().timeout(Duration::from_secs(10)).build().map_err(ChaosError::Client)?;
-        let (amqp_url, management_url) = (rabbitmq.url(), rabbitmq.management_url());
-        let (rabbitmq, postgres) = (Mutex::new(Arc::new(rabbitmq)), Mutex::new(Arc::new(postgres)));
-        let stage = Self { orders, inventory, rabbitmq, postgres, amqp_url, management_url, http };
-        stage.all_ready().await?;
-        Ok(stage)
+        Ok(Self {
+            orders: orders.map(|(index, service)| Running::new(Process::Order(index), service)).collect(),
+            inventory: inventory.map(|(index, service)| Running::new(Process::Inventory(index), service)).collect(),
+            amqp_url: rabbitmq.url(),
+            management_url: rabbitmq.management_url(),
+            rabbitmq: Mutex::new(Arc::new(rabbitmq)),
+            postgres: Mutex::new(Arc::new(postgres)),
+            http,
+        })
     }
 
     /// Every process.
@@ -97,25 +91,14 @@ impl Stage {
 
     /// Waits until every process says that it and all it needs is there.
     pub async fn all_ready(&self) -> Result<(), ChaosError> {
-        let started = Instant::now();
         for running in self.processes() {
-            let url = format!("{}/health/ready", running.base);
-            loop {
-                let seen = match self.http.get(&url).send().await {
-                    Ok(response) => response.text().await.unwrap_or_default(),
-                    Err(error) => error.to_string(),
-                };
-                // The service's own status comes first, those of its dependencies behind it.
-                if seen.starts_with(r#"{"status":"UP""#) {
-                    break;
-                }
-                if started.elapsed() > START_LIMIT {
-                    let log = process::tail(&running.log, 20);
-                    let text = format!("{} is not ready; it says: {seen}\n{log}", running.process);
-                    return Err(ChaosError::NotReady(text));
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
+            let (process, port, log) = (running.process, running.port, running.log.clone());
+            let ready = move || {
+                let up = || Ok(readiness::check(port, &["UP"]).ok());
+                let waited = poll::until(START_LIMIT, &format!("{process} to be UP"), up);
+                waited.map_err(|error| error.with_details(&process::tail(&log, 20)))
+            };
+            tokio::task::spawn_blocking(ready).await??;
         }
         Ok(())
     }
@@ -145,21 +128,19 @@ pub async fn sql(postgres: &Postgres, statement: &'static str) -> Result<String,
 }
 
 impl Running {
-    fn launch(process: Process, binary: &Path, folder: &Path, environment: Vec<(String, String)>) -> Self {
-        let mut service = Service::new(process.to_string(), binary.to_owned(), folder.to_owned(), environment);
-        service.launch();
-        let (base, log) = (service.client().base().to_owned(), service.log_path().to_owned());
-        Self { process, base, log, service: Mutex::new(service) }
+    fn new(process: Process, service: Service) -> Self {
+        let (base, port, log) = (service.base().to_owned(), service.port(), service.log_path().to_owned());
+        Self { process, base, port, log, service: Mutex::new(service) }
     }
 }
 
-async fn start_servers(folder: &Path) -> Result<(Postgres, RabbitMq), ChaosError> {
-    let (one, other) = (folder.join("postgres"), folder.join("rabbitmq"));
-    let postgres = tokio::task::spawn_blocking(move || {
-        Postgres::start(&one, ports::free_port()?, Durability::Durable).map(Postgres::stop_on_drop)
-    });
-    let rabbitmq = tokio::task::spawn_blocking(move || {
-        RabbitMq::start(&other, ports::free_port()?, Durability::Durable).map(RabbitMq::stop_on_drop)
-    });
-    Ok((postgres.await??, rabbitmq.await??))
+fn start(settings: &Settings) -> testbed::Result<(Servers, Pairs)> {
+    let Settings { run_dir, order_service, inventory_service, .. } = settings;
+    let servers = Servers::start(run_dir, Durability::Durable, "")?.stop_on_drop();
+    let (database_url, amqp_url) = (servers.postgres.url(), servers.rabbitmq.url());
+    let mut plan = Plan::new(order_service, inventory_service, &database_url, &amqp_url);
+    plan.pairs = PAIRS;
+    plan.both.extend(pairs::owned(&WINDOW));
+    let pairs = plan.start(run_dir, &["UP"])?;
+    Ok((servers, pairs))
 }

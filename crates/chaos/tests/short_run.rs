@@ -1,7 +1,7 @@
 //! A short run on every test run, with another seed each time: all promises at once, while everything dies.
 
 use chaos::Settings;
-use e2e::environment::Environment;
+use testbed::environment::Environment;
 
 /// Long enough for every kind of fault.
 const SECONDS: u32 = 45;

@@ -2,12 +2,12 @@
 //!
 //! Everything goes over RabbitMQ's management API, so that the tests share no code with the services.
 
-use crate::afterwards;
 use crate::client::Client;
 use crate::poll;
 use serde_json::{Value, json};
 use shared_types::event_batches::split;
 use shared_types::topology::EXCHANGE;
+use testbed::rabbitmq::virtual_host;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
@@ -41,13 +41,7 @@ impl TestBroker {
     pub async fn create(amqp_url: &str, management_url: &str) -> Self {
         let vhost = format!("e2e-{}", Uuid::now_v7().simple());
         let management = Client::new(management_url);
-        management.put(&format!("/api/vhosts/{vhost}"), json!({})).await.is(201);
-        let rights = json!({"configure": ".*", "write": ".*", "read": ".*"});
-        // Its maker has the rights already; this answers 204 then, and 201 where they were missing.
-        let granted = management.put(&format!("/api/permissions/{vhost}/guest"), rights).await;
-        assert!(matches!(granted.status, 201 | 204), "{}", granted.text);
-        let (server, _) = amqp_url.rsplit_once('/').expect("a URL with a virtual host");
-        let url = format!("{server}/{vhost}");
+        let url = virtual_host::make(amqp_url, management_url, &vhost).unwrap_or_else(|error| panic!("{error}"));
         Self { management, vhost, url }
     }
 
@@ -137,11 +131,8 @@ impl TestBroker {
 impl Drop for TestBroker {
     /// Hundreds of idle quorum queues would slow the tests that come later down.
     fn drop(&mut self) {
-        let (management, vhost) = (self.management.clone(), self.vhost.clone());
-        afterwards::run(async move {
-            // A server of the test's own may be gone by now.
-            let _ = management.delete(&format!("/api/vhosts/{vhost}")).attempt().await;
-        });
+        // A server of the test's own may be gone by now.
+        let _ = virtual_host::delete(self.management.base(), &self.vhost);
     }
 }
 

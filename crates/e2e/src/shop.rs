@@ -4,15 +4,16 @@ use crate::brevo::Brevo;
 use crate::broker::TestBroker;
 use crate::client::Client;
 use crate::database::TestDatabase;
-use crate::environment::Environment;
+use crate::environment::{Environment, folder_of_test};
 use crate::mail_server::MailServer;
 use crate::process::Service;
 use crate::samples;
 use serde_json::Value;
 use std::path::Path;
-use xtask::postgres::Postgres;
-use xtask::rabbitmq::RabbitMq;
-use xtask::{Durability, ports};
+use testbed::pairs::Variables;
+use testbed::postgres::Postgres;
+use testbed::rabbitmq::RabbitMq;
+use testbed::{Durability, ports};
 
 /// Names the point at which a placement stands still.
 pub const FAILURE_POINT: &str = "FAILURE_POINT";
@@ -33,8 +34,8 @@ pub struct Plan {
     own_postgres: bool,
     own_rabbitmq: bool,
     failure_point: Option<&'static str>,
-    inventory_environment: Vec<(String, String)>,
-    order_environment: Vec<(String, String)>,
+    inventory_environment: Variables,
+    order_environment: Variables,
 }
 
 /// A running shop. Its services end with it.
@@ -125,7 +126,7 @@ impl Plan {
     /// Opens the shop: returns when every service is ready.
     pub async fn open(self) -> Shop {
         let environment = Environment::get();
-        let folder = environment.folder_of_test();
+        let folder = folder_of_test(environment);
         let postgres = self.own_postgres.then(|| own_postgres(&folder));
         let rabbitmq = self.own_rabbitmq.then(|| own_rabbitmq(&folder));
         let database_url = postgres.as_ref().map_or(environment.database_url.clone(), Postgres::url);
@@ -135,12 +136,15 @@ impl Plan {
         };
         let broker = async { if self.with_broker { Some(TestBroker::create(&amqp, &management).await) } else { None } };
         let (database, broker) = tokio::join!(TestDatabase::create(&database_url), broker);
-        let mut shop =
-            Shop { order_services: Vec::new(), inventory_services: Vec::new(), broker, database, postgres, rabbitmq };
-        self.add_services(&mut shop, environment, &folder);
-        let services = shop.inventory_services.iter_mut().chain(&mut shop.order_services);
         let states: &[&str] = if self.with_broker { &["UP"] } else { &["UP", "DEGRADED"] };
-        let mut services: Vec<&mut Service> = services.collect();
+        let amqp_url = broker.as_ref().map_or_else(closed_port, |broker| broker.url().to_owned());
+        let services = self.services(environment, database.url(), &amqp_url);
+        let services = services.prepare(&folder).expect("ports for the services");
+        let [order_services, inventory_services] =
+            [services.orders, services.inventory].map(|all| all.into_iter().map(Service::new).collect());
+        let mut shop = Shop { order_services, inventory_services, broker, database, postgres, rabbitmq };
+        let mut services: Vec<&mut Service> =
+            shop.inventory_services.iter_mut().chain(&mut shop.order_services).collect();
         services.iter_mut().for_each(|service| service.launch());
         for service in services {
             service.ready_as(states).await;
@@ -148,29 +152,21 @@ impl Plan {
         shop
     }
 
-    fn add_services(&self, shop: &mut Shop, environment: &Environment, folder: &Path) {
-        let amqp_url = shop.broker.as_ref().map_or_else(closed_port, |broker| broker.url().to_owned());
-        let common = [("DATABASE_URL".to_owned(), shop.database.url().to_owned()), ("AMQP_URL".to_owned(), amqp_url)];
-        for number in 1..=self.pairs {
-            let mut variables = common.to_vec();
-            variables.push(("LOAD_SAMPLE_DATA".to_owned(), "true".to_owned()));
-            variables.extend(self.inventory_environment.clone());
-            let binary = environment.inventory_service.clone();
-            let inventory = Service::new(format!("inventory-{number}"), binary, folder.to_owned(), variables);
-            if self.with_orders {
-                let mut variables = common.to_vec();
-                variables.push(("INVENTORY_SERVICE_URL".to_owned(), inventory.client().base().to_owned()));
-                variables.extend(self.order_environment.clone());
-                let binary = match self.failure_point {
-                    Some(_) => environment.order_service_with_failure_points.clone(),
-                    None => environment.order_service.clone(),
-                };
-                variables.extend(self.failure_point.map(|point| (FAILURE_POINT.to_owned(), point.to_owned())));
-                let orders = Service::new(format!("order-{number}"), binary, folder.to_owned(), variables);
-                shop.order_services.push(orders);
-            }
-            shop.inventory_services.push(inventory);
+    fn services(self, environment: &Environment, database_url: &str, amqp_url: &str) -> testbed::Plan {
+        let order_service = match self.failure_point {
+            Some(_) => &environment.order_service_with_failure_points,
+            None => &environment.order_service,
+        };
+        let inventory_service = &environment.inventory_service;
+        let mut plan = testbed::Plan::new(order_service, inventory_service, database_url, amqp_url).with_sample_data();
+        plan.pairs = self.pairs;
+        plan.inventory.extend(self.inventory_environment);
+        plan.order.extend(self.order_environment);
+        plan.order.extend(self.failure_point.map(|point| (FAILURE_POINT.to_owned(), point.to_owned())));
+        if !self.with_orders {
+            plan.order_service = None;
         }
+        plan
     }
 }
 

@@ -130,7 +130,7 @@ async fn silence_costs_the_time_limit_and_an_attempt() {
 
 #[tokio::test]
 async fn no_connection_is_nobodys_fault() {
-    let port = xtask::ports::free_port().unwrap();
+    let port = testbed::ports::free_port().unwrap();
     let gateway = gateway_at(&format!("http://127.0.0.1:{port}/v3"), &[]);
     assert_eq!(outcome(send(&gateway).await).0, "unavailable");
     let gateway = gateway_at(&format!("https://127.0.0.1:{port}/v3"), &[]);

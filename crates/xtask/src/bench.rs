@@ -2,14 +2,15 @@
 //! machine in the same run.
 
 use crate::cargo::{self, SERVICES, cargo};
-use crate::error::Result;
+use crate::cli::RunOptions;
 use crate::install::{self, Need};
-use crate::process::output_of;
-use crate::step::Steps;
-use crate::throwaway::{RunFolder, RunOptions};
 use crate::workspace::{Profile, Workspace};
 use std::process::Command;
 use std::time::Instant;
+use testbed::error::Result;
+use testbed::process::output_of;
+use testbed::run_folder::RunFolder;
+use testbed::step::Steps;
 
 const PROGRAM: &str = "bench";
 
@@ -21,7 +22,7 @@ pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     }
     let profile = if asks(&["--smoke"]) { Profile::Dev } else { Profile::Release };
     let steps = Steps::begin("measuring on private servers");
-    let folder = RunFolder::make(workspace, PROGRAM, options.keep, &steps)?;
+    let folder = RunFolder::make(&workspace.run_folder(), PROGRAM, options.keep, &steps)?;
     let log = folder.path().join("install.log");
     install::what_is_missing(&[Need::Postgres, Need::RabbitMq, Need::Wrk], &log, &steps)?;
     let since = Instant::now();

@@ -4,10 +4,10 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use crate::error::{Result, XtaskError};
-use crate::interrupt;
-use crate::process::{self, Signal};
 use crate::workspace::{Profile, Workspace};
+use testbed::error::{Result, TestbedError};
+use testbed::interrupt;
+use testbed::process::{self, Signal};
 
 /// The binaries of the two services.
 pub const SERVICES: [&str; 2] = ["order-service", "inventory-service"];
@@ -61,7 +61,7 @@ pub fn run(command: &mut Command, name: &str) -> Result<()> {
     if status.success() {
         return Ok(());
     }
-    Err(XtaskError::new(format!("{name} failed ({status})")))
+    Err(TestbedError::new(format!("{name} failed ({status})")))
 }
 
 /// Runs a program of the workspace and gives its exit code; `command` may carry its environment. xtask itself stays
@@ -75,13 +75,13 @@ pub fn run_program(command: &mut Command, package: &str, arguments: &[String]) -
 /// Starts the command in a process group of its own.
 pub fn start(command: &mut Command, name: &str) -> Result<Child> {
     interrupt::check()?;
-    command.process_group(0).spawn().map_err(|cause| XtaskError::new(format!("cannot run {name}: {cause}")))
+    command.process_group(0).spawn().map_err(|cause| TestbedError::new(format!("cannot run {name}: {cause}")))
 }
 
 /// Waits for the end, and sends an interruption of ours on to the whole group. Nothing of the group is left afterwards.
 pub fn wait(mut child: Child) -> Result<ExitStatus> {
     let group = -i64::from(child.id());
-    let failed = |cause: std::io::Error| XtaskError::new(format!("lost sight of cargo: {cause}"));
+    let failed = |cause: std::io::Error| TestbedError::new(format!("lost sight of cargo: {cause}"));
     loop {
         if let Some(status) = child.try_wait().map_err(failed)? {
             process::send(Signal::Kill, group);
@@ -93,14 +93,14 @@ pub fn wait(mut child: Child) -> Result<ExitStatus> {
         }
         if interrupt::requested() {
             process::send(Signal::Interrupt, group);
-            let ended = crate::poll::came_true(Duration::from_secs(5), || {
+            let ended = testbed::poll::came_true(Duration::from_secs(5), || {
                 child.try_wait().is_ok_and(|status| status.is_some())
             });
             process::send(Signal::Kill, group);
             if !ended {
                 child.wait().map_err(failed)?;
             }
-            return Err(XtaskError::interrupted());
+            return Err(TestbedError::interrupted());
         }
         std::thread::sleep(Duration::from_millis(50));
     }

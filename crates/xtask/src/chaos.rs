@@ -2,12 +2,13 @@
 //! be there afterwards.
 
 use crate::cargo::{self, SERVICES, cargo};
-use crate::error::Result;
+use crate::cli::RunOptions;
 use crate::install::{self, Need};
-use crate::step::Steps;
-use crate::throwaway::{RunFolder, RunOptions};
 use crate::workspace::{Profile, Workspace};
 use std::time::Instant;
+use testbed::error::Result;
+use testbed::run_folder::RunFolder;
+use testbed::step::Steps;
 
 /// Builds the services and runs the program of the same name on servers of its own; gives its exit code.
 pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
@@ -15,7 +16,7 @@ pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
         return cargo::run_program(&mut cargo(workspace), "chaos", &options.arguments);
     }
     let steps = Steps::begin("chaos on private servers");
-    let folder = RunFolder::make(workspace, "chaos", options.keep, &steps)?;
+    let folder = RunFolder::make(&workspace.run_folder(), "chaos", options.keep, &steps)?;
     install::what_is_missing(&[Need::Postgres, Need::RabbitMq], &folder.path().join("install.log"), &steps)?;
     let since = Instant::now();
     cargo::build_services(workspace, Profile::Dev)?;

@@ -1,9 +1,9 @@
 //! The command line: which commands there are and what they take.
 
-use crate::error::{Result, XtaskError};
-use crate::throwaway::RunOptions;
 use crate::workspace::{Profile, Workspace};
-use crate::{bench, chaos, down, generate, interrupt, test, up, verify};
+use crate::{bench, chaos, down, generate, test, up, verify};
+use testbed::error::{Result, TestbedError};
+use testbed::interrupt;
 
 const HELP: &str = "\
 The project's own commands:
@@ -22,6 +22,15 @@ RABBITMQ_HOST, RABBITMQ_PORT, RABBITMQ_USERNAME, RABBITMQ_PASSWORD: servers to u
 ORDER_SERVICE_PORT (8081), INVENTORY_SERVICE_PORT (8082). `verify` looks at those ports, or at ORDER_SERVICE_URL and
 INVENTORY_SERVICE_URL.
 ";
+
+/// What the command line asks for, for commands that work on servers of their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Keep the folder with the servers' data and logs, also when all went well.
+    pub keep: bool,
+    /// Passed on to the program that is run.
+    pub arguments: Vec<String>,
+}
 
 /// One understood command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,14 +95,14 @@ fn parse(arguments: &[String]) -> Result<Command> {
             let [check] = flags(name, rest, ["--check"])?;
             Ok(Command::Generate(if check { generate::Mode::Check } else { generate::Mode::Write }))
         }
-        other => Err(XtaskError::usage(format!("unknown command `{other}`\n\n{HELP}"))),
+        other => Err(TestbedError::usage(format!("unknown command `{other}`\n\n{HELP}"))),
     }
 }
 
 /// Which of the known flags were given; an error for anything else.
 fn flags<const N: usize>(command: &str, given: &[String], known: [&str; N]) -> Result<[bool; N]> {
     if let Some(unknown) = given.iter().find(|argument| !known.contains(&argument.as_str())) {
-        return Err(XtaskError::usage(format!("`cargo xtask {command}` does not take `{unknown}`\n\n{HELP}")));
+        return Err(TestbedError::usage(format!("`cargo xtask {command}` does not take `{unknown}`\n\n{HELP}")));
     }
     Ok(known.map(|flag| given.iter().any(|argument| argument == flag)))
 }

@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use crate::durability::Durability;
-use crate::error::{Result, XtaskError};
 use crate::install::{self, Apt, Docker, Need};
 use crate::parts::{self, Part, Started};
-use crate::ports;
-use crate::postgres::Postgres;
-use crate::rabbitmq::RabbitMq;
-use crate::step::Steps;
 use crate::workspace::Workspace;
+use testbed::durability::Durability;
+use testbed::error::{Result, TestbedError};
+use testbed::ports;
+use testbed::postgres::Postgres;
+use testbed::rabbitmq::RabbitMq;
+use testbed::step::Steps;
 
 const POSTGRES_VARIABLES: [&str; 6] = ["DATABASE_URL", "PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"];
 const RABBITMQ_VARIABLES: [&str; 5] =
@@ -80,7 +80,7 @@ impl Plan {
             let rabbitmq = scope.spawn(|| self.rabbitmq(workspace, started, steps));
             let containers = scope.spawn(|| self.containers(workspace, started, steps));
             let postgres = self.postgres(workspace, started, steps);
-            let panicked = || XtaskError::new("the start of a server panicked");
+            let panicked = || TestbedError::new("the start of a server panicked");
             let rabbitmq = rabbitmq.join().map_err(|_| panicked()).flatten();
             containers.join().map_err(|_| panicked()).flatten()?;
             Ok([postgres?, rabbitmq?].into_iter().flatten().collect())

@@ -1,12 +1,13 @@
 //! `cargo xtask down` and `cargo xtask reset`: stopping whatever `up` started, and deleting its data.
 
-use crate::error::Result;
 use crate::lock::Lock;
 use crate::parts::{self, Part};
-use crate::postgres::Postgres;
-use crate::rabbitmq::RabbitMq;
-use crate::step::Steps;
-use crate::workspace::{Workspace, delete_folder};
+use crate::workspace::Workspace;
+use testbed::error::Result;
+use testbed::folders::delete_folder;
+use testbed::postgres::Postgres;
+use testbed::rabbitmq::RabbitMq;
+use testbed::step::Steps;
 
 /// Stops everything that is recorded as started.
 pub fn run(workspace: &Workspace) -> Result<u8> {

@@ -8,14 +8,14 @@ mod schema;
 
 use std::time::Instant;
 
-use crate::durability::Durability;
-use crate::error::Result;
 use crate::install::{self, Need};
-use crate::ports;
-use crate::postgres::Postgres;
-use crate::step::Steps;
-use crate::throwaway::RunFolder;
 use crate::workspace::Workspace;
+use testbed::durability::Durability;
+use testbed::error::Result;
+use testbed::ports;
+use testbed::postgres::Postgres;
+use testbed::run_folder::RunFolder;
+use testbed::step::Steps;
 
 pub use compared::Mode;
 use compared::Outcome;
@@ -52,7 +52,7 @@ pub fn run(workspace: &Workspace, mode: Mode) -> Result<u8> {
 }
 
 fn with_database(workspace: &Workspace, mode: Mode, steps: &Steps) -> Result<Outcome> {
-    let folder = RunFolder::make(workspace, "generate", false, steps)?;
+    let folder = RunFolder::make(&workspace.run_folder(), "generate", false, steps)?;
     install::what_is_missing(&[Need::Postgres], &folder.path().join("install.log"), steps)?;
     let since = Instant::now();
     let postgres = Postgres::start(&folder.path().join("postgres"), ports::free_port()?, Durability::ThrowAway)?;

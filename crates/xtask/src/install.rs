@@ -8,10 +8,10 @@ pub mod oha;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::error::{Result, XtaskError};
-use crate::process;
-use crate::step::Steps;
-use crate::{postgres, rabbitmq};
+use testbed::error::{Result, TestbedError};
+use testbed::process;
+use testbed::step::Steps;
+use testbed::{postgres, rabbitmq};
 
 pub use apt::Apt;
 pub use docker::Docker;
@@ -71,10 +71,10 @@ pub fn names(needs: &[Need]) -> String {
 }
 
 /// The error that says what to install by hand.
-pub fn ask_for(needs: &[Need]) -> XtaskError {
+pub fn ask_for(needs: &[Need]) -> TestbedError {
     let packages: Vec<&str> = needs.iter().map(|it| it.package()).collect();
     let packages = packages.join(" ");
-    XtaskError::new(format!(
+    TestbedError::new(format!(
         "missing: {}. Do one of these and run the command again:\n\
          \x20 Debian, Ubuntu   sudo apt-get install --no-install-recommends {packages}\n\
          \x20 macOS            brew install {}\n\

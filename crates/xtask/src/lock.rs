@@ -3,10 +3,11 @@
 use std::fs::{File, TryLockError};
 use std::time::Duration;
 
-use crate::error::{Result, XtaskError};
-use crate::poll;
-use crate::step::Steps;
-use crate::workspace::{Workspace, make_folder};
+use crate::workspace::Workspace;
+use testbed::error::{Result, TestbedError};
+use testbed::folders::make_folder;
+use testbed::poll;
+use testbed::step::Steps;
 
 /// The right to start and stop parts, until it is dropped. The system takes it back when the program dies.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ impl Lock {
         let folder = workspace.dev_folder().join("state");
         make_folder(&folder)?;
         let path = folder.join("lock");
-        let file = File::create(&path).map_err(|cause| XtaskError::io("cannot open", &path, &cause))?;
+        let file = File::create(&path).map_err(|cause| TestbedError::io("cannot open", &path, &cause))?;
         let mut waited = false;
         poll::until(Duration::from_secs(1800), "another cargo xtask to finish", || match file.try_lock() {
             Ok(()) => Ok(Some(())),
@@ -31,7 +32,7 @@ impl Lock {
                 }
                 Ok(None)
             }
-            Err(TryLockError::Error(cause)) => Err(XtaskError::io("cannot lock", &path, &cause)),
+            Err(TryLockError::Error(cause)) => Err(TestbedError::io("cannot lock", &path, &cause)),
         })?;
         Ok(Self { _file: file })
     }

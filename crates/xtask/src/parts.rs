@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::{Result, XtaskError};
 use crate::install::{Docker, Need};
-use crate::postgres::Postgres;
-use crate::process::{Identity, Signal};
-use crate::rabbitmq::RabbitMq;
-use crate::state::State;
-use crate::step::Steps;
 use crate::workspace::Workspace;
+use testbed::error::{Result, TestbedError};
+use testbed::postgres::Postgres;
+use testbed::process::{Identity, Signal};
+use testbed::rabbitmq::RabbitMq;
+use testbed::state::State;
+use testbed::step::Steps;
 
 /// One part, in the order in which they are stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,7 +133,7 @@ pub fn remember_containers(workspace: &Workspace, needs: &[Need]) -> Result<()> 
 fn forget(state_file: &std::path::Path) -> Result<()> {
     match std::fs::remove_file(state_file) {
         Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(XtaskError::io("cannot delete", state_file, &cause))
+            Err(TestbedError::io("cannot delete", state_file, &cause))
         }
         _ => Ok(()),
     }

@@ -6,15 +6,16 @@ use std::process::Command;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::dev_servers::{Addresses, given_settings};
-use crate::error::{Result, XtaskError};
-use crate::http;
 use crate::parts::{Part, Started};
-use crate::poll;
-use crate::ports;
-use crate::process::{self, Identity};
-use crate::state::State;
-use crate::step::Steps;
 use crate::workspace::{Profile, Workspace};
+use testbed::error::{Result, TestbedError};
+use testbed::pairs;
+use testbed::poll;
+use testbed::ports;
+use testbed::process::{self, Identity};
+use testbed::readiness;
+use testbed::state::State;
+use testbed::step::Steps;
 
 const READY_LIMIT: Duration = Duration::from_secs(120);
 
@@ -38,7 +39,7 @@ impl ServicePorts {
         for (part, variable) in [(Part::OrderService, ORDER_PORT), (Part::InventoryService, INVENTORY_PORT)] {
             let port = self.of(part);
             if part.process(workspace)?.is_none() && !ports::is_free_everywhere(port) {
-                return Err(XtaskError::new(format!(
+                return Err(TestbedError::new(format!(
                     "port {port}, on which {} is to listen, is taken by another program. Stop that program, or choose \
                      another port: {variable}={} cargo xtask up",
                     part.name(),
@@ -61,7 +62,7 @@ const INVENTORY_PORT: &str = "INVENTORY_SERVICE_PORT";
 fn port_from(variable: &str, default: u16) -> Result<u16> {
     match std::env::var(variable) {
         Ok(text) if !text.is_empty() => {
-            text.parse().map_err(|_| XtaskError::usage(format!("{variable}={text} is not a port number")))
+            text.parse().map_err(|_| TestbedError::usage(format!("{variable}={text} is not a port number")))
         }
         _ => Ok(default),
     }
@@ -121,13 +122,13 @@ impl Launch {
         let binary = workspace.binary(service.name(), profile);
         let built = std::fs::metadata(&binary)
             .and_then(|file| file.modified())
-            .map_err(|cause| XtaskError::io("cannot find", &binary, &cause))?;
+            .map_err(|cause| TestbedError::io("cannot find", &binary, &cause))?;
         let mut environment = addresses.clone();
         environment.push(("PORT", ports.of(service).to_string()));
         if service == Part::OrderService {
-            environment.push(("INVENTORY_SERVICE_URL", format!("http://127.0.0.1:{}", ports.inventory)));
+            environment.push(pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory)));
         } else {
-            environment.push(("LOAD_SAMPLE_DATA", "true".to_owned()));
+            environment.push(pairs::sample_data());
         }
         let mut hasher = DefaultHasher::new();
         (&binary, built.duration_since(UNIX_EPOCH).ok(), &environment, given_settings()).hash(&mut hasher);
@@ -158,36 +159,16 @@ impl Launch {
 }
 
 fn wait_until_ready(workspace: &Workspace, service: Part, port: u16) -> Result<()> {
-    let mut last = None;
+    let mut seen = String::new();
     let outcome = poll::until(READY_LIMIT, service.name(), || {
         if service.process(workspace)?.is_none() {
-            return Err(XtaskError::new(format!("{} ended during its start", service.name())));
+            return Err(TestbedError::new(format!("{} ended during its start", service.name())));
         }
-        last = http::get(port, "/health/ready");
-        Ok(last.as_ref().is_some_and(says_up).then_some(()))
+        Ok(readiness::check(port, &["UP"]).map_err(|says| seen = says).ok())
     });
     outcome.map_err(|cause| {
         let log = log_of(workspace, service);
-        let answer = last.map(|it| format!("its last answer: {} {}\n", it.status, it.body)).unwrap_or_default();
-        cause.with_details(&format!("{answer}the end of {}:\n{}", log.display(), process::tail(&log, 20)))
+        let end = process::tail(&log, 20);
+        cause.with_details(&format!("its last answer: {seen}\nthe end of {}:\n{end}", log.display()))
     })
-}
-
-fn says_up(answer: &http::Answer) -> bool {
-    let body: String = answer.body.split_whitespace().collect();
-    // The service's own status comes first, those of its dependencies behind it.
-    answer.status == 200 && body.starts_with(r#"{"status":"UP""#)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn is_ready_only_when_the_status_and_the_body_say_so() {
-        let answer = |status, body: &str| http::Answer { status, body: body.to_owned() };
-        assert!(says_up(&answer(200, "{\n  \"status\": \"UP\"\n}")));
-        assert!(!says_up(&answer(503, r#"{"status":"UP"}"#)));
-        assert!(!says_up(&answer(200, r#"{"status":"DEGRADED","dependencies":{"postgresql":{"status":"UP"}}}"#)));
-    }
 }

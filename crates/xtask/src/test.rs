@@ -8,17 +8,15 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::cargo::{self, SERVICES, cargo};
-use crate::durability::Durability;
-use crate::error::{Result, XtaskError};
+use crate::cli::RunOptions;
 use crate::install::{self, Apt, Need};
-use crate::interrupt;
-use crate::ports;
-use crate::postgres::Postgres;
-use crate::rabbitmq::RabbitMq;
-use crate::step::Steps;
-use crate::throwaway::{RunFolder, RunOptions};
 use crate::workspace::{Profile, Workspace};
 use summary::Summary;
+use testbed::error::{Result, TestbedError};
+use testbed::interrupt;
+use testbed::run_folder::RunFolder;
+use testbed::step::Steps;
+use testbed::{Durability, Servers};
 
 /// Order-service as the tests that stop a placement midway run it.
 const FAILURE_POINTS_BINARY: &str = "order-service-with-failure-points";
@@ -26,7 +24,7 @@ const FAILURE_POINTS_BINARY: &str = "order-service-with-failure-points";
 /// Runs the tests; the exit code is 0 only when some ran and none failed.
 pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     let steps = Steps::begin("testing the workspace against private servers");
-    let folder = RunFolder::make(workspace, "test", options.keep, &steps)?;
+    let folder = RunFolder::make(&workspace.run_folder(), "test", options.keep, &steps)?;
     let outcome = prepare_and_run(workspace, options, &folder, &steps);
     let since = Instant::now();
     folder.end(matches!(outcome, Ok((_, false))), &steps);
@@ -53,7 +51,7 @@ fn prepare_and_run(
         if built.is_ok() {
             steps.done("tests and services built", since);
         }
-        let started = starting.join().map_err(|_| XtaskError::new("the start of the servers panicked"));
+        let started = starting.join().map_err(|_| TestbedError::new("the start of the servers panicked"));
         built?;
         started?
     })?;
@@ -82,22 +80,14 @@ fn can_install() -> Result<Option<Apt>> {
     Ok(apt)
 }
 
-fn start_servers(apt: Option<Apt>, folder: &RunFolder, steps: &Steps) -> Result<(Postgres, RabbitMq)> {
+fn start_servers(apt: Option<Apt>, folder: &RunFolder, steps: &Steps) -> Result<Servers> {
     install_missing(apt, &[Need::Postgres, Need::RabbitMq, Need::Wrk], folder, steps)?;
-    std::thread::scope(|scope| {
-        let rabbitmq = scope.spawn(|| {
-            let since = Instant::now();
-            let server = RabbitMq::start(&folder.path().join("rabbitmq"), ports::free_port()?, Durability::ThrowAway)?;
-            steps.done(&format!("RabbitMQ started on 127.0.0.1:{}", server.port()), since);
-            Ok(server)
-        });
-        let since = Instant::now();
-        let postgres = Postgres::start(&folder.path().join("postgres"), ports::free_port()?, Durability::ThrowAway)?;
-        let named = format!("PostgreSQL {} started on 127.0.0.1:{}", postgres.major_version(), postgres.port());
-        steps.done(&named, since);
-        let rabbitmq = rabbitmq.join().map_err(|_| XtaskError::new("the start of RabbitMQ panicked"))??;
-        Ok((postgres, rabbitmq))
-    })
+    let since = Instant::now();
+    let servers = Servers::start(folder.path(), Durability::ThrowAway, "")?;
+    let (postgres, rabbitmq) = (&servers.postgres, &servers.rabbitmq);
+    let (version, database, broker) = (postgres.major_version(), postgres.port(), rabbitmq.port());
+    steps.done(&format!("PostgreSQL {version} and RabbitMQ started on 127.0.0.1, {database} and {broker}"), since);
+    Ok(servers)
 }
 
 /// What only a few tests need: without it those fail and say so, and all others run.
@@ -146,7 +136,7 @@ fn set_environment(
     test: &mut Command,
     workspace: &Workspace,
     folder: &RunFolder,
-    (postgres, rabbitmq): &(Postgres, RabbitMq),
+    Servers { postgres, rabbitmq }: &Servers,
 ) {
     test.env("TEST_DATABASE_URL", postgres.url())
         .env("TEST_AMQP_URL", rabbitmq.url())
@@ -162,7 +152,7 @@ fn set_environment(
 
 /// Runs the command, shows what it says as it comes, and adds it up. The second value is whether it exited with 0.
 fn run_tests(test: &mut Command) -> Result<(Summary, bool)> {
-    let failed = |cause: std::io::Error| XtaskError::new(format!("cannot read what cargo says: {cause}"));
+    let failed = |cause: std::io::Error| TestbedError::new(format!("cannot read what cargo says: {cause}"));
     // One pipe for both streams keeps the name of each test binary above its tests.
     let (reader, writer) = std::io::pipe().map_err(failed)?;
     test.stdout(writer.try_clone().map_err(failed)?).stderr(writer);

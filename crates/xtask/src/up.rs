@@ -4,16 +4,17 @@ use std::time::{Duration, Instant};
 
 use crate::cargo;
 use crate::dev_servers::{Addresses, Plan};
-use crate::error::{Result, XtaskError};
-use crate::interrupt;
 use crate::lock::Lock;
 use crate::parts::{Part, Started};
-use crate::poll;
-use crate::process;
 use crate::services::{self, ServicePorts};
-use crate::state::State;
-use crate::step::Steps;
-use crate::workspace::{Profile, Workspace, make_folder};
+use crate::workspace::{Profile, Workspace};
+use testbed::error::{Result, TestbedError};
+use testbed::folders::make_folder;
+use testbed::interrupt;
+use testbed::poll;
+use testbed::process;
+use testbed::state::State;
+use testbed::step::Steps;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +75,7 @@ fn start_servers_while_building(
         if built.is_ok() {
             steps.done("services built", since);
         }
-        let servers = servers.join().map_err(|_| XtaskError::new("the start of the servers panicked"));
+        let servers = servers.join().map_err(|_| TestbedError::new("the start of the servers panicked"));
         built?;
         servers?
     })

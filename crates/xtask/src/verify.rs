@@ -1,9 +1,9 @@
 //! `cargo xtask verify`: holds the two running services to each other.
 
 use crate::cargo::{self, cargo};
-use crate::error::Result;
 use crate::services::ServicePorts;
 use crate::workspace::Workspace;
+use testbed::error::Result;
 
 /// Runs the program of the same name against the services of the environment, by default those of `up`.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<u8> {

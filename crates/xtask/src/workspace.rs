@@ -1,10 +1,8 @@
 //! The folders that the commands work in.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use crate::error::{Result, XtaskError};
-use crate::poll;
+use testbed::error::{Result, TestbedError};
 
 /// The checkout.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,14 +17,14 @@ impl Workspace {
     /// The checkout that cargo runs this program for, or the one around the current folder.
     pub fn find() -> Result<Self> {
         let here = std::env::current_dir()
-            .map_err(|cause| XtaskError::new(format!("cannot tell the current folder: {cause}")))?;
+            .map_err(|cause| TestbedError::new(format!("cannot tell the current folder: {cause}")))?;
         let from_cargo = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
         let root = [from_cargo.as_deref(), Some(&here)]
             .into_iter()
             .flatten()
             .flat_map(Path::ancestors)
             .find(|folder| folder.join("Cargo.lock").is_file())
-            .ok_or_else(|| XtaskError::new("run this inside of the checkout"))?
+            .ok_or_else(|| TestbedError::new("run this inside of the checkout"))?
             .to_owned();
         let target = match std::env::var_os("CARGO_TARGET_DIR") {
             Some(folder) => here.join(folder),
@@ -67,20 +65,4 @@ impl Profile {
             Self::Release => "release",
         }
     }
-}
-
-/// Makes a folder and those around it.
-pub fn make_folder(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|cause| XtaskError::io("cannot create", folder, &cause))
-}
-
-/// Deletes a folder and all in it, if it is there. A server that was just killed may still have children who write there
-/// for a moment, so a failure is not taken for the last word at once.
-pub fn delete_folder(folder: &Path) -> Result<()> {
-    let mut outcome = Ok(());
-    poll::came_true(Duration::from_secs(5), || {
-        outcome = if folder.exists() { std::fs::remove_dir_all(folder) } else { Ok(()) };
-        outcome.is_ok()
-    });
-    outcome.map_err(|cause| XtaskError::io("cannot delete", folder, &cause))
 }

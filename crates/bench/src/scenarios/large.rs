@@ -13,7 +13,7 @@ use crate::scenario::Scenario;
 use crate::shop::Shop;
 use crate::turns::{Turn, in_turns, rated};
 use std::time::Instant;
-use xtask::step::seconds;
+use testbed::step::seconds;
 
 const SCRIPTS: [(&str, &str); 2] = [
     ("many-orders-orders.sql", include_str!("../../sql/many-orders-orders.sql")),

@@ -9,10 +9,10 @@ use crate::load::requests::{Orders, Way};
 use crate::percentiles::median;
 use crate::report::Outcome;
 use crate::scenario::Scenario;
-use crate::shop::Shop;
+use crate::shop::{END_LIMIT, Shop};
 use crate::usage::{Snapshot, of_tree};
-use e2e::process::Service;
 use std::time::{Duration, Instant};
+use testbed::Service;
 
 const STARTS: [u32; 5] = [1, 2, 3, 4, 5];
 
@@ -45,7 +45,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
     }
     outcome.add(load);
     for (name, service) in [("order-service", &mut shop.orders[0]), ("inventory-service", &mut shop.inventory[0])] {
-        let seconds = time_to_start(service, &bench.settings.some_of(&STARTS)).await;
+        let seconds = time_to_start(service, &bench.settings.some_of(&STARTS))?;
         outcome.figures.push(Figure::new(format!("{name}, start to ready"), seconds, "s").wanted(Goal::AtMost(0.5)));
     }
     finish(bench, shop, outcome).await
@@ -59,15 +59,15 @@ fn both(shop: &Shop<'_>) -> [(&'static str, Snapshot); 2] {
 }
 
 /// The median of some starts, in seconds, on a database that is migrated already.
-async fn time_to_start(service: &mut Service, starts: &[u32]) -> f64 {
+fn time_to_start(service: &mut Service, starts: &[u32]) -> Result<f64> {
     let mut times = Vec::new();
     for _ in starts {
         service.ask_to_end();
-        service.ended().await;
+        service.ended(END_LIMIT)?;
         let started = Instant::now();
-        service.launch();
-        service.ready_as(&["UP"]).await;
+        service.launch()?;
+        service.ready_as(&["UP"])?;
         times.push(started.elapsed().as_secs_f64());
     }
-    median(times)
+    Ok(median(times))
 }

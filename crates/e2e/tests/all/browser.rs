@@ -1,12 +1,12 @@
 //! Swagger UI as a person meets it: opened in a real browser, and an order placed from it.
 
 use e2e::browser::Browser;
-use e2e::environment::Environment;
+use e2e::environment::{Environment, folder_of_test};
 use e2e::samples::int;
 use e2e::shop::Shop;
 
 fn start() -> Browser {
-    Browser::start(&Environment::get().folder_of_test())
+    Browser::start(&folder_of_test(Environment::get()))
 }
 
 #[tokio::test]

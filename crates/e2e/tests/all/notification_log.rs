@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// With a mail server that is not there.
 fn with_mail(plan: Plan) -> Plan {
-    let port = xtask::ports::free_port().unwrap().to_string();
+    let port = testbed::ports::free_port().unwrap().to_string();
     plan.order_variable("MAIL_HOST", "127.0.0.1")
         .order_variable("MAIL_PORT", &port)
         .order_variable("MAIL_TLS", "none")

@@ -6,7 +6,7 @@ use e2e::shop::Shop;
 use serde_json::Value;
 use shared_types::topology::ORDER_RESERVATION_EVENTS;
 use std::time::{Duration, Instant};
-use xtask::process::Signal;
+use testbed::process::Signal;
 
 const ORDERS: &str = "/api/orders";
 

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use crate::error::{Result, XtaskError};
-use crate::step::Steps;
-use crate::workspace::{Workspace, make_folder};
+use crate::workspace::Workspace;
+use testbed::error::{Result, TestbedError};
+use testbed::folders::make_folder;
+use testbed::step::Steps;
 
 /// Whether generated files are written or only compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub fn settle(
         }
         None => std::fs::remove_file(&file),
     };
-    done.map_err(|cause| XtaskError::io("cannot renew", &file, &cause))?;
+    done.map_err(|cause| TestbedError::io("cannot renew", &file, &cause))?;
     steps.say(&format!("{} {difference}: renewed", path.display()));
     Ok(Outcome::Changed)
 }

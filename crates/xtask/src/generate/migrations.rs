@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Result, XtaskError};
-use crate::postgres::Postgres;
-use crate::process;
 use crate::workspace::Workspace;
+use testbed::error::{Result, TestbedError};
+use testbed::postgres::Postgres;
+use testbed::process;
 
 const FOLDERS: [&str; 2] = ["migrations/inventory-service", "migrations/order-service"];
 
@@ -33,7 +33,7 @@ pub fn sorted_files(root: &Path, folder: &Path, extension: &str) -> Result<Vec<P
     let absolute = root.join(folder);
     let entries = match std::fs::read_dir(&absolute) {
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(|cause| XtaskError::io("cannot read", &absolute, &cause))?,
+        other => other.map_err(|cause| TestbedError::io("cannot read", &absolute, &cause))?,
     };
     let mut files: Vec<PathBuf> = entries
         .flatten()

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::cargo::{self, SERVICES};
-use crate::error::Result;
 use crate::generate::compared::{Mode, Outcome, settle};
-use crate::process;
-use crate::step::Steps;
 use crate::workspace::{Profile, Workspace};
+use testbed::error::Result;
+use testbed::process;
+use testbed::step::Steps;
 
 /// Builds both services and renews or compares their documents.
 pub fn settle_documents(workspace: &Workspace, mode: Mode, steps: &Steps) -> Result<Outcome> {

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::cargo::{self, SERVICES, cargo};
-use crate::error::{Result, XtaskError};
 use crate::generate::compared::{Mode, Outcome, settle};
 use crate::generate::migrations::sorted_files;
-use crate::postgres::Postgres;
-use crate::step::Steps;
-use crate::workspace::{Workspace, make_folder};
+use crate::workspace::Workspace;
+use testbed::error::{Result, TestbedError};
+use testbed::folders::make_folder;
+use testbed::postgres::Postgres;
+use testbed::step::Steps;
 
 const FOLDER: &str = ".sqlx";
 
@@ -68,5 +69,5 @@ fn touch(file: &Path, time: SystemTime) -> Result<SystemTime> {
         open.set_modified(time)?;
         Ok(before)
     };
-    set().map_err(|cause| XtaskError::io("cannot touch", file, &cause))
+    set().map_err(|cause| TestbedError::io("cannot touch", file, &cause))
 }

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Result, XtaskError};
 use crate::generate::compared::{Mode, Outcome, settle};
 use crate::generate::migrations;
-use crate::step::Steps;
 use crate::workspace::Workspace;
+use testbed::error::{Result, TestbedError};
+use testbed::step::Steps;
 
 const FILE: &str = "database-schema.sql";
 const SAMPLE_DATA: &str = "migrations/sample-data.sql";
@@ -21,7 +21,7 @@ pub fn settle_schema(workspace: &Workspace, mode: Mode, steps: &Steps) -> Result
     let mut texts = Vec::new();
     for source in sources {
         let path = workspace.root.join(&source);
-        let text = std::fs::read_to_string(&path).map_err(|cause| XtaskError::io("cannot read", &path, &cause))?;
+        let text = std::fs::read_to_string(&path).map_err(|cause| TestbedError::io("cannot read", &path, &cause))?;
         texts.push((source.display().to_string(), text));
     }
     settle(workspace, Path::new(FILE), Some(render(&texts).as_bytes()), mode, steps)

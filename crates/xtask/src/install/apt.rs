@@ -5,9 +5,9 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::error::{Result, XtaskError};
 use crate::install::is_on_path;
-use crate::postgres;
+use testbed::error::{Result, TestbedError};
+use testbed::postgres;
 
 const SCRIPT: &str = include_str!("apt.sh");
 
@@ -48,7 +48,7 @@ impl Apt {
                 .create(true)
                 .append(true)
                 .open(log)
-                .map_err(|cause| XtaskError::io("cannot open", log, &cause))
+                .map_err(|cause| TestbedError::io("cannot open", log, &cause))
         };
         let mut command = match self {
             Self::AsRoot => Command::new("sh"),
@@ -65,11 +65,11 @@ impl Apt {
             .stdout(open()?)
             .stderr(open()?)
             .status()
-            .map_err(|cause| XtaskError::new(format!("cannot run apt-get: {cause}")))?;
-        crate::interrupt::check()?;
+            .map_err(|cause| TestbedError::new(format!("cannot run apt-get: {cause}")))?;
+        testbed::interrupt::check()?;
         if status.success() {
             return Ok(());
         }
-        Err(XtaskError::new(format!("apt-get failed ({status})")))
+        Err(TestbedError::new(format!("apt-get failed ({status})")))
     }
 }

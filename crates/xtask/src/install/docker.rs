@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::error::Result;
 use crate::install::{Need, is_on_path};
-use crate::process;
+use testbed::error::Result;
+use testbed::process;
 
 /// An engine that answers, and the folder with the docker-compose.yml.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::error::Result;
-use crate::process;
-use crate::step::Steps;
-use crate::workspace::{Workspace, delete_folder, make_folder};
+use crate::workspace::Workspace;
+use testbed::error::Result;
+use testbed::folders::{delete_folder, make_folder};
+use testbed::process;
+use testbed::step::Steps;
 
 /// The version that the collection was last seen green with; a newer one is installed beside it.
 const VERSION: &str = "6.2.2";

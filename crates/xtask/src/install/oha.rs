@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::cargo::{self, cargo};
-use crate::error::Result;
 use crate::install::is_on_path;
-use crate::step::Steps;
 use crate::workspace::Workspace;
+use testbed::error::Result;
+use testbed::step::Steps;
 
 const NAME: &str = "oha";
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::error::{Result, XtaskError};
+use crate::error::{Result, TestbedError};
 use crate::poll;
 
 /// Enough about a running process to know it again.
@@ -133,7 +133,7 @@ fn group_of(pid: u32) -> Option<u32> {
 }
 
 /// Sends a signal to a pid, or to a process group when `target` is negative, through the shell's own `kill`.
-pub(crate) fn send(signal: Signal, target: i64) {
+pub fn send(signal: Signal, target: i64) {
     let command = format!("kill -s {} -- {target}", signal.name());
     // A target that is gone already is as good as one that has ended.
     let _ = Command::new("sh").args(["-c", &command]).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -145,24 +145,24 @@ pub fn output_of(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
         .output()
-        .map_err(|cause| XtaskError::new(format!("cannot run {name}: {cause}")))?;
+        .map_err(|cause| TestbedError::new(format!("cannot run {name}: {cause}")))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(XtaskError::new(format!("{name} failed ({}): {}", output.status, said.trim())))
+    Err(TestbedError::new(format!("{name} failed ({}): {}", output.status, said.trim())))
 }
 
 /// Starts a program that lives on after this one, in a process group of its own, with its output added to `log`.
 /// The shell in between makes it a child of the system's first process, which collects it when it ends.
 pub fn spawn_detached(command: &Command, log: &Path) -> Result<Identity> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let failed = |cause: std::io::Error| XtaskError::new(format!("cannot start {name}: {cause}"));
+    let failed = |cause: std::io::Error| TestbedError::new(format!("cannot start {name}: {cause}"));
     let log = File::options()
         .create(true)
         .append(true)
         .open(log)
-        .map_err(|cause| XtaskError::io("cannot open", log, &cause))?;
+        .map_err(|cause| TestbedError::io("cannot open", log, &cause))?;
     let mut shell = Command::new("sh");
     shell.args(["-c", r#""$@" </dev/null >&2 & echo $!"#, "sh"]).arg(command.get_program()).args(command.get_args());
     for (key, value) in command.get_envs() {
@@ -176,7 +176,7 @@ pub fn spawn_detached(command: &Command, log: &Path) -> Result<Identity> {
     }
     let output = shell.process_group(0).stdin(Stdio::null()).stderr(log).output().map_err(failed)?;
     let pid = String::from_utf8_lossy(&output.stdout);
-    recognise_started(pid.trim()).ok_or_else(|| XtaskError::new(format!("{name} ended at once after its start")))
+    recognise_started(pid.trim()).ok_or_else(|| TestbedError::new(format!("{name} ended at once after its start")))
 }
 
 /// Waits until the forked shell has become the program: before that it carries the shell's name.
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn ends_a_detached_program() {
-        let log = std::env::temp_dir().join(format!("xtask-process-{}", std::process::id()));
+        let log = std::env::temp_dir().join(format!("testbed-process-{}", std::process::id()));
         let sleeper = spawn_detached(Command::new("sleep").arg("60"), &log).unwrap();
         std::fs::remove_file(&log).unwrap();
         assert!(sleeper.is_running());

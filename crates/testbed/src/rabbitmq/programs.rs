@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Result, XtaskError};
+use crate::error::{Result, TestbedError};
 
 // Debian's wrapper in /usr/sbin changes the user and drops the environment, so the real one comes first and the search
 // path last.
@@ -28,12 +28,12 @@ pub fn find() -> Result<Programs> {
     let server = folders()
         .map(|folder| folder.join("rabbitmq-server"))
         .find(|it| it.is_file())
-        .ok_or_else(|| XtaskError::new("RabbitMQ is not installed"))?;
+        .ok_or_else(|| TestbedError::new("RabbitMQ is not installed"))?;
     let epmd = search_path()
         .map(|folder| folder.join("epmd"))
         .chain(epmd_inside_erlang())
         .find(|it| it.is_file())
-        .ok_or_else(|| XtaskError::new("RabbitMQ is there, but not Erlang's port mapper epmd"))?;
+        .ok_or_else(|| TestbedError::new("RabbitMQ is there, but not Erlang's port mapper epmd"))?;
     Ok(Programs { server, epmd })
 }
 

@@ -1,10 +1,13 @@
-//! Just enough HTTP to ask a local server whether it is ready.
+//! Just enough HTTP to ask a local server whether it is ready, and to call the management API of RabbitMQ.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long an answer to a call that changes something may take.
+const PATIENCE_FOR_WORK: Duration = Duration::from_secs(60);
 
 /// What a server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +20,23 @@ pub struct Answer {
 
 /// `GET path` from the server on this port of the loopback address; `None` when nobody answers with HTTP.
 pub fn get(port: u16, path: &str) -> Option<Answer> {
+    exchange(port, PATIENCE, "GET", path, &[], "")
+}
+
+/// A call with these header lines and this body, which may take its time.
+pub fn call(port: u16, method: &str, path: &str, headers: &[&str], body: &str) -> Option<Answer> {
+    exchange(port, PATIENCE_FOR_WORK, method, path, headers, body)
+}
+
+fn exchange(port: u16, patience: Duration, method: &str, path: &str, headers: &[&str], body: &str) -> Option<Answer> {
     let mut stream = connect(port)?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    stream.set_read_timeout(Some(patience)).ok()?;
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\nConnection: close\r\n\
+         {headers}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
     stream.write_all(request.as_bytes()).ok()?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).ok()?;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use crate::error::{Result, XtaskError};
+use crate::error::{Result, TestbedError};
 
 // Below the range from which Linux and macOS take the ports of outgoing connections (32768 and up), so that a port
 // chosen now is still free when the server binds it, and free again when the server is restarted.
@@ -23,7 +23,7 @@ pub fn free_port() -> Result<u16> {
             return Ok(port);
         }
     }
-    Err(XtaskError::new(format!("no free TCP port between {FIRST} and {}", FIRST + COUNT)))
+    Err(TestbedError::new(format!("no free TCP port between {FIRST} and {}", FIRST + COUNT)))
 }
 
 /// `preferred` if it is free, else another.

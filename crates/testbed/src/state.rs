@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::error::{Result, XtaskError};
+use crate::error::{Result, TestbedError};
 use crate::process::Identity;
 
 /// The name of the state file in the folder of a private server.
@@ -23,7 +23,7 @@ impl State {
         match std::fs::read_to_string(path) {
             Ok(text) => Ok(Some(Self::parse(&text))),
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(XtaskError::io("cannot read", path, &cause)),
+            Err(cause) => Err(TestbedError::io("cannot read", path, &cause)),
         }
     }
 
@@ -32,7 +32,7 @@ impl State {
         let unfinished = path.with_extension("unfinished");
         std::fs::write(&unfinished, self.render())
             .and_then(|()| std::fs::rename(&unfinished, path))
-            .map_err(|cause| XtaskError::io("cannot write", path, &cause))
+            .map_err(|cause| TestbedError::io("cannot write", path, &cause))
     }
 
     /// The value of `key`, if it is there and can be read as a `T`.
@@ -88,7 +88,7 @@ mod tests {
             Identity { pid: 42, started: "Mon Jan  5 10:00:00 2026".to_owned(), program: "postgres".to_owned() };
         let state =
             State::default().with("port", 15_000).with("data", "/somewhere/a=b").with_process("server", &process);
-        let path = std::env::temp_dir().join(format!("xtask-state-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("testbed-state-{}", std::process::id()));
         state.write(&path).unwrap();
         let read = State::read(&path).unwrap().unwrap();
         std::fs::remove_file(&path).unwrap();

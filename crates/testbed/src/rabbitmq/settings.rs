@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::durability::Durability;
-use crate::error::{Result, XtaskError};
+use crate::error::{Result, TestbedError};
 use crate::ports;
 use crate::state::State;
 
@@ -58,13 +58,13 @@ impl Ports {
 /// Writes the configuration files into `dir`.
 pub fn write_files(dir: &Path, ports: Ports, durability: Durability) -> Result<()> {
     let home = dir.join("home");
-    std::fs::create_dir_all(&home).map_err(|cause| XtaskError::io("cannot create", &home, &cause))?;
+    std::fs::create_dir_all(&home).map_err(|cause| TestbedError::io("cannot create", &home, &cause))?;
     let cookie = home.join(".erlang.cookie");
     if !cookie.exists() {
         write(&cookie, "private-to-this-checkout")?;
         // Erlang refuses a cookie that others could read.
         std::fs::set_permissions(&cookie, Permissions::from_mode(0o400))
-            .map_err(|cause| XtaskError::io("cannot protect", &cookie, &cause))?;
+            .map_err(|cause| TestbedError::io("cannot protect", &cookie, &cause))?;
     }
     write(&dir.join("enabled_plugins"), "[rabbitmq_management].\n")?;
     let mut config =
@@ -116,7 +116,7 @@ pub fn apply_epmd(command: &mut Command, ports: Ports) {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|cause| XtaskError::io("cannot write", path, &cause))
+    std::fs::write(path, text).map_err(|cause| TestbedError::io("cannot write", path, &cause))
 }
 
 #[cfg(test)]

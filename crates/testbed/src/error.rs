@@ -5,15 +5,15 @@ use std::path::Path;
 
 /// What a command or a server start ends with when it could not do its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct XtaskError {
+pub struct TestbedError {
     message: String,
     exit_code: u8,
 }
 
 /// The result of everything in this crate that can fail.
-pub type Result<T> = std::result::Result<T, XtaskError>;
+pub type Result<T> = std::result::Result<T, TestbedError>;
 
-impl XtaskError {
+impl TestbedError {
     /// The work failed; exit code 1.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), exit_code: 1 }
@@ -52,16 +52,16 @@ impl XtaskError {
         self.exit_code
     }
 
-    /// Whether this is [`XtaskError::interrupted`].
+    /// Whether this is [`TestbedError::interrupted`].
     pub fn is_interruption(&self) -> bool {
         self.exit_code == 130
     }
 }
 
-impl fmt::Display for XtaskError {
+impl fmt::Display for TestbedError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)
     }
 }
 
-impl std::error::Error for XtaskError {}
+impl std::error::Error for TestbedError {}

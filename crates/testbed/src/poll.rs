@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::error::{Result, XtaskError};
+use crate::error::{Result, TestbedError};
 use crate::interrupt;
 
 const PAUSE: Duration = Duration::from_millis(20);
@@ -16,7 +16,7 @@ pub fn until<T>(limit: Duration, what: &str, mut check: impl FnMut() -> Result<O
             return Ok(value);
         }
         if started.elapsed() >= limit {
-            return Err(XtaskError::new(format!("gave up waiting for {what} after {} s", limit.as_secs())));
+            return Err(TestbedError::new(format!("gave up waiting for {what} after {} s", limit.as_secs())));
         }
         std::thread::sleep(PAUSE);
     }

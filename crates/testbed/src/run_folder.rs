@@ -3,24 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
+use crate::folders::{delete_folder, make_folder};
 use crate::postgres::{self, Postgres};
 use crate::process::Identity;
 use crate::rabbitmq::{self, RabbitMq};
 use crate::state::{SERVER_FILE, State};
 use crate::step::Steps;
-use crate::workspace::{Workspace, delete_folder, make_folder};
 
 // Tests put their own servers at most this many folders below that of the run.
 const DEPTH: u32 = 4;
-
-/// What the command line asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RunOptions {
-    /// Keep the folder with the servers' data and logs, also when all went well.
-    pub keep: bool,
-    /// Passed on to the program that is run.
-    pub arguments: Vec<String>,
-}
 
 /// `.run/NAME-PID`, deleted together with the servers in it when dropped.
 #[derive(Debug)]
@@ -30,10 +21,10 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder, after deleting those of runs that have died. With `kept`, dropping it only ends the servers.
-    pub fn make(workspace: &Workspace, name: &str, kept: bool, steps: &Steps) -> Result<Self> {
-        clean_up_after_dead_runs(&workspace.run_folder(), steps)?;
-        let path = workspace.run_folder().join(format!("{name}-{}", std::process::id()));
+    /// Makes `<run_folder>/<name>-PID`, after deleting those of runs that have died. With `kept`, dropping it only ends the servers.
+    pub fn make(run_folder: &Path, name: &str, kept: bool, steps: &Steps) -> Result<Self> {
+        clean_up_after_dead_runs(run_folder, steps)?;
+        let path = run_folder.join(format!("{name}-{}", std::process::id()));
         make_folder(&path)?;
         Ok(Self { path, kept })
     }

@@ -2,6 +2,7 @@
 
 mod programs;
 mod settings;
+pub mod virtual_host;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,12 +12,12 @@ use std::time::Duration;
 pub use programs::{Programs, find as find_programs};
 
 use crate::durability::Durability;
-use crate::error::{Result, XtaskError};
+use crate::error::{Result, TestbedError};
+use crate::folders::delete_folder;
 use crate::http;
 use crate::poll;
 use crate::process::{self, Identity, Signal};
 use crate::state::{SERVER_FILE, State};
-use crate::workspace::delete_folder;
 use settings::Ports;
 
 /// What the state file of a private server of this kind says under `kind`.
@@ -39,8 +40,8 @@ impl RabbitMq {
     /// Starts a server whose files are in `dir`, with the management plugin. A server that runs there already is taken
     /// over as it is.
     pub fn start(dir: &Path, port: u16, durability: Durability) -> Result<Self> {
-        std::fs::create_dir_all(dir).map_err(|cause| XtaskError::io("cannot create", dir, &cause))?;
-        let dir = dir.canonicalize().map_err(|cause| XtaskError::io("cannot find", dir, &cause))?;
+        std::fs::create_dir_all(dir).map_err(|cause| TestbedError::io("cannot create", dir, &cause))?;
+        let dir = dir.canonicalize().map_err(|cause| TestbedError::io("cannot find", dir, &cause))?;
         if let Some(running) = Self::attach(&dir)? {
             return Ok(running);
         }
@@ -153,7 +154,7 @@ impl RabbitMq {
         let ready = self.remember(script.pid).and_then(|server| {
             poll::until(Duration::from_secs(120), "RabbitMQ", || {
                 if !server.is_running() {
-                    return Err(XtaskError::new("RabbitMQ ended during its start"));
+                    return Err(TestbedError::new("RabbitMQ ended during its start"));
                 }
                 Ok(self.answers().then_some(()))
             })
@@ -172,7 +173,7 @@ impl RabbitMq {
     /// Waits until the start script has become the server, which keeps the script's pid, and writes down who it is.
     fn remember(&self, pid: u32) -> Result<Identity> {
         let server = poll::until(Duration::from_secs(30), "RabbitMQ's start script", || match Identity::of(pid) {
-            None => Err(XtaskError::new("RabbitMQ ended during its start")),
+            None => Err(TestbedError::new("RabbitMQ ended during its start")),
             Some(process) => Ok(process.program.contains("beam").then_some(process)),
         })?;
         self.ports

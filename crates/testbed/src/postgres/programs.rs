@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::error::{Result, XtaskError};
+use crate::error::{Result, TestbedError};
 
 const NEEDED: [&str; 5] = ["initdb", "pg_ctl", "postgres", "psql", "createdb"];
 
@@ -44,8 +44,8 @@ impl Programs {
 pub fn find(major: Option<u32>) -> Result<Programs> {
     let found: Vec<Programs> = folders().iter().filter_map(|it| inspect(it)).collect();
     newest(found, major).ok_or_else(|| match major {
-        None => XtaskError::new("PostgreSQL is not installed"),
-        Some(major) => XtaskError::new(format!("PostgreSQL {major} is not installed")),
+        None => TestbedError::new("PostgreSQL is not installed"),
+        Some(major) => TestbedError::new(format!("PostgreSQL {major} is not installed")),
     })
 }
 

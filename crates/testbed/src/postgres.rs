@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-pub(crate) use home::is_root;
+pub use home::is_root;
 pub use programs::{Programs, find as find_programs};
 
 use crate::durability::Durability;
-use crate::error::{Result, XtaskError};
+use crate::error::{Result, TestbedError};
+use crate::folders::delete_folder;
 use crate::poll;
 use crate::process::{self, Identity, Signal};
 use crate::state::{SERVER_FILE, State};
-use crate::workspace::delete_folder;
 use home::Owner;
 
 /// What the state file of a private server of this kind says under `kind`.
@@ -48,8 +48,8 @@ impl Postgres {
 
     /// [`Postgres::start`] with more settings, as the server takes them on its command line: `-c name=value …`.
     pub fn start_with(dir: &Path, port: u16, durability: Durability, settings: &str) -> Result<Self> {
-        std::fs::create_dir_all(dir).map_err(|cause| XtaskError::io("cannot create", dir, &cause))?;
-        let dir = dir.canonicalize().map_err(|cause| XtaskError::io("cannot find", dir, &cause))?;
+        std::fs::create_dir_all(dir).map_err(|cause| TestbedError::io("cannot create", dir, &cause))?;
+        let dir = dir.canonicalize().map_err(|cause| TestbedError::io("cannot find", dir, &cause))?;
         if let Some(running) = Self::attach(&dir)? {
             return Ok(running);
         }
@@ -200,7 +200,7 @@ impl Postgres {
         }
         self.forget_dead_server()?;
         // Right after a crash the old server's children may still hold its shared memory for a moment.
-        let mut error = XtaskError::new("PostgreSQL did not start");
+        let mut error = TestbedError::new("PostgreSQL did not start");
         poll::until(Duration::from_secs(20), "the old PostgreSQL to be gone", || match self.launch_once() {
             Ok(()) => Ok(Some(())),
             Err(cause) => {
@@ -223,7 +223,7 @@ impl Postgres {
         let lock = self.data().join("postmaster.pid");
         let holder = pid_in(&lock);
         if known.is_some_and(|server| !server.is_running() && Some(server.pid) == holder) {
-            std::fs::remove_file(&lock).map_err(|cause| XtaskError::io("cannot delete", &lock, &cause))?;
+            std::fs::remove_file(&lock).map_err(|cause| TestbedError::io("cannot delete", &lock, &cause))?;
         }
         Ok(())
     }
@@ -262,7 +262,8 @@ impl Postgres {
             make.arg("--no-sync");
         }
         self.run(&mut make)?;
-        std::fs::rename(&unfinished, self.data()).map_err(|cause| XtaskError::io("cannot rename", &unfinished, &cause))
+        std::fs::rename(&unfinished, self.data())
+            .map_err(|cause| TestbedError::io("cannot rename", &unfinished, &cause))
     }
 
     fn make_database(&self) -> Result<()> {
@@ -283,7 +284,7 @@ impl Postgres {
     fn remember(&self) -> Result<()> {
         let process = pid_in(&self.data().join("postmaster.pid"))
             .and_then(Identity::of)
-            .ok_or_else(|| XtaskError::new("PostgreSQL ended right after its start"))?;
+            .ok_or_else(|| TestbedError::new("PostgreSQL ended right after its start"))?;
         State::default()
             .with("kind", KIND)
             .with("port", self.port)
@@ -299,7 +300,7 @@ impl Postgres {
         process::output_of(self.owner.run_as(command)).map(drop)
     }
 
-    fn explain(&self, cause: XtaskError) -> XtaskError {
+    fn explain(&self, cause: TestbedError) -> TestbedError {
         cause.with_details(&process::tail(&self.log(), 15))
     }
 

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use xtask::postgres::Postgres;
-use xtask::rabbitmq::{self, RabbitMq};
-use xtask::{Durability, ports};
+use testbed::postgres::Postgres;
+use testbed::rabbitmq::{self, RabbitMq};
+use testbed::{Durability, ports};
 
 /// A folder for one test; `cargo xtask test` ends what runs in it however the test ends.
 fn folder(name: &str) -> PathBuf {
     let parent = std::env::var_os("TEST_RUN_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-    parent.join(format!("xtask-{name}-{}", std::process::id()))
+    parent.join(format!("testbed-{name}-{}", std::process::id()))
 }
 
 fn said(command: &mut Command) -> String {

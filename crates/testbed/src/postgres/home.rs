@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::error::{Result, XtaskError};
+use crate::error::{Result, TestbedError};
 use crate::process;
 
 const SYSTEM_USER: &str = "postgres";
@@ -36,7 +36,7 @@ impl Owner {
         }
         let id = |flag: &str| -> Result<u32> {
             let text = process::output_of(Command::new("id").args([flag, SYSTEM_USER]))?;
-            text.trim().parse().map_err(|_| XtaskError::new(format!("cannot read the user id {text:?}")))
+            text.trim().parse().map_err(|_| TestbedError::new(format!("cannot read the user id {text:?}")))
         };
         let missing = "PostgreSQL does not run as root, and its system user `postgres` is not there";
         Ok(Self::System {
@@ -58,7 +58,7 @@ impl Owner {
         match *self {
             Self::Ourselves => Ok(()),
             Self::System { user, group } => chown(folder, Some(user), Some(group))
-                .map_err(|cause| XtaskError::io("cannot change the owner of", folder, &cause)),
+                .map_err(|cause| TestbedError::io("cannot change the owner of", folder, &cause)),
         }
     }
 
@@ -98,7 +98,7 @@ fn name_for(dir: &Path) -> String {
 }
 
 fn make(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|cause| XtaskError::io("cannot create", folder, &cause))
+    std::fs::create_dir_all(folder).map_err(|cause| TestbedError::io("cannot create", folder, &cause))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::error::{Result, XtaskError};
+use crate::error::{Result, TestbedError};
 
 static REQUESTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
@@ -14,7 +14,7 @@ pub fn listen() -> Result<()> {
     let flag = REQUESTED.get_or_init(Arc::default);
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(flag))
-            .map_err(|cause| XtaskError::new(format!("cannot listen for signals: {cause}")))?;
+            .map_err(|cause| TestbedError::new(format!("cannot listen for signals: {cause}")))?;
     }
     Ok(())
 }
@@ -27,7 +27,7 @@ pub fn requested() -> bool {
 /// An error once a signal has come, to leave a wait with `?`.
 pub fn check() -> Result<()> {
     if requested() {
-        return Err(XtaskError::interrupted());
+        return Err(TestbedError::interrupted());
     }
     Ok(())
 }

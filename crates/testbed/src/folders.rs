@@ -1,0 +1,23 @@
+//! Making and deleting folders, with an error that names the folder.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::{Result, TestbedError};
+use crate::poll;
+
+/// Makes a folder and those around it.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|cause| TestbedError::io("cannot create", folder, &cause))
+}
+
+/// Deletes a folder and all in it, if it is there. A server that was just killed may still have children who write there
+/// for a moment, so a failure is not taken for the last word at once.
+pub fn delete_folder(folder: &Path) -> Result<()> {
+    let mut outcome = Ok(());
+    poll::came_true(Duration::from_secs(5), || {
+        outcome = if folder.exists() { std::fs::remove_dir_all(folder) } else { Ok(()) };
+        outcome.is_ok()
+    });
+    outcome.map_err(|cause| TestbedError::io("cannot delete", folder, &cause))
+}

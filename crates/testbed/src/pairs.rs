@@ -1,0 +1,130 @@
+//! Both services on one database and one broker, as many processes of each as are asked for: the one way in which
+//! tests, chaos and the benchmark bring them up.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use crate::service::Service;
+
+/// Variables of a process.
+pub type Variables = Vec<(String, String)>;
+
+/// Which processes there are to be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Processes of each service; each order-service asks the inventory-service of the same number.
+    pub pairs: usize,
+    /// The binary of order-service; without one there is inventory-service alone.
+    pub order_service: Option<PathBuf>,
+    /// The binary of inventory-service.
+    pub inventory_service: PathBuf,
+    /// What every process is told: where the servers are, and settings of both services.
+    pub both: Variables,
+    /// What order-service is told beside.
+    pub order: Variables,
+    /// What inventory-service is told beside.
+    pub inventory: Variables,
+}
+
+/// The processes of both services.
+#[derive(Debug)]
+pub struct Pairs {
+    /// Of order-service, `order-1` and so on.
+    pub orders: Vec<Service>,
+    /// Of inventory-service, `inventory-1` and so on.
+    pub inventory: Vec<Service>,
+}
+
+impl Plan {
+    /// One process of each with these binaries, on these servers.
+    pub fn new(order_service: &Path, inventory_service: &Path, database_url: &str, amqp_url: &str) -> Self {
+        let both = [("DATABASE_URL", database_url), ("AMQP_URL", amqp_url)];
+        Self {
+            pairs: 1,
+            order_service: Some(order_service.to_owned()),
+            inventory_service: inventory_service.to_owned(),
+            both: owned(&both),
+            order: Variables::new(),
+            inventory: Variables::new(),
+        }
+    }
+
+    /// With the sample data.
+    #[must_use]
+    pub fn with_sample_data(mut self) -> Self {
+        self.inventory.extend(owned(&[sample_data()]));
+        self
+    }
+
+    /// Gives the processes their ports and logs, the latter in `folder`; none is started.
+    pub fn prepare(&self, folder: &Path) -> Result<Pairs> {
+        let mut prepared = Pairs { orders: Vec::new(), inventory: Vec::new() };
+        for number in 1..=self.pairs {
+            let variables = [&self.both[..], &self.inventory].concat();
+            let name = format!("inventory-{number}");
+            let inventory = Service::new(name, &self.inventory_service, folder, variables)?;
+            if let Some(binary) = &self.order_service {
+                let asks = owned(&[asks_inventory_at(inventory.base().to_owned())]);
+                let variables = [&self.both[..], &asks, &self.order].concat();
+                prepared.orders.push(Service::new(format!("order-{number}"), binary, folder, variables)?);
+            }
+            prepared.inventory.push(inventory);
+        }
+        Ok(prepared)
+    }
+
+    /// [`Self::prepare`], starts all processes, and waits until each is in one of these states.
+    pub fn start(&self, folder: &Path, states: &[&str]) -> Result<Pairs> {
+        let mut pairs = self.prepare(folder)?;
+        pairs.launch()?;
+        pairs.ready_as(states)?;
+        Ok(pairs)
+    }
+}
+
+impl Pairs {
+    /// Every process.
+    pub fn all(&mut self) -> impl Iterator<Item = &mut Service> {
+        self.inventory.iter_mut().chain(&mut self.orders)
+    }
+
+    /// Starts all processes at once: neither service waits for the other to be there.
+    pub fn launch(&mut self) -> Result<()> {
+        self.all().try_for_each(Service::launch)
+    }
+
+    /// Waits until each is in one of these states.
+    pub fn ready_as(&mut self, states: &[&str]) -> Result<()> {
+        self.all().try_for_each(|service| service.ready_as(states))
+    }
+}
+
+/// What an order-service is told of its inventory-service at this URL.
+pub fn asks_inventory_at(url: String) -> (&'static str, String) {
+    ("INVENTORY_SERVICE_URL", url)
+}
+
+/// What an inventory-service is told that is to begin with the sample data.
+pub fn sample_data() -> (&'static str, String) {
+    ("LOAD_SAMPLE_DATA", "true".to_owned())
+}
+
+/// Variables out of names and values.
+pub fn owned<V: Into<String> + Clone>(variables: &[(&str, V)]) -> Variables {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_order_service_asks_the_inventory_service_of_its_number() {
+        let plan = Plan { pairs: 2, ..Plan::new(Path::new("order"), Path::new("inventory"), "postgres:", "amqp:") };
+        let pairs = plan.prepare(&std::env::temp_dir()).unwrap();
+        assert_eq!(pairs.orders[1].name(), "order-2");
+        assert_ne!(pairs.inventory[0].base(), pairs.inventory[1].base());
+        let alone = Plan { order_service: None, ..plan }.prepare(&std::env::temp_dir()).unwrap();
+        assert_eq!((alone.orders.len(), alone.inventory.len()), (0, 2));
+    }
+}

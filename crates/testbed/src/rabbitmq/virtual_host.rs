@@ -1,0 +1,34 @@
+//! Virtual hosts, each a broker of its own within one server, made and deleted over the management API.
+
+use crate::error::{Result, TestbedError};
+use crate::http;
+
+/// `guest:guest` in Base64, as HTTP wants it.
+const AUTHORIZATION: &str = "Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=";
+
+/// Makes a virtual host on the server with these two URLs; gives the URL that services connect to it with.
+pub fn make(amqp_url: &str, management_url: &str, name: &str) -> Result<String> {
+    let rights = r#"{"configure":".*","write":".*","read":".*"}"#;
+    call(management_url, "PUT", &format!("/api/vhosts/{name}"), "{}")?;
+    // Its maker has the rights already; this gives them where they were missing.
+    call(management_url, "PUT", &format!("/api/permissions/{name}/guest"), rights)?;
+    let server = amqp_url.rsplit_once('/').map_or(amqp_url, |(server, _)| server);
+    Ok(format!("{server}/{name}"))
+}
+
+/// Deletes it with all that is in it.
+pub fn delete(management_url: &str, name: &str) -> Result<()> {
+    call(management_url, "DELETE", &format!("/api/vhosts/{name}"), "")
+}
+
+fn call(management_url: &str, method: &str, path: &str, body: &str) -> Result<()> {
+    let failed = |why: &str| TestbedError::new(format!("{method} {path} of RabbitMQ's management API: {why}"));
+    let port = management_url.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let port = port.ok_or_else(|| failed("its URL has no port"))?;
+    let headers = [AUTHORIZATION, "Content-Type: application/json"];
+    match http::call(port, method, path, &headers, body) {
+        Some(answer) if answer.status < 300 => Ok(()),
+        Some(answer) => Err(failed(&format!("{} {}", answer.status, answer.body))),
+        None => Err(failed("no answer")),
+    }
+}
