@@ -58,8 +58,6 @@ pub struct Settings {
     pub inventory_service: PathBuf,
     /// Orders in the tables where there are many.
     pub orders: u32,
-    /// The program oha.
-    pub oha: PathBuf,
     /// The binary of this program, which has the constant route in it.
     pub bench: PathBuf,
 }

@@ -1,7 +1,7 @@
 //! What a load generator reports, whichever it is.
 
-pub mod oha;
 pub mod requests;
+pub mod steady;
 pub mod wrk;
 
 use serde::{Deserialize, Serialize};

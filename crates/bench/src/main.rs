@@ -37,12 +37,6 @@ struct Arguments {
     /// A bench.json of this machine to take the baseline from, for working on the services' speed
     #[arg(long)]
     baseline_from: Option<PathBuf>,
-    /// Print the programs that the scenarios take besides PostgreSQL, RabbitMQ and wrk, and end
-    #[arg(long, hide = true)]
-    programs: bool,
-    /// The program oha
-    #[arg(long, env = "OHA_BIN", hide = true, default_value = "oha")]
-    oha: PathBuf,
     /// Folder for servers and logs
     #[arg(long, env = "TEST_RUN_DIR", hide = true, default_value = ".")]
     run_dir: PathBuf,
@@ -88,26 +82,11 @@ async fn main() -> ExitCode {
 
 async fn measure(arguments: Arguments) -> Result<u8, String> {
     let Arguments { scenarios, seconds, orders, smoke, strict, out, baseline_from, .. } = arguments;
-    let Arguments { programs, oha, run_dir, order_service, inventory_service, .. } = arguments;
-    if programs {
-        let oha = Scenario::plan(&scenarios).into_iter().any(Scenario::needs_oha);
-        println!("{}", if oha { "oha" } else { "" });
-        return Ok(0);
-    }
+    let Arguments { run_dir, order_service, inventory_service, .. } = arguments;
     let bench = std::env::current_exe().map_err(|error| error.to_string())?;
     let (seconds, orders) = if smoke { (1, orders.min(10_000)) } else { (seconds, orders) };
-    let settings = Settings {
-        scenarios,
-        seconds,
-        smoke,
-        baseline_from,
-        orders,
-        oha,
-        bench,
-        run_dir,
-        order_service,
-        inventory_service,
-    };
+    let settings =
+        Settings { scenarios, seconds, smoke, baseline_from, orders, bench, run_dir, order_service, inventory_service };
     let report = bench::run(settings).await.map_err(|error| error.to_string())?;
     print!("{}", table::of_report(&report));
     write(&report, &out)?;

@@ -54,11 +54,6 @@ impl Scenario {
         }
     }
 
-    /// Whether it offers load at a steady pace, which takes oha.
-    pub fn needs_oha(self) -> bool {
-        matches!(self, Self::HalfLoad | Self::Curve)
-    }
-
     /// The chosen ones (all where none is) and what they need, in their order.
     pub fn plan(chosen: &[Self]) -> Vec<Self> {
         let mut plan = if chosen.is_empty() { Self::all() } else { chosen.to_vec() };

@@ -3,7 +3,6 @@
 
 use bench::scenario::Scenario;
 use bench::{Report, Settings, chart, table};
-use std::path::PathBuf;
 use testbed::environment::Environment;
 
 /// So few that the services are compared item by item.
@@ -17,7 +16,6 @@ fn settings() -> Settings {
         smoke: true,
         baseline_from: None,
         orders: ORDERS,
-        oha: std::env::var_os("OHA_BIN").map_or("oha".into(), PathBuf::from),
         bench: env!("CARGO_BIN_EXE_bench").into(),
         run_dir: environment.run_dir.join("bench"),
         order_service: environment.order_service.clone(),

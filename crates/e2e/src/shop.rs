@@ -153,11 +153,7 @@ impl Plan {
     }
 
     fn services(self, environment: &Environment, database_url: &str, amqp_url: &str) -> testbed::Plan {
-        let order_service = match self.failure_point {
-            Some(_) => &environment.order_service_with_failure_points,
-            None => &environment.order_service,
-        };
-        let inventory_service = &environment.inventory_service;
+        let Environment { order_service, inventory_service, .. } = environment;
         let mut plan = testbed::Plan::new(order_service, inventory_service, database_url, amqp_url).with_sample_data();
         plan.pairs = self.pairs;
         plan.inventory.extend(self.inventory_environment);

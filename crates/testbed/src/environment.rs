@@ -19,8 +19,6 @@ pub struct Environment {
     pub management_url: String,
     /// The binary of order-service.
     pub order_service: PathBuf,
-    /// The binary of order-service that can be made to stand still midway.
-    pub order_service_with_failure_points: PathBuf,
     /// The binary of inventory-service.
     pub inventory_service: PathBuf,
     /// Folder for logs and for servers of a test's own; servers in it are ended with the run.
@@ -52,7 +50,6 @@ impl Environment {
             amqp_url: variable("TEST_AMQP_URL")?,
             management_url: variable("TEST_RABBITMQ_MANAGEMENT_URL")?,
             order_service: variable("ORDER_SERVICE_BIN")?.into(),
-            order_service_with_failure_points: variable("ORDER_SERVICE_WITH_FAILURE_POINTS_BIN")?.into(),
             inventory_service: variable("INVENTORY_SERVICE_BIN")?.into(),
             run_dir: variable("TEST_RUN_DIR")?.into(),
         })

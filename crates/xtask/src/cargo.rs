@@ -37,6 +37,10 @@ pub fn cargo(workspace: &Workspace) -> Command {
     command
 }
 
+/// Selects the whole workspace, and the one set of features that every development build has. Cargo chooses the features
+/// of dependencies by what is selected; with another selection they would be built a second time.
+pub const EVERYTHING: [&str; 3] = ["--workspace", "--features", "order-service/failure-points"];
+
 /// Builds the two services.
 pub fn build_services(workspace: &Workspace, profile: Profile) -> Result<()> {
     build(workspace, &SERVICES, profile)
@@ -45,14 +49,27 @@ pub fn build_services(workspace: &Workspace, profile: Profile) -> Result<()> {
 /// Builds binaries of the workspace, by their names.
 pub fn build(workspace: &Workspace, binaries: &[&str], profile: Profile) -> Result<()> {
     let mut build = cargo(workspace);
-    build.arg("build");
-    for name in binaries {
-        build.args(["--bin", name]);
-    }
-    if profile == Profile::Release {
-        build.arg("--release");
-    }
+    build.arg("build").args(binaries.iter().flat_map(|name| ["--bin", name]));
+    match profile {
+        Profile::Dev => build.args(EVERYTHING),
+        Profile::Release => build.args(["--workspace", "--release"]),
+    };
     run(&mut build, "cargo build")
+}
+
+/// A program of the workspace, built first. xtask itself stays without the dependencies of such a program, so that it
+/// starts fast.
+pub fn program(workspace: &Workspace, name: &str) -> Result<Command> {
+    build(workspace, &[name], Profile::Dev)?;
+    let mut program = Command::new(workspace.binary(name, Profile::Dev));
+    program.current_dir(&workspace.root);
+    Ok(program)
+}
+
+/// Runs a program to its end and gives its exit code.
+pub fn exit_code_of(program: &mut Command, name: &str) -> Result<u8> {
+    let status = wait(start(program, name)?)?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 /// Runs the command to its end; an error when it fails.
@@ -62,14 +79,6 @@ pub fn run(command: &mut Command, name: &str) -> Result<()> {
         return Ok(());
     }
     Err(TestbedError::new(format!("{name} failed ({status})")))
-}
-
-/// Runs a program of the workspace and gives its exit code; `command` may carry its environment. xtask itself stays
-/// without the dependencies of such a program, so that it starts fast.
-pub fn run_program(command: &mut Command, package: &str, arguments: &[String]) -> Result<u8> {
-    command.args(["run", "--quiet", "--package", package, "--"]).args(arguments);
-    let status = wait(start(command, package)?)?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 /// Starts the command in a process group of its own.

@@ -1,7 +1,7 @@
 //! `cargo xtask chaos`: both services and their servers are broken again and again under load; what was promised must
 //! be there afterwards.
 
-use crate::cargo::{self, SERVICES, cargo};
+use crate::cargo::{self, SERVICES};
 use crate::cli::RunOptions;
 use crate::install::{self, Need};
 use crate::workspace::{Profile, Workspace};
@@ -13,20 +13,20 @@ use testbed::step::Steps;
 /// Builds the services and runs the program of the same name on servers of its own; gives its exit code.
 pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     if options.arguments.iter().any(|argument| matches!(argument.as_str(), "--help" | "-h")) {
-        return cargo::run_program(&mut cargo(workspace), "chaos", &options.arguments);
+        return cargo::exit_code_of(cargo::program(workspace, "chaos")?.args(&options.arguments), "chaos");
     }
     let steps = Steps::begin("chaos on private servers");
     let folder = RunFolder::make(&workspace.run_folder(), "chaos", options.keep, &steps)?;
     install::what_is_missing(&[Need::Postgres, Need::RabbitMq], &folder.path().join("install.log"), &steps)?;
     let since = Instant::now();
-    cargo::build_services(workspace, Profile::Dev)?;
-    steps.done("services built", since);
-    let mut chaos = cargo(workspace);
-    chaos.env("TEST_RUN_DIR", folder.path());
+    cargo::build(workspace, &[&SERVICES[..], &["chaos"]].concat(), Profile::Dev)?;
+    steps.done("services and chaos built", since);
+    let mut chaos = cargo::program(workspace, "chaos")?;
+    chaos.args(&options.arguments).env("TEST_RUN_DIR", folder.path());
     for name in SERVICES {
         chaos.env(cargo::binary_variable(name), workspace.binary(name, Profile::Dev));
     }
-    let outcome = cargo::run_program(&mut chaos, "chaos", &options.arguments);
+    let outcome = cargo::exit_code_of(&mut chaos, "chaos");
     // An interrupted run has nothing to show.
     folder.end(matches!(outcome, Ok(1..)), &steps);
     outcome

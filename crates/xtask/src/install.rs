@@ -3,7 +3,6 @@
 mod apt;
 mod docker;
 pub mod newman;
-pub mod oha;
 
 use std::path::Path;
 use std::time::Instant;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::cargo::{self, SERVICES, cargo};
+use crate::cargo::{self, EVERYTHING, SERVICES, cargo};
 use crate::cli::RunOptions;
 use crate::install::{self, Apt, Need};
 use crate::workspace::{Profile, Workspace};
@@ -18,8 +18,9 @@ use testbed::run_folder::RunFolder;
 use testbed::step::Steps;
 use testbed::{Durability, Servers};
 
-/// Order-service as the tests that stop a placement midway run it.
-const FAILURE_POINTS_BINARY: &str = "order-service-with-failure-points";
+/// The tests of the package e2e, which are all in one binary. Chosen by that and not by their package they run on what
+/// was built for the whole workspace, see [`EVERYTHING`].
+const END_TO_END: [&str; 2] = ["--test", "all"];
 
 /// Runs the tests; the exit code is 0 only when some ran and none failed.
 pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
@@ -56,11 +57,7 @@ fn prepare_and_run(
         started?
     })?;
     let mut test = cargo(workspace);
-    let arguments = arguments(&options.arguments);
-    if arguments.iter().any(|argument| ["--workspace", "bench"].contains(&argument.as_str())) {
-        test.env("OHA_BIN", install::oha::find_or_build(workspace, steps)?);
-    }
-    test.args(["test", "--no-fail-fast"]).args(arguments);
+    test.args(["test", "--no-fail-fast"]).args(arguments(&options.arguments));
     set_environment(&mut test, workspace, folder, &servers);
     run_tests(&mut test)
 }
@@ -108,28 +105,40 @@ fn install_missing(apt: Option<Apt>, needs: &[Need], folder: &RunFolder, steps: 
     }
 }
 
+/// Builds the services and the tests, in one go where the tests are those of the workspace or end to end.
 fn build(workspace: &Workspace, options: &RunOptions) -> Result<()> {
-    let own_arguments = arguments(&options.arguments);
-    let before_dashes = own_arguments.iter().take_while(|argument| *argument != "--");
-    // The whole workspace each time, so that the dependencies are the same and are built once. The plain binaries come
-    // last: both builds put an `order-service` in the same place.
-    let mut with_failure_points = cargo(workspace);
-    with_failure_points.args(["build", "--workspace", "--features", "order-service/failure-points"]);
-    cargo::run(with_failure_points.args(["--bin", FAILURE_POINTS_BINARY]), "cargo build")?;
-    cargo::run(cargo(workspace).args(["build", "--workspace", "--bins"]), "cargo build")?;
-    cargo::run(cargo(workspace).args(["test", "--no-run"]).args(before_dashes), "cargo test --no-run")
+    let arguments = arguments(&options.arguments);
+    let mut build = cargo(workspace);
+    build.arg("build").args(EVERYTHING);
+    if arguments.starts_with(&EVERYTHING.map(str::to_owned)) {
+        let end_to_end = arguments.windows(END_TO_END.len()).any(|words| words == END_TO_END);
+        build.args(if end_to_end { &END_TO_END[..] } else { &["--tests"] });
+        return cargo::run(build.args(bins(end_to_end)), "cargo build");
+    }
+    cargo::run(build.args(bins(true)), "cargo build")?;
+    let selection = arguments.iter().take_while(|argument| *argument != "--");
+    cargo::run(cargo(workspace).args(["test", "--no-run"]).args(selection), "cargo test --no-run")
 }
 
-/// The caller's arguments, and the whole workspace unless they choose packages.
+/// The flags for the binaries of the services, or for all that there are.
+fn bins(services: bool) -> Vec<&'static str> {
+    if services { SERVICES.iter().flat_map(|name| ["--bin", name]).collect() } else { vec!["--bins"] }
+}
+
+/// The caller's arguments; the whole workspace unless they choose packages.
 fn arguments(given: &[String]) -> Vec<String> {
     let chooses = |argument: &String| {
         ["-p", "--package", "--workspace", "--manifest-path"].iter().any(|flag| argument.starts_with(flag))
     };
-    let mut all = given.to_vec();
-    if !given.iter().take_while(|argument| *argument != "--").any(chooses) {
-        all.insert(0, "--workspace".to_owned());
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let ours = given.iter().take_while(|argument| *argument != "--").filter(|argument| chooses(argument));
+    match (ours.count(), given) {
+        (0, rest) => [&words(&EVERYTHING), rest].concat(),
+        (1, [flag, package, rest @ ..]) if ["-p", "--package"].contains(&flag.as_str()) && package == "e2e" => {
+            [&words(&EVERYTHING), &words(&END_TO_END), rest].concat()
+        }
+        _ => given.to_vec(),
     }
-    all
 }
 
 fn set_environment(
@@ -147,7 +156,6 @@ fn set_environment(
         test.env(cargo::binary_variable(name), workspace.binary(name, Profile::Dev));
     }
     test.env("NEWMAN_BIN", install::newman::program(workspace));
-    test.env("ORDER_SERVICE_WITH_FAILURE_POINTS_BIN", workspace.binary(FAILURE_POINTS_BINARY, Profile::Dev));
 }
 
 /// Runs the command, shows what it says as it comes, and adds it up. The second value is whether it exited with 0.
@@ -215,10 +223,13 @@ mod tests {
 
     #[test]
     fn tests_the_whole_workspace_unless_told_otherwise() {
-        assert_eq!(arguments(&[]), ["--workspace"]);
-        assert_eq!(arguments(&words("place -- --nocapture")), words("--workspace place -- --nocapture"));
-        assert_eq!(arguments(&words("-p e2e place")), words("-p e2e place"));
-        assert_eq!(arguments(&words("x -- -p")), words("--workspace x -- -p"));
+        assert_eq!(arguments(&[]), EVERYTHING);
+        let everything = |rest: &str| words(&format!("{} {rest}", EVERYTHING.join(" ")));
+        assert_eq!(arguments(&words("place -- --nocapture")), everything("place -- --nocapture"));
+        assert_eq!(arguments(&words("-p e2e place")), everything("--test all place"));
+        assert_eq!(arguments(&words("-p e2e -p chaos")), words("-p e2e -p chaos"));
+        assert_eq!(arguments(&words("-p order-service")), words("-p order-service"));
+        assert_eq!(arguments(&words("x -- -p")), everything("x -- -p"));
     }
 
     #[test]

@@ -85,11 +85,6 @@ pub fn write_gets(folder: &Path, paths: impl Iterator<Item = String>) -> Result<
     write(folder, "gets", paths.map(|path| format!("{path}\n")))
 }
 
-/// Writes bodies alone, for a generator that knows the path; gives the file.
-pub fn write_bodies(folder: &Path, bodies: &[String]) -> Result<PathBuf> {
-    write(folder, "bodies", bodies.iter().map(|body| format!("{body}\n")))
-}
-
 fn write(folder: &Path, name: &str, lines: impl Iterator<Item = String>) -> Result<PathBuf> {
     let file = folder.join(format!("{name}.txt"));
     std::fs::write(&file, lines.collect::<String>()).map_err(BenchError::file(&file))?;

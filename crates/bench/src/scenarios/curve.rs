@@ -29,7 +29,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
         let mut series = SHOWN.map(|shown| Series { name: format!("{kind}: {shown}"), points: Vec::new() });
         for level in bench.settings.some_of(&LEVELS) {
             let offered = (peak * f64::from(level) / 100.0) as u32;
-            let load = steady(bench, &shop, orders, offered)?;
+            let load = steady(bench, &shop, orders, offered);
             let load = measure(&shop, &format!("{kind}, {level} % of the peak"), load.run()).await?;
             let (answers, latency) = (&load.answers, &load.answers.latency);
             let values = [answers.per_second(), latency.p50_ms, latency.p99_ms];

@@ -1,24 +1,25 @@
 //! A shop that is busy, not overrun: half of the orders that are possible, at a steady pace.
 
-use super::placing::{folder_of, miscounted, unconfirmed};
+use super::placing::{miscounted, unconfirmed};
 use super::{CONNECTIONS, finish, placement};
 use crate::Bench;
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
-use crate::load::oha::Oha;
-use crate::load::requests::{self, Orders};
+use crate::load::requests::Orders;
+use crate::load::steady::Steady;
 use crate::measure::measure;
 use crate::report::Outcome;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
+use std::sync::Arc;
 
 /// Measures it.
 pub async fn run(bench: &Bench) -> Result<Outcome> {
     let shop = Shop::open(&bench.stage, "half-load", 1).await?;
     let mut outcome = Outcome::of(Scenario::HalfLoad);
     let per_second = (bench.found(Scenario::Placement, placement::RATE) / 2.0) as u32;
-    let load = steady(bench, &shop, Orders::Mixed, per_second)?;
-    let warm_up = Oha { seconds: bench.warm_up_seconds(), ..load.clone() }.run().await?;
+    let load = steady(bench, &shop, Orders::Mixed, per_second);
+    let warm_up = Steady { seconds: bench.warm_up_seconds(), ..load.clone() }.run().await?;
     shop.quiet().await?;
     let begun = shop.database.run("SELECT clock_timestamp()").await?;
     let load = measure(&shop, &format!("{per_second} orders a second, two lines"), load.run()).await?;
@@ -37,15 +38,14 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
 }
 
 /// Orders at a steady pace, whether or not the answers keep up.
-pub fn steady<'a>(bench: &'a Bench, shop: &Shop<'_>, orders: Orders, per_second: u32) -> Result<Oha<'a>> {
-    Ok(Oha {
-        program: &bench.settings.oha,
+pub fn steady(bench: &Bench, shop: &Shop<'_>, orders: Orders, per_second: u32) -> Steady {
+    Steady {
         url: format!("{}/api/orders", shop.order_url(0)),
-        bodies: requests::write_bodies(&folder_of(shop)?, &orders.bodies())?,
+        bodies: Arc::new(orders.bodies()),
         connections: CONNECTIONS,
         per_second,
         seconds: bench.settings.seconds,
-    })
+    }
 }
 
 /// The query for the milliseconds from PENDING to CONFIRMED that this share of the orders took at most.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::cargo::{self, SERVICES, cargo};
+use crate::cargo::{self, EVERYTHING, SERVICES, cargo};
 use crate::generate::compared::{Mode, Outcome, settle};
 use crate::generate::migrations::sorted_files;
 use crate::workspace::Workspace;
@@ -33,10 +33,7 @@ pub fn settle_queries(
         touched.push((source, touch(source, SystemTime::now())?));
     }
     let mut check = cargo(workspace);
-    check.arg("check");
-    for name in SERVICES {
-        check.args(["-p", name]);
-    }
+    check.arg("check").args(EVERYTHING).args(SERVICES.iter().flat_map(|name| ["--bin", name]));
     check.env("DATABASE_URL", postgres.url()).env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", &fresh);
     cargo::run(&mut check, "cargo check against the migrated database")?;
 
