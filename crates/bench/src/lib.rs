@@ -4,6 +4,7 @@
 //! Every result is a ratio to something measured in the same run, so that it means the same on any machine. A fast
 //! wrong answer is a failure: every scenario ends with the services compared item by item.
 
+pub mod against;
 pub mod baseline;
 pub mod chart;
 pub mod constant_route;

@@ -1,6 +1,7 @@
 //! The program behind `cargo xtask bench`, which hands it the binaries and a folder: exit code 0 when everything was
 //! right, 1 when not, 2 when nobody can tell.
 
+use bench::against::{self, Build};
 use bench::{Report, Scenario, Settings, chart, constant_route, table};
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -37,6 +38,20 @@ struct Arguments {
     /// A bench.json of this machine to take the baseline from, for working on the services' speed
     #[arg(long)]
     baseline_from: Option<PathBuf>,
+    /// Take turns with the build of this commit instead, and say how much of its speed this build has; of placement, hot,
+    /// sustained and reads, or those of them that are named
+    // Built by xtask.
+    #[arg(long, value_name = "COMMIT")]
+    against: Option<String>,
+    /// How many turns each build takes with each load
+    #[arg(long, default_value_t = 31, requires = "against", value_parser = clap::value_parser!(u16).range(1..))]
+    turns: u16,
+    /// The binary of order-service of that commit
+    #[arg(long, env = "AGAINST_ORDER_SERVICE_BIN", hide = true, default_value = "order-service")]
+    against_order_service: PathBuf,
+    /// The binary of inventory-service of that commit
+    #[arg(long, env = "AGAINST_INVENTORY_SERVICE_BIN", hide = true, default_value = "inventory-service")]
+    against_inventory_service: PathBuf,
     /// Folder for servers and logs
     #[arg(long, env = "TEST_RUN_DIR", hide = true, default_value = ".")]
     run_dir: PathBuf,
@@ -83,10 +98,19 @@ async fn main() -> ExitCode {
 async fn measure(arguments: Arguments) -> Result<u8, String> {
     let Arguments { scenarios, seconds, orders, smoke, strict, out, baseline_from, .. } = arguments;
     let Arguments { run_dir, order_service, inventory_service, .. } = arguments;
+    let Arguments { against, turns, against_order_service, against_inventory_service, .. } = arguments;
     let bench = std::env::current_exe().map_err(|error| error.to_string())?;
     let (seconds, orders) = if smoke { (1, orders.min(10_000)) } else { (seconds, orders) };
     let settings =
         Settings { scenarios, seconds, smoke, baseline_from, orders, bench, run_dir, order_service, inventory_service };
+    if let Some(commit) = against {
+        let (order_service, inventory_service) = (against_order_service, against_inventory_service);
+        let old = Build { commit, order_service, inventory_service };
+        let comparison = against::run(&settings, &old, turns.into()).await.map_err(|error| error.to_string())?;
+        println!("\n{comparison}");
+        // Whether a ratio is good enough is for people to say: they know what the change is worth.
+        return Ok(u8::from(!comparison.wrong.is_empty()));
+    }
     let report = bench::run(settings).await.map_err(|error| error.to_string())?;
     print!("{}", table::of_report(&report));
     write(&report, &out)?;

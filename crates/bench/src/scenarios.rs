@@ -7,7 +7,7 @@ pub mod hot;
 mod large;
 mod mail;
 pub mod placement;
-mod placing;
+pub mod placing;
 pub mod reads;
 mod resources;
 mod single;
@@ -22,7 +22,7 @@ use crate::scenario::Scenario;
 use crate::shop::Shop;
 
 /// Connections where many customers come at once.
-const CONNECTIONS: u32 = 64;
+pub const CONNECTIONS: u32 = 64;
 
 /// Runs one scenario.
 pub async fn run(bench: &Bench, scenario: Scenario) -> Result<Outcome> {

@@ -5,7 +5,7 @@ use crate::database::Database;
 use crate::error::Result;
 use crate::shop::Shop;
 use crate::usage::Groups;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use testbed::postgres::Postgres;
@@ -13,7 +13,8 @@ use testbed::process::Identity;
 use testbed::rabbitmq::RabbitMq;
 use testbed::{Durability, Servers};
 
-/// The database that all others are copies of.
+/// The database that all others are copies of, where one build is measured. Another build has one of its own: it may
+/// have other tables.
 const TEMPLATE: &str = "bench_template";
 
 const PRODUCTS: &str = include_str!("../sql/products.sql");
@@ -40,11 +41,12 @@ END $$";
 #[derive(Debug)]
 pub struct Stage {
     /// The broker.
-    pub rabbitmq: RabbitMq,
+    pub rabbitmq: Arc<RabbitMq>,
     /// The database server.
     pub postgres: Arc<Postgres>,
     /// Folder for logs and for the files of the load generators.
     pub run_dir: PathBuf,
+    template: String,
     /// The binary of order-service.
     pub order_service: PathBuf,
     /// The binary of inventory-service.
@@ -65,8 +67,9 @@ impl Stage {
         let http = http_client::client().pool_max_idle_per_host(0).timeout(PATIENCE).build()?;
         let stage = Self {
             postgres: Arc::new(postgres),
-            rabbitmq,
+            rabbitmq: Arc::new(rabbitmq),
             run_dir: settings.run_dir.clone(),
+            template: TEMPLATE.to_owned(),
             order_service: settings.order_service.clone(),
             inventory_service: settings.inventory_service.clone(),
             http,
@@ -79,9 +82,24 @@ impl Stage {
         Ok(stage)
     }
 
+    /// The same servers, with the binaries of another build.
+    pub async fn with_build(&self, name: &str, order_service: &Path, inventory_service: &Path) -> Result<Self> {
+        let stage = Self {
+            postgres: self.postgres.clone(),
+            rabbitmq: self.rabbitmq.clone(),
+            run_dir: self.run_dir.clone(),
+            template: format!("{TEMPLATE}_{name}"),
+            order_service: order_service.to_owned(),
+            inventory_service: inventory_service.to_owned(),
+            http: self.http.clone(),
+        };
+        stage.make_template().await?.checkpoint().await?;
+        Ok(stage)
+    }
+
     /// A database with the tables of both services and a thousand products.
     pub async fn database(&self, name: &str) -> Result<Database> {
-        Database::create(&self.postgres, name, TEMPLATE).await
+        Database::create(&self.postgres, name, &self.template).await
     }
 
     /// The processes of both servers.
@@ -92,7 +110,7 @@ impl Stage {
 
     /// The services migrate the template by being started on it.
     async fn make_template(&self) -> Result<Database> {
-        let template = Database::create(&self.postgres, TEMPLATE, "template1").await?;
+        let template = Database::create(&self.postgres, &self.template, "template1").await?;
         template.run("CREATE EXTENSION pg_stat_statements").await?;
         Shop::open_on(self, template.clone(), 1, &[]).await?.stop_services().await?;
         template.run(PRODUCTS).await?;

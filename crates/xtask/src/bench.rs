@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: how fast both services are, against what PostgreSQL does with plain transactions on the same
 //! machine in the same run.
 
+mod against;
+
 use crate::cargo::{self, SERVICES};
 use crate::cli::RunOptions;
 use crate::install::{self, Need};
@@ -32,6 +34,12 @@ pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     bench.env("BENCH_OUT", workspace.target.join("bench")).args(&options.arguments);
     for name in SERVICES {
         bench.env(cargo::binary_variable(name), workspace.binary(name, profile));
+    }
+    if let Some(commit) = against::commit_in(&options.arguments) {
+        let old = against::build(workspace, commit, profile, &steps)?;
+        for name in SERVICES {
+            bench.env(format!("AGAINST_{}", cargo::binary_variable(name)), old.binary(name, profile));
+        }
     }
     let code = cargo::exit_code_of(&mut bench, PROGRAM);
     // An interrupted run has nothing to show.

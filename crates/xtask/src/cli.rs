@@ -15,6 +15,7 @@ The project's own commands:
   cargo xtask verify [ARGS…]              compare the two running services order by order; --help says what ARGS are
   cargo xtask chaos [--keep] [ARGS…]      break everything under load and check what is left; --help likewise
   cargo xtask bench [--smoke] [ARGS…]     measure both services against plain PostgreSQL; --help likewise
+  cargo xtask bench --against COMMIT      … against the build of another commit, turn by turn
   cargo xtask generate [--check]          renew .sqlx, database-schema.sql and docs/openapi, or check them
 
 Settings of `up` (environment variables): DATABASE_URL or PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD; AMQP_URL or
