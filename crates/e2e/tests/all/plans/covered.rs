@@ -1,0 +1,58 @@
+//! Every statement of the code runs on full tables once, or says why not; and what each may read of them.
+
+use super::{MANY, fill, place_later, plan, rarely, services, set, statements, stop, use_everything, walked_through};
+use e2e::poll;
+use e2e::samples::MOUSE;
+
+/// Statements that are not run here: a piece of their place or text, and why.
+const NOT_RUN: [(&str, &str); 1] =
+    [("service-kit/src/invariants.rs", "looks at everything on purpose, when an operator asks for it")];
+
+/// Tables that may be walked through, and by what.
+const WALKED: [(&str, &str); 4] = [
+    ("inventory.products: ", "a search goes through the catalogue, which does not grow with the orders"),
+    ("inventory.inbox: ", "what is a week old is looked for in ranges of pages, once an hour"),
+    ("orders.inbox: ", "likewise"),
+    ("orders.pending_placements: ", "what waits is counted, every five seconds"),
+];
+
+#[tokio::test]
+async fn every_statement_runs_on_full_tables_and_walks_through_none() {
+    let plan = plan().own_postgres().order_variable("SETTLE_INTERVAL_SECONDS", "1");
+    let mut shop = plan.order_variable("PGAPPNAME", "service").inventory_variable("PGAPPNAME", "service").open().await;
+    // The tables are filled from the third order on.
+    for _ in 0..2 {
+        shop.place(&[(MOUSE, 1)]).await;
+    }
+    stop(&mut shop).await;
+    set(&shop, "plan_cache_mode", "force_generic_plan").await;
+    set(&shop, "log_statement", "all").await;
+    fill(&shop).await;
+    let log = shop.postgres.as_ref().unwrap().log();
+    let length = std::fs::read(&log).unwrap().len();
+    for service in services(&mut shop) {
+        service.start().await;
+    }
+    use_everything(&shop, "covered").await;
+    place_later(&shop).await;
+    rarely::use_the_rest(&shop, "seldom").await;
+
+    let all = statements::all();
+    let excused = |it: &statements::Statement| {
+        NOT_RUN.iter().any(|(piece, _)| it.place.contains(piece) || it.text.contains(piece))
+    };
+    // Jobs take their time.
+    poll::eventually("every statement to be run", async || {
+        let ran = statements::run_since(&log, length);
+        let missing = all.iter().filter(|it| it.reads_tables() && !it.is_among(&ran) && !excused(it));
+        let missing: Vec<String> = missing.map(|it| format!("{}: {}", it.place, it.text)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(missing.join("\n")) }
+    })
+    .await;
+    stop(&mut shop).await;
+    let walked = walked_through(&shop, MANY / 4).await;
+    let is_excused = |it: &&String| WALKED.iter().any(|(name, _)| it.starts_with(name));
+    // So much is done here that small steps in an index add up to its pages.
+    let breaches: Vec<_> = walked.iter().filter(|it| it.ends_with(" rows") && !is_excused(it)).collect();
+    assert_eq!(breaches, [""; 0], "walked through, and not excused");
+}

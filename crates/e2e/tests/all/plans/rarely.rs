@@ -1,0 +1,100 @@
+//! What `plans` does beside the usual: calls and jobs whose statements run seldom.
+
+use e2e::client::Client;
+use e2e::poll;
+use e2e::samples::{LAPTOP, MOUSE, int, order, product, reservation};
+use e2e::shop::Shop;
+use reqwest::Method;
+use serde_json::json;
+use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
+use uuid::Uuid;
+
+/// Does all of it; `key` is another one each time.
+pub async fn use_the_rest(shop: &Shop, key: &str) {
+    change_the_catalogue(shop, key).await;
+    hold_stock_again(shop).await;
+    list_orders(shop).await;
+    send_again(shop).await;
+    leave_stock_without_an_order(shop).await;
+    for (client, schema, consumer) in [
+        (shop.orders(), "orders", ORDER_RESERVATION_EVENTS.name),
+        (shop.inventory(), "inventory", INVENTORY_ORDER_EVENTS.name),
+    ] {
+        replay_letters(shop, client, schema, consumer, key).await;
+    }
+}
+
+async fn change_the_catalogue(shop: &Shop, key: &str) {
+    let inventory = shop.inventory();
+    let made = inventory.post("/api/inventory/products", product(key, "1.00", 5)).await.is(201).json();
+    let path = format!("/api/inventory/products/{}", int(&made["id"]));
+    inventory.put(&path, product(key, "2.00", 5)).await.is(200);
+    inventory.delete(&path).await.is(200);
+    for list in ["", "?q=thing", "?sku=MANY-7", "/active", "/low-stock"] {
+        inventory.get(&format!("/api/inventory/products{list}")).await.is(200);
+    }
+    inventory.get("/api/inventory/products/999999999/movements").await.is(404);
+    inventory.get(&format!("/api/inventory/products/{LAPTOP}/check-stock?quantity=1")).await.is(200);
+}
+
+async fn hold_stock_again(shop: &Shop) {
+    let (inventory, id) = (shop.inventory(), Uuid::now_v7());
+    let path = format!("/api/inventory/reservations/{id}");
+    inventory.post("/api/inventory/reservations", reservation(id, &[(MOUSE, 1)])).await.is(201);
+    inventory.post(&format!("{path}/release"), json!({})).await.is(200);
+    inventory.post("/api/inventory/reservations", reservation(id, &[(MOUSE, 1)])).await.is(201);
+    inventory.post(&format!("{path}/commit"), json!({})).await.is(200);
+    inventory.post("/api/inventory/reserve-stock", json!({"productId": MOUSE, "quantity": 1})).await.is(200);
+    inventory.get("/api/inventory/reservations").await.is(200);
+}
+
+async fn list_orders(shop: &Shop) {
+    for _ in 0..2 {
+        shop.orders().post("/api/orders", order(&[(MOUSE, 1)])).await.is(201);
+    }
+    let page = shop.orders().get("/api/orders?createdFrom=2020-01-01T00:00:00Z&limit=1").await.is(200);
+    shop.orders().get(&page.next_page().unwrap()).await.is(200);
+    shop.orders().get(&format!("/api/orders?reference={}", Uuid::now_v7())).await.is(200);
+}
+
+/// A message that no provider took is queued once more.
+async fn send_again(shop: &Shop) {
+    let failed = "INSERT INTO orders.notifications (event_id, order_id, kind, channel, recipient, status)
+                  VALUES (gen_random_uuid(), 1, 'order-placed', 'EMAIL', 'ada@example.com', 'FAILED') RETURNING id";
+    let id = shop.database.number(failed).await;
+    shop.orders().call(Method::POST, &format!("/api/notifications/{id}/resend")).await.is(202);
+}
+
+/// Settling finds stock that is held for no order, and gives it back.
+async fn leave_stock_without_an_order(shop: &Shop) {
+    let id = Uuid::now_v7();
+    let held = format!(
+        "WITH held AS (INSERT INTO inventory.reservations (id, status, created_at, expires_at)
+                       VALUES ('{id}', 'HELD', now() - INTERVAL '1 hour', now() - INTERVAL '1 minute') RETURNING id)
+         INSERT INTO inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)
+         SELECT id, {MOUSE}, 'MOUSE', 'Mouse', 1, 1 FROM held"
+    );
+    shop.database.execute(held).await;
+    shop.reservation_becomes(&id.to_string(), "RELEASED").await;
+}
+
+/// Replays a message that cannot be read, which is set aside again each time.
+async fn replay_letters(shop: &Shop, client: &Client, schema: &str, consumer: &str, key: &str) {
+    let insert = format!(
+        "INSERT INTO {schema}.dead_letters (consumer, event_type, body, reason, attempts)
+         VALUES ('{consumer}', 'x', '{key}', 'x', 1) RETURNING id"
+    );
+    let id = shop.database.number(insert).await;
+    let waiting =
+        format!("SELECT count(*) FROM {schema}.dead_letters WHERE consumer = '{consumer}' AND replayed_at IS NULL");
+    let set_aside = async || poll::equal(shop.database.number(waiting.as_str()).await, 1);
+    let letters = "/api/admin/dead-letters";
+    for list in [letters, &format!("{letters}?consumer={consumer}"), &format!("{letters}/{id}")] {
+        client.get(list).await.is(200);
+    }
+    client.call(Method::POST, &format!("{letters}/{id}/replay")).await.is(202);
+    poll::eventually("the letter to be set aside again", set_aside).await;
+    client.call(Method::POST, &format!("{letters}/replay?consumer={consumer}")).await.is(202);
+    poll::eventually("the letter to be set aside once more", set_aside).await;
+    shop.database.execute(format!("DELETE FROM {schema}.dead_letters WHERE consumer = '{consumer}'")).await;
+}
