@@ -1,5 +1,6 @@
 //! The load: clients in closed loops, each of which remembers every definite answer.
 
+mod browsing;
 mod keyed;
 mod placing;
 mod stock;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use verify::records::Order;
 
 /// Which service a request is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Side {
     /// order-service.
     Orders,
@@ -91,6 +92,7 @@ impl ChaosClient {
                 self.change_stock(product, delta, manner, repeat).await;
             }
             Operation::Read { pick } => self.read(pick).await,
+            Operation::Browse { pick } => self.browse(pick).await,
             Operation::BadInput { pick } => self.send_bad_input(pick).await,
         }
     }
@@ -113,6 +115,7 @@ impl ChaosClient {
             let success = matches!(&taken, Verdict::Definite(answer) if answer.status < 300);
             let definite = matches!(taken, Verdict::Definite(_));
             let mut history = self.history.lock();
+            history.figures.called(side, &request.method, &request.path);
             history.figures.tried(kind, label(&attempt), definite, success);
             if let Verdict::Wrong(what) = &taken {
                 history.found(format!("{} ({} {base}{}) answered {what}", kind.name(), request.method, request.path));

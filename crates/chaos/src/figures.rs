@@ -1,5 +1,8 @@
 //! Counts and gaps of a run: figures for the table, no verdicts.
 
+use crate::clients::Side;
+use crate::routes::Called;
+use reqwest::Method;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -26,6 +29,8 @@ pub enum Kind {
     Reduce,
     /// Looking at an order.
     Read,
+    /// Looking at anything else.
+    Browse,
     /// Input that must be refused.
     BadInput,
 }
@@ -44,6 +49,7 @@ impl Kind {
             Self::Restock => "restock",
             Self::Reduce => "reduce",
             Self::Read => "read an order",
+            Self::Browse => "look at the rest",
             Self::BadInput => "bad input",
         }
     }
@@ -80,6 +86,8 @@ pub struct Figures {
     pub faults: BTreeMap<&'static str, u32>,
     /// Requests by kind and answer: a status, or why there was none.
     pub requests: BTreeMap<(Kind, String), u32>,
+    /// Which routes were called.
+    pub routes: Called,
     definite: BTreeMap<Kind, u32>,
     gaps: BTreeMap<Stream, Gap>,
 }
@@ -89,6 +97,12 @@ impl Figures {
     pub fn begin(&mut self) {
         let gap = Gap { last: Instant::now(), longest: Duration::ZERO };
         self.gaps = BTreeMap::from([(Stream::Placements, gap), (Stream::Reads, gap)]);
+    }
+
+    /// Notes which route a request is for.
+    pub fn called(&mut self, side: Side, method: &Method, path: &str) {
+        let path = path.split('?').next().unwrap_or_default();
+        self.routes.insert((side, format!("{method} {path}")));
     }
 
     /// Notes one request and its answer; `definite` when it settled the matter.

@@ -17,6 +17,7 @@ pub mod observed;
 pub mod operations;
 pub mod quiet;
 pub mod requests;
+pub mod routes;
 pub mod schedule;
 pub mod stage;
 pub mod table;

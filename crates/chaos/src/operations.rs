@@ -60,6 +60,11 @@ pub enum Operation {
         /// Which.
         pick: usize,
     },
+    /// Looks at something else.
+    Browse {
+        /// What.
+        pick: usize,
+    },
     /// Sends what must be refused.
     BadInput {
         /// Which of the bad inputs.
@@ -110,7 +115,8 @@ pub fn next(rng: &mut Rng) -> Step {
         },
         72..78 => change_stock(rng, SCARCE, 1..=8),
         78..82 => change_stock(rng, PRODUCTS, -3..=-1),
-        82..96 => Operation::Read { pick: rng.usize(..) },
+        82..90 => Operation::Read { pick: rng.usize(..) },
+        90..96 => Operation::Browse { pick: rng.usize(..) },
         _ => Operation::BadInput { pick: rng.usize(..) },
     };
     Step { operation, process, think }

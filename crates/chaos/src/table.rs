@@ -5,6 +5,7 @@ use crate::checks::Checked;
 use crate::figures::{Figures, Kind, Stream};
 use crate::listener::Heard;
 use crate::observed::Observed;
+use crate::routes;
 use shared_types::OrderStatus;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,6 +46,11 @@ impl Outcome {
         let events = heard.events.len();
         let copies = heard.arrivals.saturating_sub(events as u64);
         Self { seed, seconds, clients, figures, orders, events, copies, recovery, checks }
+    }
+
+    /// Routes that a run of some length should have called and did not.
+    pub fn routes_left_out(&self) -> Vec<String> {
+        routes::breaches(&self.figures.routes)
     }
 
     /// How many things do not hold.

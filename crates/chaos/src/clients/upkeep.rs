@@ -84,7 +84,7 @@ impl ChaosClient {
         ]
     }
 
-    fn one_of_the_latest(&self, pick: usize) -> Option<Order> {
+    pub(super) fn one_of_the_latest(&self, pick: usize) -> Option<Order> {
         let latest = &self.known[self.known.len().saturating_sub(LATEST)..];
         latest.get(pick % latest.len().max(1)).cloned()
     }

@@ -1,0 +1,98 @@
+//! Which routes of the services the clients call, and why they do not call the others.
+
+use crate::clients::Side;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+const DOCUMENTS: [(Side, &str); 2] = [
+    (Side::Orders, include_str!("../../../docs/openapi/order-service.json")),
+    (Side::Inventory, include_str!("../../../docs/openapi/inventory-service.json")),
+];
+
+/// Routes that no client calls, and why.
+const NOT_CALLED: [(Side, &str, &str); 23] = [
+    (Side::Orders, "DELETE /api/notifications", "would erase what the checks could look at"),
+    (Side::Orders, "GET /api/notifications/{id}", "no client knows the number of a message"),
+    (Side::Orders, "GET /api/notifications/{id}/html", "no client knows the number of a message"),
+    (Side::Orders, "POST /api/notifications/{id}/resend", "no way of sending is set up"),
+    (Side::Orders, "POST /api/notifications/webhooks/brevo", "no provider is set up"),
+    (Side::Orders, "GET /api/admin/dead-letters/{id}", "a run must set nothing aside"),
+    (Side::Orders, "POST /api/admin/dead-letters/{id}/replay", "a run must set nothing aside"),
+    (Side::Orders, "POST /api/admin/dead-letters/replay", "a run must set nothing aside"),
+    (Side::Orders, "GET /api/admin/invariants", "asked at the end, by verify"),
+    (Side::Orders, "GET /health/ready", "asked by the stage, after each fault"),
+    (Side::Inventory, "POST /api/inventory/products", "the catalogue is made before the load"),
+    (Side::Inventory, "PUT /api/inventory/products/{id}", "the checks count on the prices of the catalogue"),
+    (Side::Inventory, "DELETE /api/inventory/products/{id}", "the checks count on the whole catalogue"),
+    (
+        Side::Inventory,
+        "POST /api/inventory/reserve-stock",
+        "stock sold without an order is in no account of the checks",
+    ),
+    (Side::Inventory, "POST /api/inventory/reservations", "stock held without an order is in no account of the checks"),
+    (Side::Inventory, "POST /api/inventory/reservations/batch", "called by order-service for each placement"),
+    (Side::Inventory, "POST /api/inventory/reservations/{id}/commit", "called by order-service when it settles"),
+    (Side::Inventory, "POST /api/inventory/reservations/{id}/release", "called by order-service when it settles"),
+    (Side::Inventory, "GET /api/admin/dead-letters/{id}", "a run must set nothing aside"),
+    (Side::Inventory, "POST /api/admin/dead-letters/{id}/replay", "a run must set nothing aside"),
+    (Side::Inventory, "POST /api/admin/dead-letters/replay", "a run must set nothing aside"),
+    (Side::Inventory, "GET /api/admin/invariants", "asked at the end, by verify"),
+    (Side::Inventory, "GET /health/ready", "asked by the stage, after each fault"),
+];
+
+/// A request as it was made: the service, and `GET /api/orders/7`.
+pub type Called = BTreeSet<(Side, String)>;
+
+/// Every route of the services: `GET /api/orders/{id}`.
+fn all() -> Result<Called, serde_json::Error> {
+    let mut all = Called::new();
+    for (side, document) in DOCUMENTS {
+        let document: Value = serde_json::from_str(document)?;
+        for (path, item) in document["paths"].as_object().into_iter().flatten() {
+            let methods = item.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase());
+            all.extend(methods.map(|method| (side, format!("{method} {path}"))));
+        }
+    }
+    Ok(all)
+}
+
+/// What does not hold: routes that are neither called nor excepted, and exceptions that nothing needs.
+pub fn breaches(called: &Called) -> Vec<String> {
+    let all = match all() {
+        Ok(all) => all,
+        Err(error) => return vec![format!("the OpenAPI documents cannot be read: {error}")],
+    };
+    let is_called = |(side, route): &(Side, String)| {
+        called.iter().any(|(of, request)| of == side && is_call_of(request, route, *side, &all))
+    };
+    let left: BTreeSet<_> =
+        all.iter().filter(|route| !is_called(route)).map(|(side, route)| (*side, route.as_str())).collect();
+    let excepted: BTreeSet<_> = NOT_CALLED.iter().map(|(side, route, _)| (*side, *route)).collect();
+    let uncalled = left.difference(&excepted).map(|route| format!("{route:?} is not called by any client"));
+    let idle = excepted.difference(&left).map(|route| format!("{route:?} needs no exception"));
+    uncalled.chain(idle).collect()
+}
+
+/// Whether a request is one of a route with placeholders, and not of one that names the part outright.
+fn is_call_of(request: &str, route: &str, side: Side, all: &Called) -> bool {
+    let (given, wanted): (Vec<&str>, Vec<&str>) = (request.split('/').collect(), route.split('/').collect());
+    let alike = given.iter().zip(&wanted).all(|(given, wanted)| given == wanted || wanted.starts_with('{'));
+    let named_outright = request != route && all.contains(&(side, request.to_owned()));
+    given.len() == wanted.len() && alike && !named_outright
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Called, Side, all, breaches};
+
+    #[test]
+    fn a_route_that_nobody_calls_and_an_exception_that_nobody_needs_are_found() {
+        let mut called: Called = all().unwrap();
+        let needless = breaches(&called);
+        assert!(needless.iter().all(|it| it.ends_with("needs no exception")) && needless.len() == 23, "{needless:?}");
+        called.retain(|(_, route)| !super::NOT_CALLED.iter().any(|(_, excepted, _)| route == excepted));
+        assert_eq!(breaches(&called), [""; 0]);
+        called.remove(&(Side::Orders, "GET /api/orders/{id}".to_owned()));
+        assert_eq!(breaches(&called), [r#"(Orders, "GET /api/orders/{id}") is not called by any client"#]);
+    }
+}
