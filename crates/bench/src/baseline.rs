@@ -91,10 +91,12 @@ pub struct Alone<'a> {
 }
 
 impl<'a> Alone<'a> {
-    /// Makes its database and warms it up.
+    /// Makes its database and warms it up, unless figures mean nothing.
     pub async fn open(bench: &'a Bench, workload: Workload, clients: u32) -> Result<Self> {
         let database = bench.stage.database(&format!("bench_baseline_{}", workload.name())).await?;
-        play(bench, &database, workload, clients, bench.warm_up_seconds()).await?;
+        if !bench.settings.smoke {
+            play(bench, &database, workload, clients, bench.warm_up_seconds()).await?;
+        }
         database.checkpoint().await?;
         Ok(Self { bench, database, workload })
     }

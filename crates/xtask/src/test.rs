@@ -22,6 +22,12 @@ use testbed::{Durability, Servers};
 /// was built for the whole workspace, see [`EVERYTHING`].
 const END_TO_END: [&str; 2] = ["--test", "all"];
 
+/// How many tests of one binary run at once; a variable of Rust's own test runner.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+
+/// Most tests wait for processes and servers longer than they compute.
+const TESTS_PER_CORE: usize = 2;
+
 /// Runs the tests; the exit code is 0 only when some ran and none failed.
 pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     let steps = Steps::begin("testing the workspace against private servers");
@@ -154,6 +160,10 @@ fn set_environment(
         .env("TEST_RUN_DIR", folder.path());
     for name in SERVICES {
         test.env(cargo::binary_variable(name), workspace.binary(name, Profile::Dev));
+    }
+    if std::env::var_os(TEST_THREADS).is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, |count| count.get());
+        test.env(TEST_THREADS, (cores * TESTS_PER_CORE).to_string());
     }
     test.env("NEWMAN_BIN", install::newman::program(workspace));
 }
