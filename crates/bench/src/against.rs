@@ -29,9 +29,7 @@ const WARM_UP_SECONDS: u32 = 5;
 pub struct Build {
     /// The commit it is of.
     pub commit: String,
-    /// Its order-service.
     pub order_service: PathBuf,
-    /// Its inventory-service.
     pub inventory_service: PathBuf,
 }
 

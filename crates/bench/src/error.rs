@@ -16,20 +16,10 @@ pub enum BenchError {
     Http(#[from] reqwest::Error),
     /// A program printed something else than expected.
     #[error("{program} printed what cannot be read: {printed}")]
-    Unreadable {
-        /// Which program.
-        program: &'static str,
-        /// What it printed.
-        printed: String,
-    },
+    Unreadable { program: &'static str, printed: String },
     /// A file cannot be read or written.
     #[error("{path}: {cause}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        cause: std::io::Error,
-    },
+    File { path: PathBuf, cause: std::io::Error },
     /// A part of the benchmark panicked.
     #[error("a task of the benchmark ended: {0}")]
     Task(#[from] tokio::task::JoinError),

@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Goal {
-    /// This or more.
     AtLeast(f64),
-    /// This or less.
     AtMost(f64),
 }
 
@@ -26,15 +24,12 @@ impl Goal {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Figure {
-    /// What was measured.
     pub name: String,
-    /// How much.
     pub value: f64,
     /// Of what: `/s`, `ms`.
     pub unit: String,
     /// What it is held against, of the same run and in the same unit.
     pub against: Option<f64>,
-    /// What that is.
     pub against_name: Option<String>,
     /// The value as a multiple of that.
     pub ratio: Option<f64>,

@@ -33,7 +33,7 @@ pub use scenario::Scenario;
 use baseline::Baseline;
 use error::Result;
 use machine::Machine;
-use report::Outcome;
+use report::ScenarioReport;
 use stage::Stage;
 use std::path::PathBuf;
 use testbed::step::Steps;
@@ -73,8 +73,7 @@ pub struct Bench {
     /// What PostgreSQL does alone.
     pub baseline: Baseline,
     /// What the scenarios before found out.
-    pub done: Vec<Outcome>,
-    /// Tells what happens.
+    pub done: Vec<ScenarioReport>,
     pub steps: Steps,
 }
 
@@ -134,7 +133,8 @@ pub async fn run(settings: Settings) -> Result<Report> {
     for scenario in Scenario::plan(&bench.settings.scenarios) {
         bench.steps.say(&format!("{scenario} …"));
         // What one scenario cannot do says nothing about the others.
-        let failed = |error: BenchError| Outcome { wrong: vec![error.to_string()], ..Outcome::of(scenario) };
+        let failed =
+            |error: BenchError| ScenarioReport { wrong: vec![error.to_string()], ..ScenarioReport::of(scenario) };
         let outcome = scenarios::run(&bench, scenario).await.unwrap_or_else(failed);
         bench.steps.say(&format!("{scenario}:\n{}", table::of_outcome(&outcome)));
         bench.done.push(outcome);

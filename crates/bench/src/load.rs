@@ -28,13 +28,9 @@ pub struct Answers {
 pub struct Latency {
     /// Half of the requests.
     pub p50_ms: f64,
-    /// 95 of 100.
     pub p95_ms: f64,
-    /// 99 of 100.
     pub p99_ms: f64,
-    /// 999 of 1000.
     pub p999_ms: f64,
-    /// All of them.
     pub max_ms: f64,
 }
 

@@ -12,15 +12,10 @@ pub struct Machine {
     pub cpu: String,
     /// Cores that this program may use.
     pub cores: usize,
-    /// Memory, in MiB.
     pub memory_mib: u64,
-    /// The system's kernel.
     pub kernel: String,
-    /// The database server.
     pub postgresql: String,
-    /// The broker.
     pub rabbitmq: String,
-    /// The compiler.
     pub rustc: String,
 }
 

@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 pub struct Load {
     /// What was asked for.
     pub name: String,
-    /// What came back.
     pub answers: Answers,
     /// Answers of the services by status, as they count them themselves.
     pub statuses: BTreeMap<String, u64>,

@@ -15,7 +15,6 @@ pub struct Report {
     pub date: String,
     /// The commit of the checkout; with `+` where files differed from it.
     pub commit: String,
-    /// Where it ran.
     pub machine: Machine,
     /// How long each load lasted, in seconds.
     pub seconds: u32,
@@ -24,16 +23,14 @@ pub struct Report {
     /// Where the baseline is from, if not from this run.
     pub baseline_from: Option<String>,
     /// Each scenario that ran.
-    pub scenarios: Vec<Outcome>,
+    pub scenarios: Vec<ScenarioReport>,
 }
 
 /// What one scenario found out.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Outcome {
-    /// Which one.
+pub struct ScenarioReport {
     pub scenario: Scenario,
-    /// Its results.
     pub figures: Vec<Figure>,
     /// The loads it put on.
     pub loads: Vec<Load>,
@@ -47,13 +44,12 @@ pub struct Outcome {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Series {
-    /// What was seen.
     pub name: String,
     /// When, or at what load, and how much.
     pub points: Vec<(f64, f64)>,
 }
 
-impl Outcome {
+impl ScenarioReport {
     /// Nothing yet.
     pub fn of(scenario: Scenario) -> Self {
         Self { scenario, figures: Vec::new(), loads: Vec::new(), series: Vec::new(), wrong: Vec::new() }

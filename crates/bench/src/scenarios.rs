@@ -17,7 +17,7 @@ mod two_instances;
 
 use crate::Bench;
 use crate::error::Result;
-use crate::report::Outcome;
+use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 
@@ -25,7 +25,7 @@ use crate::shop::Shop;
 pub const CONNECTIONS: u32 = 64;
 
 /// Runs one scenario.
-pub async fn run(bench: &Bench, scenario: Scenario) -> Result<Outcome> {
+pub async fn run(bench: &Bench, scenario: Scenario) -> Result<ScenarioReport> {
     match scenario {
         Scenario::Placement => placement::run(bench).await,
         Scenario::Sustained => sustained::run(bench).await,
@@ -44,7 +44,7 @@ pub async fn run(bench: &Bench, scenario: Scenario) -> Result<Outcome> {
 }
 
 /// Waits until all is done, compares the services item by item, and deletes what the scenario left.
-async fn finish(bench: &Bench, shop: Shop<'_>, mut outcome: Outcome) -> Result<Outcome> {
+async fn finish(bench: &Bench, shop: Shop<'_>, mut outcome: ScenarioReport) -> Result<ScenarioReport> {
     bench.steps.say("checking what is left");
     outcome.wrong.extend(shop.breaches().await?);
     shop.close().await?;

@@ -30,7 +30,6 @@ pub struct Shop<'a> {
     pub stage: &'a Stage,
     /// Processes of order-service; each asks the inventory-service of the same number.
     pub orders: Vec<Service>,
-    /// Processes of inventory-service.
     pub inventory: Vec<Service>,
     /// The database of both.
     pub database: Database,

@@ -40,9 +40,7 @@ END $$";
 // Fields are dropped in this order.
 #[derive(Debug)]
 pub struct Stage {
-    /// The broker.
     pub rabbitmq: Arc<RabbitMq>,
-    /// The database server.
     pub postgres: Arc<Postgres>,
     /// Folder for logs and for the files of the load generators.
     pub run_dir: PathBuf,

@@ -3,7 +3,7 @@
 use crate::baseline::Baseline;
 use crate::figures::{Figure, Goal};
 use crate::measure::{Load, disturbance};
-use crate::report::{Outcome, Report};
+use crate::report::{Report, ScenarioReport};
 use std::fmt::Write;
 
 /// The goals of all scenarios and whether they are met.
@@ -40,7 +40,7 @@ pub fn of_report(report: &Report) -> String {
 }
 
 /// One scenario: its results and what its loads cost.
-pub fn of_outcome(outcome: &Outcome) -> String {
+pub fn of_outcome(outcome: &ScenarioReport) -> String {
     let mut text = String::new();
     for figure in &outcome.figures {
         let _ = writeln!(text, "{}", line("", figure));

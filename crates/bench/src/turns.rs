@@ -18,7 +18,6 @@ pub fn rated((load, wrong): Counted) -> Rated {
 /// A load between two references.
 #[derive(Debug)]
 pub struct Turn {
-    /// The load.
     pub load: Load,
     /// Answers per second of the reference, on average right before and right after it.
     pub reference: f64,

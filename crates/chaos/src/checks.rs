@@ -14,7 +14,6 @@ use crate::observed::Observed;
 /// The outcome of one check.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// What was checked.
     pub name: &'static str,
     /// What does not hold.
     pub findings: Vec<String>,

@@ -21,9 +21,7 @@ use verify::records::Order;
 /// Which service a request is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Side {
-    /// order-service.
     Orders,
-    /// inventory-service.
     Inventory,
 }
 

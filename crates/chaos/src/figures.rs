@@ -19,13 +19,9 @@ pub enum Kind {
     Repeat,
     /// Something else with the same key.
     OtherBody,
-    /// Cancelling.
     Cancel,
-    /// Shipping or delivering.
     Move,
-    /// Stock in.
     Restock,
-    /// Stock out.
     Reduce,
     /// Looking at an order.
     Read,
@@ -66,9 +62,7 @@ impl Kind {
 /// Requests whose gaps are measured together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Stream {
-    /// Orders placed.
     Placements,
-    /// Orders read.
     Reads,
 }
 
@@ -82,7 +76,6 @@ struct Gap {
 /// The figures of one run.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// Faults by kind.
     pub faults: BTreeMap<&'static str, u32>,
     /// Requests by kind and answer: a status, or why there was none.
     pub requests: BTreeMap<(Kind, String), u32>,

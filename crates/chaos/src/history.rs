@@ -13,7 +13,6 @@ pub type Lines = Vec<(i64, i64)>;
 pub struct Placement {
     /// Unique for each request that is not a repeat: the customer's name, and the key of a keyed one.
     pub token: String,
-    /// What was ordered.
     pub lines: Lines,
     /// What came of it.
     pub outcome: Placed,
@@ -33,60 +32,50 @@ pub enum Placed {
 /// An order as it was answered.
 #[derive(Clone, Debug)]
 pub struct Answered {
-    /// 201 or 202.
     pub status: u16,
-    /// The body.
     pub order: Order,
 }
 
 /// What a client knows of a change it asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub enum ChangeSeen {
     /// It was answered with 200.
     Done,
-    /// It was refused.
     Refused,
-    /// Nothing is known.
     Unknown,
 }
 
 /// A request to change an order's status.
 #[derive(Clone, Debug)]
 pub struct StatusChange {
-    /// The order.
     pub order: i64,
     /// The status asked for.
     pub to: OrderStatus,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: ChangeSeen,
 }
 
 /// A keyed request to change a product's stock.
 #[derive(Clone, Debug)]
 pub struct StockChange {
-    /// The product.
     pub product: i64,
     /// Pieces, positive in, negative out.
     pub delta: i64,
-    /// Its `Idempotency-Key`.
     pub key: String,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: ChangeSeen,
 }
 
 /// A product and its stock before the load began.
 #[derive(Clone, Copy, Debug)]
 pub struct Product {
-    /// Its number.
     pub id: i64,
-    /// Pieces.
     pub stock: i64,
 }
 
 /// Everything that was asked and answered in a run.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// The products.
     pub products: Vec<Product>,
     /// Every order asked for.
     pub placements: Vec<Placement>,
@@ -96,7 +85,6 @@ pub struct History {
     pub stock_changes: Vec<StockChange>,
     /// What was wrong at once: an answer that is not allowed, a process that ended by itself.
     pub findings: Vec<String>,
-    /// For the table.
     pub figures: Figures,
 }
 
@@ -120,7 +108,7 @@ impl History {
 
     /// Notes a change of stock before it is asked for; gives its place.
     pub fn change_stock(&mut self, product: i64, delta: i64, key: &str) -> usize {
-        let (key, outcome) = (key.to_owned(), Outcome::Unknown);
+        let (key, outcome) = (key.to_owned(), ChangeSeen::Unknown);
         self.stock_changes.push(StockChange { product, delta, key, outcome });
         self.stock_changes.len() - 1
     }

@@ -23,7 +23,7 @@ pub mod stage;
 pub mod table;
 
 pub use error::ChaosError;
-pub use table::Outcome;
+pub use table::RunReport;
 
 use checks::Checked;
 use clients::ChaosClient;
@@ -61,7 +61,7 @@ pub struct Settings {
 }
 
 /// Carries out a run. An error means that nothing can be said; what is wrong with the services is in the outcome.
-pub async fn run(settings: &Settings) -> Result<Outcome, ChaosError> {
+pub async fn run(settings: &Settings) -> Result<RunReport, ChaosError> {
     let clock = Clock::start();
     let Settings { seed, seconds, clients, .. } = settings;
     clock.say(&format!("chaos for {seconds} s with {clients} clients and the seed {seed}"));
@@ -110,7 +110,7 @@ pub async fn run(settings: &Settings) -> Result<Outcome, ChaosError> {
     };
     checks.push(Checked { name: "both services agree (verify)", findings });
     checks.push(Checked { name: "no panic in the logs", findings: logs::panics(&stage) });
-    Ok(Outcome::new(settings, history.figures, &observed, &heard, recovery.ok(), checks))
+    Ok(RunReport::new(settings, history.figures, &observed, &heard, recovery.ok(), checks))
 }
 
 /// The load and the faults; returns when everything is up again and every client has finished what it began.

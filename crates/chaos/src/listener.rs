@@ -31,7 +31,6 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// An event as it was heard first.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HeardEvent {
-    /// `order.created`.
     pub event_type: String,
     /// What it is about.
     pub subject: String,
@@ -40,9 +39,7 @@ pub struct HeardEvent {
 /// Every event in the order of first arrival.
 #[derive(Clone, Debug, Default)]
 pub struct Heard {
-    /// The events.
     pub events: Vec<HeardEvent>,
-    /// Arrivals, copies included.
     pub arrivals: u64,
     /// Messages that are no events.
     pub unreadable: Vec<String>,

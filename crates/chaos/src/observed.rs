@@ -18,9 +18,7 @@ const AT_ONCE: usize = 8;
 pub struct Observed {
     /// Every order with the statuses it went through.
     pub orders: Vec<(Order, Vec<OrderStatus>)>,
-    /// Every reservation.
     pub reservations: Vec<Reservation>,
-    /// Stock by product.
     pub stock: BTreeMap<i64, i64>,
     /// What each service has set aside, as it shows it.
     pub dead_letters: Vec<(String, Value)>,

@@ -21,7 +21,6 @@ pub enum Operation {
     Place(Wanted),
     /// Places an order with a key, and goes on until the answer is definite.
     PlaceKeyed {
-        /// What.
         lines: Wanted,
         /// To be placed later, answered with 202.
         later: bool,
@@ -33,17 +32,9 @@ pub enum Operation {
         other_body: bool,
     },
     /// Cancels one of its latest orders.
-    Cancel {
-        /// Which.
-        pick: usize,
-    },
+    Cancel { pick: usize },
     /// Ships or delivers one of its latest orders.
-    Move {
-        /// Which.
-        pick: usize,
-        /// The status.
-        to: OrderStatus,
-    },
+    Move { pick: usize, to: OrderStatus },
     /// Adds stock, or takes some out.
     ChangeStock {
         /// The product by its place in the catalogue.
@@ -56,15 +47,9 @@ pub enum Operation {
         repeat: bool,
     },
     /// Reads one of its orders.
-    Read {
-        /// Which.
-        pick: usize,
-    },
+    Read { pick: usize },
     /// Looks at something else.
-    Browse {
-        /// What.
-        pick: usize,
-    },
+    Browse { pick: usize },
     /// Sends what must be refused.
     BadInput {
         /// Which of the bad inputs.
@@ -86,7 +71,6 @@ pub enum Manner {
 /// An operation, the process that is asked first, and the time before it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Step {
-    /// What to do.
     pub operation: Operation,
     /// The process asked first.
     pub process: usize,

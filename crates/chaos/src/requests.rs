@@ -10,13 +10,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A request, before it is sent to one process or the other.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The method.
     pub method: Method,
-    /// The path.
     pub path: String,
-    /// The `Idempotency-Key`.
     pub key: Option<String>,
-    /// With `Prefer: respond-async`.
     pub later: bool,
     /// The body, as it is sent.
     pub body: Option<String>,
@@ -27,20 +23,16 @@ pub struct Request {
 /// An answer as far as clients look at it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
-    /// The status.
     pub status: u16,
-    /// `Location`.
     pub location: Option<String>,
     /// Whether it says when to try again.
     pub retry_after: bool,
-    /// The body.
     pub text: String,
 }
 
 /// What came of one attempt.
 #[derive(Clone, Debug)]
 pub enum Attempt {
-    /// An answer.
     Answered(Answer),
     /// No connection: nothing was sent.
     NotSent,

@@ -13,9 +13,7 @@ const FIRST: Duration = Duration::from_secs(2);
 /// One process of a service, counted from 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Process {
-    /// Of order-service.
     Order(usize),
-    /// Of inventory-service.
     Inventory(usize),
 }
 
@@ -45,9 +43,7 @@ pub enum Fault {
 /// A fault and when it strikes, counted from the start of the load.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Planned {
-    /// When.
     pub at: Duration,
-    /// What.
     pub fault: Fault,
 }
 

@@ -20,7 +20,6 @@ const WINDOW: [(&str, &str); 2] = [("RESERVATION_WINDOW_SECONDS", "8"), ("SETTLE
 /// A service process that others may be starting or stopping at the moment: whoever does holds the lock.
 #[derive(Debug)]
 pub struct Running {
-    /// Which one.
     pub process: Process,
     /// Its URL without a path; the port stays the same across restarts.
     pub base: String,
@@ -28,7 +27,6 @@ pub struct Running {
     pub port: u16,
     /// Its log, over all restarts.
     pub log: PathBuf,
-    /// The process.
     pub service: Mutex<Service>,
 }
 
@@ -38,11 +36,9 @@ pub struct Running {
 pub struct Stage {
     /// Processes of order-service; each asks the inventory-service of the same number.
     pub orders: Vec<Running>,
-    /// Processes of inventory-service.
     pub inventory: Vec<Running>,
     /// The broker; whoever restarts it or needs it to be up holds the lock.
     pub rabbitmq: Mutex<Arc<RabbitMq>>,
-    /// The database; likewise.
     pub postgres: Mutex<Arc<Postgres>>,
     /// What the listener connects to.
     pub amqp_url: String,

@@ -16,7 +16,7 @@ const SHOWN: usize = 20;
 
 /// What a run found.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct RunReport {
     seed: u64,
     seconds: u32,
     clients: usize,
@@ -28,7 +28,7 @@ pub struct Outcome {
     checks: Vec<Checked>,
 }
 
-impl Outcome {
+impl RunReport {
     /// Puts the outcome together.
     pub fn new(
         settings: &Settings,
@@ -59,7 +59,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nfaults")?;
         for (kind, count) in &self.figures.faults {

@@ -131,9 +131,7 @@ impl IntoFuture for Call {
 /// An answer.
 #[derive(Clone, Debug)]
 pub struct Response {
-    /// The status.
     pub status: u16,
-    /// The headers.
     pub headers: HeaderMap,
     /// The body, digit by digit.
     pub text: String,

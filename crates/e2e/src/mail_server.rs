@@ -21,7 +21,6 @@ use tokio::task::{JoinHandle, JoinSet};
 /// How the server is reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Encryption {
-    /// In the clear.
     None,
     /// Offers STARTTLS, and takes no log-in before.
     Starttls,

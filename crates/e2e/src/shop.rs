@@ -44,7 +44,6 @@ pub struct Plan {
 pub struct Shop {
     /// Order-service processes; each asks the inventory-service process at the same place.
     pub order_services: Vec<Service>,
-    /// Inventory-service processes.
     pub inventory_services: Vec<Service>,
     /// The broker, where the shop has one.
     pub broker: Option<TestBroker>,

@@ -3,6 +3,8 @@
 //! reqwest brings no cryptography of its own in this workspace, so that there is one and no C library to build. A
 //! `reqwest::Client` made in another way would panic.
 
+#![warn(missing_docs)]
+
 use reqwest::ClientBuilder;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};

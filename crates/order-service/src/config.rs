@@ -12,19 +12,14 @@ pub struct Config {
     #[arg(long, env = "PORT", default_value_t = 8081, help_heading = "Service")]
     pub port: u16,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub orders: orders::Config,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub notifications: notifications::Config,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub server: ServerConfig,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub database: DatabaseConfig,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub broker: BrokerConfig,
     /// Write the OpenAPI document to standard output and end
     #[arg(long)]

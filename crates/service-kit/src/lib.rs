@@ -2,6 +2,8 @@
 //!
 //! Nothing in here knows what an order or a product is.
 
+#![warn(missing_docs)]
+
 pub mod admin;
 pub mod answer;
 pub mod batcher;

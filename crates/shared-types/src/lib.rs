@@ -1,5 +1,7 @@
 //! The wire between the two services, and nothing else: types both sides must agree on, with serde, no I/O.
 
+#![warn(missing_docs)]
+
 pub mod event_batches;
 pub mod events;
 pub mod ids;

@@ -3,6 +3,8 @@
 //!
 //! All of it blocks; who works with tokio calls what takes long through `spawn_blocking`.
 
+#![warn(missing_docs)]
+
 pub mod durability;
 pub mod environment;
 pub mod error;

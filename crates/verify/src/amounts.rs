@@ -5,9 +5,7 @@ use rust_decimal::Decimal;
 /// A line with its amounts as they were written.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
-    /// The product.
     pub product_id: i64,
-    /// Pieces.
     pub quantity: i64,
     /// Price of one piece.
     pub price: Option<&'a str>,

@@ -12,12 +12,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Why nothing can be said about the services.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// No answer.
     #[error("{url} cannot be reached: {reason}")]
     Unreachable {
         /// What was asked for.
         url: String,
-        /// Why.
         reason: String,
     },
     /// An answer that is not in the contract.

@@ -12,13 +12,10 @@ use time::format_description::well_known::Rfc3339;
 /// An order.
 #[derive(Clone, Copy, Debug)]
 pub struct KeptOrder {
-    /// Its reference.
     pub reference: Reference,
-    /// Its number.
     pub id: i64,
     /// Stands for the lines.
     pub lines: u64,
-    /// Where it stands.
     pub status: OrderStatus,
     /// Whether its stock was held and its prices are known.
     pub placed: bool,
@@ -35,7 +32,6 @@ pub struct KeptReservation {
     pub lines: u64,
     /// When its stock was set aside, in seconds since 1970, where it is HELD; 0 otherwise.
     pub held_at: u32,
-    /// Where it stands.
     pub status: ReservationStatus,
     /// Sold without an order.
     pub direct: bool,

@@ -10,19 +10,15 @@ use time::OffsetDateTime;
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
-    /// Its number.
     pub id: i64,
     /// Its reference, which is also the key of its reservation.
     pub reference: String,
-    /// Who ordered.
     pub customer_name: String,
     /// Where to write to.
     pub customer_email: String,
-    /// Where it stands.
     pub status: OrderStatus,
     /// Sum of the lines; null until an order that was answered with 202 is placed.
     pub total_amount: Option<Number>,
-    /// The lines.
     pub items: Vec<OrderLine>,
 }
 
@@ -37,11 +33,9 @@ impl Order {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderLine {
-    /// The product.
     pub product_id: i64,
     /// The product's name when it was sold.
     pub product_name: Option<String>,
-    /// Pieces.
     pub quantity: i64,
     /// Price of one piece.
     pub price: Option<Number>,
@@ -55,9 +49,7 @@ pub struct OrderLine {
 pub struct Reservation {
     /// The reference of its order.
     pub id: String,
-    /// Where it stands.
     pub status: ReservationStatus,
-    /// The lines.
     pub items: Vec<ReservedLine>,
     /// When the stock was set aside.
     #[serde(with = "time::serde::rfc3339")]
@@ -71,9 +63,7 @@ pub struct Reservation {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservedLine {
-    /// The product.
     pub product_id: i64,
-    /// Pieces.
     pub quantity: i64,
     /// Price of one piece.
     pub unit_price: Number,

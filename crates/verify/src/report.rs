@@ -13,7 +13,6 @@ pub struct Breach {
     /// Numbers or references of what is at fault.
     #[serde(default)]
     pub ids: Vec<String>,
-    /// What was seen.
     #[serde(default)]
     pub detail: String,
 }
@@ -29,9 +28,7 @@ impl fmt::Display for Breach {
 pub struct Report {
     /// What does not hold.
     pub breaches: Vec<Breach>,
-    /// Orders compared.
     pub orders: usize,
-    /// Reservations compared.
     pub reservations: usize,
     /// Orders and reservations that had to be looked at more than once.
     pub looked_at_again: usize,

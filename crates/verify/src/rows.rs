@@ -10,16 +10,13 @@ use shared_types::{OrderStatus, Reference};
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderRow<'page> {
-    /// Its number.
     pub id: i64,
     /// Its reference, which is also the key of its reservation.
     pub reference: Reference,
-    /// Where it stands.
     pub status: OrderStatus,
     /// Sum of the lines; null until the order is placed.
     #[serde(borrow)]
     pub total_amount: Option<&'page RawValue>,
-    /// The lines.
     #[serde(borrow)]
     pub items: Vec<OrderLineRow<'page>>,
 }
@@ -28,9 +25,7 @@ pub struct OrderRow<'page> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderLineRow<'page> {
-    /// The product.
     pub product_id: i64,
-    /// Pieces.
     pub quantity: i64,
     /// Price of one piece; null until the order is placed.
     #[serde(borrow)]
@@ -46,9 +41,7 @@ pub struct OrderLineRow<'page> {
 pub struct ReservationRow<'page> {
     /// The reference of its order.
     pub id: Reference,
-    /// Where it stands.
     pub status: ReservationStatus,
-    /// The lines.
     #[serde(borrow)]
     pub items: Vec<ReservedLineRow<'page>>,
     /// When the stock was set aside (RFC 3339).
@@ -62,9 +55,7 @@ pub struct ReservationRow<'page> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservedLineRow<'page> {
-    /// The product.
     pub product_id: i64,
-    /// Pieces.
     pub quantity: i64,
     /// Price of one piece.
     #[serde(borrow)]

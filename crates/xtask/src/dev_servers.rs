@@ -21,7 +21,6 @@ const RABBITMQ_VARIABLES: [&str; 5] =
 enum Origin {
     /// The caller's environment names one.
     Given,
-    /// We start one.
     Private,
     /// A container stands in.
     Container,

@@ -17,8 +17,8 @@ use testbed::postgres::Postgres;
 use testbed::run_folder::RunFolder;
 use testbed::step::Steps;
 
+use compared::Comparison;
 pub use compared::Mode;
-use compared::Outcome;
 
 /// Renews or compares everything; in [`Mode::Check`] the exit code says whether all of it was up to date.
 pub fn run(workspace: &Workspace, mode: Mode) -> Result<u8> {
@@ -39,19 +39,19 @@ pub fn run(workspace: &Workspace, mode: Mode) -> Result<u8> {
     match openapi::settle_documents(workspace, mode, &steps) {
         Ok(documents) => outcome = outcome.and(report("docs/openapi", documents, mode, since, &steps)),
         // Queries that are missing from .sqlx do not compile; the reason was said above.
-        Err(error) if mode == Mode::Check && queries == Outcome::Changed && !error.is_interruption() => {
+        Err(error) if mode == Mode::Check && queries == Comparison::Changed && !error.is_interruption() => {
             steps.say(&format!("docs/openapi was not compared: {error}"));
         }
         Err(error) => return Err(error),
     }
-    if mode == Mode::Check && outcome == Outcome::Changed {
+    if mode == Mode::Check && outcome == Comparison::Changed {
         println!("run `cargo xtask generate` and commit");
         return Ok(1);
     }
     Ok(0)
 }
 
-fn with_database(workspace: &Workspace, mode: Mode, steps: &Steps) -> Result<Outcome> {
+fn with_database(workspace: &Workspace, mode: Mode, steps: &Steps) -> Result<Comparison> {
     let folder = RunFolder::make(&workspace.run_folder(), "generate", false, steps)?;
     install::what_is_missing(&[Need::Postgres], &folder.path().join("install.log"), steps)?;
     let since = Instant::now();
@@ -61,11 +61,11 @@ fn with_database(workspace: &Workspace, mode: Mode, steps: &Steps) -> Result<Out
     queries::settle_queries(workspace, &postgres, folder.path(), mode, steps)
 }
 
-fn report(what: &str, outcome: Outcome, mode: Mode, since: Instant, steps: &Steps) -> Outcome {
+fn report(what: &str, outcome: Comparison, mode: Mode, since: Instant, steps: &Steps) -> Comparison {
     let word = match (outcome, mode) {
-        (Outcome::UpToDate, _) => "is up to date",
-        (Outcome::Changed, Mode::Write) => "has changed",
-        (Outcome::Changed, Mode::Check) => "is not up to date",
+        (Comparison::UpToDate, _) => "is up to date",
+        (Comparison::Changed, Mode::Write) => "has changed",
+        (Comparison::Changed, Mode::Check) => "is not up to date",
     };
     steps.done(&format!("{what} {word}"), since);
     outcome

@@ -20,7 +20,6 @@ pub use docker::Docker;
 pub enum Need {
     /// The PostgreSQL server programs.
     Postgres,
-    /// The RabbitMQ server.
     RabbitMq,
     /// A browser that some tests look at pages with.
     Chromium,

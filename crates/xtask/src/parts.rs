@@ -21,9 +21,7 @@ pub enum Part {
     OrderService,
     /// The service on 8082.
     InventoryService,
-    /// The private RabbitMQ.
     RabbitMq,
-    /// The private PostgreSQL.
     Postgres,
     /// The containers that stand in for the private servers.
     Containers,

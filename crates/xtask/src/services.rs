@@ -22,9 +22,7 @@ const READY_LIMIT: Duration = Duration::from_secs(120);
 /// The ports that the services listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ServicePorts {
-    /// Of order-service.
     pub order: u16,
-    /// Of inventory-service.
     pub inventory: u16,
 }
 

@@ -7,7 +7,6 @@ use testbed::error::{Result, TestbedError};
 /// The checkout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workspace {
-    /// Its top folder.
     pub root: PathBuf,
     /// Where cargo puts what it builds.
     pub target: PathBuf,
@@ -52,9 +51,7 @@ impl Workspace {
 /// How the services are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// Quick to build.
     Dev,
-    /// Quick to run.
     Release,
 }
 

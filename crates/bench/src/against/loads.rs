@@ -18,9 +18,7 @@ pub enum Measured {
     Hot,
     /// Orders of two random products, confirmed.
     Sustained,
-    /// Products read.
     Products,
-    /// Orders read.
     Orders,
 }
 

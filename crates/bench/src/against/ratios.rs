@@ -9,7 +9,6 @@ const GOAL: f64 = 0.97;
 /// One load, measured on both builds in each turn.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Compared {
-    /// What was measured.
     pub name: String,
     /// Answers per second of the new build and of the old one, turn by turn.
     pub rates: Vec<(f64, f64)>,
@@ -22,7 +21,6 @@ pub struct Comparison {
     pub new: String,
     /// The commit it was held against.
     pub old: String,
-    /// Every load.
     pub compared: Vec<Compared>,
     /// What was wrong, in words; empty when all answers and all that was left behind were right.
     pub wrong: Vec<String>,

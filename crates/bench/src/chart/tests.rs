@@ -5,7 +5,7 @@ use crate::baseline::Baseline;
 use crate::figures::Figure;
 use crate::machine::Machine;
 use crate::pgbench::Point;
-use crate::report::{Outcome, Report, Series};
+use crate::report::{Report, ScenarioReport, Series};
 use crate::scenario::Scenario;
 
 fn point(orders_per_second: f64) -> Point {
@@ -13,7 +13,7 @@ fn point(orders_per_second: f64) -> Point {
 }
 
 fn report() -> Report {
-    let mut placement = Outcome::of(Scenario::Placement);
+    let mut placement = ScenarioReport::of(Scenario::Placement);
     placement.figures.push(Figure::new("orders placed", 2500.0, "/s").against("PostgreSQL alone", 1000.0));
     Report {
         date: String::new(),
@@ -39,7 +39,7 @@ fn shows_the_rates_on_white() {
 #[test]
 fn shows_the_curves_where_they_were_measured() {
     let mut report = report();
-    let mut curve = Outcome::of(Scenario::Curve);
+    let mut curve = ScenarioReport::of(Scenario::Curve);
     for (name, least) in [("mixed: p50 in ms", 0.0), ("mixed: p99 in ms", 8.0)] {
         let points = vec![(100.0, least), (900.0, least + 120.0)];
         curve.series.push(Series { name: name.to_owned(), points });

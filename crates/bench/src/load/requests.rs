@@ -28,11 +28,9 @@ pub enum Orders {
 /// How orders are asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Way {
-    /// As they are.
     Plain,
     /// Each with an `Idempotency-Key` of its own.
     Keyed,
-    /// With `Prefer: respond-async`.
     Asynchronous,
 }
 

@@ -19,9 +19,7 @@ pub struct Steady {
     pub url: String,
     /// The bodies, in turn.
     pub bodies: Arc<Vec<String>>,
-    /// Connections.
     pub connections: u32,
-    /// Requests per second.
     pub per_second: u32,
     /// How long, in seconds.
     pub seconds: u32,

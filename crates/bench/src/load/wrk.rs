@@ -15,7 +15,6 @@ const SCRIPT: &str = include_str!("../../lua/requests.lua");
 pub struct Wrk<'a> {
     /// The server's URL without a path.
     pub url: &'a str,
-    /// GET or POST.
     pub method: &'a str,
     /// The file with the requests.
     pub requests: PathBuf,
@@ -23,7 +22,6 @@ pub struct Wrk<'a> {
     pub way: Way,
     /// The request to begin with.
     pub first: usize,
-    /// Connections.
     pub connections: u32,
     /// How long, in seconds; 0 for not at all.
     pub seconds: u32,

@@ -7,7 +7,7 @@ use crate::baseline::{self, ALONE, Baseline, Workload};
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::requests::{Orders, Way};
-use crate::report::Outcome;
+use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 
@@ -17,9 +17,9 @@ const SETTLED: &str = "SELECT count(*) FILTER (WHERE status = 'CONFIRMED')
     FROM orders.order_status_history";
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let shop = Shop::open(&bench.stage, "async", 1).await?;
-    let mut outcome = Outcome::of(Scenario::Asynchronous);
+    let mut outcome = ScenarioReport::of(Scenario::Asynchronous);
     let placing = Placing {
         name: "accepting orders, two lines",
         orders: Orders::Mixed,

@@ -7,7 +7,7 @@ use crate::Bench;
 use crate::error::Result;
 use crate::load::requests::{HOT, Orders};
 use crate::measure::measure;
-use crate::report::{Outcome, Series};
+use crate::report::{ScenarioReport, Series};
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 
@@ -21,9 +21,9 @@ pub const SHOWN: [&str; 3] = ["orders placed per second", "p50 in ms", "p99 in m
 pub const KINDS: [&str; 2] = ["mixed", "hot"];
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let shop = Shop::open(&bench.stage, "curve", 1).await?;
-    let mut outcome = Outcome::of(Scenario::Curve);
+    let mut outcome = ScenarioReport::of(Scenario::Curve);
     let peaks = [bench.found(Scenario::Placement, placement::RATE), bench.found(Scenario::Hot, hot::RATE)];
     for ((kind, orders), peak) in KINDS.into_iter().zip([Orders::Mixed, Orders::Of(HOT)]).zip(peaks) {
         let mut series = SHOWN.map(|shown| Series { name: format!("{kind}: {shown}"), points: Vec::new() });

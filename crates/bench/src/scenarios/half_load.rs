@@ -8,15 +8,15 @@ use crate::figures::{Figure, Goal};
 use crate::load::requests::Orders;
 use crate::load::steady::Steady;
 use crate::measure::measure;
-use crate::report::Outcome;
+use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 use std::sync::Arc;
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let shop = Shop::open(&bench.stage, "half-load", 1).await?;
-    let mut outcome = Outcome::of(Scenario::HalfLoad);
+    let mut outcome = ScenarioReport::of(Scenario::HalfLoad);
     let per_second = (bench.found(Scenario::Placement, placement::RATE) / 2.0) as u32;
     let load = steady(bench, &shop, Orders::Mixed, per_second);
     let warm_up = Steady { seconds: bench.warm_up_seconds(), ..load.clone() }.run().await?;

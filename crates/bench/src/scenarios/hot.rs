@@ -7,7 +7,7 @@ use crate::baseline::{ALONE, Alone, Baseline, Workload};
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::requests::{HOT, Orders, Way};
-use crate::report::Outcome;
+use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 use crate::turns::in_turns;
@@ -19,9 +19,9 @@ pub const RATE: &str = "orders of one product placed";
 const TURN: u32 = 2;
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let shop = Shop::open(&bench.stage, "hot", 1).await?;
-    let mut outcome = Outcome::of(Scenario::Hot);
+    let mut outcome = ScenarioReport::of(Scenario::Hot);
     let (name, connections) = ("placing orders, one product", CONNECTIONS);
     let placing = |seconds| Placing { name, orders: Orders::Of(HOT), way: Way::Plain, connections, seconds };
     let (_, wrong) = placing(bench.warm_up_seconds()).run(&shop).await?;

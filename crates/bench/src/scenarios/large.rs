@@ -8,7 +8,7 @@ use crate::database::Database;
 use crate::error::{BenchError, Result};
 use crate::figures::{Figure, Goal};
 use crate::load::requests::{Orders, Way};
-use crate::report::Outcome;
+use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 use crate::turns::{Turn, in_turns, rated};
@@ -51,12 +51,12 @@ const CHECKS: [(&str, &str); 5] = [
 ];
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let database = Shop::database(&bench.stage, "large").await?;
     fill(bench, &database).await?;
     let shop = Shop::open_on(&bench.stage, database, 1, &[]).await?;
     let small = Shop::open(&bench.stage, "small", 1).await?;
-    let mut outcome = Outcome::of(Scenario::Large);
+    let mut outcome = ScenarioReport::of(Scenario::Large);
     let seconds = bench.turn_seconds();
     let figure = |name: &str, turn: &Turn| {
         let name = format!("{name}, {} orders there", bench.settings.orders);

@@ -6,7 +6,7 @@ use crate::Bench;
 use crate::error::{BenchError, Result};
 use crate::figures::{Figure, Goal};
 use crate::load::requests::{Orders, Way};
-use crate::report::Outcome;
+use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 use e2e::mail_server::MailServer;
@@ -25,14 +25,14 @@ const PAUSE: Duration = Duration::from_millis(10);
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let mut server = MailServer::start().await;
     server.stop();
     let port = server.port().to_string();
     let variables = [("MAIL_HOST", "127.0.0.1"), ("MAIL_PORT", &port), ("MAIL_TLS", "none")];
     let from = [("MAIL_FROM_ADDRESS", "orders@shop.example"), ("NOTIFICATION_CIRCUIT_PAUSE_MS", "100")];
     let shop = Shop::open_with(&bench.stage, "mail", &[variables.as_slice(), &from].concat()).await?;
-    let mut outcome = Outcome::of(Scenario::Mail);
+    let mut outcome = ScenarioReport::of(Scenario::Mail);
     let name = "placing orders, the mail server is away";
     let (connections, seconds) = (CONNECTIONS, bench.settings.seconds.min(SECONDS));
     let placing = Placing { name, orders: Orders::Mixed, way: Way::Plain, connections, seconds };

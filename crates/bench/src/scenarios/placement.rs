@@ -7,7 +7,7 @@ use crate::baseline::{self, ALONE, Baseline, Workload};
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::requests::{Orders, Way};
-use crate::report::Outcome;
+use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 
@@ -15,9 +15,9 @@ use crate::shop::Shop;
 pub const RATE: &str = "orders placed";
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let shop = Shop::open(&bench.stage, "placement", 1).await?;
-    let mut outcome = Outcome::of(Scenario::Placement);
+    let mut outcome = ScenarioReport::of(Scenario::Placement);
     let name = "placing orders, two lines";
     let placing = Placing {
         name,

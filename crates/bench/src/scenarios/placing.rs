@@ -16,11 +16,9 @@ use std::path::PathBuf;
 pub struct Placing<'a> {
     /// What it is called.
     pub name: &'a str,
-    /// Which orders.
     pub orders: Orders,
     /// How they are asked for.
     pub way: Way,
-    /// Connections.
     pub connections: u32,
     /// How long it is measured, in seconds.
     pub seconds: u32,

@@ -9,7 +9,7 @@ use crate::figures::{Figure, Goal};
 use crate::load::requests::{self, Orders, PREPARED, PRODUCTS, Way};
 use crate::load::wrk::Wrk;
 use crate::measure::measure;
-use crate::report::Outcome;
+use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 use crate::turns::{Counted, Turn, in_turns, rated};
@@ -21,9 +21,9 @@ pub const PRODUCTS_READ: &str = "products read";
 pub const ORDERS_READ: &str = "orders read";
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let shop = Shop::open(&bench.stage, "reads", 1).await?;
-    let mut outcome = Outcome::of(Scenario::Reads);
+    let mut outcome = ScenarioReport::of(Scenario::Reads);
     let name = "orders to read";
     let placing = Placing {
         name,
@@ -57,7 +57,6 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
 /// What is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Read {
-    /// Random products.
     Product,
     /// The orders placed last.
     NewOrder,

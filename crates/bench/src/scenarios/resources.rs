@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::requests::{Orders, Way};
 use crate::percentiles::median;
-use crate::report::Outcome;
+use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::{END_LIMIT, Shop};
 use crate::usage::{Snapshot, of_tree};
@@ -21,9 +21,9 @@ const IDLE: Duration = Duration::from_secs(15);
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let mut shop = Shop::open(&bench.stage, "resources", 1).await?;
-    let mut outcome = Outcome::of(Scenario::Resources);
+    let mut outcome = ScenarioReport::of(Scenario::Resources);
     shop.quiet().await?;
     let idle = if bench.settings.smoke { IDLE / 15 } else { IDLE };
     let before = both(&shop);

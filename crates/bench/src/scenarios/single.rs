@@ -7,14 +7,14 @@ use crate::baseline::{self, ALONE, Workload};
 use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::requests::{Orders, Way};
-use crate::report::Outcome;
+use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let shop = Shop::open(&bench.stage, "single", 1).await?;
-    let mut outcome = Outcome::of(Scenario::Single);
+    let mut outcome = ScenarioReport::of(Scenario::Single);
     let (name, seconds) = ("placing orders, one connection", bench.settings.seconds);
     let placing = Placing { name, orders: Orders::Mixed, way: Way::Plain, connections: 1, seconds };
     let load = placing.run(&shop);

@@ -8,14 +8,14 @@ use crate::error::Result;
 use crate::figures::{Figure, Goal};
 use crate::load::requests::{Orders, SOLD_OUT, Way};
 use crate::measure::{Load, measure};
-use crate::report::Outcome;
+use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let shop = Shop::open(&bench.stage, "sold-out", 1).await?;
-    let mut outcome = Outcome::of(Scenario::SoldOut);
+    let mut outcome = ScenarioReport::of(Scenario::SoldOut);
     let (name, connections) = ("ordering what is sold out", CONNECTIONS);
     let placing =
         Placing { name, orders: Orders::Of(SOLD_OUT), way: Way::Plain, connections, seconds: bench.settings.seconds };

@@ -8,7 +8,7 @@ use crate::error::{BenchError, Result};
 use crate::figures::{Figure, Goal};
 use crate::load::requests::{Orders, Way};
 use crate::measure::{Load, measure};
-use crate::report::{Outcome, Series};
+use crate::report::{ScenarioReport, Series};
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 use serde_json::Value;
@@ -28,9 +28,9 @@ struct Waiting {
 }
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let shop = Shop::open(&bench.stage, "sustained", 1).await?;
-    let mut outcome = Outcome::of(Scenario::Sustained);
+    let mut outcome = ScenarioReport::of(Scenario::Sustained);
     let (name, seconds) =
         ("placing orders, two lines", bench.settings.seconds * TIMES_LONGER[usize::from(!bench.settings.smoke)]);
     let placing = Placing { name, orders: Orders::Mixed, way: Way::Plain, connections: CONNECTIONS, seconds };

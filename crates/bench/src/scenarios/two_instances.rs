@@ -8,7 +8,7 @@ use crate::figures::{Figure, Goal};
 use crate::load::Answers;
 use crate::load::requests::{HOT, Orders, PREPARED, Way};
 use crate::load::wrk::Wrk;
-use crate::report::Outcome;
+use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
 use crate::turns::{Counted, Turn, in_turns, rated};
@@ -24,10 +24,10 @@ const INEXACT: &str =
            - (SELECT COALESCE(sum(quantity), 0) FROM orders.order_items WHERE product_id = 1)";
 
 /// Measures it.
-pub async fn run(bench: &Bench) -> Result<Outcome> {
+pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let shop = Shop::open(&bench.stage, "two-instances", 2).await?;
     let one = Shop::open(&bench.stage, "one-instance", 1).await?;
-    let mut outcome = Outcome::of(Scenario::TwoInstances);
+    let mut outcome = ScenarioReport::of(Scenario::TwoInstances);
     let name = "placing orders, two lines";
     let seconds = bench.turn_seconds();
     let alone = async || Ok(rated(both(&one, Orders::Mixed, name, seconds).await?));

@@ -1,6 +1,6 @@
 //! The bank: what was there, plus what came in, less what went out and what live orders have, is what is there now.
 
-use crate::history::{History, Outcome};
+use crate::history::{ChangeSeen, History};
 use crate::observed::Observed;
 use shared_types::OrderStatus;
 use std::collections::BTreeMap;
@@ -11,9 +11,9 @@ pub fn check(history: &History, observed: &Observed) -> Vec<String> {
     let mut expected: BTreeMap<i64, i64> = history.products.iter().map(|product| (product.id, product.stock)).collect();
     for change in &history.stock_changes {
         match change.outcome {
-            Outcome::Done => *expected.entry(change.product).or_default() += change.delta,
-            Outcome::Refused => {}
-            Outcome::Unknown => findings.push(format!("whether {} was done is not known", change.key)),
+            ChangeSeen::Done => *expected.entry(change.product).or_default() += change.delta,
+            ChangeSeen::Refused => {}
+            ChangeSeen::Unknown => findings.push(format!("whether {} was done is not known", change.key)),
         }
     }
     let live = observed.orders.iter().map(|(order, _)| order);
@@ -35,7 +35,7 @@ pub fn check(history: &History, observed: &Observed) -> Vec<String> {
 mod tests {
     use super::check;
     use crate::checks::tests::made_up::Run;
-    use crate::history::{Outcome, Product};
+    use crate::history::{ChangeSeen, Product};
     use shared_types::OrderStatus::{Cancelled, Confirmed, Delivered, Pending, Shipped};
 
     fn run() -> Run {
@@ -45,7 +45,7 @@ mod tests {
         run.placed("b", &[(1, 3), (2, 1)], &[Pending]);
         run.placed("c", &[(1, 50)], &[Pending, Cancelled]);
         run.accepted("d", &[(1, 50)], &[Pending, Cancelled], false);
-        for (delta, outcome) in [(7, Outcome::Done), (-4, Outcome::Done), (-30, Outcome::Refused)] {
+        for (delta, outcome) in [(7, ChangeSeen::Done), (-4, ChangeSeen::Done), (-30, ChangeSeen::Refused)] {
             let place = run.history.change_stock(2, delta, "key");
             run.history.stock_changes[place].outcome = outcome;
         }

@@ -1,6 +1,6 @@
 //! Every order's timeline is a legal life, and shows what was answered when its status was to change.
 
-use crate::history::{History, Outcome, Placed, StatusChange};
+use crate::history::{ChangeSeen, History, Placed, StatusChange};
 use crate::observed::Observed;
 use shared_types::OrderStatus::{self, Cancelled, Delivered, Pending, Shipped};
 use shared_types::order_status::Transition;
@@ -22,7 +22,7 @@ pub fn check(history: &History, observed: &Observed) -> Vec<String> {
         let Some(timeline) = timelines.get(&change.order) else { continue };
         // That an order is not placed yet forbids to ship it, and leaves no trace.
         let too_early =
-            change.outcome == Outcome::Refused && change.to != Cancelled && accepted.contains(&change.order);
+            change.outcome == ChangeSeen::Refused && change.to != Cancelled && accepted.contains(&change.order);
         if !too_early && !shows(timeline, change) {
             let StatusChange { order, to, outcome } = change;
             findings.push(format!("order {order}: the change to {to} was answered ({outcome:?}), it has {timeline:?}"));
@@ -53,12 +53,12 @@ fn accepted(history: &History) -> HashSet<i64> {
 fn shows(timeline: &[OrderStatus], change: &StatusChange) -> bool {
     let has = |status| timeline.contains(&status);
     match (change.outcome, change.to) {
-        (Outcome::Unknown, _) => true,
-        (Outcome::Done, to) => has(to),
-        (Outcome::Refused, Cancelled) => has(Shipped) || has(Delivered),
-        (Outcome::Refused, Shipped) => has(Cancelled) || has(Delivered),
-        (Outcome::Refused, Delivered) => has(Cancelled),
-        (Outcome::Refused, _) => false,
+        (ChangeSeen::Unknown, _) => true,
+        (ChangeSeen::Done, to) => has(to),
+        (ChangeSeen::Refused, Cancelled) => has(Shipped) || has(Delivered),
+        (ChangeSeen::Refused, Shipped) => has(Cancelled) || has(Delivered),
+        (ChangeSeen::Refused, Delivered) => has(Cancelled),
+        (ChangeSeen::Refused, _) => false,
     }
 }
 
@@ -66,10 +66,10 @@ fn shows(timeline: &[OrderStatus], change: &StatusChange) -> bool {
 mod tests {
     use super::check;
     use crate::checks::tests::made_up::Run;
-    use crate::history::{Outcome, StatusChange};
+    use crate::history::{ChangeSeen, StatusChange};
     use shared_types::OrderStatus::{self, Cancelled, Confirmed, Delivered, Pending, Shipped};
 
-    fn found(timeline: &[OrderStatus], to: OrderStatus, outcome: Outcome) -> usize {
+    fn found(timeline: &[OrderStatus], to: OrderStatus, outcome: ChangeSeen) -> usize {
         let mut run = Run::default();
         run.placed("a", &[(1, 1)], timeline);
         run.history.status_changes.push(StatusChange { order: 1, to, outcome });
@@ -78,18 +78,18 @@ mod tests {
 
     #[test]
     fn answers_that_the_timeline_shows_pass() {
-        assert_eq!(found(&[Pending, Cancelled], Cancelled, Outcome::Done), 0);
-        assert_eq!(found(&[Pending, Confirmed, Shipped], Shipped, Outcome::Done), 0);
-        assert_eq!(found(&[Pending, Shipped, Delivered], Cancelled, Outcome::Refused), 0);
-        assert_eq!(found(&[Pending, Confirmed], Cancelled, Outcome::Unknown), 0);
+        assert_eq!(found(&[Pending, Cancelled], Cancelled, ChangeSeen::Done), 0);
+        assert_eq!(found(&[Pending, Confirmed, Shipped], Shipped, ChangeSeen::Done), 0);
+        assert_eq!(found(&[Pending, Shipped, Delivered], Cancelled, ChangeSeen::Refused), 0);
+        assert_eq!(found(&[Pending, Confirmed], Cancelled, ChangeSeen::Unknown), 0);
     }
 
     #[test]
     fn an_answered_change_that_is_lost_is_found() {
-        assert_eq!(found(&[Pending, Confirmed], Cancelled, Outcome::Done), 1);
-        assert_eq!(found(&[Pending, Confirmed], Shipped, Outcome::Done), 1);
-        assert_eq!(found(&[Pending, Confirmed], Cancelled, Outcome::Refused), 1);
-        assert_eq!(found(&[Pending, Confirmed], Delivered, Outcome::Refused), 1);
+        assert_eq!(found(&[Pending, Confirmed], Cancelled, ChangeSeen::Done), 1);
+        assert_eq!(found(&[Pending, Confirmed], Shipped, ChangeSeen::Done), 1);
+        assert_eq!(found(&[Pending, Confirmed], Cancelled, ChangeSeen::Refused), 1);
+        assert_eq!(found(&[Pending, Confirmed], Delivered, ChangeSeen::Refused), 1);
     }
 
     #[test]
@@ -97,7 +97,7 @@ mod tests {
         for (to, findings) in [(Shipped, 0), (Delivered, 0), (Cancelled, 1)] {
             let mut run = Run::default();
             run.accepted("a", &[(1, 1)], &[Pending, Confirmed], true);
-            run.history.status_changes.push(StatusChange { order: 1, to, outcome: Outcome::Refused });
+            run.history.status_changes.push(StatusChange { order: 1, to, outcome: ChangeSeen::Refused });
             assert_eq!(check(&run.history, &run.observed).len(), findings);
         }
     }
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn a_life_that_is_not_allowed_is_found() {
         for timeline in [&[Confirmed][..], &[Pending, Cancelled, Confirmed], &[Pending, Pending], &[]] {
-            assert_eq!(found(timeline, Cancelled, Outcome::Unknown), 1, "{timeline:?}");
+            assert_eq!(found(timeline, Cancelled, ChangeSeen::Unknown), 1, "{timeline:?}");
         }
         let mut run = Run::default();
         run.placed("a", &[(1, 1)], &[Pending, Confirmed]);

@@ -2,7 +2,7 @@
 
 use super::{ChaosClient, Settled, Side};
 use crate::figures::Kind;
-use crate::history::{Outcome, StockChange};
+use crate::history::{ChangeSeen, StockChange};
 use crate::operations::Manner;
 use crate::requests::Request;
 use reqwest::Method;
@@ -16,13 +16,13 @@ impl ChaosClient {
         let settled = self.in_manner(manner, asked.kind, Side::Inventory, &asked.request, asked.expected).await;
         let Settled { answer: Some(answer), unsure } = settled else { return };
         let outcome = match answer.status {
-            200 => Outcome::Done,
+            200 => ChangeSeen::Done,
             // An attempt without an answer may still take the stock out, when there is enough again.
-            _ if unsure => Outcome::Unknown,
-            _ => Outcome::Refused,
+            _ if unsure => ChangeSeen::Unknown,
+            _ => ChangeSeen::Refused,
         };
         self.history.lock().stock_changes[place].outcome = outcome;
-        if repeat && outcome == Outcome::Done {
+        if repeat && outcome == ChangeSeen::Done {
             self.repeat(Side::Inventory, &asked.request, &answer).await;
         }
     }
@@ -47,13 +47,13 @@ impl Asked {
 
 /// Asks for every change of stock that is still open once more, now that nothing of the load is under way any more.
 pub async fn make_definite(mut client: ChaosClient) {
-    let open = |change: &StockChange| change.outcome == Outcome::Unknown;
+    let open = |change: &StockChange| change.outcome == ChangeSeen::Unknown;
     let changes = client.history.lock().stock_changes.clone();
     for (place, change) in changes.iter().enumerate().filter(|(_, change)| open(change)) {
         let Asked { kind, request, expected } = Asked::new(change.product, change.delta, &change.key);
         let settled = client.until_definite(kind, Side::Inventory, &request, expected).await;
         let Some(answer) = settled.answer else { continue };
-        let outcome = if answer.status == 200 { Outcome::Done } else { Outcome::Refused };
+        let outcome = if answer.status == 200 { ChangeSeen::Done } else { ChangeSeen::Refused };
         client.history.lock().stock_changes[place].outcome = outcome;
     }
 }

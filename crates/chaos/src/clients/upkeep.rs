@@ -4,7 +4,7 @@ use super::placing::body;
 use super::{ChaosClient, Settled, Side};
 use crate::checks::kept::difference;
 use crate::figures::Kind;
-use crate::history::{Outcome, StatusChange};
+use crate::history::{ChangeSeen, StatusChange};
 use crate::requests::{Request, Verdict};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ impl ChaosClient {
         let path = format!("/api/orders/{}/cancel", order.id);
         let request = Request::with_body(Method::POST, path, &json!({"reason": key})).keyed(&key);
         let Settled { answer, .. } = self.until_definite(Kind::Cancel, Side::Orders, &request, &[200, 409]).await;
-        let outcome = answer.map_or(Outcome::Unknown, |answer| outcome_of(answer.status));
+        let outcome = answer.map_or(ChangeSeen::Unknown, |answer| outcome_of(answer.status));
         self.note(order.id, OrderStatus::Cancelled, outcome);
     }
 
@@ -32,7 +32,7 @@ impl ChaosClient {
         let request = Request::with_body(method, format!("/api/orders/{}/status", order.id), &json!({"status": to}));
         let outcome = match self.attempt(Kind::Move, Side::Orders, &request, &[200, 409]).await {
             Verdict::Definite(answer) => outcome_of(answer.status),
-            _ => Outcome::Unknown,
+            _ => ChangeSeen::Unknown,
         };
         self.note(order.id, to, outcome);
     }
@@ -89,11 +89,11 @@ impl ChaosClient {
         latest.get(pick % latest.len().max(1)).cloned()
     }
 
-    fn note(&self, order: i64, to: OrderStatus, outcome: Outcome) {
+    fn note(&self, order: i64, to: OrderStatus, outcome: ChangeSeen) {
         self.history.lock().status_changes.push(StatusChange { order, to, outcome });
     }
 }
 
-fn outcome_of(status: u16) -> Outcome {
-    if status == 200 { Outcome::Done } else { Outcome::Refused }
+fn outcome_of(status: u16) -> ChangeSeen {
+    if status == 200 { ChangeSeen::Done } else { ChangeSeen::Refused }
 }

@@ -13,7 +13,6 @@ pub struct Received {
     pub encrypted: bool,
     /// Who had logged in.
     pub user: Option<String>,
-    /// The message itself.
     pub bytes: Vec<u8>,
 }
 

@@ -16,7 +16,6 @@ use uuid::Uuid;
 /// When a reservation was held and until when.
 #[derive(Clone, Copy, Debug)]
 pub struct Term {
-    /// When.
     pub created_at: OffsetDateTime,
     /// Until when its order must exist.
     pub expires_at: OffsetDateTime,

@@ -52,15 +52,12 @@ pub struct PlaceOrderLine {
 /// An order whose every field has been checked; one line for each product, by product id.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewOrder {
-    /// Who orders.
     pub customer_name: String,
     /// Where to write to.
     pub customer_email: String,
-    /// Where to call.
     pub customer_phone: Option<String>,
     /// Where to send it.
     pub shipping_address: String,
-    /// What is ordered.
     pub lines: Vec<ReservationLine>,
 }
 

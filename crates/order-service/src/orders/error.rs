@@ -28,7 +28,6 @@ pub enum Error {
     /// Inventory-service has less than was asked for.
     #[error("{detail}")]
     InsufficientStock {
-        /// In words.
         detail: String,
         /// The lines that lack stock.
         items: Vec<ShortLine>,

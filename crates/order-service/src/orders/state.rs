@@ -15,7 +15,6 @@ use tokio::sync::Notify;
 pub struct Orders {
     pub(super) config: Config,
     pub(super) db: Database,
-    /// Inventory-service.
     pub(super) inventory: InventoryClient,
     /// The queue in front of placement.
     pub(super) placements: PlacementQueue,

@@ -37,13 +37,9 @@ pub struct Filter {
 /// A status an order comes to.
 #[derive(Clone, Debug)]
 pub struct NewStatus {
-    /// The order.
     pub id: OrderId,
-    /// The status.
     pub status: OrderStatus,
-    /// By whom.
     pub actor: &'static str,
-    /// Why.
     pub reason: Option<String>,
 }
 

@@ -10,7 +10,6 @@ use testbed::step::Steps;
 /// Whether generated files are written or only compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Write what differs.
     Write,
     /// Only say what differs.
     Check,
@@ -18,14 +17,14 @@ pub enum Mode {
 
 /// How what was there compares with what was generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Comparison {
     /// It is the same.
     UpToDate,
     /// It differed; in [`Mode::Write`] it no longer does.
     Changed,
 }
 
-impl Outcome {
+impl Comparison {
     /// One outcome for several files.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -41,11 +40,11 @@ pub fn settle(
     generated: Option<&[u8]>,
     mode: Mode,
     steps: &Steps,
-) -> Result<Outcome> {
+) -> Result<Comparison> {
     let file = workspace.root.join(path);
     let present = std::fs::read(&file).ok();
     if present.as_deref() == generated {
-        return Ok(Outcome::UpToDate);
+        return Ok(Comparison::UpToDate);
     }
     let difference = match (&present, generated) {
         (None, _) => "is missing",
@@ -54,7 +53,7 @@ pub fn settle(
     };
     if mode == Mode::Check {
         steps.say(&format!("{} {difference}", path.display()));
-        return Ok(Outcome::Changed);
+        return Ok(Comparison::Changed);
     }
     let done = match generated {
         Some(content) => {
@@ -65,7 +64,7 @@ pub fn settle(
     };
     done.map_err(|cause| TestbedError::io("cannot renew", &file, &cause))?;
     steps.say(&format!("{} {difference}: renewed", path.display()));
-    Ok(Outcome::Changed)
+    Ok(Comparison::Changed)
 }
 
 #[cfg(test)]
@@ -79,12 +78,12 @@ mod tests {
         let steps = Steps::begin("comparing");
         let path = Path::new("docs/file.json");
         let settle = |content, mode| settle(&workspace, path, content, mode, &steps).unwrap();
-        assert_eq!(settle(Some(b"{}".as_slice()), Mode::Check), Outcome::Changed);
-        assert_eq!(settle(Some(b"{}"), Mode::Write), Outcome::Changed);
-        assert_eq!(settle(Some(b"{}"), Mode::Check), Outcome::UpToDate);
-        assert_eq!(settle(None, Mode::Check), Outcome::Changed);
-        assert_eq!(settle(None, Mode::Write), Outcome::Changed);
-        assert_eq!(settle(None, Mode::Write), Outcome::UpToDate);
+        assert_eq!(settle(Some(b"{}".as_slice()), Mode::Check), Comparison::Changed);
+        assert_eq!(settle(Some(b"{}"), Mode::Write), Comparison::Changed);
+        assert_eq!(settle(Some(b"{}"), Mode::Check), Comparison::UpToDate);
+        assert_eq!(settle(None, Mode::Check), Comparison::Changed);
+        assert_eq!(settle(None, Mode::Write), Comparison::Changed);
+        assert_eq!(settle(None, Mode::Write), Comparison::UpToDate);
         std::fs::remove_dir_all(&root).unwrap();
     }
 }

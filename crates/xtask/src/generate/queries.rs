@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::cargo::{self, EVERYTHING, SERVICES, cargo};
-use crate::generate::compared::{Mode, Outcome, settle};
+use crate::generate::compared::{Comparison, Mode, settle};
 use crate::generate::migrations::sorted_files;
 use crate::workspace::Workspace;
 use testbed::error::{Result, TestbedError};
@@ -23,7 +23,7 @@ pub fn settle_queries(
     run_folder: &Path,
     mode: Mode,
     steps: &Steps,
-) -> Result<Outcome> {
+) -> Result<Comparison> {
     let fresh = run_folder.join("sqlx");
     make_folder(&fresh)?;
     // The macros only run in a crate that is compiled anew.
@@ -43,13 +43,13 @@ pub fn settle_queries(
     };
     let mut all: BTreeSet<PathBuf> = names(&workspace.root, FOLDER)?.into_iter().collect();
     all.extend(names(run_folder, "sqlx")?);
-    let mut outcome = Outcome::UpToDate;
+    let mut outcome = Comparison::UpToDate;
     for name in all {
         let generated = std::fs::read(fresh.join(&name)).ok();
         let path = Path::new(FOLDER).join(&name);
         outcome = outcome.and(settle(workspace, &path, generated.as_deref(), mode, steps)?);
     }
-    if outcome == Outcome::UpToDate {
+    if outcome == Comparison::UpToDate {
         // What was built before stays fresh.
         for (source, before) in touched {
             touch(source, before)?;

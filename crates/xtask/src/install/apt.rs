@@ -14,9 +14,7 @@ const SCRIPT: &str = include_str!("apt.sh");
 /// The right to install packages on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Apt {
-    /// We are root.
     AsRoot,
-    /// sudo lets us.
     ThroughSudo,
 }
 

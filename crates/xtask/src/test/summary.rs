@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 /// What all the test binaries said so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Tests that passed.
     pub passed: u64,
     /// Tests that failed, and test binaries that ended without saying how their tests went.
     pub failed: u64,

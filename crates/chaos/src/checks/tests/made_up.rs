@@ -10,11 +10,8 @@ use verify::records::Order;
 /// A run in which everything is as it must be, until a test breaks it.
 #[derive(Default)]
 pub struct Run {
-    /// What was asked.
     pub history: History,
-    /// What is there.
     pub observed: Observed,
-    /// What was heard.
     pub heard: Heard,
 }
 

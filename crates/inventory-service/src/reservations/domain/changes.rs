@@ -18,7 +18,6 @@ pub enum Action {
 /// One reservation and what is to become of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Change {
-    /// The reservation.
     pub reference: Reference,
     /// What is to become of it.
     pub action: Action,

@@ -31,7 +31,6 @@ pub enum Refusal {
 pub enum UnknownProduct {
     /// Never there, or deleted.
     Missing(ProductId),
-    /// Switched off.
     Inactive(ProductId),
 }
 
@@ -73,9 +72,7 @@ pub struct Hold {
 /// A low stock, and the trace context of the request that made it so.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LowStock {
-    /// What to announce.
     pub event: StockLow,
-    /// W3C trace context.
     pub traceparent: Option<String>,
 }
 
@@ -84,7 +81,6 @@ pub struct LowStock {
 pub struct HoldPlan {
     /// One for each request, in order.
     pub decisions: Vec<HoldDecision>,
-    /// Reservations to write.
     pub holds: Vec<Hold>,
     /// Movements to write, in order.
     pub movements: Vec<NewMovement>,

@@ -70,15 +70,12 @@ pub struct Movement {
 /// A movement that is about to be written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewMovement {
-    /// The product.
     pub product_id: ProductId,
     /// Pieces: positive in, negative out, never zero.
     pub delta: i32,
-    /// Why.
     pub reason: MovementReason,
     /// What it belongs to.
     pub reference: Option<String>,
-    /// Stock after it.
     pub balance_after: i32,
 }
 
@@ -95,13 +92,10 @@ impl NewMovement {
 pub struct MovementColumns<'a> {
     /// The product of each movement.
     pub products: Vec<i64>,
-    /// Pieces of each.
     pub deltas: Vec<i32>,
-    /// Why.
     pub reasons: Vec<&'a str>,
     /// What each belongs to.
     pub references: Vec<Option<&'a str>>,
-    /// Stock after each.
     pub balances: Vec<i32>,
     /// The products that moved, each once, in the order of their ids.
     pub moved: Vec<i64>,
@@ -147,7 +141,6 @@ pub struct StockChangeBody {
 pub struct StockChange {
     /// Pieces, at least 1.
     pub quantity: i32,
-    /// Why.
     pub reason: MovementReason,
     /// What it belongs to.
     pub reference: Option<String>,

@@ -15,7 +15,6 @@ use time::OffsetDateTime;
 /// An order that has its stock and is written in this transaction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PlacedOrder<'a> {
-    /// The order.
     pub order: &'a Order,
     /// Where its reservation stands.
     pub stock: ReservationStatus,

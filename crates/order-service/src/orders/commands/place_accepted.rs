@@ -16,7 +16,6 @@ use time::OffsetDateTime;
 /// An order, and what came of asking for its stock.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attempt {
-    /// The order.
     pub id: OrderId,
     /// What came of it.
     pub outcome: StockAnswer,
@@ -25,7 +24,6 @@ pub struct Attempt {
 /// What came of asking for an order's stock.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StockAnswer {
-    /// It is held.
     Reserved(Reservation),
     /// It will never be: why, for the customer.
     Refused(String),
@@ -36,13 +34,11 @@ pub enum StockAnswer {
 /// How many orders came to what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct AttemptCounts {
-    /// Placed.
     pub placed: usize,
     /// Cancelled because they were refused.
     pub refused: usize,
     /// Cancelled because they had waited for too long.
     pub given_up: usize,
-    /// Put off.
     pub retried: usize,
 }
 

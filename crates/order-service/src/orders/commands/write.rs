@@ -19,7 +19,6 @@ pub const ROUTE: &str = "POST /api/orders";
 /// An order to write. One for each reference.
 #[derive(Clone, Debug)]
 pub struct Placement<'a> {
-    /// Its reference.
     pub reference: Reference,
     /// What was asked for.
     pub order: &'a NewOrder,
@@ -36,7 +35,6 @@ pub struct Placement<'a> {
 pub(super) struct WrittenOrder<'w> {
     /// What was asked for.
     pub placement: &'w Placement<'w>,
-    /// The order.
     pub order: Order,
     /// What its request is answered.
     pub answer: Answer,

@@ -38,11 +38,9 @@ pub struct Queued {
 /// An accepted order that one worker is to place now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DueOrder {
-    /// Its number.
     pub id: OrderId,
     /// Its reference, under which its stock is held.
     pub reference: Reference,
-    /// What is ordered.
     pub lines: Vec<ReservationLine>,
     /// Trace context of the request.
     pub traceparent: Option<String>,
@@ -51,7 +49,6 @@ pub struct DueOrder {
 /// An accepted order that is neither placed nor cancelled, locked until the end of the transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnplacedOrder {
-    /// The order.
     pub order: Order,
     /// Trace context of the request.
     pub traceparent: Option<String>,
@@ -64,7 +61,6 @@ pub struct UnplacedOrder {
 /// What an accepted order gets when its stock is held.
 #[derive(Clone, Debug)]
 pub struct PlacedTotal {
-    /// The order.
     pub id: OrderId,
     /// Sum of its lines.
     pub total_amount: Money,

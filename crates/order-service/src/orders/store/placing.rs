@@ -26,11 +26,9 @@ written_columns! {
 /// An order to write, with its lines.
 #[derive(Clone, Debug)]
 pub struct NewOrderWithItems<'a> {
-    /// The order.
     pub order: NewOrderRow<'a>,
     /// By when, on the database's clock, it must be written, if there is such a time.
     pub deadline: Option<OffsetDateTime>,
-    /// Its lines.
     pub items: Vec<OrderItem>,
 }
 

@@ -91,15 +91,11 @@ impl<'a> NewOrderRow<'a> {
 /// What the database adds to a row that is written.
 #[derive(Clone, Debug)]
 pub struct Inserted {
-    /// The order's number.
     pub id: OrderId,
-    /// Its reference.
     pub reference: Reference,
     /// When it was placed.
     pub created_at: OffsetDateTime,
-    /// The same.
     pub updated_at: OffsetDateTime,
-    /// Its first version.
     pub version: i64,
     /// The number of each line, by product.
     pub items: HashMap<ProductId, i64>,
