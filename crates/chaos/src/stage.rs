@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use testbed::postgres::Postgres;
 use testbed::rabbitmq::RabbitMq;
-use testbed::service::START_LIMIT;
+use testbed::service_process::START_LIMIT;
 use testbed::{Durability, Pairs, Plan, Servers, Service, pairs, poll, process, readiness};
 use tokio::sync::Mutex;
 

@@ -6,7 +6,7 @@ use reqwest::Method;
 use std::ops::{Deref, DerefMut};
 use std::process::ExitStatus;
 use testbed::readiness;
-use testbed::service::START_LIMIT;
+use testbed::service_process::START_LIMIT;
 
 /// A process and what calls it.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ pub mod rabbitmq;
 pub mod readiness;
 pub mod run_folder;
 pub mod servers;
-pub mod service;
+pub mod service_process;
 pub mod state;
 pub mod step;
 
@@ -28,4 +28,4 @@ pub use durability::Durability;
 pub use error::{Result, TestbedError};
 pub use pairs::{Pairs, Plan};
 pub use servers::Servers;
-pub use service::Service;
+pub use service_process::Service;

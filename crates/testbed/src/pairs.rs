@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::service::Service;
+use crate::service_process::Service;
 
 /// Variables of a process.
 pub type Variables = Vec<(String, String)>;
