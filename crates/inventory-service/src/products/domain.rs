@@ -81,13 +81,16 @@ pub struct ProductBody {
     /// Stock keeping unit, unique among the living.
     #[schema(value_type = String, required, min_length = 1, max_length = 64)]
     pub sku: Option<String>,
+    /// Name.
     #[schema(value_type = String, required, min_length = 1, max_length = 200)]
     pub name: Option<String>,
+    /// More about it.
     #[schema(max_length = 2000)]
     pub description: Option<String>,
     /// Price of one piece, above 0, with at most two decimals.
     #[schema(value_type = f64, required, exclusive_minimum = 0)]
     pub price: Option<Money>,
+    /// Pieces on hand.
     #[schema(value_type = i32, required, minimum = 0, maximum = 1_000_000_000)]
     pub stock_quantity: Option<i64>,
     /// At this stock, or below, it counts as low; 10 where it is left out.
