@@ -64,6 +64,7 @@ pub(crate) struct Shared {
     login: Option<(String, String)>,
     fault: Mutex<Option<Fault>>,
     refused: Mutex<HashMap<String, u16>>,
+    refused_once: Mutex<HashMap<String, u16>>,
     received: Mutex<Vec<Received>>,
     recipients: AtomicUsize,
     connections: AtomicUsize,
@@ -93,6 +94,7 @@ impl MailServer {
             login: login.map(|(user, password)| (user.to_owned(), password.to_owned())),
             fault: Mutex::default(),
             refused: Mutex::default(),
+            refused_once: Mutex::default(),
             received: Mutex::default(),
             recipients: AtomicUsize::default(),
             connections: AtomicUsize::default(),
@@ -142,6 +144,11 @@ impl MailServer {
     /// Answers this recipient with this code.
     pub fn refuse(&self, recipient: &str, code: u16) {
         lock(&self.shared.refused).insert(recipient.to_owned(), code);
+    }
+
+    /// Answers this recipient with this code at its next message, as greylisting does.
+    pub fn refuse_once(&self, recipient: &str, code: u16) {
+        lock(&self.shared.refused_once).insert(recipient.to_owned(), code);
     }
 
     /// The messages so far.

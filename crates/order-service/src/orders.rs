@@ -18,9 +18,7 @@ mod store;
 
 pub use config::Config;
 pub use consumers::consumers;
-pub use domain::{Order, OrderItem};
 pub use http::routes;
 pub use jobs::jobs;
 pub use state::Orders;
-pub use store::find_all;
 pub use store::invariants::INVARIANTS;

@@ -47,6 +47,13 @@ numeric_id! {
     OrderId
 }
 
+impl OrderId {
+    /// The number as people write it: `ORD-00000042`.
+    pub fn order_number(self) -> String {
+        format!("ORD-{:08}", self.0)
+    }
+}
+
 /// The public reference of an order, which is also the key of its reservation.
 ///
 /// A UUIDv7. Where the client sent an `Idempotency-Key`, it is derived from the key and the hour: twins of one request

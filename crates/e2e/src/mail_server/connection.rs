@@ -124,7 +124,10 @@ impl Handler for Inbox {
         self.shared.recipients.fetch_add(1, SeqCst);
         let code = match fault(&self.shared) {
             Some(Fault::Recipient(code)) => Some(code),
-            _ => lock(&self.shared.refused).get(to).copied(),
+            _ => {
+                let always = lock(&self.shared.refused).get(to).copied();
+                always.or_else(|| lock(&self.shared.refused_once).remove(to))
+            }
         };
         if let Some(code) = code {
             // As many servers do, with the recipient in it.

@@ -33,8 +33,12 @@ async fn queue(shop: &Shop, orders: usize) {
         "INSERT INTO orders.order_items (order_id, product_id, product_name, quantity, price, subtotal)
          SELECT id, 2, 'Mouse', 1, 29.99, 29.99 FROM orders.orders"
             .to_owned(),
-        "INSERT INTO orders.notifications (event_id, order_id, kind, channel, recipient, status, next_attempt_at)
-         SELECT gen_random_uuid(), id, 'order-placed', 'EMAIL', customer_email, 'QUEUED', clock_timestamp()
+        "INSERT INTO orders.notifications
+                (event_id, about, order_id, kind, channel, recipient, customer_email, status, next_attempt_at, data)
+         SELECT gen_random_uuid(), reference, id, 'order-placed', 'EMAIL', customer_email, customer_email, 'QUEUED',
+                clock_timestamp(),
+                jsonb_build_object('orderId', id, 'reference', reference, 'customerName', customer_name,
+                                   'customerEmail', customer_email, 'shippingAddress', shipping_address)
          FROM orders.orders"
             .to_owned(),
     ];
@@ -192,4 +196,29 @@ async fn a_message_sent_again_is_a_new_one() {
     let first = received[0].message_id();
     let known = format!("SELECT COUNT(*) FROM orders.notifications WHERE '<' || provider_id || '>' = '{first}'");
     assert_eq!(shop.database.number(known).await, 0);
+}
+
+#[tokio::test]
+async fn messages_that_the_build_before_wrote_are_sent() {
+    let server = MailServer::start().await;
+    let shop = plan(&server).open().await;
+    let order = order_of("ada@example.com", &[(MOUSE, 2)]);
+    let id = int(&shop.orders().post("/api/orders", order).await.is(201).json()["id"]);
+    shop.order_becomes(id, "CONFIRMED").await;
+    all_sent(&shop, 2).await;
+    let row = format!(
+        "INSERT INTO orders.notifications
+                (event_id, order_id, kind, channel, recipient, status, next_attempt_at, facts)
+         VALUES (gen_random_uuid(), {id}, 'order-cancelled', 'EMAIL', 'ada@example.com', 'QUEUED', clock_timestamp(),
+                 '{{\"reason\": \"ordered twice\"}}')"
+    );
+    shop.database.execute(row).await;
+    all_sent(&shop, 3).await;
+    let mail = server.received().remove(2);
+    for part in ["ordered twice", "Ada Lovelace", "59.98", "12 St James's Square"] {
+        assert!(mail.text().contains(part), "{part} is missing: {}", mail.text());
+    }
+    let erased = shop.orders().delete("/api/notifications?customerEmail=ada@example.com").await.is(200).json();
+    let left = shop.database.number("SELECT COUNT(*) FROM orders.notifications WHERE erased_at IS NULL").await;
+    assert_eq!((erased["erased"].as_i64() > Some(3), left), (true, 0));
 }

@@ -17,6 +17,7 @@ mod flow;
 mod guard;
 mod idempotency;
 mod invariants;
+mod mails_in_order;
 mod messages;
 mod notification_log;
 mod notifications;

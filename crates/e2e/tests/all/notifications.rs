@@ -222,3 +222,58 @@ async fn stock_that_goes_out_and_comes_back_again_and_again_alternates() {
         "SELECT COUNT(*) FROM orders.notifications WHERE reason LIKE '%OPERATIONS_EMAIL%' AND status = 'SKIPPED'";
     poll::eventually("the rows", async || poll::equal(shop.database.number(nobody).await, 6)).await;
 }
+
+/// The data of an event about an order that no table knows.
+fn unknown_order(reason: Option<&str>) -> Value {
+    let mut data = json!({"orderId": 4711, "reference": Uuid::now_v7(), "customerName": "Grace Hopper",
+        "customerEmail": "grace@example.com", "customerPhone": "+44 20 7946 0000", "shippingAddress": "Arlington",
+        "totalAmount": 59.98, "items": [{"productId": 2, "productName": "Mouse", "quantity": 2, "price": 29.99}]});
+    if let Some(reason) = reason {
+        data["reason"] = json!(reason);
+    }
+    data
+}
+
+#[tokio::test]
+async fn an_event_is_enough_by_itself() {
+    let shop = Shop::open().await;
+    for (kind, data) in [("order.delivered", unknown_order(None)), ("order.cancelled", unknown_order(Some("late")))] {
+        shop.broker().publish(kind, &event(kind, text(&data["reference"]), data.clone()).to_string()).await;
+    }
+    let mut unplaced = unknown_order(Some("sold out"));
+    unplaced["orderId"] = json!(4712);
+    unplaced.as_object_mut().unwrap().remove("totalAmount");
+    shop.broker().publish("order.cancelled", &event("order.cancelled", "x", unplaced).to_string()).await;
+    let found = told(&shop, 4711, 4).await;
+    assert_eq!(kinds(&found), both_ways(&["order-delivered", "order-cancelled"]));
+    for mail in found.iter().filter(|it| it["channel"] == "EMAIL") {
+        let shown = get(&shop, int(&mail["id"])).await.is(200).json();
+        for part in ["ORD-00004711", "Grace Hopper", "Arlington", "59.98", "Mouse"] {
+            assert!(text(&shown["text"]).contains(part), "{part} is missing: {shown}");
+        }
+    }
+    assert_eq!(kinds(&told(&shop, 4712, 2).await), both_ways(&["placement-given-up"]));
+    let owners = "SELECT DISTINCT about || ' ' || customer_email FROM orders.notifications WHERE order_id = 4712";
+    assert_eq!(shop.database.texts(owners).await, ["x grace@example.com"]);
+}
+
+#[tokio::test]
+async fn an_event_of_an_earlier_build_takes_the_customer_from_the_log() {
+    let shop = Shop::open().await;
+    let placed = shop.place(&[(MOUSE, 2)]).await;
+    let id = int(&placed["id"]);
+    told(&shop, id, 4).await;
+    let data = json!({"orderId": id, "reference": placed["reference"], "reason": "too late"});
+    shop.broker().publish("order.cancelled", &event("order.cancelled", "x", data).to_string()).await;
+    let found = told(&shop, id, 6).await;
+    let mail = found.iter().find(|it| it["kind"] == "order-cancelled" && it["channel"] == "EMAIL").unwrap();
+    assert_eq!(text(&mail["recipient"]), "ada@example.com");
+    let shown = get(&shop, int(&mail["id"])).await.json();
+    for part in ["too late", "Ada Lovelace", "59.98"] {
+        assert!(text(&shown["text"]).contains(part), "{part} is missing: {shown}");
+    }
+    // Without an earlier event there is nobody to tell, and nothing to try again.
+    all_dealt_with(&shop).await;
+    assert_eq!(rows(&shop).await, 6);
+    assert!(shop.orders().dead_letters("", 0).await.is_empty());
+}

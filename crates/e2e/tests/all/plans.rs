@@ -224,8 +224,8 @@ async fn fill(shop: &Shop) {
         "orders.inbox (consumer, event_id) SELECT 'order-service.reservation-events', gen_random_uuid()",
         "orders.idempotency_keys (route, key, request_hash, status)
          SELECT 'POST /api/orders', gen_random_uuid(), '', 201",
-        "orders.notifications (event_id, order_id, kind, channel, recipient, status)
-         SELECT gen_random_uuid(), 2 + n, 'order-placed', 'EMAIL', 'bob@example.com', 'SENT'",
+        "orders.notifications (event_id, about, order_id, kind, channel, recipient, customer_email, status, data)
+         SELECT gen_random_uuid(), n, 2 + n, 'order-placed', 'EMAIL', 'bob@example.com', 'bob@example.com', 'SENT', '{}'",
     ];
     let inserts = tables.map(|rows| format!("INSERT INTO {rows} FROM generate_series(1, {MANY}) AS n"));
     let counters = ["SELECT pg_stat_force_next_flush()", "SELECT pg_stat_reset()"].map(str::to_owned);

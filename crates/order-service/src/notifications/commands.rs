@@ -1,52 +1,36 @@
 //! What is done with messages to customers and to the shop: write them, queue them again, erase them. Sending is not
 //! among it: no command can reach the network.
 
-use crate::notifications::domain::log::Notification;
-use crate::notifications::domain::rules::{
-    Happening, NO_OPERATIONS_ADDRESS, NewNotification, Ways, What, about_order, about_stock,
-};
-use crate::notifications::domain::{Channel, Status};
+mod earlier_builds;
+
+use crate::notifications::domain::announced::Announced;
+use crate::notifications::domain::log::{Notification, phone};
+use crate::notifications::domain::rules::{NO_OPERATIONS_ADDRESS, NewNotification, Ways, messages};
+use crate::notifications::domain::{About, Channel, Status};
 use crate::notifications::error::Error;
 use crate::notifications::store::reports::{self, Report};
-use crate::notifications::store::{self, queue};
-use shared_types::OrderId;
+use crate::notifications::store::{self, Entry, queue};
 use sqlx::PgConnection;
 
-/// Writes the messages that the happenings make; gives them. A happening of an order that does not exist makes none.
+/// Writes the messages that the events make; gives them.
 ///
-/// The number of statements is the same for one happening and for thousands.
+/// The number of statements is the same for one event and for thousands.
 pub async fn write(
     conn: &mut PgConnection,
     ways: &Ways,
-    happenings: &[Happening],
+    mut events: Vec<Announced<'_>>,
 ) -> Result<Vec<NewNotification>, Error> {
-    let order = |happening: &Happening| match &happening.what {
-        What::Order { id, .. } => Some(*id),
-        What::Stock { .. } => None,
-    };
-    let mut orders: Vec<OrderId> = happenings.iter().filter_map(order).collect();
-    orders.sort_unstable_by_key(|id| id.0);
-    orders.dedup();
-    let contacts = if orders.is_empty() { Default::default() } else { store::contacts(conn, &orders).await? };
-    let mut rows = Vec::with_capacity(happenings.len());
-    for Happening { event_id, what } in happenings {
-        match what {
-            What::Order { id, status, reason } => {
-                let Some(contact) = contacts.get(id) else { continue };
-                rows.extend(about_order(ways, *event_id, *id, (*status, reason.as_deref()), contact));
-            }
-            What::Stock { kind, level } => rows.push(about_stock(ways, *event_id, *kind, level)?),
-        }
-    }
+    earlier_builds::fill_in(conn, &mut events).await?;
+    let happenings = events.into_iter().filter_map(Announced::happening);
+    let rows: Vec<NewNotification> = happenings.flat_map(|happening| messages(ways, happening)).collect();
     store::insert(conn, &rows).await?;
     Ok(rows)
 }
 
 /// Locks a message for a change.
-pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<Notification, Error> {
+pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<Entry, Error> {
     queue::lock(conn, id).await?;
-    let entry = store::find(&mut *conn, id).await?.ok_or(Error::UnknownNotification(id))?;
-    Ok(entry.notification)
+    store::find(&mut *conn, id).await?.ok_or(Error::UnknownNotification(id))
 }
 
 /// Queues a locked message again; gives it as it is then.
@@ -54,7 +38,8 @@ pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<Notification, Erro
 /// Fails where it waits already, was erased, its channel is not set up, or there is still nobody to send it to. A
 /// recipient that was lacking is looked for again, and so is a number, which may stand there as the customer wrote it:
 /// what was wrong with the settings may have been put right.
-pub async fn resend(conn: &mut PgConnection, ways: &Ways, message: &Notification) -> Result<Notification, Error> {
+pub async fn resend(conn: &mut PgConnection, ways: &Ways, entry: &Entry) -> Result<Notification, Error> {
+    let message = &entry.notification;
     if message.erased_at.is_some() {
         return Err(Error::CannotResend("its recipient was erased".to_owned()));
     }
@@ -64,29 +49,32 @@ pub async fn resend(conn: &mut PgConnection, ways: &Ways, message: &Notification
     if let Some(missing) = ways.missing(message.channel) {
         return Err(Error::CannotResend(missing.to_owned()));
     }
-    let recipient = match (message.channel, &message.recipient) {
-        (Channel::Email, Some(recipient)) => recipient.clone(),
-        _ => look_for_recipient(conn, ways, message).await?,
-    };
-    queue::queue_again(conn, message.id, &recipient).await?;
+    queue::queue_again(conn, message.id, &recipient(ways, entry)?).await?;
     let entry = store::find(&mut *conn, message.id).await?.ok_or(Error::UnknownNotification(message.id))?;
     Ok(entry.notification)
 }
 
-async fn look_for_recipient(conn: &mut PgConnection, ways: &Ways, message: &Notification) -> Result<String, Error> {
-    let Some(order) = message.order_id else {
-        return ways.operations.clone().ok_or(Error::CannotResend(NO_OPERATIONS_ADDRESS.to_owned()));
-    };
-    let contact = store::contacts(conn, &[order]).await?.remove(&order);
-    let contact = contact.ok_or_else(|| Error::CannotResend("its order does not exist".to_owned()))?;
-    match (message.channel, contact.phone) {
-        (Channel::Email, _) => Ok(contact.email),
-        (Channel::Sms, Some(phone)) => ways.number(&phone).map_err(Error::CannotResend),
-        (Channel::Sms, None) => Err(Error::CannotResend("its order has no telephone number".to_owned())),
+fn recipient(ways: &Ways, entry: &Entry) -> Result<String, Error> {
+    let message = &entry.notification;
+    let nobody = |reason: &str| Error::CannotResend(reason.to_owned());
+    match message.channel {
+        Channel::Email if message.kind.about() == About::Stock => {
+            let known = message.recipient.clone().or_else(|| ways.operations.clone());
+            known.ok_or_else(|| nobody(NO_OPERATIONS_ADDRESS))
+        }
+        Channel::Email => {
+            let known = message.recipient.clone().or_else(|| entry.customer_email.clone());
+            known.ok_or_else(|| nobody("its customer has no e-mail address"))
+        }
+        Channel::Sms => {
+            let known = phone(entry.data.as_deref()).or_else(|| message.recipient.clone());
+            let known = known.ok_or_else(|| nobody("its customer has no telephone number"))?;
+            ways.number(&known).map_err(Error::CannotResend)
+        }
     }
 }
 
-/// Erases recipients and texts of all messages about the orders of a customer; gives how many messages it was.
+/// Erases recipients and texts of all messages to a customer; gives how many messages it was.
 pub async fn erase(conn: &mut PgConnection, customer_email: &str) -> Result<u64, Error> {
     Ok(store::erase(conn, customer_email).await?)
 }

@@ -2,7 +2,8 @@
 
 use crate::notifications::commands as command;
 use crate::notifications::dispatch::Wake;
-use crate::notifications::domain::rules::{Happening, NewNotification, Ways, What};
+use crate::notifications::domain::announced::{Announced, What};
+use crate::notifications::domain::rules::{NewNotification, Ways};
 use crate::notifications::domain::{Channel, Kind, Status};
 use crate::notifications::error::Error;
 use crate::notifications::state::Notifications;
@@ -12,8 +13,8 @@ use service_kit::fault::Fault;
 use service_kit::workers::Workers;
 use shared_types::OrderStatus;
 use shared_types::events::{
-    EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, OrderSnapshot, RawEvent,
-    StockLevel, StockLow, StockReplenished,
+    EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, RawEvent, StockLevel,
+    StockLow, StockReplenished,
 };
 use shared_types::topology::ORDER_NOTIFICATIONS;
 use sqlx::PgConnection;
@@ -47,8 +48,8 @@ impl Handler for NotificationEvents {
     const PAUSE: Duration = Duration::from_millis(100);
 
     async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<Self::Effect, Error> {
-        let happenings = events.iter().map(happening).collect::<Result<Vec<_>, Error>>()?;
-        command::write(conn, &self.ways, &happenings).await
+        let announced = events.iter().map(announced).collect::<Result<Vec<_>, Error>>()?;
+        command::write(conn, &self.ways, announced).await
     }
 
     fn committed(&self, written: Self::Effect) {
@@ -64,22 +65,26 @@ impl Handler for NotificationEvents {
     }
 }
 
-fn happening(event: &RawEvent) -> Result<Happening, Error> {
+fn announced(event: &RawEvent) -> Result<Announced<'_>, Error> {
     let what = match event.event_type.as_str() {
         OrderCreated::TYPE => order(event, OrderStatus::Pending)?,
         OrderConfirmed::TYPE => order(event, OrderStatus::Confirmed)?,
         OrderShipped::TYPE => order(event, OrderStatus::Shipped)?,
         OrderDelivered::TYPE => order(event, OrderStatus::Delivered)?,
         OrderCancelled::TYPE => order(event, OrderStatus::Cancelled)?,
-        StockLow::TYPE => What::Stock { kind: Kind::StockLow, level: event.data::<StockLevel>()? },
-        StockReplenished::TYPE => What::Stock { kind: Kind::StockReplenished, level: event.data::<StockLevel>()? },
+        StockLow::TYPE => stock(event, Kind::StockLow)?,
+        StockReplenished::TYPE => stock(event, Kind::StockReplenished)?,
         other => return Err(Fault::UnexpectedEvent(other.to_owned()).into()),
     };
-    Ok(Happening { event_id: event.id, what })
+    Ok(Announced { event_id: event.id, about: &event.subject, what, data: event.data.get().into() })
 }
 
-/// What is needed of an event about an order is the same in all of them: its number, and why.
 fn order(event: &RawEvent, status: OrderStatus) -> Result<What, Error> {
-    let OrderSnapshot { order_id: id, reason, .. } = event.data()?;
-    Ok(What::Order { id, status, reason })
+    Ok(What::Order { status, order: event.data()? })
+}
+
+/// Read only to see that it can be: the texts are made of the data as it is.
+fn stock(event: &RawEvent, kind: Kind) -> Result<What, Error> {
+    let _: StockLevel = event.data()?;
+    Ok(What::Stock(kind))
 }

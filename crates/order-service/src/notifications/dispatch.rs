@@ -1,35 +1,30 @@
 //! EDGE: sends what is queued, by each channel on its own.
 //!
-//! A message is claimed for a time, in a transaction of its own, before it is sent; what came of it is written in a second
-//! one, at once, and only then does the connection take the next. Whoever dies in between leaves messages that are due
-//! again when the claim has run out: as many as there are connections may so be sent twice, with the same Message-ID.
+//! The outcome of a message is recorded at once, and only then does its connection take the next. If the process dies in
+//! between, the message is due again when its lease ends: as many as there are connections may so be sent twice, with the
+//! same Message-ID.
 
 use crate::notifications::channels::provider::{SendError, Taken};
 use crate::notifications::channels::{Letter, Route};
-use crate::notifications::domain::Channel;
-use crate::notifications::domain::log::{Texts, facts};
+use crate::notifications::domain::log::facts;
+use crate::notifications::domain::texts::Texts;
+use crate::notifications::domain::{Channel, Facts, Kind};
 use crate::notifications::error::Error;
 use crate::notifications::state::Notifications;
-use crate::notifications::store::queue::{self, Claimed, Outcome, Tried};
-use crate::orders::{self, Order};
+use crate::notifications::store::queue::{self, Outcome, Queued, Tried};
 use service_kit::batcher::{BatchError, Batcher, Blame, Limits};
 use service_kit::db::Database;
 use service_kit::retries::RetryDelays;
-use shared_types::OrderId;
-use std::collections::{HashMap, VecDeque};
+use service_kit::work_queue::{Claimed, TIME_TO_RECORD, WorkQueue};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How often to look for what is due again, or was queued by another instance.
 const POLL: Duration = Duration::from_millis(500);
-
-/// How much longer than two attempts a claim lasts: time to write what came of the last.
-const TIME_TO_WRITE: Duration = Duration::from_secs(3);
 
 /// Messages claimed at once for each connection, so that claiming costs little and a crash leaves few to wait.
 const CLAIMED_PER_CONNECTION: usize = 8;
@@ -78,7 +73,7 @@ impl Wake {
         }
     }
 
-    fn of(&self, channel: Channel) -> &Notify {
+    fn of(&self, channel: Channel) -> &Arc<Notify> {
         match channel {
             Channel::Email => &self.email,
             Channel::Sms => &self.sms,
@@ -86,148 +81,45 @@ impl Wake {
     }
 }
 
-/// A message that is claimed, with what its text is made of.
-struct Message {
-    claimed: Claimed,
-    order: Option<Order>,
-    /// On the clock of this process.
-    leased_until: Instant,
-}
-
-/// One channel at work.
-struct Dispatcher {
-    app: Arc<Notifications>,
-    route: Arc<Route>,
-    shutdown: CancellationToken,
-    lease: Duration,
-    waiting: VecDeque<Message>,
-    at_work: JoinSet<()>,
-}
-
 /// Runs until `shutdown`. What is being sent then is finished, what is only claimed is given back.
 pub async fn run(app: Arc<Notifications>, route: Route, shutdown: CancellationToken) {
-    let lease = route.patience * 2 + TIME_TO_WRITE;
-    let (waiting, at_work) = (VecDeque::new(), JoinSet::new());
-    Dispatcher { app, route: Arc::new(route), shutdown, lease, waiting, at_work }.run().await;
-}
-
-impl Dispatcher {
-    async fn run(mut self) {
-        let shutdown = self.shutdown.clone();
-        let wake = self.app.wake.clone();
-        let (mut look, mut next_look, mut failing) = (true, Instant::now(), false);
-        while !shutdown.is_cancelled() {
-            let permits = self.route.circuit.permits(self.route.connections);
-            if permits == 0 {
-                self.give_back().await;
+    let queue = WorkQueue {
+        name: route.name(),
+        table: queue::table(route.channel),
+        database: app.db.clone(),
+        batch: 1,
+        at_once: route.connections,
+        claimed: route.connections * CLAIMED_PER_CONNECTION,
+        patience: route.patience,
+        // A message that waits in this process may begin late: time for another one before it.
+        lease: route.patience * 2 + TIME_TO_RECORD,
+        poll: POLL,
+        woken: app.wake.of(route.channel).clone(),
+        circuit: Some(route.circuit.clone()),
+    };
+    let (route, token) = (Arc::new(route), shutdown.clone());
+    let attempt = move |claimed: Vec<Claimed<Queued>>| {
+        let (app, route, shutdown) = (app.clone(), route.clone(), token.clone());
+        async move {
+            for message in claimed {
+                let outcome = attempt(&app, &route, &message.work).await;
+                record(&app, Tried { id: message.key, leased_until: message.leased_until, outcome }, &shutdown).await;
             }
-            if look && self.waiting.is_empty() && self.at_work.len() < permits {
-                // One to try is enough while the provider may still be away.
-                let wanted = if permits < self.route.connections { 1 } else { permits * CLAIMED_PER_CONNECTION };
-                match self.claim(wanted).await {
-                    Ok(()) => {
-                        look = self.waiting.len() == wanted;
-                        failing = false;
-                    }
-                    Err(error) => {
-                        if !failing {
-                            tracing::warn!(channel = %self.route.channel, %error, "messages wait for the database");
-                        }
-                        (look, failing) = (false, true);
-                    }
-                }
-                next_look = Instant::now() + POLL;
-            }
-            self.begin(permits);
-            let idle = self.waiting.is_empty();
-            tokio::select! {
-                () = wake.of(self.route.channel).notified(), if idle && permits > 0 => look = true,
-                Some(ended) = self.at_work.join_next() => if let Err(error) = ended {
-                    tracing::error!(channel = %self.route.channel, %error, "a message was lost sight of; it is due again later");
-                },
-                () = tokio::time::sleep_until(next_look), if idle && permits > 0 => {
-                    look = true;
-                    next_look = Instant::now() + POLL;
-                }
-                () = tokio::time::sleep(self.route.circuit.remaining()), if permits == 0 => look = true,
-                () = shutdown.cancelled() => {}
-            }
+            Ok::<_, Infallible>(())
         }
-        self.give_back().await;
-        while self.at_work.join_next().await.is_some() {}
-    }
-
-    /// Takes messages that are due, and reads the orders that they are about.
-    async fn claim(&mut self, wanted: usize) -> Result<(), Error> {
-        let leased_until = Instant::now() + self.lease;
-        let limit = i64::try_from(wanted).unwrap_or(i64::MAX);
-        let mut transaction = self.app.db.begin().await?;
-        let claimed = queue::claim(&mut transaction, self.route.channel, limit, self.lease).await?;
-        if claimed.is_empty() {
-            return Ok(());
-        }
-        self.app.db.commit(transaction).await?;
-        let mut ids: Vec<OrderId> = claimed.iter().filter_map(|message| message.order_id).collect();
-        ids.dedup();
-        let found = orders::find_all(self.app.db.pool(), &ids).await?;
-        let found: HashMap<OrderId, Order> = found.into_iter().map(|order| (order.id, order)).collect();
-        self.waiting.extend(claimed.into_iter().map(|claimed| {
-            let order = claimed.order_id.and_then(|id| found.get(&id).cloned());
-            Message { claimed, order, leased_until }
-        }));
-        Ok(())
-    }
-
-    /// Begins as many messages as may be under way. None whose claim could run out while it is sent: it is due again.
-    fn begin(&mut self, permits: usize) {
-        while self.at_work.len() < permits {
-            let Some(message) = self.waiting.pop_front() else { return };
-            if message.leased_until < Instant::now() + self.route.patience + TIME_TO_WRITE / 2 {
-                continue;
-            }
-            let (app, route, shutdown) = (self.app.clone(), self.route.clone(), self.shutdown.clone());
-            self.at_work.spawn(async move {
-                let tried = attempt(&app, &route, message).await;
-                record(&app, tried, &shutdown).await;
-            });
-        }
-    }
-
-    /// Makes what is claimed and not begun due again, for whoever can send it.
-    async fn give_back(&mut self) {
-        let outcome = Outcome::Waiting { error: None, delay: Duration::ZERO };
-        let tried: Vec<Tried> =
-            self.waiting.drain(..).map(|message| tried(&message.claimed, outcome.clone())).collect();
-        if tried.is_empty() {
-            return;
-        }
-        let giving = async {
-            let mut transaction = self.app.db.begin().await?;
-            queue::record(&mut transaction, &tried).await?;
-            self.app.db.commit(transaction).await
-        };
-        if let Err(error) = giving.await {
-            tracing::warn!(channel = %self.route.channel, %error, "messages cannot be given back; they are due again later");
-        }
-    }
-}
-
-fn tried(claimed: &Claimed, outcome: Outcome) -> Tried {
-    Tried { id: claimed.id, leased_until: claimed.leased_until, outcome }
+    };
+    queue.run(attempt, shutdown).await;
 }
 
 /// Hands one message to the provider.
-async fn attempt(app: &Notifications, route: &Route, message: Message) -> Tried {
-    let Message { claimed, order, .. } = message;
-    let outcome = match write(app, route.channel, &claimed, order.as_ref()) {
-        Err(error) => Outcome::Failed { error },
-        Ok(letter) => {
-            let texts = letter.texts.clone();
-            match route.send(letter).await {
-                Some(sent) => outcome(sent, texts, claimed.attempts + 1, &app.delays),
-                None => Outcome::Waiting { error: None, delay: PAUSE },
-            }
-        }
+async fn attempt(app: &Notifications, route: &Route, message: &Queued) -> Outcome {
+    let outcome = match message.kind.parse::<Kind>() {
+        // A newer build wrote it, and can send it.
+        Err(_) => Outcome::Waiting { error: None, delay: PAUSE },
+        Ok(kind) => match write(app, route.channel, kind, message) {
+            Err(error) => Outcome::Failed { error },
+            Ok(letter) => send(app, route, letter, message.attempts).await,
+        },
     };
     let name = match outcome {
         Outcome::Sent { .. } => "sent",
@@ -237,19 +129,27 @@ async fn attempt(app: &Notifications, route: &Route, message: Message) -> Tried 
     };
     metrics::counter!("notification_attempts_total", "channel" => route.channel.as_str(), "outcome" => name)
         .increment(1);
-    tried(&claimed, outcome)
+    outcome
 }
 
-/// The message with its text. The same each time it is attempted, but for what has changed in the order.
-fn write(app: &Notifications, channel: Channel, claimed: &Claimed, order: Option<&Order>) -> Result<Letter, String> {
-    let facts = facts(order, claimed.facts.as_deref()).ok_or("there is nothing to tell")?;
-    let texts = app.outbound.texts(channel, claimed.kind, &facts).map_err(|error| error.to_string())?;
-    Ok(Letter {
-        recipient: claimed.recipient.clone(),
-        name: order.map(|order| order.customer_name.clone()),
-        message_id: format!("{}.{}", claimed.event_id, claimed.resends),
-        texts,
-    })
+/// The message with its text, the same each time it is attempted.
+fn write(app: &Notifications, channel: Channel, kind: Kind, message: &Queued) -> Result<Letter, String> {
+    let facts = facts(kind, message.data.as_deref()).ok_or("there is nothing to tell")?;
+    let texts = app.outbound.texts(channel, kind, &facts).map_err(|error| error.to_string())?;
+    let name = match facts {
+        Facts::Order(order) => Some(order.customer_name),
+        Facts::Stock(_) => None,
+    };
+    let message_id = format!("{}.{}", message.event_id, message.resends);
+    Ok(Letter { recipient: message.recipient.clone(), name, message_id, texts })
+}
+
+async fn send(app: &Notifications, route: &Route, letter: Letter, attempts: i32) -> Outcome {
+    let texts = letter.texts.clone();
+    match route.send(letter).await {
+        Some(sent) => outcome(sent, texts, u32::try_from(attempts).unwrap_or_default() + 1, &app.delays),
+        None => Outcome::Waiting { error: None, delay: PAUSE },
+    }
 }
 
 /// What the provider's answer comes to, after the given number of attempts.
@@ -301,7 +201,7 @@ async fn record(app: &Notifications, tried: Tried, shutdown: &CancellationToken)
 mod tests {
     use super::{LONGEST, Outcome, outcome};
     use crate::notifications::channels::provider::{SendError, Taken};
-    use crate::notifications::domain::log::Texts;
+    use crate::notifications::domain::texts::Texts;
     use std::time::Duration;
 
     fn after(sent: Result<Taken, SendError>, attempts: u32) -> Outcome {

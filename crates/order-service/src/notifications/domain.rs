@@ -1,8 +1,11 @@
 //! What customers and the shop are told, by which way, and how far a message has come.
 
+pub mod announced;
 pub mod log;
 pub mod phone_number;
 pub mod rules;
+pub mod sms_text;
+pub mod texts;
 
 use serde::{Deserialize, Serialize};
 use shared_types::{Money, ProductId};
@@ -30,6 +33,38 @@ pub enum Kind {
     StockLow,
     /// A product's stock is above its threshold again; to the shop.
     StockReplenished,
+}
+
+/// What a message tells of: it says which facts its templates get.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum About {
+    /// An order.
+    Order,
+    /// The stock of a product.
+    Stock,
+}
+
+impl Kind {
+    /// What messages of this kind tell of.
+    pub fn about(self) -> About {
+        match self {
+            Self::OrderPlaced
+            | Self::OrderConfirmed
+            | Self::OrderShipped
+            | Self::OrderDelivered
+            | Self::OrderCancelled
+            | Self::PlacementGivenUp => About::Order,
+            Self::StockLow | Self::StockReplenished => About::Stock,
+        }
+    }
+
+    /// Whether an earlier event about the same order made a message, too.
+    pub fn follows_another(self) -> bool {
+        match self {
+            Self::OrderConfirmed | Self::OrderShipped | Self::OrderDelivered | Self::OrderCancelled => true,
+            Self::OrderPlaced | Self::PlacementGivenUp | Self::StockLow | Self::StockReplenished => false,
+        }
+    }
 }
 
 /// The way a message goes.

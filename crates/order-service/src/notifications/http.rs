@@ -1,17 +1,16 @@
 //! EDGE: the notification log: look, send again, erase.
 
 mod documented;
-mod of_order;
 mod webhooks;
 
 use self::documented::CannotResend;
 use crate::notifications::commands as command;
-use crate::notifications::domain::log::{Notification, NotificationWithText, Texts, facts};
+use crate::notifications::domain::log::{Notification, NotificationWithText, facts};
+use crate::notifications::domain::texts::Texts;
 use crate::notifications::domain::{Channel, Status};
 use crate::notifications::error::Error;
 use crate::notifications::state::Notifications;
 use crate::notifications::store::{self, Entry};
-use crate::orders;
 use crate::schema::IDEMPOTENCY;
 use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -55,7 +54,6 @@ where
         .routes(routes!(get_notification))
         .routes(routes!(get_notification_html))
         .routes(routes!(resend_notification))
-        .routes(routes!(of_order::list_order_notifications))
         .routes(routes!(webhooks::take_brevo_reports))
 }
 
@@ -102,11 +100,11 @@ pub async fn get_notification(
 ) -> Result<Response, Error> {
     let entry = store::find(app.db.pool(), id).await?.ok_or(Error::UnknownNotification(id))?;
     let as_sent = entry.texts.text.is_some();
-    let Texts { subject, text, .. } = texts(&app, &entry).await?;
+    let Texts { subject, text, .. } = texts(&app, &entry);
     let notification = entry.notification;
     let version = notification.version;
     let answer = Answer::ok(&NotificationWithText { notification, subject, text })?.with_version(version);
-    // A text that is made anew each time follows the order, whose changes this version does not count.
+    // A text that is made anew each time follows the templates, whose changes this version does not count.
     Ok(if as_sent { answer.unless_known(&headers) } else { answer.into_response() })
 }
 
@@ -124,26 +122,22 @@ pub async fn get_notification_html(
     if entry.notification.channel == Channel::Sms {
         return Err(Problem::not_found(format!("an HTML text of notification {id}, which is an SMS,")).into());
     }
-    let html = texts(&app, &entry).await?.html;
+    let html = texts(&app, &entry).html;
     let html = html.ok_or_else(|| Problem::not_found(format!("the text of notification {id}")))?;
     Ok((PAGE_HEADERS, Html(html)).into_response())
 }
 
 /// The texts as they were sent or would be sent now; none where they were erased or cannot be made.
-async fn texts(app: &Notifications, entry: &Entry) -> Result<Texts, Error> {
-    let Entry { notification, facts: kept, texts } = entry;
+fn texts(app: &Notifications, entry: &Entry) -> Texts {
+    let Entry { notification, data, texts, .. } = entry;
     if texts.text.is_some() || notification.erased_at.is_some() {
-        return Ok(texts.clone());
+        return texts.clone();
     }
-    let order = match notification.order_id {
-        Some(id) => orders::find_all(app.db.pool(), &[id]).await?.pop(),
-        None => None,
-    };
-    let Some(facts) = facts(order.as_ref(), kept.as_deref()) else { return Ok(Texts::default()) };
-    Ok(app.outbound.texts(notification.channel, notification.kind, &facts).unwrap_or_else(|error| {
+    let Some(facts) = facts(notification.kind, data.as_deref()) else { return Texts::default() };
+    app.outbound.texts(notification.channel, notification.kind, &facts).unwrap_or_else(|error| {
         tracing::warn!(%error, "a message has no text");
         Texts::default()
-    }))
+    })
 }
 
 /// Queues a message again, whatever became of it: as a new message with new attempts and a Message-ID of its own.
@@ -159,9 +153,9 @@ pub async fn resend_notification(
     headers: HeaderMap,
 ) -> Result<Answer, Error> {
     let resend = async |conn: &mut PgConnection| {
-        let message = command::lock(conn, id).await?;
-        check_if_match(&headers, message.version)?;
-        let queued = command::resend(conn, &app.outbound.ways, &message).await?;
+        let entry = command::lock(conn, id).await?;
+        check_if_match(&headers, entry.notification.version)?;
+        let queued = command::resend(conn, &app.outbound.ways, &entry).await?;
         let answer = Answer::accepted(Some(format!("/api/notifications/{id}")), &queued)?.with_version(queued.version);
         Ok::<_, Error>((answer, queued.channel))
     };
@@ -186,7 +180,7 @@ pub struct Erased {
     erased: u64,
 }
 
-/// Erases recipients and texts of all messages about the orders of a customer; what waits is not sent any more.
+/// Erases recipients and texts of all messages to a customer, by e-mail and SMS; what waits is not sent any more.
 ///
 /// That there was a message, and what became of it, stays. Erasing again finds nothing left and answers 0. The orders
 /// stay as they are: what happens to them later is told to the customer again.

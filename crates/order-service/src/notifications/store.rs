@@ -1,13 +1,16 @@
 //! The table `orders.notifications`: what stands in it, and what comes of reports and wishes.
 
-use crate::notifications::domain::log::{Notification, Texts};
-use crate::notifications::domain::rules::{Contact, ERASED, NewNotification};
+use crate::notifications::domain::log::Notification;
+use crate::notifications::domain::rules::{ERASED, NewNotification};
+use crate::notifications::domain::texts::Texts;
 use crate::notifications::domain::{Channel, Kind, Status};
 use service_kit::invariants::Invariant;
+use service_kit::{read_columns, written_columns};
 use shared_types::OrderId;
-use sqlx::{PgConnection, PgExecutor, PgPool};
-use std::collections::HashMap;
+use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 use std::fmt::Display;
+use std::sync::LazyLock;
+use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -17,40 +20,72 @@ pub mod reports;
 /// What must hold in the table at every moment, beside its CHECK constraints.
 pub const INVARIANTS: &[Invariant] = &[];
 
-/// A row as the lists have it.
-struct Row {
-    id: i64,
-    order_id: Option<i64>,
-    event_id: Uuid,
-    kind: String,
-    channel: String,
-    recipient: Option<String>,
-    status: String,
-    reason: Option<String>,
-    attempts: i32,
-    last_error: Option<String>,
-    provider_id: Option<String>,
-    resends: i32,
-    created_at: OffsetDateTime,
-    next_attempt_at: Option<OffsetDateTime>,
-    sent_at: Option<OffsetDateTime>,
-    delivered_at: Option<OffsetDateTime>,
-    erased_at: Option<OffsetDateTime>,
-    version: i64,
+read_columns! {
+    /// A row as the lists have it.
+    struct Row {
+        id: i64,
+        order_id: Option<i64>,
+        event_id: Uuid,
+        kind: String,
+        channel: String,
+        recipient: Option<String>,
+        status: String,
+        reason: Option<String>,
+        attempts: i32,
+        last_error: Option<String>,
+        provider_id: Option<String>,
+        resends: i32,
+        created_at: OffsetDateTime,
+        next_attempt_at: Option<OffsetDateTime>,
+        sent_at: Option<OffsetDateTime>,
+        delivered_at: Option<OffsetDateTime>,
+        erased_at: Option<OffsetDateTime>,
+        version: i64,
+    }
 }
 
 /// A row with everything.
+#[derive(FromRow)]
+struct WholeRow {
+    #[sqlx(flatten)]
+    row: Row,
+    customer_email: Option<String>,
+    data: Option<String>,
+    subject: Option<String>,
+    body_text: Option<String>,
+    body_html: Option<String>,
+}
+
+written_columns! {
+    /// A row to be.
+    struct NewRow<'a> {
+        event_id: Uuid = "uuid",
+        about: &'a str = "text",
+        order_id: Option<i64> = "bigint",
+        kind: &'a str = "text",
+        channel: &'a str = "text",
+        recipient: Option<&'a str> = "text",
+        customer_email: Option<&'a str> = "text",
+        status: &'a str = "text",
+        reason: Option<&'a str> = "text",
+        data: &'a str = "text",
+    }
+}
+
+/// A message with everything.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// What the lists show.
     pub notification: Notification,
-    /// What the order does not hold, in JSON.
-    pub facts: Option<String>,
+    /// Whose message it is.
+    pub customer_email: Option<String>,
+    /// The data of its event, in JSON.
+    pub data: Option<String>,
     /// The texts, once it was sent.
     pub texts: Texts,
 }
 
-/// A name as the column has it; the CHECK constraint allows no other.
+/// A name as the column has it.
 fn named<T: std::str::FromStr<Err: Display + std::error::Error + Send + Sync + 'static>>(
     text: &str,
 ) -> Result<T, sqlx::Error> {
@@ -65,10 +100,10 @@ impl TryFrom<Row> for Notification {
             id: row.id,
             order_id: row.order_id.map(OrderId),
             event_id: row.event_id,
-            kind: named(&row.kind)?,
-            channel: named(&row.channel)?,
+            kind: named::<Kind>(&row.kind)?,
+            channel: named::<Channel>(&row.channel)?,
             recipient: row.recipient,
-            status: named(&row.status)?,
+            status: named::<Status>(&row.status)?,
             reason: row.reason,
             attempts: row.attempts,
             last_error: row.last_error,
@@ -84,73 +119,67 @@ impl TryFrom<Row> for Notification {
     }
 }
 
-/// How the customers of the orders are reached. An order that does not exist is missing.
-pub async fn contacts(conn: &mut PgConnection, ids: &[OrderId]) -> Result<HashMap<OrderId, Contact>, sqlx::Error> {
-    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-    let rows = sqlx::query!(
-        r#"SELECT id, customer_email, customer_phone, total_amount IS NOT NULL AS "placed!"
-           FROM orders.orders WHERE id = ANY($1)"#,
-        &ids
+/// How long a message waits that follows another one about its order: several instances consume events, and the one
+/// with the earlier event may be a moment behind.
+const FOLLOWER_WAITS: Duration = Duration::from_secs(1);
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let (columns, arrays) = (NewRow::columns(), NewRow::arrays(2));
+    format!(
+        "INSERT INTO orders.notifications ({columns}, next_attempt_at)
+         SELECT {columns}, CASE WHEN status = 'QUEUED' THEN statement_timestamp() + wait * INTERVAL '1 second' END
+         FROM unnest({arrays}, $1::bigint[]) WITH ORDINALITY AS n ({columns}, wait, position) ORDER BY position"
     )
-    .fetch_all(conn)
-    .await?;
-    let contact = |email, phone, placed| Contact { email, phone, placed };
-    Ok(rows
-        .into_iter()
-        .map(|row| (OrderId(row.id), contact(row.customer_email, row.customer_phone, row.placed)))
-        .collect())
-}
+});
 
 /// Writes the messages. One that is there already fails on `notifications_once`.
-pub async fn insert(conn: &mut PgConnection, rows: &[NewNotification]) -> Result<(), sqlx::Error> {
-    if rows.is_empty() {
+pub async fn insert(conn: &mut PgConnection, messages: &[NewNotification]) -> Result<(), sqlx::Error> {
+    if messages.is_empty() {
         return Ok(());
     }
-    let events: Vec<Uuid> = rows.iter().map(|row| row.event_id).collect();
-    let orders: Vec<Option<i64>> = rows.iter().map(|row| row.order_id.map(|id| id.0)).collect();
-    let kinds: Vec<&str> = rows.iter().map(|row| row.kind.as_str()).collect();
-    let channels: Vec<&str> = rows.iter().map(|row| row.channel.as_str()).collect();
-    let recipients: Vec<Option<&str>> = rows.iter().map(|row| row.recipient.as_deref()).collect();
-    let statuses: Vec<&str> = rows.iter().map(|row| row.status.as_str()).collect();
-    let reasons: Vec<Option<&str>> = rows.iter().map(|row| row.reason.as_deref()).collect();
-    let facts: Vec<Option<&str>> = rows.iter().map(|row| row.facts.as_deref()).collect();
-    sqlx::query!(
-        "INSERT INTO orders.notifications
-                (event_id, order_id, kind, channel, recipient, status, reason, facts, next_attempt_at)
-         SELECT event_id, order_id, kind, channel, recipient, status, reason, facts::jsonb,
-                CASE WHEN status = 'QUEUED' THEN statement_timestamp() END
-         FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
-              WITH ORDINALITY
-              AS n (event_id, order_id, kind, channel, recipient, status, reason, facts, position)
-         ORDER BY position",
-        &events,
-        &orders as &[Option<i64>],
-        &kinds as &[&str],
-        &channels as &[&str],
-        &recipients as &[Option<&str>],
-        &statuses as &[&str],
-        &reasons as &[Option<&str>],
-        &facts as &[Option<&str>]
-    )
-    .execute(conn)
-    .await?;
+    let rows: Vec<NewRow<'_>> = messages.iter().map(new_row).collect();
+    let wait = |message: &NewNotification| if message.kind.follows_another() { FOLLOWER_WAITS.as_secs() } else { 0 };
+    let waits: Vec<i64> = messages.iter().map(|message| wait(message).cast_signed()).collect();
+    NewRow::bind(&rows, sqlx::query(INSERT.as_str()).bind(waits)).execute(conn).await?;
     Ok(())
 }
 
-/// A page of the log, newest first.
-pub async fn list(pool: &PgPool, before: Option<i64>, limit: i64) -> Result<Vec<Notification>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        "SELECT id, order_id, event_id, kind, channel, recipient, status, reason, attempts, last_error, provider_id,
-                resends, created_at, next_attempt_at, sent_at, delivered_at, erased_at, version
-         FROM orders.notifications WHERE id < COALESCE($1, 9223372036854775807) ORDER BY id DESC LIMIT $2",
-        before,
-        limit
-    )
-    .fetch_all(pool)
-    .await?;
+fn new_row(message: &NewNotification) -> NewRow<'_> {
+    NewRow {
+        event_id: message.event_id,
+        about: &message.about,
+        order_id: message.order_id.map(|id| id.0),
+        kind: message.kind.as_str(),
+        channel: message.channel.as_str(),
+        recipient: message.recipient.as_deref(),
+        customer_email: message.customer_email.as_deref(),
+        status: message.status.as_str(),
+        reason: message.reason.as_deref(),
+        data: &message.data,
+    }
+}
+
+fn select() -> String {
+    format!("SELECT {} FROM orders.notifications n", Row::select("n"))
+}
+
+fn notifications(rows: Vec<Row>) -> Result<Vec<Notification>, sqlx::Error> {
     rows.into_iter().map(Notification::try_from).collect()
 }
+
+static LIST: LazyLock<String> = LazyLock::new(|| {
+    format!("{} WHERE n.id < COALESCE($1, 9223372036854775807) ORDER BY n.id DESC LIMIT $2", select())
+});
+
+/// A page of the log, newest first.
+pub async fn list(pool: &PgPool, before: Option<i64>, limit: i64) -> Result<Vec<Notification>, sqlx::Error> {
+    notifications(sqlx::query_as(LIST.as_str()).bind(before).bind(limit).fetch_all(pool).await?)
+}
+
+static LIST_BY_STATUS: LazyLock<String> = LazyLock::new(|| {
+    let before = "n.id < COALESCE($2, 9223372036854775807)";
+    format!("{} WHERE n.status = $1 AND {before} ORDER BY n.id DESC LIMIT $3", select())
+});
 
 /// A page of what has come to a status, newest first.
 pub async fn list_by_status(
@@ -159,85 +188,67 @@ pub async fn list_by_status(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Notification>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        "SELECT id, order_id, event_id, kind, channel, recipient, status, reason, attempts, last_error, provider_id,
-                resends, created_at, next_attempt_at, sent_at, delivered_at, erased_at, version
-         FROM orders.notifications WHERE status = $1 AND id < COALESCE($2, 9223372036854775807)
-         ORDER BY id DESC LIMIT $3",
-        status.as_str(),
-        before,
-        limit
-    )
-    .fetch_all(pool)
-    .await?;
-    rows.into_iter().map(Notification::try_from).collect()
+    let query = sqlx::query_as(LIST_BY_STATUS.as_str()).bind(status.as_str());
+    notifications(query.bind(before).bind(limit).fetch_all(pool).await?)
 }
+
+static OF_ORDER: LazyLock<String> = LazyLock::new(|| format!("{} WHERE n.order_id = $1 ORDER BY n.id", select()));
 
 /// All messages about an order, oldest first: there are few, as an order has few statuses.
 pub async fn of_order(pool: &PgPool, order: OrderId) -> Result<Vec<Notification>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        "SELECT id, order_id, event_id, kind, channel, recipient, status, reason, attempts, last_error, provider_id,
-                resends, created_at, next_attempt_at, sent_at, delivered_at, erased_at, version
-         FROM orders.notifications WHERE order_id = $1 ORDER BY id",
-        order.0
-    )
-    .fetch_all(pool)
-    .await?;
-    rows.into_iter().map(Notification::try_from).collect()
+    notifications(sqlx::query_as(OF_ORDER.as_str()).bind(order.0).fetch_all(pool).await?)
 }
 
-/// One message with its texts.
+static FIND: LazyLock<String> = LazyLock::new(|| {
+    let whole = "n.customer_email, n.data, n.subject, n.body_text, n.body_html";
+    format!("SELECT {}, {whole} FROM orders.notifications n WHERE n.id = $1", Row::select("n"))
+});
+
+/// One message with everything.
 pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Entry>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"SELECT id, order_id, event_id, kind, channel, recipient, status, reason, attempts, last_error, provider_id,
-                  resends, created_at, next_attempt_at, sent_at, delivered_at, erased_at, version,
-                  facts::text AS facts, subject, body_text, body_html
-           FROM orders.notifications WHERE id = $1"#,
-        id
-    )
-    .fetch_optional(db)
-    .await?;
+    let row: Option<WholeRow> = sqlx::query_as(FIND.as_str()).bind(id).fetch_optional(db).await?;
     let Some(row) = row else { return Ok(None) };
-    let notification = Notification {
-        id: row.id,
-        order_id: row.order_id.map(OrderId),
-        event_id: row.event_id,
-        kind: named::<Kind>(&row.kind)?,
-        channel: named::<Channel>(&row.channel)?,
-        recipient: row.recipient,
-        status: named::<Status>(&row.status)?,
-        reason: row.reason,
-        attempts: row.attempts,
-        last_error: row.last_error,
-        provider_id: row.provider_id,
-        resends: row.resends,
-        created_at: row.created_at,
-        next_attempt_at: row.next_attempt_at,
-        sent_at: row.sent_at,
-        delivered_at: row.delivered_at,
-        erased_at: row.erased_at,
-        version: row.version,
-    };
     let texts = Texts { subject: row.subject, text: row.body_text, html: row.body_html };
-    Ok(Some(Entry { notification, facts: row.facts, texts }))
+    let (notification, customer_email) = (row.row.try_into()?, row.customer_email);
+    Ok(Some(Entry { notification, customer_email, data: row.data, texts }))
 }
 
-/// Erases who was written to and what, in all messages about the orders of a customer, whatever the case of the
-/// address; what waits to be sent is not sent any more. Gives how many messages it was.
+/// What the log keeps of the newest event of each order that names its customer, in JSON.
+pub async fn data_of_orders(conn: &mut PgConnection, orders: &[OrderId]) -> Result<Vec<String>, sqlx::Error> {
+    let ids: Vec<i64> = orders.iter().map(|id| id.0).collect();
+    sqlx::query_scalar!(
+        r#"SELECT n.data AS "data!"
+           FROM unnest($1::bigint[]) AS o (id)
+           CROSS JOIN LATERAL (SELECT data FROM orders.notifications
+                               WHERE order_id = o.id AND customer_email IS NOT NULL AND data IS NOT NULL
+                               ORDER BY event_id DESC LIMIT 1) n"#,
+        &ids
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Erases who was written to and what, in all messages to a customer, whatever the case of the address; what waits to be
+/// sent is not sent any more. Gives how many messages it was.
 pub async fn erase(conn: &mut PgConnection, customer_email: &str) -> Result<u64, sqlx::Error> {
     let erased = sqlx::query!(
-        "UPDATE orders.notifications n
-         SET recipient = NULL, facts = NULL, subject = NULL, body_text = NULL, body_html = NULL, last_error = NULL,
+        "WITH written AS MATERIALIZED (
+             SELECT n.id, n.order_id FROM orders.notification_buckets CROSS JOIN LATERAL (
+                 SELECT id, order_id FROM orders.notifications
+                 WHERE id / 16384 = bucket
+                   AND lower(COALESCE(customer_email, CASE WHEN order_id IS NOT NULL THEN recipient END)) = lower($1)
+                 OFFSET 0) n),
+         theirs AS MATERIALIZED (
+             SELECT id FROM written
+             UNION SELECT n.id FROM (SELECT DISTINCT order_id FROM written) w CROSS JOIN LATERAL (
+                 SELECT id FROM orders.notifications WHERE order_id = w.order_id OFFSET 0) n)
+         UPDATE orders.notifications n
+         SET recipient = NULL, customer_email = NULL, data = NULL, facts = NULL, subject = NULL, body_text = NULL,
+             body_html = NULL, last_error = NULL,
              reason = CASE WHEN n.status = 'QUEUED' THEN $2 ELSE n.reason END,
              status = CASE WHEN n.status = 'QUEUED' THEN 'SKIPPED' ELSE n.status END,
              next_attempt_at = NULL, erased_at = clock_timestamp()
-         WHERE n.order_id = ANY(ARRAY(
-                   SELECT o.id FROM orders.buckets CROSS JOIN LATERAL (
-                       SELECT id FROM orders.orders
-                       WHERE orders.bucket(id) = bucket AND lower(customer_email) = lower($1) OFFSET 0) o))
-           AND n.erased_at IS NULL",
+         WHERE n.id = ANY(ARRAY(SELECT id FROM theirs)) AND n.erased_at IS NULL",
         customer_email,
         ERASED
     )

@@ -5,10 +5,10 @@
 mod built_in;
 mod facts;
 
-use crate::notifications::channels::mail::one_line;
-use crate::notifications::channels::sms::text::{fits, places, simplified};
 use crate::notifications::config::Config;
-use crate::notifications::domain::{Facts, Kind};
+use crate::notifications::domain::sms_text::{SEGMENT, fits, places, simplified};
+use crate::notifications::domain::texts::{MailText, one_line};
+use crate::notifications::domain::{About, Facts, Kind};
 use facts::{Context, samples};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
@@ -16,17 +16,6 @@ use service_kit::config::ConfigError;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-
-/// A rendered e-mail.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MailText {
-    /// One line.
-    pub subject: String,
-    /// The plain-text part.
-    pub text: String,
-    /// The HTML part.
-    pub html: String,
-}
 
 /// Why a template cannot be used; names the file.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +85,7 @@ impl MessageTemplates {
         context.set_reason(None);
         let without = self.sms_with(kind, &context)?;
         // Not below ten characters: that says nothing any more.
-        let longest = reason.chars().count().min(crate::notifications::channels::sms::text::SEGMENT);
+        let longest = reason.chars().count().min(SEGMENT);
         let lengths = if places(&reason).is_some() { 10..longest } else { 0..0 };
         for length in lengths.rev() {
             let cut: String = reason.chars().take(length).collect();
@@ -110,7 +99,7 @@ impl MessageTemplates {
     }
 
     fn sms_with(&self, kind: Kind, context: &Context) -> Result<String, TemplateError> {
-        if matches!(kind, Kind::StockLow | Kind::StockReplenished) {
+        if kind.about() == About::Stock {
             return Err(TemplateError(format!("there is no SMS about {kind}")));
         }
         Ok(one_line(&simplified(&self.render(&format!("{kind}.sms.txt"), context)?)))

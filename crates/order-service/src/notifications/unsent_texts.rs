@@ -4,9 +4,6 @@
 use crate::notifications::domain::log::{blacked_out, facts, masked};
 use crate::notifications::domain::rules::NewNotification;
 use crate::notifications::state::Notifications;
-use crate::orders::{self, Order};
-use shared_types::OrderId;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -49,10 +46,7 @@ impl UnsentTexts {
 pub async fn run(app: Arc<Notifications>, mut waiting: Waiting, shutdown: CancellationToken) {
     let mut messages = Vec::new();
     while let Some(1..) = shutdown.run_until_cancelled(waiting.queue.recv_many(&mut messages, PER_SECOND)).await {
-        if let Err(error) = show(&app, &messages).await {
-            tracing::warn!(%error, count = messages.len(), "texts of messages that are not sent cannot be shown");
-        }
-        messages.clear();
+        messages.drain(..).for_each(|message| show(&app, &message));
         let omitted = waiting.omitted.swap(0, Ordering::Relaxed);
         if omitted > 0 {
             tracing::info!(omitted, "more messages are not sent; GET /api/notifications?status=SKIPPED shows them");
@@ -61,30 +55,23 @@ pub async fn run(app: Arc<Notifications>, mut waiting: Waiting, shutdown: Cancel
     }
 }
 
-async fn show(app: &Notifications, messages: &[NewNotification]) -> Result<(), sqlx::Error> {
-    let ids: Vec<OrderId> = messages.iter().filter_map(|message| message.order_id).collect();
-    let found = orders::find_all(app.db.pool(), &ids).await?;
-    let found: HashMap<OrderId, Order> = found.into_iter().map(|order| (order.id, order)).collect();
-    for message in messages {
-        let order = message.order_id.and_then(|id| found.get(&id));
-        let Some(facts) = facts(order, message.facts.as_deref()) else { continue };
-        let texts = match app.outbound.texts(message.channel, message.kind, &blacked_out(facts)) {
-            Ok(texts) => texts,
-            Err(error) => {
-                tracing::warn!(%error, "a message has no text");
-                continue;
-            }
-        };
-        tracing::info!(
-            channel = %message.channel,
-            kind = %message.kind,
-            order = message.order_id.map(|id| id.0),
-            recipient = message.recipient.as_deref().map(masked),
-            subject = texts.subject,
-            text = texts.text,
-            "not sent: {}",
-            message.reason.as_deref().unwrap_or_default()
-        );
-    }
-    Ok(())
+fn show(app: &Notifications, message: &NewNotification) {
+    let Some(facts) = facts(message.kind, Some(&message.data)) else { return };
+    let texts = match app.outbound.texts(message.channel, message.kind, &blacked_out(facts)) {
+        Ok(texts) => texts,
+        Err(error) => {
+            tracing::warn!(%error, "a message has no text");
+            return;
+        }
+    };
+    tracing::info!(
+        channel = %message.channel,
+        kind = %message.kind,
+        order = message.order_id.map(|id| id.0),
+        recipient = message.recipient.as_deref().map(masked),
+        subject = texts.subject,
+        text = texts.text,
+        "not sent: {}",
+        message.reason.as_deref().unwrap_or_default()
+    );
 }

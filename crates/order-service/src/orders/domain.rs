@@ -245,11 +245,6 @@ pub struct TimelineEntry {
     pub reason: Option<String>,
 }
 
-/// The number as people write it: `ORD-00000042`.
-pub fn order_number(id: OrderId) -> String {
-    format!("ORD-{:08}", id.0)
-}
-
 /// What the reserved lines cost together.
 pub fn total(reservation: &Reservation) -> Money {
     reservation.items.iter().map(|line| line.unit_price.times(line.quantity)).sum()

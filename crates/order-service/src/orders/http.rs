@@ -1,6 +1,7 @@
 //! EDGE: orders over HTTP: place, look, change.
 
 mod documented;
+mod notifications;
 mod timeline;
 
 use self::documented::{InsufficientStock, NotAllowed, Preferring, UnknownProductOrKeyReused};
@@ -52,7 +53,8 @@ where
         .routes(routes!(list_orders_by_customer))
         .routes(routes!(change_status))
         .routes(routes!(cancel_order))
-        .routes(routes!(timeline::get_timeline));
+        .routes(routes!(timeline::get_timeline))
+        .routes(routes!(notifications::list_order_notifications));
     // One handler serves both verbs, but no two operations may have the same id.
     let status = routes.get_openapi_mut().paths.paths.get_mut("/api/orders/{id}/status");
     if let Some(patch) = status.and_then(|path| path.patch.as_mut()) {

@@ -67,7 +67,7 @@ impl Table {
         let Self { name, key, due, columns, .. } = self;
         let statement = format!(
             "WITH due AS MATERIALIZED (
-                 SELECT q.ctid AS place FROM {name} q WHERE {due} AND q.next_attempt_at <= statement_timestamp()
+                 SELECT q.ctid AS place FROM {name} q WHERE ({due}) AND q.next_attempt_at <= statement_timestamp()
                  ORDER BY q.next_attempt_at LIMIT $1 FOR UPDATE OF q SKIP LOCKED
              )
              UPDATE {name} q SET next_attempt_at = clock_timestamp() + $2 * INTERVAL '1 millisecond'

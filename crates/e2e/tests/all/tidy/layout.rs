@@ -1,6 +1,6 @@
 //! What each layer of a module may know: the way runs from the edges through the commands to domain and store.
 
-use super::{Source, assert_none, assert_without, is_edge, is_of_layer, services};
+use super::{Source, assert_none, assert_without, is_edge, is_of_layer, production, services};
 
 /// The layers that begin transactions.
 const EDGES: [&str; 3] = ["http", "consumers", "jobs"];
@@ -44,4 +44,11 @@ fn no_layer_knows_those_before_it() {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         assert_without("the way runs in one direction", &layer(name), &words);
     }
+}
+
+#[test]
+fn notifications_read_no_order() {
+    let words = ["orders.orders", "orders.order_items", "orders.order_status_history"];
+    let files = production(&["crates/order-service/src/notifications"]);
+    assert_without("an event brings all that its message needs", &files, &words);
 }

@@ -8,7 +8,7 @@ mod message;
 
 use crate::notifications::channels::provider::{SendError, Taken, without_recipient};
 use crate::notifications::config::{MailConfig, MailTls};
-use crate::notifications::templates::MailText;
+use crate::notifications::domain::texts::{MailText, one_line};
 use connections::{Connection, Connections};
 use lettre::address::Envelope;
 use lettre::message::Mailbox;
@@ -17,7 +17,6 @@ use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::{Extension, MailParameter};
 use lettre::transport::smtp::response::Response;
 use message::Message;
-pub(crate) use message::one_line;
 use service_kit::config::ConfigError;
 use std::sync::Arc;
 use std::time::Duration;

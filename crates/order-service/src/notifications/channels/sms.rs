@@ -2,12 +2,10 @@
 //!
 //! <https://developers.brevo.com/reference/send-async-transactional-sms>
 
-pub mod text;
-
 use crate::notifications::channels::provider::{SendError, Taken, without_recipient};
-use crate::notifications::channels::sms::text::is_gsm;
 use crate::notifications::config::{SmsConfig, SmsType};
 use crate::notifications::domain::phone_number::{PhoneNumber, is_country};
+use crate::notifications::domain::sms_text::is_gsm;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use secrecy::ExposeSecret;

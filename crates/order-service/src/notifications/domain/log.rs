@@ -1,10 +1,9 @@
 //! The notification log: a message as it is shown, what its text is made of, and what of it may stand in a log file.
 
-use super::{Channel, Facts, Kind, LineFacts, OrderFacts, Status, StockFacts};
-use crate::orders::{Order, OrderItem};
+use super::{About, Channel, Facts, Kind, LineFacts, OrderFacts, Status, StockFacts};
 use serde::{Deserialize, Serialize};
 use shared_types::OrderId;
-use shared_types::events::StockLevel;
+use shared_types::events::{OrderLine, OrderSnapshot, StockLevel};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -16,7 +15,7 @@ pub struct Notification {
     /// Its number.
     #[schema(example = 1)]
     pub id: i64,
-    /// The order; none where it is about stock.
+    /// The order; none where it is about something else.
     #[schema(example = 1)]
     pub order_id: Option<OrderId>,
     /// The event that made it.
@@ -76,63 +75,76 @@ pub struct NotificationWithText {
     pub text: Option<String>,
 }
 
-/// Texts as they were sent.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Texts {
-    /// The subject of an e-mail.
-    pub subject: Option<String>,
-    /// The plain text.
-    pub text: Option<String>,
-    /// The HTML of an e-mail.
-    pub html: Option<String>,
+/// What the templates are filled with, from the data of the event that a row of the log keeps. None where there is too
+/// little: it was erased, or an earlier build wrote it.
+pub fn facts(kind: Kind, kept: Option<&str>) -> Option<Facts> {
+    match kind.about() {
+        About::Order => {
+            let order: OrderSnapshot = serde_json::from_str(kept?).ok()?;
+            Some(Facts::Order(OrderFacts {
+                number: order.order_id.order_number(),
+                customer_name: order.customer_name,
+                shipping_address: order.shipping_address,
+                total: order.total_amount,
+                lines: order.items.into_iter().map(line).collect(),
+                reason: order.reason,
+            }))
+        }
+        About::Stock => {
+            let level: StockLevel = serde_json::from_str(kept?).ok()?;
+            Some(Facts::Stock(StockFacts {
+                product_id: level.product_id,
+                sku: level.sku,
+                stock_quantity: level.stock_quantity,
+                low_stock_threshold: level.low_stock_threshold,
+            }))
+        }
+    }
 }
 
-/// What is kept of an event about an order that the order does not hold.
-#[derive(Deserialize)]
-struct Note {
-    reason: Option<String>,
+fn line(line: OrderLine) -> LineFacts {
+    LineFacts {
+        product_id: line.product_id,
+        name: line.product_name,
+        quantity: line.quantity,
+        price: line.price,
+        subtotal: line.price.map(|price| price.times(line.quantity)),
+    }
 }
 
-/// What the templates are filled with, from the order, where the message is about one, and from what the log keeps.
-/// None where there is too little.
-pub fn facts(order: Option<&Order>, kept: Option<&str>) -> Option<Facts> {
-    let Some(order) = order else {
-        let level: StockLevel = serde_json::from_str(kept?).ok()?;
-        return Some(Facts::Stock(StockFacts {
-            product_id: level.product_id,
-            sku: level.sku,
-            stock_quantity: level.stock_quantity,
-            low_stock_threshold: level.low_stock_threshold,
-        }));
-    };
-    let line = |item: &OrderItem| LineFacts {
-        product_id: item.product_id,
-        name: item.product_name.clone(),
-        quantity: item.quantity,
-        price: item.price,
-        subtotal: item.subtotal,
-    };
-    Some(Facts::Order(OrderFacts {
-        number: order.order_number.clone(),
-        customer_name: order.customer_name.clone(),
-        shipping_address: order.shipping_address.clone(),
-        total: order.total_amount,
-        lines: order.items.iter().map(line).collect(),
-        reason: kept.and_then(|kept| serde_json::from_str::<Note>(kept).ok()?.reason),
-    }))
+/// The customer's telephone number as the customer wrote it, from the data of the event that a row of the log keeps.
+pub fn phone(kept: Option<&str>) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Phone {
+        customer_phone: Option<String>,
+    }
+    serde_json::from_str::<Phone>(kept?).ok()?.customer_phone
 }
 
 /// The facts without what tells who the customer is, for a log file. A reason may say anything, so it does not show.
+///
+/// Every field is named, so that a new one cannot reach the log unseen.
 pub fn blacked_out(facts: Facts) -> Facts {
     match facts {
-        Facts::Order(order) => Facts::Order(OrderFacts {
-            customer_name: "[name]".to_owned(),
-            shipping_address: "[address]".to_owned(),
-            reason: order.reason.map(|_| "[reason]".to_owned()),
-            ..order
-        }),
-        stock @ Facts::Stock(_) => stock,
+        Facts::Order(OrderFacts { number, customer_name: _, shipping_address: _, total, lines, reason }) => {
+            Facts::Order(OrderFacts {
+                number,
+                customer_name: "[name]".to_owned(),
+                shipping_address: "[address]".to_owned(),
+                total,
+                lines: lines.into_iter().map(line_for_log).collect(),
+                reason: reason.map(|_| "[reason]".to_owned()),
+            })
+        }
+        Facts::Stock(StockFacts { product_id, sku, stock_quantity, low_stock_threshold }) => {
+            Facts::Stock(StockFacts { product_id, sku, stock_quantity, low_stock_threshold })
+        }
     }
+}
+
+fn line_for_log(LineFacts { product_id, name, quantity, price, subtotal }: LineFacts) -> LineFacts {
+    LineFacts { product_id, name, quantity, price, subtotal }
 }
 
 /// A recipient for a log file: enough to tell whether it is the right one, too little to write to it.
@@ -149,7 +161,7 @@ pub fn masked(recipient: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, OrderFacts, blacked_out, facts, masked};
+    use super::{Facts, Kind, OrderFacts, blacked_out, facts, masked};
 
     #[test]
     fn a_recipient_is_not_written_out() {
@@ -174,9 +186,17 @@ mod tests {
     }
 
     #[test]
-    fn stock_needs_no_order() {
-        let kept = r#"{"productId": 1, "sku": "A-1", "stockQuantity": 4, "lowStockThreshold": 5}"#;
-        assert!(matches!(facts(None, Some(kept)), Some(Facts::Stock(stock)) if stock.stock_quantity == 4));
-        assert_eq!((facts(None, None), facts(None, Some("{}"))), (None, None));
+    fn a_text_is_made_of_what_the_row_keeps() {
+        let order = r#"{"orderId": 42, "reference": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "customerName": "Ada",
+            "customerEmail": "ada@example.com", "shippingAddress": "London", "totalAmount": 59.98, "reason": "late",
+            "items": [{"productId": 2, "productName": "Mouse", "quantity": 2, "price": 29.99}]}"#;
+        let Some(Facts::Order(order)) = facts(Kind::OrderCancelled, Some(order)) else { panic!() };
+        assert_eq!((order.number.as_str(), order.reason.as_deref()), ("ORD-00000042", Some("late")));
+        assert_eq!(order.lines[0].subtotal.map(|it| it.to_string()).as_deref(), Some("59.98"));
+        let stock = r#"{"productId": 1, "sku": "A-1", "stockQuantity": 4, "lowStockThreshold": 5}"#;
+        assert!(matches!(facts(Kind::StockLow, Some(stock)), Some(Facts::Stock(stock)) if stock.stock_quantity == 4));
+        for kind in [Kind::OrderPlaced, Kind::StockLow] {
+            assert_eq!((facts(kind, None), facts(kind, Some(r#"{"reason": "late"}"#))), (None, None));
+        }
     }
 }

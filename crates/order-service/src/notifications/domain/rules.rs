@@ -2,8 +2,8 @@
 
 use super::{Channel, Kind, Status};
 use crate::notifications::domain::phone_number::PhoneNumber;
-use shared_types::events::StockLevel;
-use shared_types::{OrderId, OrderStatus};
+use shared_types::OrderId;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Why no e-mail leaves the house.
@@ -52,40 +52,34 @@ impl Ways {
 pub struct Happening {
     /// The event that told of it.
     pub event_id: Uuid,
-    /// What happened.
-    pub what: What,
+    /// The subject of the event: an order's reference, a product's number.
+    pub about: String,
+    /// The order, where it is about one. Messages about one order leave in the order of its events.
+    pub order_id: Option<OrderId>,
+    /// What the message says.
+    pub kind: Kind,
+    /// To whom.
+    pub whom: Whom,
+    /// The data of the event, in JSON: what the texts are made of.
+    pub data: Arc<str>,
 }
 
-/// What happened.
+/// Who is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum What {
-    /// An order came to a status.
-    Order {
-        /// The order.
-        id: OrderId,
-        /// The status.
-        status: OrderStatus,
-        /// Why.
-        reason: Option<String>,
-    },
-    /// A product's stock crossed its threshold.
-    Stock {
-        /// Low or replenished.
-        kind: Kind,
-        /// Where it stands.
-        level: StockLevel,
-    },
+pub enum Whom {
+    /// A customer, by e-mail, and by SMS where there is a number.
+    Customer(Contact),
+    /// The shop itself, by e-mail.
+    Shop,
 }
 
-/// How the customer of an order is reached.
+/// How a customer is reached.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Contact {
     /// By e-mail.
     pub email: String,
     /// By telephone, as the customer wrote it.
     pub phone: Option<String>,
-    /// Whether the order was placed.
-    pub placed: bool,
 }
 
 /// A row of the log to be.
@@ -93,85 +87,68 @@ pub struct Contact {
 pub struct NewNotification {
     /// The event.
     pub event_id: Uuid,
-    /// The order; none for stock.
+    /// Its subject.
+    pub about: String,
+    /// The order; none where it is about something else.
     pub order_id: Option<OrderId>,
-    /// What it is about.
+    /// What it says.
     pub kind: Kind,
     /// The way it goes.
     pub channel: Channel,
     /// To whom.
     pub recipient: Option<String>,
+    /// Whose message it is, by whatever way it goes; none of the shop's own.
+    pub customer_email: Option<String>,
     /// Queued, skipped or failed.
     pub status: Status,
     /// Why it is not queued.
     pub reason: Option<String>,
-    /// What the order does not hold, in JSON.
-    pub facts: Option<String>,
+    /// The data of the event, in JSON.
+    pub data: Arc<str>,
 }
 
-/// What a change of status is called in a message. An order that was never placed was given up.
-fn kind(status: OrderStatus, placed: bool) -> Kind {
-    match status {
-        OrderStatus::Pending => Kind::OrderPlaced,
-        OrderStatus::Confirmed => Kind::OrderConfirmed,
-        OrderStatus::Shipped => Kind::OrderShipped,
-        OrderStatus::Delivered => Kind::OrderDelivered,
-        OrderStatus::Cancelled if placed => Kind::OrderCancelled,
-        OrderStatus::Cancelled => Kind::PlacementGivenUp,
-    }
-}
-
-/// The messages about an order: an e-mail, and an SMS where there is a number.
-pub fn about_order(
-    ways: &Ways,
-    event_id: Uuid,
-    id: OrderId,
-    (status, reason): (OrderStatus, Option<&str>),
-    contact: &Contact,
-) -> impl Iterator<Item = NewNotification> {
-    let kind = kind(status, contact.placed);
-    let facts = reason.map(|reason| serde_json::json!({"reason": reason}).to_string());
-    let row = move |channel, recipient, (status, reason): (Status, Option<String>)| NewNotification {
+/// The messages that a happening makes.
+pub fn messages(ways: &Ways, happening: Happening) -> Vec<NewNotification> {
+    let Happening { event_id, about, order_id, kind, whom, data } = happening;
+    let row = |channel, recipient, customer_email, (status, reason)| NewNotification {
         event_id,
-        order_id: Some(id),
+        about: about.clone(),
+        order_id,
         kind,
         channel,
         recipient,
+        customer_email,
         status,
         reason,
-        facts: facts.clone(),
+        data: data.clone(),
     };
-    let email = row(Channel::Email, Some(contact.email.clone()), unless(ways.missing(Channel::Email)));
-    // A number is looked at only where somebody is to call it: that costs more than all the rest.
-    let sms = contact.phone.as_deref().map(|phone| match ways.missing(Channel::Sms) {
-        Some(missing) => row(Channel::Sms, Some(phone.to_owned()), unless(Some(missing))),
-        None => match ways.number(phone) {
-            Ok(number) => row(Channel::Sms, Some(number), unless(None)),
-            Err(error) => row(Channel::Sms, None, (Status::Failed, Some(error))),
-        },
-    });
-    [Some(email), sms].into_iter().flatten()
+    match whom {
+        Whom::Customer(Contact { email, phone }) => {
+            let recipient = Some(email.clone());
+            let mail = row(Channel::Email, recipient, Some(email.clone()), unless(ways.missing(Channel::Email)));
+            let sms = phone.map(|phone| {
+                let (recipient, status) = sms_recipient(ways, phone);
+                row(Channel::Sms, recipient, Some(email), status)
+            });
+            [Some(mail), sms].into_iter().flatten().collect()
+        }
+        Whom::Shop => {
+            let nobody = ways.operations.is_none().then_some(NO_OPERATIONS_ADDRESS);
+            let status = unless(nobody.or(ways.missing(Channel::Email)));
+            vec![row(Channel::Email, ways.operations.clone(), None, status)]
+        }
+    }
 }
 
-/// The message about a product's stock, to the shop.
-pub fn about_stock(
-    ways: &Ways,
-    event_id: Uuid,
-    kind: Kind,
-    level: &StockLevel,
-) -> Result<NewNotification, serde_json::Error> {
-    let nobody = ways.operations.is_none().then_some(NO_OPERATIONS_ADDRESS);
-    let (status, reason) = unless(nobody.or(ways.missing(Channel::Email)));
-    Ok(NewNotification {
-        event_id,
-        order_id: None,
-        kind,
-        channel: Channel::Email,
-        recipient: ways.operations.clone(),
-        status,
-        reason,
-        facts: Some(serde_json::to_string(level)?),
-    })
+/// A number is looked at only where somebody is to call it: that costs more than all the rest.
+fn sms_recipient(ways: &Ways, phone: String) -> (Option<String>, (Status, Option<String>)) {
+    match ways.missing(Channel::Sms) {
+        Some(missing) => (Some(phone), unless(Some(missing))),
+        None => match ways.number(&phone) {
+            Ok(number) => (Some(number), unless(None)),
+            Err(error) => (None, (Status::Failed, Some(error))),
+        },
+    }
 }
 
 fn unless(missing: Option<&str>) -> (Status, Option<String>) {
@@ -183,72 +160,53 @@ fn unless(missing: Option<&str>) -> (Status, Option<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Contact, NO_MAIL_SERVER, NO_OPERATIONS_ADDRESS, NO_SMS_GATEWAY, Ways, about_order, about_stock};
+    use super::{Contact, Happening, NO_MAIL_SERVER, NO_OPERATIONS_ADDRESS, NO_SMS_GATEWAY, Ways, Whom, messages};
     use crate::notifications::domain::{Channel, Kind, Status};
-    use shared_types::events::StockLevel;
-    use shared_types::{OrderId, OrderStatus, ProductId};
     use uuid::Uuid;
 
     fn ways() -> Ways {
         Ways { email: true, sms: true, operations: Some("shop@example.com".to_owned()), country: None }
     }
 
-    fn contact(phone: Option<&str>) -> Contact {
-        Contact { email: "ada@example.com".to_owned(), phone: phone.map(str::to_owned), placed: true }
+    fn happening(kind: Kind, whom: Whom) -> Happening {
+        Happening { event_id: Uuid::nil(), about: "x".to_owned(), order_id: None, kind, whom, data: "{}".into() }
     }
 
-    /// Channel, recipient, status and reason of each message.
-    fn told(ways: &Ways, contact: &Contact) -> Vec<(Channel, Option<String>, Status, Option<String>)> {
-        let rows = about_order(ways, Uuid::nil(), OrderId(7), (OrderStatus::Shipped, None), contact);
-        rows.map(|row| (row.channel, row.recipient, row.status, row.reason)).collect()
+    /// Channel, recipient, status and reason of each message to a customer.
+    fn told(ways: &Ways, phone: Option<&str>) -> Vec<(Channel, Option<String>, Status, Option<String>)> {
+        let contact = Contact { email: "ada@example.com".to_owned(), phone: phone.map(str::to_owned) };
+        let rows = messages(ways, happening(Kind::OrderShipped, Whom::Customer(contact)));
+        assert!(rows.iter().all(|row| row.customer_email.as_deref() == Some("ada@example.com")), "{rows:?}");
+        rows.into_iter().map(|row| (row.channel, row.recipient, row.status, row.reason)).collect()
     }
 
     #[test]
     fn a_customer_is_told_by_every_way_there_is() {
         let email = (Channel::Email, Some("ada@example.com".to_owned()), Status::Queued, None);
         let sms = (Channel::Sms, Some("+442079460000".to_owned()), Status::Queued, None);
-        assert_eq!(told(&ways(), &contact(Some("+44 20 7946 0000"))), [email.clone(), sms]);
-        assert_eq!(told(&ways(), &contact(None)), [email]);
+        assert_eq!(told(&ways(), Some("+44 20 7946 0000")), [email.clone(), sms]);
+        assert_eq!(told(&ways(), None), [email]);
     }
 
     #[test]
     fn what_cannot_be_sent_says_why() {
-        let none = told(&Ways::default(), &contact(Some("12")));
+        let none = told(&Ways::default(), Some("12"));
         assert_eq!(none[0].2, Status::Skipped);
         assert_eq!(none[0].3.as_deref(), Some(NO_MAIL_SERVER));
         assert_eq!((none[1].2, none[1].3.as_deref()), (Status::Skipped, Some(NO_SMS_GATEWAY)));
         assert_eq!(none[1].1.as_deref(), Some("12"), "as the customer wrote it");
-        let bad = told(&ways(), &contact(Some("12"))).remove(1);
+        let bad = told(&ways(), Some("12")).remove(1);
         assert_eq!((bad.1, bad.2), (None, Status::Failed));
         let reason = bad.3.unwrap_or_default();
         assert!(reason.starts_with("no telephone number: ") && !reason.contains("12"), "{reason}");
     }
 
     #[test]
-    fn an_order_that_was_never_placed_was_given_up() {
-        let kind = |placed| {
-            let contact = Contact { placed, ..contact(None) };
-            let status = (OrderStatus::Cancelled, Some("too \"late\""));
-            let row = about_order(&ways(), Uuid::nil(), OrderId(7), status, &contact).next().unwrap();
-            (row.kind, row.facts.unwrap())
-        };
-        assert_eq!(kind(true), (Kind::OrderCancelled, r#"{"reason":"too \"late\""}"#.to_owned()));
-        assert_eq!(kind(false).0, Kind::PlacementGivenUp);
-    }
-
-    #[test]
     fn stock_is_the_shops_business() {
-        let level = StockLevel {
-            product_id: ProductId(1),
-            sku: "LAPTOP-001".to_owned(),
-            stock_quantity: 4,
-            low_stock_threshold: 5,
-        };
-        let row = |ways: &Ways| about_stock(ways, Uuid::nil(), Kind::StockLow, &level).unwrap();
-        assert_eq!(
-            (row(&ways()).status, row(&ways()).recipient.as_deref()),
-            (Status::Queued, Some("shop@example.com"))
-        );
+        let row = |ways: &Ways| messages(ways, happening(Kind::StockLow, Whom::Shop)).remove(0);
+        let told = row(&ways());
+        assert_eq!((told.status, told.recipient.as_deref()), (Status::Queued, Some("shop@example.com")));
+        assert_eq!(told.customer_email, None);
         let nobody = row(&Ways { operations: None, ..ways() });
         assert_eq!((nobody.status, nobody.reason.as_deref()), (Status::Skipped, Some(NO_OPERATIONS_ADDRESS)));
     }

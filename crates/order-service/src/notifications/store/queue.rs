@@ -1,35 +1,57 @@
-//! The statements that send what is queued: claim, note what came of it, queue again.
+//! The statements that send what is queued: the queue of each channel, the record of an outcome, queueing again.
 
-use super::named;
-use crate::notifications::domain::log::Texts;
-use crate::notifications::domain::{Channel, Kind, Status};
-use shared_types::OrderId;
-use sqlx::PgConnection;
+use crate::notifications::domain::texts::Texts;
+use crate::notifications::domain::{Channel, Status};
+use service_kit::work_queue::Table;
+use sqlx::{FromRow, PgConnection};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A message that one worker is to send now.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Claimed {
-    /// Its number.
-    pub id: i64,
+/// A message is due only when no earlier one about the same order waits: mails about an order leave in the order of its
+/// events, which their ids, UUIDv7s, tell. One that failed or was skipped holds up nobody.
+macro_rules! due {
+    ($channel:literal) => {
+        concat!(
+            "q.channel = '",
+            $channel,
+            "' AND q.status = 'QUEUED' AND NOT EXISTS (
+            SELECT FROM orders.notifications e
+            WHERE e.order_id = q.order_id AND e.event_id < q.event_id AND e.channel = q.channel
+              AND CASE e.status WHEN 'QUEUED' THEN TRUE ELSE FALSE END OFFSET 0)"
+        )
+    };
+}
+
+/// The queue of a channel.
+pub fn table(channel: Channel) -> Table {
+    Table {
+        name: "orders.notifications",
+        key: "id",
+        due: match channel {
+            Channel::Email => due!("EMAIL"),
+            Channel::Sms => due!("SMS"),
+        },
+        columns: "q.event_id, q.kind, q.recipient, q.data, q.attempts, q.resends",
+        give_up_at: None,
+    }
+}
+
+/// What a claim gives of a message.
+#[derive(Clone, PartialEq, Eq, Debug, FromRow)]
+pub struct Queued {
     /// The event that made it.
     pub event_id: Uuid,
-    /// The order; none for stock.
-    pub order_id: Option<OrderId>,
-    /// What it is about.
-    pub kind: Kind,
+    /// The name of its kind, which may be one that only a newer build knows.
+    pub kind: String,
     /// To whom.
     pub recipient: String,
-    /// What the order does not hold, in JSON.
-    pub facts: Option<String>,
+    /// The data of the event, in JSON.
+    pub data: Option<String>,
     /// How often it was attempted before.
-    pub attempts: u32,
+    pub attempts: i32,
     /// How often somebody had it sent again.
     pub resends: i32,
-    /// When it is another's turn.
-    pub leased_until: OffsetDateTime,
 }
 
 /// What came of an attempt.
@@ -100,51 +122,6 @@ impl Outcome {
     }
 }
 
-/// Takes up to `limit` messages of a channel that are due, those first that have been so for longest. For the time of
-/// `lease` no other worker gets them; afterwards they are due again, unless something became of them.
-pub async fn claim(
-    conn: &mut PgConnection,
-    channel: Channel,
-    limit: i64,
-    lease: Duration,
-) -> Result<Vec<Claimed>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"WITH due AS MATERIALIZED (
-               SELECT ctid AS place FROM orders.notifications
-               WHERE channel = $1 AND status = 'QUEUED' AND next_attempt_at <= statement_timestamp()
-               ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED
-           )
-           UPDATE orders.notifications
-           SET next_attempt_at = clock_timestamp() + $3::bigint * INTERVAL '1 millisecond'
-           WHERE ctid = ANY(ARRAY(SELECT place FROM due))
-           RETURNING id, event_id, order_id, kind, recipient AS "recipient!", facts::text AS facts,
-                     attempts, resends, next_attempt_at AS "leased_until!""#,
-        channel.as_str(),
-        limit,
-        milliseconds(lease)
-    )
-    .fetch_all(conn)
-    .await?;
-    let mut claimed = rows
-        .into_iter()
-        .map(|row| {
-            Ok(Claimed {
-                id: row.id,
-                event_id: row.event_id,
-                order_id: row.order_id.map(OrderId),
-                kind: named(&row.kind)?,
-                recipient: row.recipient,
-                facts: row.facts,
-                attempts: u32::try_from(row.attempts).unwrap_or_default(),
-                resends: row.resends,
-                leased_until: row.leased_until,
-            })
-        })
-        .collect::<Result<Vec<_>, sqlx::Error>>()?;
-    claimed.sort_by_key(|message| message.id);
-    Ok(claimed)
-}
-
 /// Notes what came of the attempts. What the provider took counts in any case; anything else only as long as the claim
 /// under which it was attempted holds. A message that was erased meanwhile stays as it is.
 pub async fn record(conn: &mut PgConnection, tried: &[Tried]) -> Result<(), sqlx::Error> {
@@ -187,6 +164,36 @@ pub async fn record(conn: &mut PgConnection, tried: &[Tried]) -> Result<(), sqlx
         &subjects as &[Option<String>],
         &texts as &[Option<String>],
         &htmls as &[Option<String>]
+    )
+    .execute(&mut *conn)
+    .await?;
+    let put_off = tried.iter().filter(|it| matches!(it.outcome, Outcome::PutOff { .. }));
+    let put_off: Vec<i64> = put_off.map(|it| it.id).collect();
+    if put_off.is_empty() { Ok(()) } else { put_off_followers(conn, &put_off).await }
+}
+
+/// Puts messages off together with the earlier ones that they have to wait for. Otherwise they would stay at the head of
+/// the queue, and every claim would go through them.
+async fn put_off_followers(conn: &mut PgConnection, ids: &[i64]) -> Result<(), sqlx::Error> {
+    let followers = sqlx::query!(
+        r#"SELECT f.id AS "id!", h.next_attempt_at AS "at!"
+           FROM (SELECT order_id, event_id, channel, next_attempt_at FROM orders.notifications
+                 WHERE id = ANY($1) AND next_attempt_at IS NOT NULL OFFSET 0) h
+           CROSS JOIN LATERAL (
+               SELECT id FROM orders.notifications
+               WHERE order_id = h.order_id AND event_id > h.event_id AND channel = h.channel
+                 AND CASE status WHEN 'QUEUED' THEN next_attempt_at < h.next_attempt_at ELSE FALSE END OFFSET 0) f"#,
+        ids
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let (ids, times): (Vec<i64>, Vec<OffsetDateTime>) = followers.into_iter().map(|row| (row.id, row.at)).unzip();
+    sqlx::query!(
+        "UPDATE orders.notifications n SET next_attempt_at = f.at
+         FROM unnest($1::bigint[], $2::timestamptz[]) AS f (id, at)
+         WHERE n.id = ANY($1) AND n.id = f.id AND CASE n.status WHEN 'QUEUED' THEN TRUE ELSE FALSE END",
+        &ids,
+        &times
     )
     .execute(conn)
     .await?;

@@ -1,7 +1,7 @@
 //! The facts as templates see them: amounts as texts, and nothing in them that could break a line or turn it around.
 
-use crate::notifications::channels::mail::one_line;
-use crate::notifications::domain::{Facts, Kind, LineFacts, OrderFacts, StockFacts};
+use crate::notifications::domain::texts::one_line;
+use crate::notifications::domain::{About, Facts, Kind, LineFacts, OrderFacts, StockFacts};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use shared_types::{Money, ProductId};
@@ -105,7 +105,7 @@ fn plain(text: &str) -> String {
 /// Made-up facts, all and as few as there can be, to try the templates with.
 pub(super) fn samples(kind: Kind) -> Vec<Facts> {
     let money = |cents: i64| Money::from(Decimal::new(cents, 2));
-    if matches!(kind, Kind::StockLow | Kind::StockReplenished) {
+    if kind.about() == About::Stock {
         let sku = "MOUSE-001".to_owned();
         let facts = StockFacts { product_id: ProductId(2), sku, stock_quantity: 9, low_stock_threshold: 10 };
         return vec![Facts::Stock(facts)];

@@ -3,8 +3,8 @@
 use super::facts::samples;
 use super::{MessageTemplates, SUBJECT, built_in};
 use crate::config::Config;
-use crate::notifications::channels::sms::text::{fits, is_gsm};
-use crate::notifications::domain::{Facts, Kind, OrderFacts};
+use crate::notifications::domain::sms_text::{fits, is_gsm};
+use crate::notifications::domain::{About, Facts, Kind, OrderFacts};
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ fn order(kind: Kind, change: impl Fn(&mut OrderFacts)) -> Facts {
 }
 
 fn order_kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.iter().copied().filter(|kind| !matches!(kind, Kind::StockLow | Kind::StockReplenished))
+    Kind::ALL.iter().copied().filter(|kind| kind.about() == About::Order)
 }
 
 #[test]

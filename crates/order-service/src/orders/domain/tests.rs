@@ -1,6 +1,6 @@
 //! What is refused, what is merged, and that sums are exact.
 
-use super::{PlaceOrder, PlaceOrderLine, order_number, placement_deadline, total};
+use super::{PlaceOrder, PlaceOrderLine, placement_deadline, total};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use rust_decimal::Decimal;
 use shared_types::reservations::{Reservation, ReservationStatus, ReservedLine};
@@ -93,8 +93,8 @@ fn addresses_that_cannot_be_are_refused() {
 
 #[test]
 fn numbers_and_deadlines() {
-    assert_eq!(order_number(OrderId(42)), "ORD-00000042");
-    assert_eq!(order_number(OrderId(123_456_789)), "ORD-123456789");
+    assert_eq!(OrderId(42).order_number(), "ORD-00000042");
+    assert_eq!(OrderId(123_456_789).order_number(), "ORD-123456789");
     let held = reservation(&[]);
     assert_eq!(placement_deadline(&held), Some(OffsetDateTime::UNIX_EPOCH + Duration::seconds(45)));
     assert_eq!(placement_deadline(&Reservation { status: ReservationStatus::Committed, ..held }), None);

@@ -1,6 +1,6 @@
 //! The columns of an order, each listed once for reading and once for writing.
 
-use crate::orders::domain::{NewOrder, Order, OrderItem, order_number};
+use crate::orders::domain::{NewOrder, Order, OrderItem};
 use rust_decimal::Decimal;
 use service_kit::{read_columns, written_columns};
 use shared_types::{Money, OrderId, OrderStatus, ProductId, Reference};
@@ -108,7 +108,7 @@ impl Inserted {
         let new = new.clone();
         Order {
             id: self.id,
-            order_number: order_number(self.id),
+            order_number: self.id.order_number(),
             reference: self.reference,
             customer_name: new.customer_name,
             customer_email: new.customer_email,
@@ -131,7 +131,7 @@ impl TryFrom<OrderRow> for Order {
         let id = OrderId(row.id);
         Ok(Self {
             id,
-            order_number: order_number(id),
+            order_number: id.order_number(),
             reference: Reference(row.reference),
             customer_name: row.customer_name,
             customer_email: row.customer_email,

@@ -1,6 +1,7 @@
 //! A message as it goes over the wire (RFC 5322): headers, a plain-text part and an HTML part.
 
 use super::{Envelope, Mail, Mailbox, Response, SendError};
+use crate::notifications::domain::texts::one_line;
 use lettre::Address;
 use lettre::message::MultiPart;
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -75,10 +76,4 @@ fn ended(text: &str) -> String {
     }
     wire.push_str(".\r\n");
     wire
-}
-
-/// Without line breaks and other control characters, which would end a header.
-pub(crate) fn one_line(text: &str) -> String {
-    let parts = text.split(|c: char| c.is_control() || c.is_whitespace());
-    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -1,15 +1,12 @@
 //! EDGE: what the customer of an order was told.
 
-use crate::notifications::domain::log::Notification;
-use crate::notifications::error::Error;
-use crate::notifications::state::Notifications;
-use crate::notifications::store;
-use crate::orders;
+use crate::notifications::{self, Notification};
+use crate::orders::error::Error;
+use crate::orders::state::Orders;
 use axum::Json;
 use axum::extract::State;
 use service_kit::documented::{Invalid, NotFound, Unavailable};
 use service_kit::extract::Path;
-use service_kit::problem::Problem;
 use shared_types::OrderId;
 use std::sync::Arc;
 
@@ -20,13 +17,12 @@ use std::sync::Arc;
         (status = 200, description = "The messages, without their texts", body = [Notification]),
         Invalid, NotFound, Unavailable))]
 pub async fn list_order_notifications(
-    State(notifications): State<Arc<Notifications>>,
+    State(orders): State<Arc<Orders>>,
     Path(id): Path<OrderId>,
 ) -> Result<Json<Vec<Notification>>, Error> {
-    let pool = notifications.db.pool();
-    let found = store::of_order(pool, id).await?;
-    if found.is_empty() && orders::find_all(pool, &[id]).await?.is_empty() {
-        return Err(Problem::not_found(format!("order {id}")).into());
+    let found = notifications::of_order(orders.db.pool(), id).await?;
+    if found.is_empty() && orders.reads.submit(id).await?.is_none() {
+        return Err(Error::UnknownOrder(id));
     }
     Ok(Json(found))
 }

@@ -1,0 +1,89 @@
+//! What the events say, and which of them is a happening that somebody is told. A new kind of message begins here.
+
+use super::Kind;
+use super::rules::{Contact, Happening, Whom};
+use shared_types::OrderStatus;
+use shared_types::events::OrderSnapshot;
+use std::borrow::Cow;
+use uuid::Uuid;
+
+/// An event that was read.
+#[derive(Clone, Debug)]
+pub struct Announced<'a> {
+    /// Its id.
+    pub event_id: Uuid,
+    /// Its subject.
+    pub about: &'a str,
+    /// What it says.
+    pub what: What,
+    /// Its data in JSON.
+    pub data: Cow<'a, str>,
+}
+
+/// What an event says.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// An order came to a status.
+    Order {
+        /// The status.
+        status: OrderStatus,
+        /// The order.
+        order: OrderSnapshot,
+    },
+    /// A product's stock crossed its threshold.
+    Stock(Kind),
+}
+
+impl Announced<'_> {
+    /// What somebody is told. None of an order without a customer, which only earlier builds announced.
+    pub fn happening(self) -> Option<Happening> {
+        let (kind, order_id, whom) = match self.what {
+            What::Stock(kind) => (kind, None, Whom::Shop),
+            What::Order { order, .. } if order.customer_email.is_empty() => return None,
+            What::Order { status, order } => {
+                let contact = Contact { email: order.customer_email, phone: order.customer_phone };
+                (kind(status, order.total_amount.is_some()), Some(order.order_id), Whom::Customer(contact))
+            }
+        };
+        let (event_id, about, data) = (self.event_id, self.about.to_owned(), self.data.into());
+        Some(Happening { event_id, about, order_id, kind, whom, data })
+    }
+}
+
+/// What a change of status is called in a message. An order that was never placed was given up.
+fn kind(status: OrderStatus, placed: bool) -> Kind {
+    match status {
+        OrderStatus::Pending => Kind::OrderPlaced,
+        OrderStatus::Confirmed => Kind::OrderConfirmed,
+        OrderStatus::Shipped => Kind::OrderShipped,
+        OrderStatus::Delivered => Kind::OrderDelivered,
+        OrderStatus::Cancelled if placed => Kind::OrderCancelled,
+        OrderStatus::Cancelled => Kind::PlacementGivenUp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Announced, What};
+    use crate::notifications::domain::Kind;
+    use shared_types::OrderStatus;
+    use uuid::Uuid;
+
+    fn kind(data: &str) -> Option<Kind> {
+        let what = What::Order { status: OrderStatus::Cancelled, order: serde_json::from_str(data).unwrap() };
+        let event = Announced { event_id: Uuid::nil(), about: "x", what, data: data.into() };
+        let happening = event.happening()?;
+        assert_eq!((&*happening.data, happening.order_id.map(|id| id.0)), (data, Some(7)));
+        Some(happening.kind)
+    }
+
+    #[test]
+    fn an_order_that_was_never_placed_was_given_up() {
+        let reference = r#""orderId": 7, "reference": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70""#;
+        let customer = r#""customerEmail": "ada@example.com""#;
+        let placed = format!(r#"{{{reference}, {customer}, "totalAmount": 29.99}}"#);
+        assert_eq!(kind(&placed), Some(Kind::OrderCancelled));
+        assert_eq!(kind(&format!("{{{reference}, {customer}}}")), Some(Kind::PlacementGivenUp));
+        assert_eq!(kind(&format!("{{{reference}}}")), None, "there is nobody to tell");
+    }
+}
