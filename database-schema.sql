@@ -688,6 +688,12 @@ BEGIN
 END
 $$;
 
+-- migrations/order-service/0013_order_note.sql
+
+-- What the customer wants the shop to know, as far as somebody said so. It can be changed until the order is shipped.
+ALTER TABLE orders.orders
+    ADD COLUMN note TEXT CONSTRAINT orders_note_length CHECK (char_length(note) BETWEEN 1 AND 500);
+
 -- migrations/sample-data.sql
 
 -- Five products to try things out with, each with the receipt that explains its stock.

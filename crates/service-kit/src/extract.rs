@@ -7,6 +7,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 /// A JSON body. Refused: 415 another media type, 413 too large, 400 malformed or a field of the wrong type.
 #[derive(Debug)]
@@ -43,6 +44,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         json.end().map_err(malformed)?;
         Ok(Self(value))
     }
+}
+
+/// Tells a field that is null from one that is left out, for a JSON Merge Patch: with `#[serde(default)]`, what is left out
+/// is `None`.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(field).map(Some)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

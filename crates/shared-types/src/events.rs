@@ -127,6 +127,9 @@ pub struct OrderSnapshot {
     /// Where to send it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub shipping_address: String,
+    /// What the customer wants the shop to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Sum of the lines; none where the order was never placed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_amount: Option<Money>,

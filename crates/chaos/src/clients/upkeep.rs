@@ -37,11 +37,25 @@ impl ChaosClient {
         self.note(order.id, to, outcome);
     }
 
+    /// Nobody else changes the note: what was answered is what is read afterwards, whatever has happened in between.
+    async fn annotate(&mut self, order: i64) -> Option<String> {
+        let (note, path) = (self.token(), format!("/api/orders/{order}"));
+        let request = Request::with_body(Method::PATCH, path, &json!({"note": note}));
+        match self.attempt(Kind::Move, Side::Orders, &request, &[200, 409]).await {
+            Verdict::Definite(answer) if answer.status == 200 => Some(note),
+            _ => None,
+        }
+    }
+
     /// An order that was answered is there, with the answered content, whatever has happened in between.
     pub(super) async fn read(&mut self, pick: usize) {
         let Some(order) = self.known.get(pick % self.known.len().max(1)).cloned() else { return };
+        let note = if pick.is_multiple_of(4) { self.annotate(order.id).await } else { None };
         let request = Request::get(format!("/api/orders/{}", order.id));
         let Verdict::Definite(answer) = self.attempt(Kind::Read, Side::Orders, &request, &[200]).await else { return };
+        if let Some(note) = note.filter(|note| !answer.text.contains(note)) {
+            self.history.lock().found(format!("order {} lost its note {note}: {}", order.id, answer.text));
+        }
         let wrong = match serde_json::from_str::<Order>(&answer.text) {
             Ok(now) => difference(&order, &now),
             Err(error) => Some(error.to_string()),

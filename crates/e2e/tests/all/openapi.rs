@@ -9,7 +9,7 @@ use serde_json::Value;
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
 
 /// Every operation of inventory-service, sorted; a call that is not here may not be in its document.
-const INVENTORY: [&str; 25] = [
+const INVENTORY: &[&str] = &[
     "delete /api/inventory/products/{id}",
     "get /api/admin/dead-letters",
     "get /api/admin/dead-letters/{id}",
@@ -38,7 +38,7 @@ const INVENTORY: [&str; 25] = [
 ];
 
 /// Every operation of order-service, likewise.
-const ORDERS: [&str; 23] = [
+const ORDERS: &[&str] = &[
     "delete /api/notifications",
     "get /api/admin/dead-letters",
     "get /api/admin/dead-letters/{id}",
@@ -54,6 +54,7 @@ const ORDERS: [&str; 23] = [
     "get /api/orders/{id}/timeline",
     "get /health/live",
     "get /health/ready",
+    "patch /api/orders/{id}",
     "patch /api/orders/{id}/status",
     "post /api/admin/dead-letters/replay",
     "post /api/admin/dead-letters/{id}/replay",
@@ -83,7 +84,7 @@ async fn documents() -> (Shop, [(&'static str, Value, &'static [&'static str]); 
     let path = "/api-docs/openapi.json";
     let orders = shop.orders().get(path).await.is(200).json();
     let inventory = shop.inventory().get(path).await.is(200).json();
-    (shop, [("order-service", orders, &ORDERS), ("inventory-service", inventory, &INVENTORY)])
+    (shop, [("order-service", orders, ORDERS), ("inventory-service", inventory, INVENTORY)])
 }
 
 #[tokio::test]
@@ -176,7 +177,7 @@ async fn the_examples_work_when_tried_out() {
         assert!(matches!(answer.status, 200 | 201), "{name}: {} {}", answer.status, answer.text);
     }
     try_out(shop.orders(), orders, "delete /api/notifications").await.is(200);
-    for name in ["put /api/orders/{id}/status", "patch /api/orders/{id}/status"] {
+    for name in ["patch /api/orders/{id}", "put /api/orders/{id}/status", "patch /api/orders/{id}/status"] {
         try_out(shop.orders(), orders, name).await.is(200);
     }
 }

@@ -1,5 +1,6 @@
 //! Placing an order: what is answered, what is refused, and that a refusal leaves nothing behind.
 
+use e2e::poll;
 use e2e::samples::{HEADSET, KEYBOARD, LAPTOP, MONITOR, MOUSE, int, items, order, text};
 use e2e::shop::Shop;
 use serde_json::{Value, json};
@@ -186,4 +187,108 @@ async fn an_unknown_product_is_refused_as_a_whole() {
     let problem = refused.problem(422, "unknown-product");
     assert!(text(&problem["detail"]).contains("999"), "{problem}");
     assert_nothing_happened(&shop).await;
+}
+
+#[tokio::test]
+async fn a_note_is_changed_until_the_order_is_shipped() {
+    let shop = without_messages().await;
+    let with_note = |note: Value| {
+        let mut body = order(&[(MOUSE, 1)]);
+        body["note"] = note;
+        body
+    };
+    let placed = shop.orders().post(ORDERS, with_note(json!("  Please ring twice "))).await.is(201);
+    assert_eq!(placed.json()["note"], "Please ring twice");
+    let path = placed.header("location").to_owned();
+    let patch = async |body: Value| shop.orders().patch(&path, body).await;
+    for (body, note) in [
+        (json!({}), json!("Please ring twice")),
+        (json!({"note": "Zu den Nachbarn, bitte \u{1f64f}"}), json!("Zu den Nachbarn, bitte \u{1f64f}")),
+        (json!({"note": null}), Value::Null),
+        (json!({"note": "x".repeat(500)}), json!("x".repeat(500))),
+        (json!({"note": " "}), Value::Null),
+    ] {
+        assert_eq!(patch(body.clone()).await.is(200).json()["note"], note, "{body}");
+        assert_eq!(shop.orders().get(&path).await.is(200).json()["note"], note, "{body}");
+    }
+    for note in [json!("x".repeat(501)), json!("nul\u{0}"), json!(7)] {
+        assert_eq!(patch(json!({"note": note})).await.fields_at_fault(), ["note"], "{note}");
+        assert_eq!(shop.orders().post(ORDERS, with_note(note)).await.fields_at_fault(), ["note"]);
+    }
+    patch(json!({"status": "SHIPPED"})).await.problem(400, "malformed-json");
+    let merge = |note: &str| format!(r#"{{"note": "{note}"}}"#);
+    let merged = shop.orders().patch(&path, json!({})).body("application/merge-patch+json", merge("a")).await.is(200);
+    let outdated = placed.header("etag").to_owned();
+    shop.orders()
+        .patch(&path, json!({"note": "b"}))
+        .header("if-match", &outdated)
+        .await
+        .problem(412, "precondition-failed");
+    let again =
+        shop.orders().patch(&path, json!({"note": "a"})).header("if-match", merged.header("etag")).await.is(200);
+    assert_eq!(again.header("etag"), merged.header("etag"), "the same note is no change");
+    shop.orders().put(&format!("{path}/status"), json!({"status": "SHIPPED"})).await.is(200);
+    patch(json!({"note": "too late"})).await.problem(409, "note-is-final");
+    let cancelled = shop.orders().post(ORDERS, order(&[(MOUSE, 1)])).await.is(201).header("location").to_owned();
+    shop.orders().post(&format!("{cancelled}/cancel"), json!({})).await.is(200);
+    shop.orders().patch(&cancelled, json!({"note": "too late"})).await.problem(409, "note-is-final");
+    shop.orders().patch(&format!("{ORDERS}/999"), json!({"note": "whose?"})).await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn the_note_of_an_accepted_order_is_changed_before_it_is_placed() {
+    let mut shop = Shop::open().await;
+    shop.inventory_services[0].kill();
+    let body = order(&[(LAPTOP, 1)]);
+    let accepted = shop.orders().post(ORDERS, body).header("prefer", "respond-async").await.is(202);
+    let path = accepted.header("location").to_owned();
+    assert_eq!(accepted.json()["note"], Value::Null);
+    shop.orders().patch(&path, json!({"note": "Ring twice"})).await.is(200);
+    shop.inventory_services[0].start().await;
+    let order = async || shop.orders().get(&path).await.is(200).json();
+    poll::eventually("the order is confirmed", async || {
+        poll::equal(order().await["status"].clone(), json!("CONFIRMED"))
+    })
+    .await;
+    assert_eq!(order().await["note"], "Ring twice");
+    shop.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_note_is_shown_in_the_confirmation_and_in_no_log() {
+    let shop = Shop::open().await;
+    let mut body = order(&[(MOUSE, 1)]);
+    body["note"] = json!("Ring twice,\nplease");
+    let path = shop.orders().post(ORDERS, body).await.is(201).header("location").to_owned();
+    let confirmed = poll::eventually("the confirmation", async || {
+        let told = shop.orders().get(&format!("{path}/notifications")).await.is(200).array();
+        let mail = |it: &Value| it["kind"] == "order-confirmed" && it["channel"] == "EMAIL";
+        told.into_iter().find(mail).ok_or_else(|| "not told yet".to_owned())
+    });
+    let id = int(&confirmed.await["id"]);
+    let mail = shop.orders().get(&format!("/api/notifications/{id}")).await.is(200).json();
+    assert!(text(&mail["text"]).contains("Your note: Ring twice, please"), "{mail}");
+    let html = shop.orders().get(&format!("/api/notifications/{id}/html")).await.is(200).text;
+    assert!(html.contains("Ring twice, please"), "{html}");
+    let log = async || shop.order_services[0].log();
+    let shown = async || log().await.contains("[note]").then_some(()).ok_or_else(|| "not shown yet".to_owned());
+    poll::eventually("the text in the log", shown).await;
+    assert!(!log().await.contains("Ring twice"), "{}", log().await);
+}
+
+#[tokio::test]
+async fn a_key_that_was_kept_before_there_were_notes_gets_its_answer() {
+    let shop = without_messages().await;
+    let as_hashed_then = r#"{"customerName":"Ada","customerEmail":"ada@example.com","customerPhone":null,"shippingAddress":"London","items":[{"productId":1,"quantity":2}]}"#;
+    let kept = format!(
+        "INSERT INTO orders.idempotency_keys (route, key, request_hash, status, location, etag, body)
+         VALUES ('POST /api/orders', 'then', sha256('{as_hashed_then}'), 201, '/api/orders/7', '\"1\"', '{{}}')"
+    );
+    shop.database.execute(kept).await;
+    let body: Value = serde_json::from_str(as_hashed_then).unwrap();
+    let again = shop.orders().post(ORDERS, body.clone()).key("then").await.is(201);
+    assert_eq!((again.text.as_str(), again.header("idempotency-replayed")), ("{}", "true"));
+    let mut other = body;
+    other["note"] = json!("another request");
+    shop.orders().post(ORDERS, other).key("then").await.problem(422, "idempotency-key-reused");
 }

@@ -167,6 +167,8 @@ pub struct OrderFacts {
     pub customer_name: String,
     /// Where it goes.
     pub shipping_address: String,
+    /// What the customer wants the shop to know.
+    pub note: Option<String>,
     /// Sum of the lines; none when the order was never placed.
     pub total: Option<Money>,
     /// The lines.

@@ -2,7 +2,7 @@
 
 mod changes;
 
-pub use changes::{CancelOrder, ChangeStatus};
+pub use changes::{CancelOrder, ChangeStatus, PatchOrder};
 use serde::{Deserialize, Serialize};
 use service_kit::validation::FieldErrors;
 use shared_types::events::{OrderLine, OrderSnapshot};
@@ -17,7 +17,7 @@ const MAX_QUANTITY: i32 = 1_000_000;
 
 // Every field is optional here, so that all that are missing can be named at once.
 /// An order as a client sends it.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceOrder {
     /// Who orders.
@@ -32,6 +32,10 @@ pub struct PlaceOrder {
     /// Where to send it.
     #[schema(required, nullable = false, max_length = 500, example = "12 St James's Square, London")]
     pub shipping_address: Option<String>,
+    /// What the shop should know, such as where to leave the parcel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 500, example = "Please ring twice")]
+    pub note: Option<String>,
     /// What is ordered; lines of one product are added up.
     #[schema(required, nullable = false, min_items = 1, max_items = 100)]
     pub items: Option<Vec<PlaceOrderLine>>,
@@ -58,6 +62,7 @@ pub struct NewOrder {
     pub customer_phone: Option<String>,
     /// Where to send it.
     pub shipping_address: String,
+    pub note: Option<String>,
     pub lines: Vec<ReservationLine>,
 }
 
@@ -75,9 +80,15 @@ impl PlaceOrder {
             errors.add("customerPhone", "must be a telephone number of digits, spaces and + - ( ) / .");
         }
         let shipping_address = errors.required_text("shippingAddress", self.shipping_address, 500);
+        let note = parse_note(&mut errors, self.note);
         let lines = parse_lines(&mut errors, self.items);
-        errors.into_result(NewOrder { customer_name, customer_email, customer_phone, shipping_address, lines })
+        errors.into_result(NewOrder { customer_name, customer_email, customer_phone, shipping_address, note, lines })
     }
+}
+
+/// A note of at most 500 characters; a blank one is none.
+pub(super) fn parse_note(errors: &mut FieldErrors, note: Option<String>) -> Option<String> {
+    errors.optional_text("note", note, 500)
 }
 
 fn parse_lines(errors: &mut FieldErrors, items: Option<Vec<PlaceOrderLine>>) -> Vec<ReservationLine> {
@@ -143,6 +154,9 @@ pub struct Order {
     /// Where to send it.
     #[schema(example = "12 St James's Square, London")]
     pub shipping_address: String,
+    /// What the shop should know.
+    #[schema(example = "Please ring twice")]
+    pub note: Option<String>,
     /// Where it stands.
     pub status: OrderStatus,
     /// Sum of the lines; null until the order is placed.
@@ -178,6 +192,7 @@ impl Order {
             customer_email: self.customer_email.clone(),
             customer_phone: self.customer_phone.clone(),
             shipping_address: self.shipping_address.clone(),
+            note: self.note.clone(),
             total_amount: self.total_amount,
             items: self.items.iter().map(line).collect(),
         }

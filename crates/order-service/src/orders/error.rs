@@ -7,7 +7,7 @@ use service_kit::fault::Fault;
 use service_kit::module_error;
 use service_kit::problem::Problem;
 use shared_types::reservations::{ShortLine, ShortStock};
-use shared_types::{InvalidTransition, OrderId};
+use shared_types::{InvalidTransition, OrderId, OrderStatus};
 use std::sync::Arc;
 
 /// An error of the module.
@@ -25,6 +25,9 @@ pub enum Error {
     /// The order is accepted, and its stock not reserved yet.
     #[error("order {0} is not placed yet; until then it can only be cancelled")]
     NotPlacedYet(OrderId),
+    /// The order is shipped or cancelled.
+    #[error("the note of an order that is {0} cannot be changed")]
+    NoteIsFinal(OrderStatus),
     /// Inventory-service has less than was asked for.
     #[error("{detail}")]
     InsufficientStock {
@@ -63,6 +66,7 @@ impl Error {
             Self::UnknownOrder(id) => Problem::not_found(format!("order {id}")),
             Self::Transition(_) => conflict("invalid-transition", "Status change not allowed"),
             Self::NotPlacedYet(_) => conflict("not-placed-yet", "Not placed yet"),
+            Self::NoteIsFinal(_) => conflict("note-is-final", "Note cannot be changed"),
             Self::InsufficientStock { items, .. } => {
                 conflict("insufficient-stock", "Insufficient stock").with(&ShortStock { items: items.clone() })
             }
@@ -85,6 +89,7 @@ impl Error {
             }
             Self::UnknownOrder(_)
             | Self::NotPlacedYet(_)
+            | Self::NoteIsFinal(_)
             | Self::InsufficientStock { .. }
             | Self::UnknownProduct(_) => Decision::DeadLetter,
             Self::Batch(error) => error.decision(),

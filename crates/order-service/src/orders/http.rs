@@ -6,7 +6,7 @@ mod timeline;
 
 use self::documented::{InsufficientStock, NotAllowed, Preferring, UnknownProductOrKeyReused};
 use super::commands::change as command;
-use super::domain::{CancelOrder, ChangeStatus, Order, PlaceOrder};
+use super::domain::{CancelOrder, ChangeStatus, Order, PatchOrder, PlaceOrder};
 use super::placing::requests::{self, PlacementRequest};
 use super::state::Orders;
 use super::store::{self, Filter};
@@ -48,7 +48,7 @@ where
 {
     let mut routes = OpenApiRouter::new()
         .routes(routes!(place_order, list_orders))
-        .routes(routes!(get_order))
+        .routes(routes!(get_order, patch_order))
         .routes(routes!(list_orders_by_status))
         .routes(routes!(list_orders_by_customer))
         .routes(routes!(change_status))
@@ -211,6 +211,33 @@ pub async fn get_order(
 ) -> Result<Response, Error> {
     let order = orders.reads.submit(id).await?.ok_or(Error::UnknownOrder(id))?;
     Ok(Answer::ok(&*order)?.with_version(order.version).unless_known(&headers))
+}
+
+/// Changes the note of an order until it is shipped or cancelled (JSON Merge Patch, RFC 7396); null removes it.
+///
+/// Nothing else of an order can be patched.
+#[utoipa::path(patch, path = "/api/orders/{id}", tag = "orders",
+    request_body(content((PatchOrder = "application/merge-patch+json"), (PatchOrder = "application/json"))),
+    params(("id" = i64, Path, description = "Number of the order", example = 1), IfMatch),
+    responses(
+        (status = 200, description = "The order", body = Order, headers(("ETag" = String, description = "Its version"))),
+        InvalidBody, NotFound, NotAllowed, Changed, Unavailable))]
+pub async fn patch_order(
+    State(orders): State<Arc<Orders>>,
+    Path(id): Path<OrderId>,
+    headers: HeaderMap,
+    Json(body): Json<PatchOrder>,
+) -> Result<Answer, Error> {
+    let note = body.parse()?;
+    let mut transaction = orders.db.begin().await?;
+    let order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    check_if_match(&headers, order.version)?;
+    if let Some(note) = note {
+        command::change_note(&mut transaction, &order, note.as_deref()).await?;
+    }
+    let order = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    orders.db.commit(transaction).await?;
+    Ok(Answer::ok(&order)?.with_version(order.version))
 }
 
 /// Moves an order on. Forwards is allowed, also skipping; the same status again changes nothing.

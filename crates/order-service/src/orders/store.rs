@@ -185,6 +185,18 @@ pub async fn set_statuses(conn: &mut PgConnection, changes: &[NewStatus]) -> Res
     write_history(conn, changes).await
 }
 
+/// Writes the note of a locked order.
+pub async fn set_note(conn: &mut PgConnection, id: OrderId, note: Option<&str>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE orders.orders SET note = $2, version = version + 1, updated_at = clock_timestamp() WHERE id = $1",
+        id.0,
+        note
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Adds to the timelines.
 async fn write_history(conn: &mut PgConnection, changes: &[NewStatus]) -> Result<(), sqlx::Error> {
     let ids: Vec<i64> = changes.iter().map(|change| change.id.0).collect();

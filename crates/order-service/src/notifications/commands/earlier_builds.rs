@@ -30,7 +30,7 @@ pub(super) async fn fill_in(conn: &mut PgConnection, events: &mut [Announced<'_>
         }
         match known.get(&order.order_id) {
             Some(earlier) => {
-                *order = OrderSnapshot { reason: order.reason.take(), ..earlier.clone() };
+                **order = OrderSnapshot { reason: order.reason.take(), ..earlier.clone() };
                 event.data = serde_json::to_string(order)?.into();
             }
             None => {

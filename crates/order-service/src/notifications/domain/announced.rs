@@ -28,7 +28,7 @@ pub enum What {
         /// The status.
         status: OrderStatus,
         /// The order.
-        order: OrderSnapshot,
+        order: Box<OrderSnapshot>,
     },
     /// A product's stock crossed its threshold.
     Stock(Kind),

@@ -85,6 +85,7 @@ pub fn facts(kind: Kind, kept: Option<&str>) -> Option<Facts> {
                 number: order.order_id.order_number(),
                 customer_name: order.customer_name,
                 shipping_address: order.shipping_address,
+                note: order.note,
                 total: order.total_amount,
                 lines: order.items.into_iter().map(line).collect(),
                 reason: order.reason,
@@ -122,16 +123,17 @@ pub fn phone(kept: Option<&str>) -> Option<String> {
     serde_json::from_str::<Phone>(kept?).ok()?.customer_phone
 }
 
-/// The facts without what tells who the customer is, for a log file. A reason may say anything, so it does not show.
+/// The facts without what tells who the customer is, for a log file. A reason or a note may say anything, so they do not show.
 ///
 /// Every field is named, so that a new one cannot reach the log unseen.
 pub fn blacked_out(facts: Facts) -> Facts {
     match facts {
-        Facts::Order(OrderFacts { number, customer_name: _, shipping_address: _, total, lines, reason }) => {
+        Facts::Order(OrderFacts { number, customer_name: _, shipping_address: _, note, total, lines, reason }) => {
             Facts::Order(OrderFacts {
                 number,
                 customer_name: "[name]".to_owned(),
                 shipping_address: "[address]".to_owned(),
+                note: note.map(|_| "[note]".to_owned()),
                 total,
                 lines: lines.into_iter().map(line_for_log).collect(),
                 reason: reason.map(|_| "[reason]".to_owned()),
@@ -177,6 +179,7 @@ mod tests {
             number: "ORD-00000042".to_owned(),
             customer_name: "Ada".to_owned(),
             shipping_address: "12 Street".to_owned(),
+            note: Some("Ada is deaf".to_owned()),
             total: None,
             lines: Vec::new(),
             reason: Some("Ada moved".to_owned()),

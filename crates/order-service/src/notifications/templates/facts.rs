@@ -22,6 +22,7 @@ struct Order {
     customer_name: String,
     shipping_address: String,
     address_lines: Vec<String>,
+    note: Option<String>,
     total: Option<String>,
     lines: Vec<Line>,
     reason: Option<String>,
@@ -71,6 +72,7 @@ fn order(facts: &OrderFacts) -> Order {
         customer_name: plain(&facts.customer_name),
         shipping_address: address_lines.join(", "),
         address_lines,
+        note: facts.note.as_deref().map(plain).filter(|note| !note.is_empty()),
         total: facts.total.map(|total| total.to_string()),
         lines: facts.lines.iter().map(line).collect(),
         reason: facts.reason.as_deref().map(plain).filter(|reason| !reason.is_empty()),
@@ -122,10 +124,11 @@ pub(super) fn samples(kind: Kind) -> Vec<Facts> {
         number: "ORD-00000042".to_owned(),
         customer_name: "Ada Lovelace".to_owned(),
         shipping_address: "12 St James's Square\nLondon".to_owned(),
+        note: Some("Please ring twice".to_owned()),
         total: Some(money(8997)),
         lines: vec![whole],
         reason: Some("the customer changed their mind".to_owned()),
     };
-    let few = OrderFacts { total: None, lines: vec![bare], reason: None, ..full.clone() };
+    let few = OrderFacts { note: None, total: None, lines: vec![bare], reason: None, ..full.clone() };
     vec![Facts::Order(full), Facts::Order(few)]
 }

@@ -1,4 +1,4 @@
-//! Moves one locked order on to another status.
+//! Changes one locked order: its status, its note.
 
 use super::{API, status_event};
 use crate::orders::domain::Order;
@@ -31,5 +31,19 @@ pub async fn change_status(
     store::set_statuses(conn, &[change]).await?;
     OUTBOX.enqueue(conn, now, &[status_event(order, status, reason)?]).await?;
     metrics::counter!("order_status_changes_total", "status" => status.as_str()).increment(1);
+    Ok(())
+}
+
+/// Writes the note of `order`, which the caller has locked; none removes it. The same note again is no change.
+///
+/// Fails once the order has left the house or was cancelled. No event of its own: the next one carries the note.
+pub async fn change_note(conn: &mut PgConnection, order: &Order, note: Option<&str>) -> Result<(), Error> {
+    match order.status {
+        OrderStatus::Pending | OrderStatus::Confirmed => {}
+        status => return Err(Error::NoteIsFinal(status)),
+    }
+    if order.note.as_deref() != note {
+        store::set_note(conn, order.id, note).await?;
+    }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! What a client sends to change an order, and the checks of every field.
 
+use super::parse_note;
 use serde::{Deserialize, Serialize};
+use service_kit::extract::present;
 use service_kit::validation::FieldErrors;
 use shared_types::OrderStatus;
 use utoipa::ToSchema;
@@ -35,5 +37,24 @@ impl CancelOrder {
         let mut errors = FieldErrors::default();
         let reason = errors.optional_text("reason", self.reason.clone(), 500);
         errors.into_result(reason)
+    }
+}
+
+/// What of an order is to change (JSON Merge Patch, RFC 7396): what is left out stays, null removes it.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchOrder {
+    /// What the shop should know; null removes it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 500, example = "Please leave it with the neighbours")]
+    pub note: Option<Option<String>>,
+}
+
+impl PatchOrder {
+    /// The new note, if it is to change; or the field at fault.
+    pub fn parse(self) -> Result<Option<Option<String>>, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let note = self.note.map(|note| parse_note(&mut errors, note));
+        errors.into_result(note)
     }
 }

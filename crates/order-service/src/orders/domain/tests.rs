@@ -15,9 +15,9 @@ fn order(items: Vec<PlaceOrderLine>) -> PlaceOrder {
     PlaceOrder {
         customer_name: Some(" Ada Lovelace ".to_owned()),
         customer_email: Some("ada@example.com".to_owned()),
-        customer_phone: None,
         shipping_address: Some("London".to_owned()),
         items: Some(items),
+        ..PlaceOrder::default()
     }
 }
 
@@ -50,11 +50,11 @@ fn lines_of_one_product_are_added_up_and_sorted() {
 #[test]
 fn every_field_at_fault_is_named_at_once() {
     let nothing = PlaceOrder {
-        customer_name: None,
         customer_email: Some("ada".to_owned()),
         customer_phone: Some("call me".to_owned()),
         shipping_address: Some(" ".to_owned()),
         items: Some(vec![line(0, 0), PlaceOrderLine { product_id: None, quantity: None }, line(1, 1_000_001)]),
+        ..PlaceOrder::default()
     };
     let errors = nothing.parse().unwrap_err().0;
     let fields: Vec<_> = errors.keys().map(String::as_str).collect();

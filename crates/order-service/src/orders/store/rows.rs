@@ -23,6 +23,7 @@ read_columns! {
         customer_email: String,
         customer_phone: Option<String>,
         shipping_address: String,
+        note: Option<String>,
         status: String,
         total_amount: Option<Decimal>,
         version: i64,
@@ -47,6 +48,7 @@ written_columns! {
         shipping_address: &'a str = "text",
         /// Where it stands.
         status: &'static str = "text",
+        note: Option<&'a str> = "text",
         /// Sum of its lines, where its stock is reserved.
         total_amount: Option<Decimal> = "numeric",
     }
@@ -82,6 +84,7 @@ impl<'a> NewOrderRow<'a> {
             customer_email: &new.customer_email,
             customer_phone: new.customer_phone.as_deref(),
             shipping_address: &new.shipping_address,
+            note: new.note.as_deref(),
             status: OrderStatus::Pending.as_str(),
             total_amount: total_amount.map(Money::decimal),
         }
@@ -114,6 +117,7 @@ impl Inserted {
             customer_email: new.customer_email,
             customer_phone: new.customer_phone,
             shipping_address: new.shipping_address,
+            note: new.note,
             status: OrderStatus::Pending,
             total_amount,
             items: items.into_iter().map(|item| OrderItem { id: id_of(&item), ..item }).collect(),
@@ -137,6 +141,7 @@ impl TryFrom<OrderRow> for Order {
             customer_email: row.customer_email,
             customer_phone: row.customer_phone,
             shipping_address: row.shipping_address,
+            note: row.note,
             status: status(&row.status)?,
             total_amount: row.total_amount.map(Into::into),
             items: Vec::new(),
