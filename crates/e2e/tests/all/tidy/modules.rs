@@ -6,9 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What puts a service together and is named by no module; it may name all of them.
 const WIRING: [&str; 7] = ["lib", "main", "main_with_failure_points", "app", "routes", "config", "health"];
 
-/// What wraps the errors of every module and is wrapped by theirs: in no circle that could be cut.
-const ERROR: &str = "error";
-
 /// The sources of a service by the file or folder below `src` that they belong to.
 fn modules(service: &str) -> BTreeMap<String, Vec<Source>> {
     let top = format!("crates/{service}/src/");
@@ -51,7 +48,7 @@ fn paths(code: &str) -> impl Iterator<Item = &str> {
 /// Which modules each module of a service names.
 fn graph(service: &str) -> BTreeMap<String, BTreeSet<String>> {
     let modules = modules(service);
-    let is_module = |name: &str| modules.contains_key(name) && !WIRING.contains(&name) && name != ERROR;
+    let is_module = |name: &str| modules.contains_key(name) && !WIRING.contains(&name);
     let names = |sources: &[Source], own: &str| -> BTreeSet<String> {
         let codes: Vec<String> = sources.iter().map(code).collect();
         let named = codes.iter().flat_map(|code| paths(code)).map(|path| path.split("::").next().unwrap_or_default());
