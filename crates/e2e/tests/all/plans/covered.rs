@@ -1,6 +1,7 @@
 //! Every statement of the code runs on full tables once, or says why not; and what each may read of them.
 
 use super::{MANY, fill, place_later, plan, rarely, services, set, statements, stop, use_everything, walked_through};
+use e2e::mail_server::{Fault, MailServer};
 use e2e::poll;
 use e2e::samples::MOUSE;
 
@@ -18,7 +19,10 @@ const WALKED: [(&str, &str); 4] = [
 
 #[tokio::test]
 async fn every_statement_runs_on_full_tables_and_walks_through_none() {
-    let plan = plan().own_postgres().order_variable("SETTLE_INTERVAL_SECONDS", "1");
+    // Puts every mail off, until it goes away: then what is claimed is given back.
+    let mut server = MailServer::start().await;
+    server.set_fault(Some(Fault::Recipient(451)));
+    let plan = plan().mail(&server).own_postgres().order_variable("SETTLE_INTERVAL_SECONDS", "1");
     let mut shop = plan.order_variable("PGAPPNAME", "service").inventory_variable("PGAPPNAME", "service").open().await;
     // The tables are filled from the third order on.
     for _ in 0..2 {
@@ -36,6 +40,8 @@ async fn every_statement_runs_on_full_tables_and_walks_through_none() {
     use_everything(&shop, "covered").await;
     place_later(&shop).await;
     rarely::use_the_rest(&shop, "seldom").await;
+    rarely::hear_of_an_order_from_an_earlier_build(&shop).await;
+    server.stop();
 
     let all = statements::all();
     let excused = |it: &statements::Statement| {

@@ -1,5 +1,6 @@
 //! What `plans` does beside the usual: calls and jobs whose statements run seldom.
 
+use e2e::broker::event;
 use e2e::client::Client;
 use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, int, order, product, reservation};
@@ -63,6 +64,12 @@ async fn send_again(shop: &Shop) {
                   VALUES (gen_random_uuid(), 1, 'order-placed', 'EMAIL', 'ada@example.com', 'FAILED') RETURNING id";
     let id = shop.database.number(failed).await;
     shop.orders().call(Method::POST, &format!("/api/notifications/{id}/resend")).await.is(202);
+}
+
+/// An event that names no customer takes the customer from the log.
+pub async fn hear_of_an_order_from_an_earlier_build(shop: &Shop) {
+    let shipped = event("order.shipped", "x", json!({"orderId": 1, "reference": Uuid::now_v7()}));
+    shop.broker().publish("order.shipped", &shipped.to_string()).await;
 }
 
 /// Settling finds stock that is held for no order, and gives it back.
