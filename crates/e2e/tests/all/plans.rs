@@ -59,6 +59,7 @@ async fn use_everything(shop: &Shop, key: &str) {
     let path = format!("/api/inventory/products/{LAPTOP}/add-stock");
     let add = async || shop.inventory().post(&path, json!({"quantity": 1})).key(key).await.is(200);
     assert_eq!(add().await.text, add().await.text);
+    shop.orders().patch(&format!("/api/orders/{id}"), json!({"note": "Please ring twice"})).await.is(200);
     shop.orders().post(&format!("/api/orders/{id}/cancel"), json!({})).await.is(200);
     shop.reservation_becomes(text(&placed["reference"]), "RELEASED").await;
 }
