@@ -244,6 +244,7 @@ async fn an_event_is_enough_by_itself() {
     unplaced["orderId"] = json!(4712);
     unplaced.as_object_mut().unwrap().remove("totalAmount");
     shop.broker().publish("order.cancelled", &event("order.cancelled", "x", unplaced).to_string()).await;
+    poll::eventually("all three to be told", async || poll::equal(rows(&shop).await, 6)).await;
     let found = told(&shop, 4711, 4).await;
     assert_eq!(kinds(&found), both_ways(&["order-delivered", "order-cancelled"]));
     for mail in found.iter().filter(|it| it["channel"] == "EMAIL") {
