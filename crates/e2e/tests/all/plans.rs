@@ -229,9 +229,11 @@ async fn fill(shop: &Shop) {
          SELECT gen_random_uuid(), n, 2 + n, 'order-placed', 'EMAIL', 'bob@example.com', 'bob@example.com', 'SENT', '{}'",
     ];
     let inserts = tables.map(|rows| format!("INSERT INTO {rows} FROM generate_series(1, {MANY}) AS n"));
-    let counters = ["SELECT pg_stat_force_next_flush()", "SELECT pg_stat_reset()"].map(str::to_owned);
+    // What waits is counted every five seconds. A tenth of it is little enough for that, and too much for every claim.
+    let fewer = "DELETE FROM orders.pending_placements WHERE order_id % 10 > 0";
+    let rest = [fewer, "SELECT pg_stat_force_next_flush()", "SELECT pg_stat_reset()"].map(str::to_owned);
     let mut connection = shop.database.pool().acquire().await.unwrap();
-    for statement in inserts.into_iter().chain(counters) {
+    for statement in inserts.into_iter().chain(rest) {
         connection.execute(AssertSqlSafe(statement)).await.unwrap();
     }
 }
