@@ -186,7 +186,7 @@ async fn what_does_not_fit_into_the_queue_is_refused_at_once() {
         in_queue(shop.inventory(), "reservations", count).await;
     }
     let refused = reserve().await.unavailable();
-    assert!(refused["detail"].to_string().contains("too many reservations"), "{refused}");
+    assert!(refused["detail"].to_string().contains("too many requests are waiting"), "{refused}");
 
     lock.rollback().await.unwrap();
     for order in placing {
