@@ -582,7 +582,15 @@ SELECT generate_series(0, (SELECT orders.bucket(max(id)) FROM orders.orders)) AS
 DROP INDEX orders.orders_by_customer;
 CREATE INDEX orders_by_customer ON orders.orders (orders.bucket(id), lower(customer_email), id DESC);
 
--- migrations/order-service/0011_notifications_by_themselves.sql
+-- migrations/order-service/0011_order_note.sql
+
+-- What the customer wants the shop to know, as far as somebody said so. It can be changed until the order is shipped.
+-- All rows are looked at in 0014_validate_constraints.sql, while orders are placed.
+ALTER TABLE orders.orders
+    ADD COLUMN note TEXT,
+    ADD CONSTRAINT orders_note_length CHECK (char_length(note) BETWEEN 1 AND 500) NOT VALID;
+
+-- migrations/order-service/0012_notifications_by_themselves.sql
 
 -- A row of the notification log carries everything its message is made of: the data of its event, and whose message it
 -- is. So whoever sends or erases it reads no order, and events that are about no order can make messages, too.
@@ -599,7 +607,6 @@ ALTER TABLE orders.notifications
     ADD CONSTRAINT notifications_erased CHECK (
         erased_at IS NULL
         OR num_nonnulls(recipient, customer_email, data, facts, subject, body_text, body_html, last_error) = 0) NOT VALID;
-ALTER TABLE orders.notifications VALIDATE CONSTRAINT notifications_erased;
 
 -- `notifications_once` stays as it is. It holds the id of the event, a UUIDv7 that begins with a time: the table can be
 -- cut into months by it. It begins with the order, so it also serves `of_order`, and the look for earlier messages of the
@@ -610,11 +617,6 @@ COMMENT ON CONSTRAINT notifications_once ON orders.notifications IS 'also finds 
 -- smaller: there are several messages for an order, and their customers are looked for only in order to erase.
 CREATE VIEW orders.notification_buckets AS
 SELECT generate_series(0, (SELECT max(id) FROM orders.notifications) / 16384) AS bucket;
-
--- `erase` in order-service/src/notifications/store.rs. Rows of earlier builds name their customer as the recipient of
--- their e-mail only; their SMS are found by the order of that e-mail.
-CREATE INDEX notifications_by_customer ON orders.notifications (
-    (id / 16384), lower(COALESCE(customer_email, CASE WHEN order_id IS NOT NULL THEN recipient END)));
 
 -- Completes what earlier builds write, which run beside this one during an update, and what they wrote once anybody
 -- touches it again. Erases what they do not know when they erase. Orders are read here for the last time.
@@ -630,7 +632,7 @@ BEGIN
     SELECT o.reference::text AS about, o.customer_email, jsonb_strip_nulls(jsonb_build_object(
                'orderId', o.id, 'reference', o.reference, 'reason', NEW.facts ->> 'reason',
                'customerName', o.customer_name, 'customerEmail', o.customer_email, 'customerPhone', o.customer_phone,
-               'shippingAddress', o.shipping_address, 'totalAmount', o.total_amount, 'items', i.items)) AS data
+               'shippingAddress', o.shipping_address, 'note', o.note, 'totalAmount', o.total_amount, 'items', i.items)) AS data
     INTO found_order
     FROM orders.orders o
     CROSS JOIN LATERAL (
@@ -649,7 +651,7 @@ CREATE TRIGGER notifications_complete BEFORE INSERT OR UPDATE ON orders.notifica
     WHEN ((NEW.data IS NULL) = (NEW.erased_at IS NULL))
     EXECUTE FUNCTION orders.complete_notification();
 
--- migrations/order-service/0012_complete_notifications.sql
+-- migrations/order-service/0013_complete_notifications.sql
 
 -- no-transaction
 DO $$
@@ -688,11 +690,18 @@ BEGIN
 END
 $$;
 
--- migrations/order-service/0013_order_note.sql
+-- migrations/order-service/0014_validate_constraints.sql
 
--- What the customer wants the shop to know, as far as somebody said so. It can be changed until the order is shipped.
-ALTER TABLE orders.orders
-    ADD COLUMN note TEXT CONSTRAINT orders_note_length CHECK (char_length(note) BETWEEN 1 AND 500);
+-- Looks at every row, beside those who read and write them: in a migration of its own, so that no stronger lock is held.
+ALTER TABLE orders.orders VALIDATE CONSTRAINT orders_note_length;
+ALTER TABLE orders.notifications VALIDATE CONSTRAINT notifications_erased;
+
+-- migrations/order-service/0015_notifications_by_customer.sql
+
+-- `erase` in order-service/src/notifications/store.rs. Rows of earlier builds name their customer as the recipient of
+-- their e-mail only; their SMS are found by the order of that e-mail. While it is built, messages can be read.
+CREATE INDEX notifications_by_customer ON orders.notifications (
+    (id / 16384), lower(COALESCE(customer_email, CASE WHEN order_id IS NOT NULL THEN recipient END)));
 
 -- migrations/sample-data.sql
 

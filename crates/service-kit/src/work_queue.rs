@@ -135,7 +135,12 @@ where
         let WorkQueue { table, database, batch, at_once, claimed, lease, .. } = &self.queue;
         // One attempt is enough while the other side may still be away.
         let wanted = if permits < *at_once { *batch } else { *claimed };
-        let rows = table.claim(database.pool(), wanted, *lease).await;
+        let rows = async {
+            // The lease begins once there is a connection: waiting for one must not use it up.
+            let mut conn = database.pool().acquire().await?;
+            table.claim(&mut conn, wanted, *lease).await
+        };
+        let rows = rows.await;
         tell(self.queue.name, "claims", &mut self.claims_fail, rows.as_ref().err());
         self.waiting.extend(rows.unwrap_or_default());
         self.waiting.len() == wanted
@@ -148,6 +153,14 @@ where
         while self.at_work.len() < permits && !self.waiting.is_empty() {
             let batch = self.queue.batch.min(self.waiting.len());
             let rows: Vec<_> = self.waiting.drain(..batch).filter(|row| row.ends >= latest).collect();
+            if rows.len() < batch {
+                let late = batch - rows.len();
+                tracing::warn!(
+                    queue = self.queue.name,
+                    late,
+                    "claimed too slowly; they are due again when the lease ends"
+                );
+            }
             if !rows.is_empty() {
                 self.at_work.spawn((self.attempt)(rows));
             }

@@ -11,7 +11,7 @@ use crate::notifications::domain::texts::Texts;
 use crate::notifications::domain::{Channel, Facts, Kind};
 use crate::notifications::error::Error;
 use crate::notifications::state::Notifications;
-use crate::notifications::store::queue::{self, Outcome, Queued, Tried};
+use crate::notifications::store::queue::{self, AttemptOutcome, Queued, Tried};
 use service_kit::batcher::{BatchError, Batcher, Blame, Limits};
 use service_kit::db::Database;
 use service_kit::retries::RetryDelays;
@@ -112,20 +112,20 @@ pub async fn run(app: Arc<Notifications>, route: Route, shutdown: CancellationTo
 }
 
 /// Hands one message to the provider.
-async fn attempt(app: &Notifications, route: &Route, message: &Queued) -> Outcome {
+async fn attempt(app: &Notifications, route: &Route, message: &Queued) -> AttemptOutcome {
     let outcome = match message.kind.parse::<Kind>() {
         // A newer build wrote it, and can send it.
-        Err(_) => Outcome::Waiting { error: None, delay: PAUSE },
+        Err(_) => AttemptOutcome::Waiting { error: None, delay: PAUSE },
         Ok(kind) => match write(app, route.channel, kind, message) {
-            Err(error) => Outcome::Failed { error },
+            Err(error) => AttemptOutcome::Failed { error },
             Ok(letter) => send(app, route, letter, message.attempts).await,
         },
     };
     let name = match outcome {
-        Outcome::Sent { .. } => "sent",
-        Outcome::Failed { .. } => "failed",
-        Outcome::PutOff { .. } => "put_off",
-        Outcome::Waiting { .. } => "waiting",
+        AttemptOutcome::Sent { .. } => "sent",
+        AttemptOutcome::Failed { .. } => "failed",
+        AttemptOutcome::PutOff { .. } => "put_off",
+        AttemptOutcome::Waiting { .. } => "waiting",
     };
     metrics::counter!("notification_attempts_total", "channel" => route.channel.as_str(), "outcome" => name)
         .increment(1);
@@ -144,31 +144,31 @@ fn write(app: &Notifications, channel: Channel, kind: Kind, message: &Queued) ->
     Ok(Letter { recipient: message.recipient.clone(), name, message_id, texts })
 }
 
-async fn send(app: &Notifications, route: &Route, letter: Letter, attempts: i32) -> Outcome {
+async fn send(app: &Notifications, route: &Route, letter: Letter, attempts: i32) -> AttemptOutcome {
     let texts = letter.texts.clone();
     match route.send(letter).await {
         Some(sent) => outcome(sent, texts, u32::try_from(attempts).unwrap_or_default() + 1, &app.delays),
-        None => Outcome::Waiting { error: None, delay: PAUSE },
+        None => AttemptOutcome::Waiting { error: None, delay: PAUSE },
     }
 }
 
 /// What the provider's answer comes to, after the given number of attempts.
-fn outcome(sent: Result<Taken, SendError>, texts: Texts, attempts: u32, delays: &RetryDelays) -> Outcome {
+fn outcome(sent: Result<Taken, SendError>, texts: Texts, attempts: u32, delays: &RetryDelays) -> AttemptOutcome {
     match sent {
         Ok(Taken { provider_id }) => {
             // Some reports name it with its angle brackets and some without.
             let provider_id = provider_id.map(|id| id.trim_matches(['<', '>']).to_owned());
-            Outcome::Sent { provider_id, texts }
+            AttemptOutcome::Sent { provider_id, texts }
         }
-        Err(SendError::Refused(error)) => Outcome::Failed { error },
+        Err(SendError::Refused(error)) => AttemptOutcome::Failed { error },
         Err(SendError::PutOff { reason: error, retry_after }) => match delays.after(attempts) {
             Some(delay) => {
                 let delay = Duration::from_millis(delay.into()).max(retry_after.unwrap_or_default());
-                Outcome::PutOff { error, delay: delay.min(LONGEST) }
+                AttemptOutcome::PutOff { error, delay: delay.min(LONGEST) }
             }
-            None => Outcome::Failed { error: format!("given up after {attempts} attempts: {error}") },
+            None => AttemptOutcome::Failed { error: format!("given up after {attempts} attempts: {error}") },
         },
-        Err(SendError::Unavailable { reason, .. }) => Outcome::Waiting { error: Some(reason), delay: PAUSE },
+        Err(SendError::Unavailable { reason, .. }) => AttemptOutcome::Waiting { error: Some(reason), delay: PAUSE },
     }
 }
 
@@ -182,8 +182,8 @@ async fn record(app: &Notifications, tried: Tried, shutdown: &CancellationToken)
                 // Whatever it is that cannot be written, that the message was sent can.
                 tracing::error!(notification = tried.id, %error, "what came of a message cannot be written in full");
                 tried.outcome = match tried.outcome {
-                    Outcome::Sent { .. } => Outcome::Sent { provider_id: None, texts: Texts::default() },
-                    _ => Outcome::Failed { error: "see the log".to_owned() },
+                    AttemptOutcome::Sent { .. } => AttemptOutcome::Sent { provider_id: None, texts: Texts::default() },
+                    _ => AttemptOutcome::Failed { error: "see the log".to_owned() },
                 };
             }
             Err(error) => {
@@ -199,12 +199,12 @@ async fn record(app: &Notifications, tried: Tried, shutdown: &CancellationToken)
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, Outcome, outcome};
+    use super::{AttemptOutcome, LONGEST, outcome};
     use crate::notifications::channels::provider::{SendError, Taken};
     use crate::notifications::domain::texts::Texts;
     use std::time::Duration;
 
-    fn after(sent: Result<Taken, SendError>, attempts: u32) -> Outcome {
+    fn after(sent: Result<Taken, SendError>, attempts: u32) -> AttemptOutcome {
         outcome(sent, Texts::default(), attempts, &"1000,5000".parse().unwrap())
     }
 
@@ -215,29 +215,35 @@ mod tests {
     #[test]
     fn what_is_put_off_is_tried_as_often_as_a_message_of_a_consumer() {
         for (attempts, delay) in [(1, 1000), (2, 5000)] {
-            let Outcome::PutOff { delay: seen, .. } = after(put_off(None), attempts) else { panic!() };
+            let AttemptOutcome::PutOff { delay: seen, .. } = after(put_off(None), attempts) else { panic!() };
             assert!((delay * 4 / 5..=delay * 6 / 5).contains(&seen.as_millis()), "{seen:?}");
         }
-        assert_eq!(after(put_off(None), 3), Outcome::Failed { error: "given up after 3 attempts: busy".to_owned() });
+        assert_eq!(
+            after(put_off(None), 3),
+            AttemptOutcome::Failed { error: "given up after 3 attempts: busy".to_owned() }
+        );
     }
 
     #[test]
     fn a_provider_may_ask_for_more_time_but_not_for_ever() {
         for (wanted, given) in [(Duration::from_secs(90), Duration::from_secs(90)), (LONGEST * 9, LONGEST)] {
-            assert_eq!(after(put_off(Some(wanted)), 1), Outcome::PutOff { error: "busy".to_owned(), delay: given });
+            assert_eq!(
+                after(put_off(Some(wanted)), 1),
+                AttemptOutcome::PutOff { error: "busy".to_owned(), delay: given }
+            );
         }
     }
 
     #[test]
     fn a_provider_that_is_away_costs_no_attempt() {
         let away = Err(SendError::Unavailable { reason: "away".to_owned(), retry_after: None });
-        assert!(matches!(after(away, 99), Outcome::Waiting { error: Some(_), .. }));
+        assert!(matches!(after(away, 99), AttemptOutcome::Waiting { error: Some(_), .. }));
     }
 
     #[test]
     fn a_message_id_is_kept_without_brackets() {
         let sent = after(Ok(Taken { provider_id: Some("<a.0@example.com>".to_owned()) }), 1);
-        assert!(matches!(sent, Outcome::Sent { provider_id: Some(id), .. } if id == "a.0@example.com"));
-        assert!(matches!(after(Err(SendError::Refused("no".to_owned())), 1), Outcome::Failed { .. }));
+        assert!(matches!(sent, AttemptOutcome::Sent { provider_id: Some(id), .. } if id == "a.0@example.com"));
+        assert!(matches!(after(Err(SendError::Refused("no".to_owned())), 1), AttemptOutcome::Failed { .. }));
     }
 }

@@ -123,11 +123,12 @@ impl TryFrom<Row> for Notification {
 /// with the earlier event may be a moment behind.
 const FOLLOWER_WAITS: Duration = Duration::from_secs(1);
 
+/// Instances of the build before, which run beside this one during an update, read `facts` of what is about no order.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let (columns, arrays) = (NewRow::columns(), NewRow::arrays(2));
     format!(
-        "INSERT INTO orders.notifications ({columns}, next_attempt_at)
-         SELECT {columns}, CASE WHEN status = 'QUEUED' THEN statement_timestamp() + wait * INTERVAL '1 second' END
+        "INSERT INTO orders.notifications ({columns}, facts, next_attempt_at)
+         SELECT {columns}, CASE WHEN order_id IS NULL THEN data::jsonb END, CASE WHEN status = 'QUEUED' THEN statement_timestamp() + wait * INTERVAL '1 second' END
          FROM unnest({arrays}, $1::bigint[]) WITH ORDINALITY AS n ({columns}, wait, position) ORDER BY position"
     )
 });

@@ -136,8 +136,21 @@ pub async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<Option<Order>,
     find(conn, id).await
 }
 
+static ADVANCE: LazyLock<String> = LazyLock::new(|| {
+    let (columns, orders) = (OrderRow::select("o"), select_from("moved"));
+    format!(
+        "WITH moved AS (
+             UPDATE orders.orders o SET status = $3, version = o.version + 1, updated_at = clock_timestamp()
+             WHERE reference = ANY($1) AND CASE status WHEN $2 THEN total_amount IS NOT NULL ELSE FALSE END
+             RETURNING {columns}),
+         told AS (
+             INSERT INTO orders.order_status_history (order_id, status, actor) SELECT id, $3, $4 FROM moved)
+         {orders} ORDER BY o.id, i.product_id"
+    )
+});
+
 /// Moves the placed ones among the orders that stand in `from` on to `to` and writes their timelines; gives those that it
-/// moved. One statement; whoever changes the same orders meanwhile is waited for.
+/// moved, as they are then. One statement; whoever changes the same orders meanwhile is waited for.
 ///
 /// The condition on the status is a `CASE`, which no index can serve: next to none are PENDING, so their index looks like
 /// the shorter way, but all the orders that ever were have left their dead entry in it.
@@ -147,23 +160,16 @@ pub async fn advance(
     from: OrderStatus,
     to: OrderStatus,
     actor: &str,
-) -> Result<Vec<OrderId>, sqlx::Error> {
-    let moved = sqlx::query_scalar!(
-        "WITH moved AS (
-             UPDATE orders.orders SET status = $3, version = version + 1, updated_at = clock_timestamp()
-             WHERE reference = ANY($1) AND CASE status WHEN $2 THEN total_amount IS NOT NULL ELSE FALSE END
-             RETURNING id),
-         told AS (
-             INSERT INTO orders.order_status_history (order_id, status, actor) SELECT id, $3, $4 FROM moved)
-         SELECT id FROM moved",
-        references,
-        from.as_str(),
-        to.as_str(),
-        actor
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(moved.into_iter().map(OrderId).collect())
+) -> Result<Vec<Order>, sqlx::Error> {
+    let query = sqlx::query_as(ADVANCE.as_str()).bind(references).bind(from.as_str()).bind(to.as_str()).bind(actor);
+    let moved = in_order(query.fetch_all(&mut *conn).await?)?;
+    // The statement waits for who is placing an order, and then sees the order as that one wrote it, but its lines as they
+    // were before.
+    if moved.iter().flat_map(|order| &order.items).any(|item| item.price.is_none()) {
+        let ids: Vec<OrderId> = moved.iter().map(|order| order.id).collect();
+        return find_all(conn, &ids).await;
+    }
+    Ok(moved)
 }
 
 /// Moves locked orders on and writes their timelines.

@@ -56,7 +56,7 @@ impl Table {
     /// of `lease` no other worker gets them. Afterwards they are due again, unless an outcome was recorded.
     pub(super) async fn claim<Work>(
         &self,
-        db: impl PgExecutor<'_>,
+        conn: &mut PgConnection,
         limit: usize,
         lease: Duration,
     ) -> Result<Vec<Claimed<Work>>, sqlx::Error>
@@ -75,7 +75,7 @@ impl Table {
              RETURNING q.{key} AS key, q.next_attempt_at AS leased_until, {columns}"
         );
         let query = sqlx::query(AssertSqlSafe(statement)).bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let rows = query.bind(milliseconds(lease)).fetch_all(db).await?;
+        let rows = query.bind(milliseconds(lease)).fetch_all(conn).await?;
         let claimed = |row: &PgRow| {
             let (key, leased_until) = (row.try_get("key")?, row.try_get("leased_until")?);
             Ok(Claimed { key, leased_until, work: Work::from_row(row)?, ends })

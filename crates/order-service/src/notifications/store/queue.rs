@@ -62,12 +62,12 @@ pub struct Tried {
     /// The claim under which it was attempted.
     pub leased_until: OffsetDateTime,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: AttemptOutcome,
 }
 
 /// What came of an attempt.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub enum AttemptOutcome {
     /// The provider has it.
     Sent {
         /// What the provider calls it.
@@ -96,7 +96,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl AttemptOutcome {
     /// What the message comes to.
     fn status(&self) -> Status {
         match self {
@@ -128,12 +128,13 @@ pub async fn record(conn: &mut PgConnection, tried: &[Tried]) -> Result<(), sqlx
     let ids: Vec<i64> = tried.iter().map(|it| it.id).collect();
     let leases: Vec<OffsetDateTime> = tried.iter().map(|it| it.leased_until).collect();
     let statuses: Vec<String> = tried.iter().map(|it| it.outcome.status().to_string()).collect();
-    let counted: Vec<i32> = tried.iter().map(|it| i32::from(!matches!(it.outcome, Outcome::Waiting { .. }))).collect();
+    let counted: Vec<i32> =
+        tried.iter().map(|it| i32::from(!matches!(it.outcome, AttemptOutcome::Waiting { .. }))).collect();
     let errors: Vec<Option<String>> = tried.iter().map(|it| it.outcome.error()).collect();
     let delays: Vec<Option<i64>> = tried.iter().map(|it| it.outcome.delay()).collect();
     let sent = |of: fn(&Option<String>, &Texts) -> Option<String>| -> Vec<Option<String>> {
         let each = tried.iter().map(|it| match &it.outcome {
-            Outcome::Sent { provider_id, texts } => of(provider_id, texts),
+            AttemptOutcome::Sent { provider_id, texts } => of(provider_id, texts),
             _ => None,
         });
         each.collect()
@@ -167,7 +168,7 @@ pub async fn record(conn: &mut PgConnection, tried: &[Tried]) -> Result<(), sqlx
     )
     .execute(&mut *conn)
     .await?;
-    let put_off = tried.iter().filter(|it| matches!(it.outcome, Outcome::PutOff { .. }));
+    let put_off = tried.iter().filter(|it| matches!(it.outcome, AttemptOutcome::PutOff { .. }));
     let put_off: Vec<i64> = put_off.map(|it| it.id).collect();
     if put_off.is_empty() { Ok(()) } else { put_off_followers(conn, &put_off).await }
 }

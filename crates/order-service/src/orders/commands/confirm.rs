@@ -21,13 +21,10 @@ pub async fn confirm(
     let references: Vec<Uuid> = committed.keys().map(|reference| reference.0).collect();
     let (from, to) = (OrderStatus::Pending, OrderStatus::Confirmed);
     let confirmed = store::advance(conn, &references, from, to, "inventory-service").await?;
-    if confirmed.is_empty() {
-        return Ok(());
-    }
     let mut events = Vec::with_capacity(confirmed.len());
-    for order in store::find_all(&mut *conn, &confirmed).await? {
+    for order in &confirmed {
         let traceparent = committed.get(&order.reference).cloned().flatten();
-        events.push(status_event(&order, to, None)?.caused_by(traceparent));
+        events.push(status_event(order, to, None)?.caused_by(traceparent));
     }
     OUTBOX.enqueue(conn, now, &events).await?;
     metrics::counter!("order_status_changes_total", "status" => to.as_str()).increment(confirmed.len() as u64);

@@ -13,7 +13,6 @@ ALTER TABLE orders.notifications
     ADD CONSTRAINT notifications_erased CHECK (
         erased_at IS NULL
         OR num_nonnulls(recipient, customer_email, data, facts, subject, body_text, body_html, last_error) = 0) NOT VALID;
-ALTER TABLE orders.notifications VALIDATE CONSTRAINT notifications_erased;
 
 -- `notifications_once` stays as it is. It holds the id of the event, a UUIDv7 that begins with a time: the table can be
 -- cut into months by it. It begins with the order, so it also serves `of_order`, and the look for earlier messages of the
@@ -24,11 +23,6 @@ COMMENT ON CONSTRAINT notifications_once ON orders.notifications IS 'also finds 
 -- smaller: there are several messages for an order, and their customers are looked for only in order to erase.
 CREATE VIEW orders.notification_buckets AS
 SELECT generate_series(0, (SELECT max(id) FROM orders.notifications) / 16384) AS bucket;
-
--- `erase` in order-service/src/notifications/store.rs. Rows of earlier builds name their customer as the recipient of
--- their e-mail only; their SMS are found by the order of that e-mail.
-CREATE INDEX notifications_by_customer ON orders.notifications (
-    (id / 16384), lower(COALESCE(customer_email, CASE WHEN order_id IS NOT NULL THEN recipient END)));
 
 -- Completes what earlier builds write, which run beside this one during an update, and what they wrote once anybody
 -- touches it again. Erases what they do not know when they erase. Orders are read here for the last time.
@@ -44,7 +38,7 @@ BEGIN
     SELECT o.reference::text AS about, o.customer_email, jsonb_strip_nulls(jsonb_build_object(
                'orderId', o.id, 'reference', o.reference, 'reason', NEW.facts ->> 'reason',
                'customerName', o.customer_name, 'customerEmail', o.customer_email, 'customerPhone', o.customer_phone,
-               'shippingAddress', o.shipping_address, 'totalAmount', o.total_amount, 'items', i.items)) AS data
+               'shippingAddress', o.shipping_address, 'note', o.note, 'totalAmount', o.total_amount, 'items', i.items)) AS data
     INTO found_order
     FROM orders.orders o
     CROSS JOIN LATERAL (
