@@ -111,10 +111,8 @@ pub struct Config {
     #[arg(long, env = "NOTIFICATION_CIRCUIT_PAUSE_MS", default_value_t = 5000)]
     pub notification_circuit_pause_ms: u64,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub mail: MailConfig,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub sms: SmsConfig,
 }
 

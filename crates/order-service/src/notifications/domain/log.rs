@@ -66,7 +66,6 @@ pub struct Notification {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct NotificationWithText {
     #[serde(flatten)]
-    #[allow(missing_docs)]
     pub notification: Notification,
     /// The subject of an e-mail.
     #[schema(example = "Your order ORD-00000001")]
