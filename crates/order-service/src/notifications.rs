@@ -20,6 +20,7 @@ mod unsent_texts;
 pub use channels::mail::{Mail, Mailer};
 pub use channels::provider::{SendError, Taken};
 pub use channels::sms::SmsGateway;
+pub use commands::erase;
 pub use config::Config;
 pub use consumers::consumers;
 pub use domain::log::Notification;

@@ -233,8 +233,8 @@ async fn fill(shop: &Shop) {
         "orders.inbox (consumer, event_id) SELECT 'order-service.reservation-events', gen_random_uuid()",
         "orders.idempotency_keys (route, key, request_hash, status)
          SELECT 'POST /api/orders', gen_random_uuid(), '', 201",
-        "orders.notifications (event_id, about, order_id, kind, channel, recipient, customer_email, status, data)
-         SELECT gen_random_uuid(), n, 2 + n, 'order-placed', 'EMAIL', 'bob@example.com', 'bob@example.com', 'SENT', '{}'",
+        "orders.notifications (event_id, order_id, kind, channel, recipient, customer_email, status, data)
+         SELECT gen_random_uuid(), 2 + n, 'order-placed', 'EMAIL', 'bob@example.com', 'bob@example.com', 'SENT', '{}'",
     ];
     let inserts = tables.map(|rows| format!("INSERT INTO {rows} FROM generate_series(1, {MANY}) AS n"));
     // What waits is counted every five seconds: these are few enough for that, and too many for every claim.

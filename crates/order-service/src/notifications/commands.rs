@@ -10,6 +10,7 @@ use crate::notifications::domain::{About, Channel, Status};
 use crate::notifications::error::Error;
 use crate::notifications::store::reports::{self, Report};
 use crate::notifications::store::{self, Entry, queue};
+use shared_types::OrderId;
 use sqlx::PgConnection;
 
 /// Writes the messages that the events make; gives them.
@@ -67,16 +68,16 @@ fn recipient(ways: &Ways, entry: &Entry) -> Result<String, Error> {
             known.ok_or_else(|| nobody("its customer has no e-mail address"))
         }
         Channel::Sms => {
-            let known = phone(entry.data.as_deref()).or_else(|| message.recipient.clone());
+            let known = phone(entry.kept.data.as_deref()).or_else(|| message.recipient.clone());
             let known = known.ok_or_else(|| nobody("its customer has no telephone number"))?;
             ways.number(&known).map_err(Error::CannotResend)
         }
     }
 }
 
-/// Erases recipients and texts of all messages to a customer; gives how many messages it was.
-pub async fn erase(conn: &mut PgConnection, customer_email: &str) -> Result<u64, Error> {
-    Ok(store::erase(conn, customer_email).await?)
+/// Erases recipients and texts of all messages about the orders of a customer; gives how many messages it was.
+pub async fn erase(conn: &mut PgConnection, orders: &[OrderId]) -> Result<u64, sqlx::Error> {
+    store::erase(conn, orders).await
 }
 
 /// Notes what a provider reported; gives of how many messages it was news.

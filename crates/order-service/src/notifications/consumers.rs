@@ -76,7 +76,7 @@ fn announced(event: &RawEvent) -> Result<Announced<'_>, Error> {
         StockReplenished::TYPE => stock(event, Kind::StockReplenished)?,
         other => return Err(Fault::UnexpectedEvent(other.to_owned()).into()),
     };
-    Ok(Announced { event_id: event.id, about: &event.subject, what, data: event.data.get().into() })
+    Ok(Announced { event_id: event.id, what, data: event.data.get().into() })
 }
 
 fn order(event: &RawEvent, status: OrderStatus) -> Result<What, Error> {

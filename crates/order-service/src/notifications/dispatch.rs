@@ -134,7 +134,7 @@ async fn attempt(app: &Notifications, route: &Route, message: &Queued) -> Attemp
 
 /// The message with its text, the same each time it is attempted.
 fn write(app: &Notifications, channel: Channel, kind: Kind, message: &Queued) -> Result<Letter, String> {
-    let facts = facts(kind, message.data.as_deref()).ok_or("there is nothing to tell")?;
+    let facts = facts(kind, &message.kept()).ok_or("there is nothing to tell")?;
     let texts = app.outbound.texts(channel, kind, &facts).map_err(|error| error.to_string())?;
     let name = match facts {
         Facts::Order(order) => Some(order.customer_name),

@@ -1,4 +1,4 @@
-//! EDGE: the notification log: look, send again, erase.
+//! EDGE: the notification log: look and send again.
 
 mod documented;
 mod webhooks;
@@ -15,7 +15,7 @@ use crate::schema::IDEMPOTENCY;
 use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{Changed, IfMatch, IfNoneMatch, Invalid, KeyReused, Keyed, NotFound, Paged, Unavailable};
 use service_kit::extract::{Path, Query};
@@ -25,7 +25,7 @@ use service_kit::problem::Problem;
 use service_kit::validation::FieldErrors;
 use sqlx::PgConnection;
 use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -50,7 +50,7 @@ where
     S: Clone + Send + Sync + 'static,
 {
     OpenApiRouter::new()
-        .routes(routes!(list_notifications, erase_notifications))
+        .routes(routes!(list_notifications))
         .routes(routes!(get_notification))
         .routes(routes!(get_notification_html))
         .routes(routes!(resend_notification))
@@ -129,11 +129,11 @@ pub async fn get_notification_html(
 
 /// The texts as they were sent or would be sent now; none where they were erased or cannot be made.
 fn texts(app: &Notifications, entry: &Entry) -> Texts {
-    let Entry { notification, data, texts, .. } = entry;
+    let Entry { notification, kept, texts, .. } = entry;
     if texts.text.is_some() || notification.erased_at.is_some() {
         return texts.clone();
     }
-    let Some(facts) = facts(notification.kind, data.as_deref()) else { return Texts::default() };
+    let Some(facts) = facts(notification.kind, kept) else { return Texts::default() };
     app.outbound.texts(notification.channel, notification.kind, &facts).unwrap_or_else(|error| {
         tracing::warn!(%error, "a message has no text");
         Texts::default()
@@ -160,42 +160,4 @@ pub async fn resend_notification(
         Ok::<_, Error>((answer, queued.channel))
     };
     IDEMPOTENCY.once(&app.db, &key, &(), resend, |channel| app.wake.up([channel])).await
-}
-
-/// Whose messages are to be erased.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub struct Whose {
-    /// The customer's e-mail address, whatever the case.
-    #[param(required, value_type = String, example = "grace@example.com")]
-    customer_email: Option<String>,
-}
-
-/// How much was erased.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub struct Erased {
-    /// Messages whose recipient and texts are gone.
-    #[schema(example = 4)]
-    erased: u64,
-}
-
-/// Erases recipients and texts of all messages to a customer, by e-mail and SMS; what waits is not sent any more.
-///
-/// That there was a message, and what became of it, stays. Erasing again finds nothing left and answers 0. The orders
-/// stay as they are: what happens to them later is told to the customer again.
-#[utoipa::path(delete, path = "/api/notifications", tag = "notifications",
-    params(Whose),
-    responses((status = 200, description = "How much was erased", body = Erased), Invalid, Unavailable))]
-pub async fn erase_notifications(
-    State(app): State<Arc<Notifications>>,
-    Query(whose): Query<Whose>,
-) -> Result<axum::Json<Erased>, Error> {
-    let mut errors = FieldErrors::default();
-    let customer_email = errors.required_text("customerEmail", whose.customer_email, 254);
-    let customer_email = errors.into_result(customer_email)?;
-    let mut transaction = app.db.begin().await?;
-    let erased = command::erase(&mut transaction, &customer_email).await?;
-    app.db.commit(transaction).await?;
-    Ok(axum::Json(Erased { erased }))
 }

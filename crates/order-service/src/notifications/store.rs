@@ -1,6 +1,6 @@
 //! The table `orders.notifications`: what stands in it, and what comes of reports and wishes.
 
-use crate::notifications::domain::log::Notification;
+use crate::notifications::domain::log::{Kept, Notification};
 use crate::notifications::domain::rules::{ERASED, NewNotification};
 use crate::notifications::domain::texts::Texts;
 use crate::notifications::domain::{Channel, Kind, Status};
@@ -13,6 +13,20 @@ use std::sync::LazyLock;
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+/// The column `placed_data` of a message: that the order is confirmed is told without its lines, which the event of its
+/// placing named.
+macro_rules! placed_data {
+    ($row:literal) => {
+        concat!(
+            "CASE ",
+            $row,
+            ".kind WHEN 'order-confirmed' THEN (SELECT p.data FROM orders.notifications p WHERE p.order_id = ",
+            $row,
+            ".order_id AND p.kind = 'order-placed' AND p.data IS NOT NULL LIMIT 1) END AS placed_data"
+        )
+    };
+}
 
 pub mod queue;
 pub mod reports;
@@ -51,6 +65,7 @@ struct WholeRow {
     row: Row,
     customer_email: Option<String>,
     data: Option<String>,
+    placed_data: Option<String>,
     subject: Option<String>,
     body_text: Option<String>,
     body_html: Option<String>,
@@ -60,7 +75,6 @@ written_columns! {
     /// A row to be.
     struct NewRow<'a> {
         event_id: Uuid = "uuid",
-        about: &'a str = "text",
         order_id: Option<i64> = "bigint",
         kind: &'a str = "text",
         channel: &'a str = "text",
@@ -68,7 +82,7 @@ written_columns! {
         customer_email: Option<&'a str> = "text",
         status: &'a str = "text",
         reason: Option<&'a str> = "text",
-        data: &'a str = "text",
+        data: Option<&'a str> = "text",
     }
 }
 
@@ -80,7 +94,7 @@ pub struct Entry {
     /// Whose message it is.
     pub customer_email: Option<String>,
     /// The data of its event, in JSON.
-    pub data: Option<String>,
+    pub kept: Kept,
     /// The texts, once it was sent.
     pub texts: Texts,
 }
@@ -146,9 +160,10 @@ pub async fn insert(conn: &mut PgConnection, messages: &[NewNotification]) -> Re
 }
 
 fn new_row(message: &NewNotification) -> NewRow<'_> {
+    // The function `orders.data_of` takes it from the e-mail about the same event, once it is needed.
+    let of_email = message.channel == Channel::Sms && message.order_id.is_some();
     NewRow {
         event_id: message.event_id,
-        about: &message.about,
         order_id: message.order_id.map(|id| id.0),
         kind: message.kind.as_str(),
         channel: message.channel.as_str(),
@@ -156,7 +171,7 @@ fn new_row(message: &NewNotification) -> NewRow<'_> {
         customer_email: message.customer_email.as_deref(),
         status: message.status.as_str(),
         reason: message.reason.as_deref(),
-        data: &message.data,
+        data: (!of_email).then_some(&message.data),
     }
 }
 
@@ -201,8 +216,9 @@ pub async fn of_order(pool: &PgPool, order: OrderId) -> Result<Vec<Notification>
 }
 
 static FIND: LazyLock<String> = LazyLock::new(|| {
-    let whole = "n.customer_email, n.data, n.subject, n.body_text, n.body_html";
-    format!("SELECT {}, {whole} FROM orders.notifications n WHERE n.id = $1", Row::select("n"))
+    let whole = "n.customer_email, orders.data_of(n) AS data, n.subject, n.body_text, n.body_html";
+    let placed = placed_data!("n");
+    format!("SELECT {}, {whole}, {placed} FROM orders.notifications n WHERE n.id = $1", Row::select("n"))
 });
 
 /// One message with everything.
@@ -211,38 +227,34 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Entry>, sql
     let Some(row) = row else { return Ok(None) };
     let texts = Texts { subject: row.subject, text: row.body_text, html: row.body_html };
     let (notification, customer_email) = (row.row.try_into()?, row.customer_email);
-    Ok(Some(Entry { notification, customer_email, data: row.data, texts }))
+    let kept = Kept { data: row.data, placed_data: row.placed_data };
+    Ok(Some(Entry { notification, customer_email, kept, texts }))
 }
 
-/// What the log keeps of the newest event of each order that names its customer, in JSON.
-pub async fn data_of_orders(conn: &mut PgConnection, orders: &[OrderId]) -> Result<Vec<String>, sqlx::Error> {
+/// The orders as events of this build would tell of them, in JSON, for events that name no customer.
+///
+/// The one look at what is not this module's, by a function of the database: what earlier builds told of an order is
+/// nowhere else.
+pub async fn orders_as_told(conn: &mut PgConnection, orders: &[OrderId]) -> Result<Vec<String>, sqlx::Error> {
     let ids: Vec<i64> = orders.iter().map(|id| id.0).collect();
     sqlx::query_scalar!(
-        r#"SELECT n.data AS "data!"
-           FROM unnest($1::bigint[]) AS o (id)
-           CROSS JOIN LATERAL (SELECT data FROM orders.notifications
-                               WHERE order_id = o.id AND customer_email IS NOT NULL AND data IS NOT NULL
-                               ORDER BY event_id DESC LIMIT 1) n"#,
+        r#"SELECT told::text AS "told!"
+           FROM unnest($1::bigint[]) AS o (id) CROSS JOIN LATERAL orders.order_as_told(o.id) AS told
+           WHERE told IS NOT NULL"#,
         &ids
     )
     .fetch_all(conn)
     .await
 }
 
-/// Erases who was written to and what, in all messages to a customer, whatever the case of the address; what waits to be
-/// sent is not sent any more. Gives how many messages it was.
-pub async fn erase(conn: &mut PgConnection, customer_email: &str) -> Result<u64, sqlx::Error> {
+/// Erases who was written to and what, in all messages about the orders; what waits to be sent is not sent any more.
+/// Gives how many messages it was.
+pub async fn erase(conn: &mut PgConnection, orders: &[OrderId]) -> Result<u64, sqlx::Error> {
+    let ids: Vec<i64> = orders.iter().map(|id| id.0).collect();
     let erased = sqlx::query!(
-        "WITH written AS MATERIALIZED (
-             SELECT n.id, n.order_id FROM orders.notification_buckets CROSS JOIN LATERAL (
-                 SELECT id, order_id FROM orders.notifications
-                 WHERE id / 16384 = bucket
-                   AND lower(COALESCE(customer_email, CASE WHEN order_id IS NOT NULL THEN recipient END)) = lower($1)
-                 OFFSET 0) n),
-         theirs AS MATERIALIZED (
-             SELECT id FROM written
-             UNION SELECT n.id FROM (SELECT DISTINCT order_id FROM written) w CROSS JOIN LATERAL (
-                 SELECT id FROM orders.notifications WHERE order_id = w.order_id OFFSET 0) n)
+        "WITH theirs AS MATERIALIZED (
+             SELECT n.id FROM unnest($1::bigint[]) AS o (id) CROSS JOIN LATERAL (
+                 SELECT id FROM orders.notifications WHERE order_id = o.id OFFSET 0) n)
          UPDATE orders.notifications n
          SET recipient = NULL, customer_email = NULL, data = NULL, facts = NULL, subject = NULL, body_text = NULL,
              body_html = NULL, last_error = NULL,
@@ -250,7 +262,7 @@ pub async fn erase(conn: &mut PgConnection, customer_email: &str) -> Result<u64,
              status = CASE WHEN n.status = 'QUEUED' THEN 'SKIPPED' ELSE n.status END,
              next_attempt_at = NULL, erased_at = clock_timestamp()
          WHERE n.id = ANY(ARRAY(SELECT id FROM theirs)) AND n.erased_at IS NULL",
-        customer_email,
+        &ids,
         ERASED
     )
     .execute(conn)

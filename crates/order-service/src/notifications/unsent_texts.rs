@@ -1,7 +1,7 @@
 //! Shows in the log what would have been sent if there were a way: a few texts a second, without what tells who the
 //! customer is. All of them, in full, are in the notification log.
 
-use crate::notifications::domain::log::{blacked_out, facts, masked};
+use crate::notifications::domain::log::{Kept, blacked_out, facts, masked};
 use crate::notifications::domain::rules::NewNotification;
 use crate::notifications::state::Notifications;
 use std::sync::Arc;
@@ -56,7 +56,8 @@ pub async fn run(app: Arc<Notifications>, mut waiting: Waiting, shutdown: Cancel
 }
 
 fn show(app: &Notifications, message: &NewNotification) {
-    let Some(facts) = facts(message.kind, Some(&message.data)) else { return };
+    let kept = Kept { data: Some(message.data.as_ref().to_owned()), placed_data: None };
+    let Some(facts) = facts(message.kind, &kept) else { return };
     let texts = match app.outbound.texts(message.channel, message.kind, &blacked_out(facts)) {
         Ok(texts) => texts,
         Err(error) => {

@@ -54,7 +54,8 @@ where
         .routes(routes!(change_status))
         .routes(routes!(cancel_order))
         .routes(routes!(timeline::get_timeline))
-        .routes(routes!(notifications::list_order_notifications));
+        .routes(routes!(notifications::list_order_notifications))
+        .routes(routes!(notifications::erase_notifications));
     // One handler serves both verbs, but no two operations may have the same id.
     let status = routes.get_openapi_mut().paths.paths.get_mut("/api/orders/{id}/status");
     if let Some(patch) = status.and_then(|path| path.patch.as_mut()) {

@@ -137,7 +137,7 @@ pub async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<Option<Order>,
 }
 
 static ADVANCE: LazyLock<String> = LazyLock::new(|| {
-    let (columns, orders) = (OrderRow::select("o"), select_from("moved"));
+    let columns = OrderRow::select("o");
     format!(
         "WITH moved AS (
              UPDATE orders.orders o SET status = $3, version = o.version + 1, updated_at = clock_timestamp()
@@ -145,12 +145,12 @@ static ADVANCE: LazyLock<String> = LazyLock::new(|| {
              RETURNING {columns}),
          told AS (
              INSERT INTO orders.order_status_history (order_id, status, actor) SELECT id, $3, $4 FROM moved)
-         {orders} ORDER BY o.id, i.product_id"
+         SELECT {columns} FROM moved o ORDER BY o.id"
     )
 });
 
 /// Moves the placed ones among the orders that stand in `from` on to `to` and writes their timelines; gives those that it
-/// moved, as they are then. One statement; whoever changes the same orders meanwhile is waited for.
+/// moved, as they are then, without their lines. One statement; whoever changes the same orders meanwhile is waited for.
 ///
 /// The condition on the status is a `CASE`, which no index can serve: next to none are PENDING, so their index looks like
 /// the shorter way, but all the orders that ever were have left their dead entry in it.
@@ -162,14 +162,19 @@ pub async fn advance(
     actor: &str,
 ) -> Result<Vec<Order>, sqlx::Error> {
     let query = sqlx::query_as(ADVANCE.as_str()).bind(references).bind(from.as_str()).bind(to.as_str()).bind(actor);
-    let moved = in_order(query.fetch_all(&mut *conn).await?)?;
-    // The statement waits for who is placing an order, and then sees the order as that one wrote it, but its lines as they
-    // were before.
-    if moved.iter().flat_map(|order| &order.items).any(|item| item.price.is_none()) {
-        let ids: Vec<OrderId> = moved.iter().map(|order| order.id).collect();
-        return find_all(conn, &ids).await;
-    }
-    Ok(moved)
+    let moved: Vec<OrderRow> = query.fetch_all(conn).await?;
+    moved.into_iter().map(Order::try_from).collect()
+}
+
+/// The numbers of all orders of a customer, whatever the case of the address.
+pub async fn ids_of_customer(conn: &mut PgConnection, customer_email: &str) -> Result<Vec<OrderId>, sqlx::Error> {
+    let ids = sqlx::query_scalar!(
+        r#"SELECT o.id AS "id!" FROM orders.buckets CROSS JOIN LATERAL (
+               SELECT id FROM orders.orders
+               WHERE orders.bucket(id) = bucket AND lower(customer_email) = lower($1) OFFSET 0) o"#,
+        customer_email
+    );
+    Ok(ids.fetch_all(conn).await?.into_iter().map(OrderId).collect())
 }
 
 /// Moves locked orders on and writes their timelines.

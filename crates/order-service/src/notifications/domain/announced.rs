@@ -12,8 +12,6 @@ use uuid::Uuid;
 pub struct Announced<'a> {
     /// Its id.
     pub event_id: Uuid,
-    /// Its subject.
-    pub about: &'a str,
     /// What it says.
     pub what: What,
     /// Its data in JSON.
@@ -45,8 +43,7 @@ impl Announced<'_> {
                 (kind(status, order.total_amount.is_some()), Some(order.order_id), Whom::Customer(contact))
             }
         };
-        let (event_id, about, data) = (self.event_id, self.about.to_owned(), self.data.into());
-        Some(Happening { event_id, about, order_id, kind, whom, data })
+        Some(Happening { event_id: self.event_id, order_id, kind, whom, data: self.data.into() })
     }
 }
 
@@ -71,7 +68,7 @@ mod tests {
 
     fn kind(data: &str) -> Option<Kind> {
         let what = What::Order { status: OrderStatus::Cancelled, order: serde_json::from_str(data).unwrap() };
-        let event = Announced { event_id: Uuid::nil(), about: "x", what, data: data.into() };
+        let event = Announced { event_id: Uuid::nil(), what, data: data.into() };
         let happening = event.happening()?;
         assert_eq!((&*happening.data, happening.order_id.map(|id| id.0)), (data, Some(7)));
         Some(happening.kind)

@@ -74,12 +74,24 @@ pub struct NotificationWithText {
     pub text: Option<String>,
 }
 
-/// What the templates are filled with, from the data of the event that a row of the log keeps. None where there is too
-/// little: it was erased, or an earlier build wrote it.
-pub fn facts(kind: Kind, kept: Option<&str>) -> Option<Facts> {
+/// What the log keeps to make a text of, in JSON.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Kept {
+    /// The data of the event.
+    pub data: Option<String>,
+    /// The data of the event by which the order was placed, where the other names no lines.
+    pub placed_data: Option<String>,
+}
+
+/// What the templates are filled with. None where too little is kept: it was erased, or an earlier build wrote it.
+pub fn facts(kind: Kind, kept: &Kept) -> Option<Facts> {
+    let data = kept.data.as_deref()?;
     match kind.about() {
         About::Order => {
-            let order: OrderSnapshot = serde_json::from_str(kept?).ok()?;
+            let mut order: OrderSnapshot = serde_json::from_str(data).ok()?;
+            if let Some(placed) = kept.placed_data.as_deref().filter(|_| order.items.is_empty()) {
+                order.items = serde_json::from_str::<OrderSnapshot>(placed).ok()?.items;
+            }
             Some(Facts::Order(OrderFacts {
                 number: order.order_id.order_number(),
                 customer_name: order.customer_name,
@@ -91,7 +103,7 @@ pub fn facts(kind: Kind, kept: Option<&str>) -> Option<Facts> {
             }))
         }
         About::Stock => {
-            let level: StockLevel = serde_json::from_str(kept?).ok()?;
+            let level: StockLevel = serde_json::from_str(data).ok()?;
             Some(Facts::Stock(StockFacts {
                 product_id: level.product_id,
                 sku: level.sku,
@@ -162,7 +174,7 @@ pub fn masked(recipient: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, Kind, OrderFacts, blacked_out, facts, masked};
+    use super::{Facts, Kept, Kind, OrderFacts, blacked_out, facts, masked};
 
     #[test]
     fn a_recipient_is_not_written_out() {
@@ -192,13 +204,30 @@ mod tests {
         let order = r#"{"orderId": 42, "reference": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "customerName": "Ada",
             "customerEmail": "ada@example.com", "shippingAddress": "London", "totalAmount": 59.98, "reason": "late",
             "items": [{"productId": 2, "productName": "Mouse", "quantity": 2, "price": 29.99}]}"#;
-        let Some(Facts::Order(order)) = facts(Kind::OrderCancelled, Some(order)) else { panic!() };
+        let keeps = |data: &str| Kept { data: Some(data.to_owned()), placed_data: None };
+        let Some(Facts::Order(order)) = facts(Kind::OrderCancelled, &keeps(order)) else { panic!() };
         assert_eq!((order.number.as_str(), order.reason.as_deref()), ("ORD-00000042", Some("late")));
         assert_eq!(order.lines[0].subtotal.map(|it| it.to_string()).as_deref(), Some("59.98"));
         let stock = r#"{"productId": 1, "sku": "A-1", "stockQuantity": 4, "lowStockThreshold": 5}"#;
-        assert!(matches!(facts(Kind::StockLow, Some(stock)), Some(Facts::Stock(stock)) if stock.stock_quantity == 4));
+        assert!(matches!(facts(Kind::StockLow, &keeps(stock)), Some(Facts::Stock(stock)) if stock.stock_quantity == 4));
         for kind in [Kind::OrderPlaced, Kind::StockLow] {
-            assert_eq!((facts(kind, None), facts(kind, Some(r#"{"reason": "late"}"#))), (None, None));
+            assert_eq!((facts(kind, &Kept::default()), facts(kind, &keeps(r#"{"reason": "late"}"#))), (None, None));
         }
+    }
+
+    #[test]
+    fn the_lines_of_an_order_are_those_of_its_placing_where_the_event_names_none() {
+        let event = |item: &str| {
+            format!(r#"{{"orderId": 42, "reference": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "items": [{item}]}}"#)
+        };
+        let lines = |data: &str, placed: Option<&str>| {
+            let kept = Kept { data: Some(event(data)), placed_data: placed.map(event) };
+            let Some(Facts::Order(order)) = facts(Kind::OrderConfirmed, &kept) else { panic!() };
+            order.lines.iter().map(|line| line.quantity).collect::<Vec<_>>()
+        };
+        let (two, three) = (r#"{"productId": 1, "quantity": 2}"#, r#"{"productId": 1, "quantity": 3}"#);
+        assert_eq!(lines("", Some(three)), [3]);
+        assert_eq!(lines(two, Some(three)), [2]);
+        assert!(lines("", None).is_empty());
     }
 }

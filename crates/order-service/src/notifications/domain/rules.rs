@@ -52,8 +52,6 @@ impl Ways {
 pub struct Happening {
     /// The event that told of it.
     pub event_id: Uuid,
-    /// The subject of the event: an order's reference, a product's number.
-    pub about: String,
     /// The order, where it is about one. Messages about one order leave in the order of its events.
     pub order_id: Option<OrderId>,
     /// What the message says.
@@ -87,8 +85,6 @@ pub struct Contact {
 pub struct NewNotification {
     /// The event.
     pub event_id: Uuid,
-    /// Its subject.
-    pub about: String,
     /// The order; none where it is about something else.
     pub order_id: Option<OrderId>,
     /// What it says.
@@ -109,10 +105,9 @@ pub struct NewNotification {
 
 /// The messages that a happening makes.
 pub fn messages(ways: &Ways, happening: Happening) -> Vec<NewNotification> {
-    let Happening { event_id, about, order_id, kind, whom, data } = happening;
+    let Happening { event_id, order_id, kind, whom, data } = happening;
     let row = |channel, recipient, customer_email, (status, reason)| NewNotification {
         event_id,
-        about: about.clone(),
         order_id,
         kind,
         channel,
@@ -169,7 +164,7 @@ mod tests {
     }
 
     fn happening(kind: Kind, whom: Whom) -> Happening {
-        Happening { event_id: Uuid::nil(), about: "x".to_owned(), order_id: None, kind, whom, data: "{}".into() }
+        Happening { event_id: Uuid::nil(), order_id: None, kind, whom, data: "{}".into() }
     }
 
     /// Channel, recipient, status and reason of each message to a customer.

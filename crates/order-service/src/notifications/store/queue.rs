@@ -1,5 +1,6 @@
 //! The statements that send what is queued: the queue of each channel, the record of an outcome, queueing again.
 
+use crate::notifications::domain::log::Kept;
 use crate::notifications::domain::texts::Texts;
 use crate::notifications::domain::{Channel, Status};
 use service_kit::work_queue::Table;
@@ -32,7 +33,7 @@ pub fn table(channel: Channel) -> Table {
             Channel::Email => due!("EMAIL"),
             Channel::Sms => due!("SMS"),
         },
-        columns: "q.event_id, q.kind, q.recipient, q.data, q.attempts, q.resends",
+        columns: concat!("q.event_id, q.kind, q.recipient, q.data, q.attempts, q.resends, ", placed_data!("q")),
         give_up_at: None,
     }
 }
@@ -46,12 +47,19 @@ pub struct Queued {
     pub kind: String,
     /// To whom.
     pub recipient: String,
-    /// The data of the event, in JSON.
-    pub data: Option<String>,
+    data: Option<String>,
+    placed_data: Option<String>,
     /// How often it was attempted before.
     pub attempts: i32,
     /// How often somebody had it sent again.
     pub resends: i32,
+}
+
+impl Queued {
+    /// What its text is made of.
+    pub fn kept(&self) -> Kept {
+        Kept { data: self.data.clone(), placed_data: self.placed_data.clone() }
+    }
 }
 
 /// What came of an attempt.

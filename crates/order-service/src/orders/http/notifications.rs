@@ -1,14 +1,18 @@
-//! EDGE: what the customer of an order was told.
+//! EDGE: what customers were told of their orders, and forgetting it.
 
 use crate::notifications::{self, Notification};
 use crate::orders::error::Error;
 use crate::orders::state::Orders;
+use crate::orders::store;
 use axum::Json;
 use axum::extract::State;
+use serde::{Deserialize, Serialize};
 use service_kit::documented::{Invalid, NotFound, Unavailable};
-use service_kit::extract::Path;
+use service_kit::extract::{Path, Query};
+use service_kit::validation::FieldErrors;
 use shared_types::OrderId;
 use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
 
 /// Every message about an order, oldest first.
 #[utoipa::path(get, path = "/api/orders/{id}/notifications", tag = "notifications",
@@ -25,4 +29,43 @@ pub async fn list_order_notifications(
         return Err(Error::UnknownOrder(id));
     }
     Ok(Json(found))
+}
+
+/// Whose messages are to be erased.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct Whose {
+    /// The customer's e-mail address, whatever the case.
+    #[param(required, value_type = String, example = "grace@example.com")]
+    customer_email: Option<String>,
+}
+
+/// How much was erased.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Erased {
+    /// Messages whose recipient and texts are gone.
+    #[schema(example = 4)]
+    erased: u64,
+}
+
+/// Erases recipients and texts of all messages to a customer, by e-mail and SMS; what waits is not sent any more.
+///
+/// That there was a message, and what became of it, stays. Erasing again finds nothing left and answers 0. The orders
+/// stay as they are: what happens to them later is told to the customer again.
+#[utoipa::path(delete, path = "/api/notifications", tag = "notifications",
+    params(Whose),
+    responses((status = 200, description = "How much was erased", body = Erased), Invalid, Unavailable))]
+pub async fn erase_notifications(
+    State(orders): State<Arc<Orders>>,
+    Query(whose): Query<Whose>,
+) -> Result<Json<Erased>, Error> {
+    let mut errors = FieldErrors::default();
+    let customer_email = errors.required_text("customerEmail", whose.customer_email, 254);
+    let customer_email = errors.into_result(customer_email)?;
+    let mut transaction = orders.db.begin().await?;
+    let theirs = store::ids_of_customer(&mut transaction, &customer_email).await?;
+    let erased = notifications::erase(&mut transaction, &theirs).await?;
+    orders.db.commit(transaction).await?;
+    Ok(Json(Erased { erased }))
 }
