@@ -3,8 +3,10 @@
 use crate::app::App;
 use crate::{health, products, reservations};
 use service_kit::admin;
+use service_kit::documented;
 use service_kit::problem::Problem;
 use shared_types::reservations::ShortStock;
+use shared_types::topology;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -30,9 +32,12 @@ struct Document;
 
 /// Every route with its documentation.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    let mut routes = OpenApiRouter::with_openapi(Document::openapi())
         .merge(products::routes())
         .merge(reservations::routes())
         .merge(health::routes())
-        .merge(admin::routes())
+        .merge(admin::routes());
+    let consumers: Vec<&str> = topology::consumed_by("inventory-service").collect();
+    documented::complete(routes.get_openapi_mut(), &consumers);
+    routes
 }

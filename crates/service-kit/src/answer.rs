@@ -1,9 +1,11 @@
 //! A successful answer as data, so that it can be kept for a repeat of the request, and its ETag.
 
+mod entity_tags;
+
+use self::entity_tags::{Comparison, named};
 use crate::fault::Fault;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum_extra::headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch};
 use serde::Serialize;
 
 /// Status, headers and JSON body of a success.
@@ -56,30 +58,46 @@ impl Answer {
 
     /// The answer to a GET: 304 without a body where the client has this version already.
     pub fn unless_known(self, request: &HeaderMap) -> Response {
-        if !request.contains_key(header::IF_NONE_MATCH) {
-            return self.into_response();
-        }
-        let tag = self.etag.as_deref().and_then(|tag| tag.parse::<ETag>().ok());
-        match (request.typed_get::<IfNoneMatch>(), tag) {
-            (Some(known), Some(tag)) if !known.precondition_passes(&tag) => {
-                let mut response = StatusCode::NOT_MODIFIED.into_response();
-                response.headers_mut().typed_insert(tag);
-                response
-            }
+        let tag = self.etag.as_deref();
+        match named(request, &header::IF_NONE_MATCH, tag, Comparison::Weak) {
+            Some(true) => not_modified(tag),
             _ => self.into_response(),
         }
     }
 }
 
-/// Refuses a write with 412 when the client's `If-Match` names another version than the row has.
+/// Refuses a write with 412 when the client's `If-Match` names another version than the row has, or its `If-None-Match` names
+/// this one (RFC 9110, 13.1).
 pub fn check_if_match(request: &HeaderMap, version: i64) -> Result<(), Fault> {
-    let matches = match (request.typed_get::<IfMatch>(), etag(version).parse::<ETag>()) {
-        (Some(wanted), Ok(tag)) => wanted.precondition_passes(&tag),
-        // A header that cannot be read names no version that exists.
-        (None, _) => !request.contains_key(header::IF_MATCH),
-        (Some(_), Err(_)) => false,
-    };
-    if matches { Ok(()) } else { Err(Fault::PreconditionFailed) }
+    if !request.contains_key(header::IF_MATCH) && !request.contains_key(header::IF_NONE_MATCH) {
+        return Ok(());
+    }
+    if allows_change(request, Some(&etag(version))) { Ok(()) } else { Err(Fault::PreconditionFailed) }
+}
+
+/// Whether the preconditions of a write allow it. `tag` is that of its target, where this has one.
+pub(crate) fn allows_change(request: &HeaderMap, tag: Option<&str>) -> bool {
+    let known = named(request, &header::IF_NONE_MATCH, tag, Comparison::Weak).unwrap_or(false);
+    matches_if_match(request, tag) && !known
+}
+
+/// Whether `If-Match` names the tag, or is missing.
+pub(crate) fn matches_if_match(request: &HeaderMap, tag: Option<&str>) -> bool {
+    named(request, &header::IF_MATCH, tag, Comparison::Strong).unwrap_or(true)
+}
+
+/// Whether a header asks for any version at all.
+pub(crate) fn is_any(request: &HeaderMap, name: &HeaderName) -> bool {
+    named(request, name, None, Comparison::Weak).unwrap_or(false)
+}
+
+/// 304 with the tag of what the client has.
+pub(crate) fn not_modified(tag: Option<&str>) -> Response {
+    let mut response = StatusCode::NOT_MODIFIED.into_response();
+    if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(tag).ok()) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
 }
 
 impl IntoResponse for Answer {

@@ -31,10 +31,10 @@ pub struct DeadLetter {
     #[schema(example = 6)]
     pub attempts: i32,
     /// When it was set aside, for the last time.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "shared_types::times")]
     pub dead_lettered_at: OffsetDateTime,
     /// When it was sent again.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "shared_types::times::option")]
     pub replayed_at: Option<OffsetDateTime>,
     /// The message as it came; bytes that are no text are shown as U+FFFD, and sent again as they were.
     pub body: String,

@@ -1,5 +1,9 @@
 //! Headers, parameters and problems that many calls share, for the OpenAPI document only.
 
+mod complete;
+mod texts;
+
+pub use complete::complete;
 use utoipa::IntoParams;
 use utoipa::openapi::schema::{AllOfBuilder, Schema};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
@@ -12,6 +16,7 @@ pub struct Paged {
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<i64>,
     /// Where the page begins; taken from the `Link` header of the page before.
+    #[param(pattern = "^([0-9]{1,18}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
     pub cursor: Option<String>,
 }
 
@@ -19,8 +24,14 @@ pub struct Paged {
 #[derive(IntoParams, Debug)]
 #[into_params(parameter_in = Header)]
 pub struct Keyed {
-    /// Makes repeating the call safe: the same key and body give the same answer once.
-    #[param(rename = "Idempotency-Key", max_length = 255)]
+    /// Makes repeating the call safe: the same key and body give the same answer once. It has 1 to 255 printable ASCII
+    /// characters, in quotes or without any.
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 257,
+        pattern = r#"^("[ !#-~]{1,255}"|[!#-~]([ !#-~]{0,253}[!#-~])?)$"#
+    )]
     pub idempotency_key: Option<String>,
 }
 
@@ -28,8 +39,8 @@ pub struct Keyed {
 #[derive(IntoParams, Debug)]
 #[into_params(parameter_in = Header)]
 pub struct IfMatch {
-    /// The ETag that the resource must still have, else 412.
-    #[param(rename = "If-Match")]
+    /// The ETag that the resource must still have, a list of them, or `*`; else 412.
+    #[param(rename = "If-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#, example = "*")]
     pub if_match: Option<String>,
 }
 
@@ -37,8 +48,8 @@ pub struct IfMatch {
 #[derive(IntoParams, Debug)]
 #[into_params(parameter_in = Header)]
 pub struct IfNoneMatch {
-    /// The ETag that the client has already: 304 if it is still the same.
-    #[param(rename = "If-None-Match")]
+    /// The ETag that the client has already, a list of them, or `*`: 304 if it is still the same.
+    #[param(rename = "If-None-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#)]
     pub if_none_match: Option<String>,
 }
 
@@ -86,7 +97,7 @@ documented_problems! {
     InvalidBody {
         "400": "the input is at fault; `errors` names every field",
         "413": "the body is longer than 1 MiB",
-        "415": "the body is not application/json"
+        "415": "the body is not application/json, or compressed"
     }
     /// No such thing.
     NotFound { "404": "it does not exist" }

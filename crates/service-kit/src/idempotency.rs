@@ -9,12 +9,13 @@ use crate::fault::Fault;
 use crate::problem::Problem;
 use crate::schema::Schema;
 use crate::validation::FieldErrors;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use axum::http::request::Parts;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Row};
 use std::collections::HashMap;
+use uuid::Uuid;
 
 /// Longest key, in characters.
 const LONGEST_KEY: usize = 255;
@@ -22,7 +23,8 @@ const LONGEST_KEY: usize = 255;
 /// The key of a request, if it has one, and the route it counts for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IdempotencyKey {
-    /// Method and path: the same key on another path is another key.
+    /// Method and path: the same key on another path is another key. However the client writes the ids in a path, there is
+    /// one text for it.
     pub route: String,
     /// The key; without one nothing is remembered.
     pub key: Option<String>,
@@ -31,17 +33,46 @@ pub struct IdempotencyKey {
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let route = format!("{} {}", parts.method, parts.uri.path());
-        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self { route, key: None }) };
-        // The draft writes the key as a quoted string; most clients leave the quotes out.
-        let key = value.to_str().unwrap_or_default().trim().trim_matches('"');
-        if key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
-            let message = format!("must have 1 to {LONGEST_KEY} printable ASCII characters");
-            return Err(Problem::validation(FieldErrors::one("Idempotency-Key", message)));
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let mut keys = parts.headers.get_all("idempotency-key").iter();
+        let Some(value) = keys.next() else {
+            return Ok(Self { route: format!("{} {}", parts.method, parts.uri.path()), key: None });
+        };
+        let refused = |message| Problem::validation(FieldErrors::one("Idempotency-Key", message));
+        if keys.next().is_some() {
+            return Err(refused("stands twice".to_owned()));
         }
-        Ok(Self { route, key: Some(key.to_owned()) })
+        let key = value.to_str().ok().and_then(parse_key).ok_or_else(|| {
+            refused(format!("must have 1 to {LONGEST_KEY} printable ASCII characters, in quotes or without any"))
+        })?;
+        let key = Some(key.to_owned());
+        Ok(Self { route: route(parts, state).await, key })
     }
+}
+
+/// The draft writes the key as a quoted string; most clients leave the quotes out.
+fn parse_key(header: &str) -> Option<&str> {
+    let header = header.trim();
+    let key = header.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(header);
+    let printable = |c: char| matches!(c, ' ' | '!' | '#'..='~');
+    ((1..=LONGEST_KEY).contains(&key.len()) && key.chars().all(printable)).then_some(key)
+}
+
+/// Method and path, each id in its own notation: `/orders/01` and `/orders/%31` are `/orders/1`.
+async fn route<S: Send + Sync>(parts: &mut Parts, state: &S) -> String {
+    let written = format!("{} {}", parts.method, parts.uri.path());
+    let Some(matched) = parts.extensions.get::<MatchedPath>().cloned() else { return written };
+    if !matched.as_str().contains('{') {
+        return written;
+    }
+    let Ok(parameters) = RawPathParams::from_request_parts(parts, state).await else { return written };
+    let fill = |path: String, (name, value): (&str, &str)| path.replace(&format!("{{{name}}}"), &canonical(value));
+    format!("{} {}", parts.method, parameters.iter().fold(matched.as_str().to_owned(), fill))
+}
+
+fn canonical(id: &str) -> String {
+    let number = id.parse::<i64>().map(|number| number.to_string());
+    number.or_else(|_| id.parse::<Uuid>().map(|id| id.to_string())).unwrap_or_else(|_| id.to_owned())
 }
 
 /// What tells one request from another: a hash of its parsed body, so that white space does not matter.
@@ -233,5 +264,35 @@ impl IdempotencyKeys {
     pub async fn expire(self, conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
         let statement = "DELETE FROM {schema}.idempotency_keys WHERE created_at < now() - INTERVAL '24 hours'";
         Ok(sqlx::query(self.0.sql(statement)).execute(conn).await?.rows_affected())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{canonical, parse_key};
+
+    #[test]
+    fn an_id_has_one_notation() {
+        let long = format!("{}1", "0".repeat(12_000));
+        for one in ["1", "01", "+1", &long] {
+            assert_eq!(canonical(one), "1");
+        }
+        let reference = "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70";
+        for written in [reference.to_uppercase(), reference.replace('-', ""), format!("{{{reference}}}")] {
+            assert_eq!(canonical(&written), reference);
+        }
+        assert_eq!(canonical("ada@example.com"), "ada@example.com");
+    }
+
+    #[test]
+    fn a_key_is_the_same_with_quotes_and_without() {
+        for (header, key) in [("a", "a"), ("\"a\"", "a"), (" \ta\t", "a"), ("\" \"", " "), ("a b", "a b")] {
+            assert_eq!(parse_key(header), Some(key), "{header:?}");
+        }
+        assert_eq!(parse_key(&"k".repeat(255)), Some("k".repeat(255).as_str()));
+        let long = "k".repeat(256);
+        for refused in ["", " ", "\"\"", "\"a", "a\"", "\"\"a\"\"", "a\tb", "a\u{7f}", "é", "\"", &long] {
+            assert_eq!(parse_key(refused), None, "{refused:?}");
+        }
     }
 }

@@ -7,11 +7,13 @@
 pub mod admin;
 pub mod answer;
 pub mod batcher;
+pub mod body;
 pub mod broker;
 pub mod circuit;
 pub mod columns;
 pub mod config;
 pub mod consumer;
+pub mod contract;
 pub mod db;
 pub mod dead_letters;
 mod deliveries;

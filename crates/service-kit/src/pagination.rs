@@ -16,6 +16,9 @@ pub const DEFAULT_LIMIT: i64 = 50;
 /// Rows of the largest page.
 pub const MAX_LIMIT: i64 = 200;
 
+/// What a limit must be.
+const LIMIT: &str = "must be a whole number from 1 to 200";
+
 /// The page that was asked for; `Key` is what the rows are sorted by and must be unique.
 #[derive(Clone, Debug)]
 pub struct Page<Key = i64> {
@@ -40,8 +43,9 @@ impl<Key: FromStr> Page<Key> {
         for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             match name.as_ref() {
                 "limit" => match value.parse() {
+                    _ if value.starts_with('+') => errors.add("limit", LIMIT),
                     Ok(number) if (1..=MAX_LIMIT).contains(&number) => limit = number,
-                    _ => errors.add("limit", format!("must be a whole number from 1 to {MAX_LIMIT}")),
+                    _ => errors.add("limit", LIMIT),
                 },
                 "cursor" => match value.parse() {
                     Ok(key) => after = Some(key),

@@ -33,7 +33,7 @@ pub struct Problem {
     #[schema(example = "/api/orders")]
     pub instance: String,
     /// When it went wrong.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "shared_types::times")]
     pub timestamp: OffsetDateTime,
     /// Fields at fault, all at once, where the input was at fault.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -75,9 +75,9 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", format!("{what} does not exist"))
     }
 
-    /// 412 for an `If-Match` that does not match.
+    /// 412 for an `If-Match` that does not match, or an `If-None-Match` that does.
     pub fn precondition_failed() -> Self {
-        let detail = "the resource has changed since the ETag in If-Match was given out";
+        let detail = "the resource does not have the version that If-Match or If-None-Match asks for";
         Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "Precondition failed", detail)
     }
 

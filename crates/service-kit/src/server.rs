@@ -1,5 +1,6 @@
 //! The HTTP server: what stands around every route of both services, and its graceful end.
 
+use crate::contract::{self, Contract};
 use crate::listener::{ClientAddress, DrainingListener};
 use crate::panics;
 use crate::prepared::Prepared;
@@ -35,6 +36,7 @@ pub fn application(
     requests_per_second: Option<NonZeroU32>,
     prepared: Prepared,
 ) -> Router {
+    let contract = Contract::of(&document);
     let swagger = SwaggerUi::new("/swagger-ui")
         .url("/api-docs/openapi.json", document)
         .config(Config::default().try_it_out_enabled(true).display_request_duration(true));
@@ -52,17 +54,21 @@ pub fn application(
     // One layer of the router and one middleware function: each of either costs every request.
     application.layer(
         ServiceBuilder::new()
-            .layer(middleware::from_fn_with_state(prepared, around))
+            .layer(middleware::from_fn_with_state((prepared, contract), around))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(DefaultBodyLimit::max(BODY_LIMIT)),
     )
 }
 
 /// What stands around every request, from the outside in.
-async fn around(State(prepared): State<Prepared>, request: Request, next: Next) -> Response {
+async fn around(State((prepared, contract)): State<(Prepared, Contract)>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let serve = async |request| match prepared.refusal(&path) {
+    let serve = async |request: Request| match prepared.refusal(&path).or_else(|| contract.refusal(&request)) {
         Some(refusal) => refusal.into_response(),
+        None if request.method().is_safe() && contract::is_conditional(request.headers()) => {
+            let conditions = request.headers().clone();
+            contract::evaluated(&conditions, next.run(request).await)
+        }
         None => next.run(request).await,
     };
     telemetry::observe(request, async |request| problem::render(serve(request).await, &path)).await

@@ -1,7 +1,12 @@
 //! Collects what is wrong with an input, every field at once.
 
+pub mod characters;
+
+use shared_types::times;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use time::OffsetDateTime;
 
 /// Fields at fault and what each must be: `items[0].quantity` → `must be at least 1`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -35,22 +40,47 @@ impl FieldErrors {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
 
-    /// A text that must be there, trimmed, of 1 to `longest` characters. Gives an empty one where it is at fault.
+    /// A text of one line that must be there, trimmed, of 1 to `longest` characters. Gives an empty one where it is at fault.
     pub fn required_text(&mut self, field: &str, value: Option<String>, longest: usize) -> String {
-        match value.as_deref().map(str::trim) {
-            None => self.add(field, "is required"),
-            Some("") => self.add(field, "must not be blank"),
-            Some(text) => return self.bounded(field, text, longest).unwrap_or_default(),
-        }
-        String::new()
+        let value = self.required(field, value);
+        self.optional_text(field, value, longest).unwrap_or_default()
     }
 
-    /// A text that may be left out; blank counts as left out.
+    /// A text of one line that may be left out; blank counts as left out.
     pub fn optional_text(&mut self, field: &str, value: Option<String>, longest: usize) -> Option<String> {
-        match value.as_deref().map(str::trim) {
-            None | Some("") => None,
-            Some(text) => self.bounded(field, text, longest),
+        self.bounded(field, &value?, longest, characters::unfit_for_a_line)
+    }
+
+    /// A text of several lines that must be there, otherwise as [`Self::required_text`]. Each line ends with `\n`, whatever the
+    /// client wrote, and a tab is a blank.
+    pub fn required_lines(&mut self, field: &str, value: Option<String>, longest: usize) -> String {
+        let value = self.required(field, value);
+        self.optional_lines(field, value, longest).unwrap_or_default()
+    }
+
+    /// A text of several lines that may be left out; blank counts as left out.
+    pub fn optional_lines(&mut self, field: &str, value: Option<String>, longest: usize) -> Option<String> {
+        self.bounded(field, &characters::unix_lines(&value?), longest, characters::unfit_for_lines)
+    }
+
+    /// A time of RFC 3339 that may be left out, in UTC.
+    pub fn time(&mut self, field: &str, value: Option<String>) -> Option<OffsetDateTime> {
+        let value = value?;
+        // In a query, the plus sign of an offset arrives as a blank where the client did not escape it.
+        let text = match value.len().checked_sub("+01:00".len()).map(|start| value.split_at_checked(start)) {
+            Some(Some((time, offset))) if offset.starts_with(' ') => Cow::Owned(format!("{time}+{}", &offset[1..])),
+            _ => Cow::Borrowed(value.as_str()),
+        };
+        times::parse(&text).map_err(|error| self.add(field, error)).ok()
+    }
+
+    fn required(&mut self, field: &str, value: Option<String>) -> Option<String> {
+        match &value {
+            None => self.add(field, "is required"),
+            Some(text) if characters::is_blank(text) => self.add(field, "must not be blank"),
+            Some(_) => {}
         }
+        value
     }
 
     /// A whole number that must be there and lie within the range. Gives the lower bound where it is at fault.
@@ -72,13 +102,22 @@ impl FieldErrors {
         *range.start()
     }
 
-    fn bounded(&mut self, field: &str, text: &str, longest: usize) -> Option<String> {
-        if text.chars().count() > longest {
+    /// The one way for a text of a client to a statement: PostgreSQL cannot store NUL, and its columns are bounded.
+    fn bounded(
+        &mut self,
+        field: &str,
+        text: &str,
+        longest: usize,
+        unfit: fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        let text = text.trim();
+        if characters::is_blank(text) {
+            None
+        } else if text.chars().nth(longest).is_some() {
             self.add(field, format!("must have at most {longest} characters"));
             None
-        } else if text.chars().any(|c| c.is_control() && c != '\n') {
-            // PostgreSQL cannot store NUL, and nothing here has a use for the others.
-            self.add(field, "must not contain control characters");
+        } else if let Some(unfit) = unfit(text) {
+            self.add(field, format!("must not contain {unfit}"));
             None
         } else {
             Some(text.to_owned())
@@ -111,8 +150,80 @@ mod tests {
                 "long: must have at most 10 characters",
                 "many: must be at most 9",
                 "none: is required",
-                "nul: must not contain control characters",
+                "nul: must not contain a control character (U+0000)",
             ]
         );
+    }
+
+    /// What comes of a text as one line, and as several.
+    fn read(text: &str) -> [Result<String, String>; 2] {
+        type Read = fn(&mut FieldErrors, &str, Option<String>, usize) -> String;
+        let read = |read: Read| {
+            let mut errors = FieldErrors::default();
+            let value = read(&mut errors, "text", Some(text.to_owned()), 20);
+            errors.into_result(value).map_err(|errors| errors.to_string())
+        };
+        [read(FieldErrors::required_text), read(FieldErrors::required_lines)]
+    }
+
+    #[test]
+    fn several_lines_are_taken_where_they_make_sense() {
+        for (text, lines) in [
+            ("12 Main St\r\nLondon", "12 Main St\nLondon"),
+            ("a\rb", "a\nb"),
+            ("a\u{2028}b\u{2029}c", "a\nb\nc"),
+            ("a\tb", "a b"),
+            ("\r\na\r\n", "a"),
+        ] {
+            let [line, several] = read(text);
+            assert_eq!(several.as_deref(), Ok(lines), "{text:?}");
+            assert_eq!(line.is_err(), lines != "a", "{text:?}: {line:?}");
+        }
+        assert_eq!(read("a\nb")[0], Err("text must not contain a line end (U+000A)".to_owned()));
+        assert_eq!(read("a\tb")[0], Err("text must not contain a tab (U+0009)".to_owned()));
+    }
+
+    #[test]
+    fn what_nobody_sees_is_refused_and_counts_as_blank() {
+        for hidden in
+            ['\u{200b}', '\u{feff}', '\u{202e}', '\u{2066}', '\u{3164}', '\u{ad}', '\u{e0041}', '\u{2060}', '\u{200d}']
+        {
+            for refused in read(&format!("a{hidden}b")) {
+                let message = refused.unwrap_err();
+                assert!(message.contains(&format!("U+{:04X}", u32::from(hidden))), "{message}");
+            }
+            let blank = format!(" {hidden}\u{a0}{hidden}");
+            assert_eq!(read(&blank), [(); 2].map(|()| Err("text must not be blank".to_owned())), "{blank:?}");
+        }
+        for control in ['\0', '\u{7}', '\u{7f}', '\u{85}', '\u{9f}', '\u{b}'] {
+            assert!(read(&format!("a{control}b")).iter().all(Result::is_err), "{control:?}");
+        }
+    }
+
+    #[test]
+    fn what_joins_visible_characters_is_taken() {
+        // Emoji of several parts, Persian, Hindi.
+        for text in ["❤\u{fe0f} x", "👩\u{200d}🔧", "می\u{200c}خواهم", "क\u{94d}\u{200d}ष", "Zoë", "O’Neill"]
+        {
+            assert_eq!(read(text), [(); 2].map(|()| Ok(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_length_is_exact_and_counts_characters() {
+        assert_eq!(read(&"ä".repeat(20)), [(); 2].map(|()| Ok("ä".repeat(20))));
+        assert!(read(&"ä".repeat(21)).iter().all(Result::is_err));
+    }
+
+    #[test]
+    fn a_plus_sign_that_was_not_escaped_is_one() {
+        let mut errors = FieldErrors::default();
+        let mut read = |text: &str| errors.time("at", Some(text.to_owned()));
+        assert_eq!(read("2026-11-25T10:00:00 01:00"), read("2026-11-25T09:00:00Z"));
+        assert_eq!(read("2026-11-25T10:00:00.5 00:30"), read("2026-11-25T09:30:00.5Z"));
+        for refused in ["2026-11-25", "", " ", "é", "9999-12-31T23:59:59-00:01", "2026-11-25T10:00:00  01:00"] {
+            assert_eq!(read(refused), None, "{refused}");
+        }
+        assert_eq!(errors.0["at"], "must be a time such as 2026-01-31T12:00:00Z");
     }
 }

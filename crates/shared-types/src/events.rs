@@ -36,7 +36,7 @@ pub struct Envelope<Data> {
     /// What it is about: the reference of an order, the number of a product.
     pub subject: String,
     /// When it happened.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::times")]
     pub time: OffsetDateTime,
     /// W3C trace context of the request that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

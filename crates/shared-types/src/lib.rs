@@ -4,10 +4,12 @@
 
 pub mod event_batches;
 pub mod events;
+pub mod exact;
 pub mod ids;
 pub mod money;
 pub mod order_status;
 pub mod reservations;
+pub mod times;
 pub mod topology;
 
 pub use ids::{OrderId, ProductId, Reference};

@@ -1,7 +1,9 @@
 //! Exact amounts of money: a decimal in code, an exact JSON number on the wire, never a float.
 
+use crate::exact::Exact;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::value::RawValue;
 use std::fmt;
 use std::iter::Sum;
 use std::str::FromStr;
@@ -21,7 +23,13 @@ pub enum InvalidMoney {
     /// More than ten digits before the decimal point, the bound of `NUMERIC(12,2)`.
     #[error("must be below 10000000000")]
     TooLarge,
+    /// No number of JSON: a text, an object, …
+    #[error("must be a number with at most two decimals")]
+    NoNumber,
 }
+
+/// The first amount that is too large, in hundredths.
+const TOO_LARGE: i128 = 1_000_000_000_000;
 
 impl Money {
     /// The price of one piece: positive or not is the caller's to decide, two decimals and the range are checked.
@@ -34,6 +42,16 @@ impl Money {
             return Err(InvalidMoney::TooLarge);
         }
         Ok(Self::from(amount))
+    }
+
+    /// Reads a number of JSON in any notation, exactly: `2.5e3` is 2500.00.
+    fn parse(number: &str) -> Result<Self, InvalidMoney> {
+        let exact = Exact::parse(number).ok_or(InvalidMoney::NoNumber)?;
+        let hundredths = exact.scaled(2).ok_or(InvalidMoney::TooPrecise)?;
+        if hundredths.abs() >= TOO_LARGE {
+            return Err(InvalidMoney::TooLarge);
+        }
+        Ok(Self(Decimal::from_i128_with_scale(hundredths, 2)))
     }
 
     /// Whether the amount is above zero.
@@ -80,12 +98,10 @@ impl Serialize for Money {
 }
 
 impl<'de> Deserialize<'de> for Money {
+    /// Takes the number as it is written: what serde_json calls a number may also be an object, in a form of its own.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = serde_json::Number::deserialize(deserializer)?.to_string();
-        let amount = Decimal::from_str_exact(&number)
-            .or_else(|_| Decimal::from_scientific(&number))
-            .map_err(|_| de::Error::custom("must be a decimal number with at most two decimals"))?;
-        Self::price(amount).map_err(de::Error::custom)
+        let number = Box::<RawValue>::deserialize(deserializer)?;
+        Self::parse(number.get()).map_err(de::Error::custom)
     }
 }
 
@@ -105,13 +121,23 @@ mod tests {
         }
         assert_eq!(parse("2500").unwrap(), parse("2500.00").unwrap());
         assert_eq!(parse("2.5e3").unwrap(), parse("2500").unwrap());
+        assert_eq!(parse("199e-2").unwrap().to_string(), "1.99");
+        assert_eq!(parse("-0.5").unwrap().to_string(), "-0.50");
+        assert_eq!(serde_json::from_value::<Money>(serde_json::json!(1.5)).unwrap().to_string(), "1.50");
     }
 
     #[test]
     fn what_is_no_price_is_refused() {
         assert!(parse("1.999").unwrap_err().contains("at most two decimals"));
         assert!(parse("10000000000").unwrap_err().contains("below 10000000000"));
-        assert!(parse("1e400").is_err());
+        assert!(parse("1e400").unwrap_err().contains("below 10000000000"));
+        for precise in ["1.9899999999999999999999999999999e0", "0.99999999999999999999999999999999999999e0", "5e-324"] {
+            assert!(parse(precise).unwrap_err().contains("at most two decimals"), "{precise}");
+        }
+        for object in [r#"{"$serde_json::private::Number": "19.99"}"#, r#"{"$serde_json::private::RawValue": "19.99"}"#]
+        {
+            assert!(parse(object).unwrap_err().contains("must be a number"), "{object}");
+        }
         assert!(parse("\"2499.99\"").is_err());
         assert!(parse("null").is_err());
     }

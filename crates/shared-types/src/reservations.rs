@@ -118,10 +118,10 @@ pub struct Reservation {
     /// The lines, by product id.
     pub items: Vec<ReservedLine>,
     /// When the stock was set aside.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::times")]
     pub created_at: OffsetDateTime,
     /// Until when the order must exist; afterwards the stock goes back.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "crate::times")]
     pub expires_at: OffsetDateTime,
     /// Whether it was sold at once, without an order (`reserve-stock`); left out where it was not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

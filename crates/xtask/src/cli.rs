@@ -1,7 +1,7 @@
 //! The command line: which commands there are and what they take.
 
 use crate::workspace::{Profile, Workspace};
-use crate::{bench, chaos, down, generate, test, up, verify};
+use crate::{bench, chaos, down, fuzz, generate, test, up, verify};
 use testbed::error::{Result, TestbedError};
 use testbed::interrupt;
 
@@ -14,6 +14,7 @@ The project's own commands:
   cargo xtask test [--keep] [ARGS…]       run all tests against private servers; ARGS go to cargo test
   cargo xtask verify [ARGS…]              compare the two running services order by order; --help says what ARGS are
   cargo xtask chaos [--keep] [ARGS…]      break everything under load and check what is left; --help likewise
+  cargo xtask fuzz [--minutes N]          throw changed requests at all that reads one, for a minute unless told otherwise
   cargo xtask bench [--smoke] [ARGS…]     measure both services against plain PostgreSQL; --help likewise
   cargo xtask bench --against COMMIT      … against the build of another commit, turn by turn
   cargo xtask generate [--check]          renew .sqlx, database-schema.sql and docs/openapi, or check them
@@ -44,6 +45,7 @@ enum Command {
     Verify(Vec<String>),
     Chaos(RunOptions),
     Bench(RunOptions),
+    Fuzz(fuzz::Minutes),
     Generate(generate::Mode),
 }
 
@@ -65,6 +67,7 @@ pub fn run(arguments: &[String]) -> Result<u8> {
         Command::Verify(arguments) => verify::run(&workspace, &arguments),
         Command::Chaos(options) => chaos::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Fuzz(minutes) => fuzz::run(&workspace, minutes),
         Command::Generate(mode) => generate::run(&workspace, mode),
     }
 }
@@ -92,6 +95,13 @@ fn parse(arguments: &[String]) -> Result<Command> {
         "verify" => Ok(Command::Verify(rest.to_vec())),
         "chaos" => Ok(Command::Chaos(keep_and_rest(rest))),
         "bench" => Ok(Command::Bench(keep_and_rest(rest))),
+        "fuzz" => match rest {
+            [] => Ok(Command::Fuzz(1)),
+            [flag, minutes] if flag == "--minutes" => minutes.parse().map(Command::Fuzz).map_err(|_| {
+                TestbedError::usage(format!("`cargo xtask fuzz --minutes` takes a whole number, not `{minutes}`"))
+            }),
+            _ => Err(TestbedError::usage(format!("`cargo xtask fuzz` takes --minutes N\n\n{HELP}"))),
+        },
         "generate" => {
             let [check] = flags(name, rest, ["--check"])?;
             Ok(Command::Generate(if check { generate::Mode::Check } else { generate::Mode::Write }))
@@ -137,6 +147,8 @@ mod tests {
         assert_eq!(parsed("up --detach --release"), up(Profile::Release, true));
         assert_eq!(parsed("down"), Ok(Command::Down));
         assert_eq!(parsed("reset"), Ok(Command::Reset));
+        assert_eq!(parsed("fuzz"), Ok(Command::Fuzz(1)));
+        assert_eq!(parsed("fuzz --minutes 60"), Ok(Command::Fuzz(60)));
         assert_eq!(parsed("generate"), Ok(Command::Generate(generate::Mode::Write)));
         assert_eq!(parsed("generate --check"), Ok(Command::Generate(generate::Mode::Check)));
     }
@@ -164,7 +176,7 @@ mod tests {
 
     #[test]
     fn refuses_what_it_does_not_know() {
-        for line in ["upp", "up --fast", "down now", "generate check"] {
+        for line in ["upp", "up --fast", "down now", "generate check", "fuzz 5", "fuzz --minutes x"] {
             assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line}");
         }
     }

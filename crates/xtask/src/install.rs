@@ -3,6 +3,7 @@
 mod apt;
 mod docker;
 pub mod newman;
+pub mod schemathesis;
 
 use std::path::Path;
 use std::time::Instant;
@@ -25,6 +26,8 @@ pub enum Need {
     Chromium,
     /// Node.js and its package manager, which newman comes by.
     Npm,
+    /// Python with its virtual environments, which schemathesis comes by.
+    Python,
     /// What puts the load on for the benchmark.
     Wrk,
 }
@@ -37,6 +40,7 @@ impl Need {
             Self::RabbitMq => "rabbitmq-server",
             Self::Chromium => "chromium",
             Self::Npm => "npm",
+            Self::Python => "python3-venv",
             Self::Wrk => "wrk",
         }
     }
@@ -46,7 +50,7 @@ impl Need {
         match self {
             Self::Postgres => Some("postgres"),
             Self::RabbitMq => Some("rabbitmq"),
-            Self::Chromium | Self::Npm | Self::Wrk => None,
+            Self::Chromium | Self::Npm | Self::Python | Self::Wrk => None,
         }
     }
 
@@ -57,6 +61,7 @@ impl Need {
             Self::RabbitMq => rabbitmq::find_programs().is_err(),
             Self::Chromium => !["chromium", "chromium-browser", "google-chrome"].into_iter().any(is_on_path),
             Self::Npm => !is_on_path("npm"),
+            Self::Python => !is_on_path("python3"),
             Self::Wrk => !is_on_path("wrk"),
         }
     }

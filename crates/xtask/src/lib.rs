@@ -6,6 +6,7 @@ mod chaos;
 pub mod cli;
 mod dev_servers;
 mod down;
+mod fuzz;
 mod generate;
 mod install;
 mod lock;

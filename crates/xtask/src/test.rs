@@ -102,6 +102,10 @@ fn install_for_few_tests(apt: Option<Apt>, workspace: &Workspace, folder: &RunFo
     if let Err(error) = newman.and_then(|()| install::newman::if_missing(workspace, steps)) {
         steps.say(&format!("going on without newman: {error}"));
     }
+    let schemathesis = install_missing(apt, &[Need::Python], folder, steps);
+    if let Err(error) = schemathesis.and_then(|()| install::schemathesis::if_missing(workspace, steps)) {
+        steps.say(&format!("going on without schemathesis: {error}"));
+    }
 }
 
 fn install_missing(apt: Option<Apt>, needs: &[Need], folder: &RunFolder, steps: &Steps) -> Result<()> {
@@ -166,6 +170,7 @@ fn set_environment(
         test.env(TEST_THREADS, (cores * TESTS_PER_CORE).to_string());
     }
     test.env("NEWMAN_BIN", install::newman::program(workspace));
+    test.env("SCHEMATHESIS_BIN", install::schemathesis::program(workspace));
 }
 
 /// Runs the command, shows what it says as it comes, and adds it up. The second value is whether it exited with 0.

@@ -83,7 +83,7 @@ async fn letters_are_listed_newest_first_in_pages() {
     inventory.dead_letters("replayed=true", 0).await;
     inventory.get(&format!("{LETTERS}/999")).await.problem(404, "not-found");
     inventory.get(&format!("{LETTERS}/first")).await.problem(400, "invalid-path");
-    inventory.get(&format!("{LETTERS}?replayed=maybe")).await.problem(400, "invalid-query");
+    inventory.get(&format!("{LETTERS}?replayed=maybe")).await.problem(400, "validation");
     assert_eq!(inventory.get(&format!("{LETTERS}?limit=0&cursor=x")).await.fields_at_fault(), ["cursor", "limit"]);
     replay(inventory, &json!({"id": 999})).await.problem(404, "not-found");
 }

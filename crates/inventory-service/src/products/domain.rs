@@ -2,6 +2,7 @@
 
 use crate::stock::{self, MAX_STOCK, Shortage};
 use serde::{Deserialize, Serialize};
+use service_kit::body::Body;
 use service_kit::validation::FieldErrors;
 use shared_types::events::StockLevel;
 use shared_types::{Money, ProductId};
@@ -38,10 +39,10 @@ pub struct Product {
     #[schema(example = true)]
     pub active: bool,
     /// When it was created.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "shared_types::times")]
     pub created_at: OffsetDateTime,
     /// When it, or its stock, last changed.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "shared_types::times")]
     pub updated_at: OffsetDateTime,
     /// Counts its changes; the ETag.
     #[serde(skip)]
@@ -85,10 +86,10 @@ pub struct ProductBody {
     #[schema(value_type = String, required, min_length = 1, max_length = 200)]
     pub name: Option<String>,
     /// More about it.
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, format = "lines")]
     pub description: Option<String>,
     /// Price of one piece, above 0, with at most two decimals.
-    #[schema(value_type = f64, required, exclusive_minimum = 0)]
+    #[schema(value_type = f64, format = "decimal", required, minimum = 0.01, maximum = 9_999_999_999.99, multiple_of = 0.01)]
     pub price: Option<Money>,
     /// Pieces on hand.
     #[schema(value_type = i32, required, minimum = 0, maximum = 1_000_000_000)]
@@ -135,7 +136,7 @@ impl ProductBody {
         let input = ProductInput {
             sku: errors.required_text("sku", self.sku, 64),
             name: errors.required_text("name", self.name, 200),
-            description: errors.optional_text("description", self.description, 2000),
+            description: errors.optional_lines("description", self.description, 2000),
             price,
             stock_quantity: errors.required_number("stockQuantity", self.stock_quantity, 0..=MAX_STOCK),
             low_stock_threshold: match self.low_stock_threshold {
@@ -145,6 +146,12 @@ impl ProductBody {
             active: self.active.unwrap_or(true),
         };
         errors.into_result(input)
+    }
+}
+
+impl Body for ProductBody {
+    fn faults(&self) -> FieldErrors {
+        self.clone().parse().err().unwrap_or_default()
     }
 }
 
@@ -199,7 +206,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                "description must not contain control characters",
+                "description must not contain a control character (U+0000)",
                 "lowStockThreshold must be at most 1000000000",
                 "name must not be blank",
                 "price must be greater than 0",

@@ -73,9 +73,10 @@ pub struct ProductQuery {
     /// Only those that can (true) or cannot (false) be ordered.
     pub active: Option<bool>,
     /// Only this stock keeping unit.
-    #[param(example = "LAPTOP-001")]
+    #[param(max_length = 64, example = "LAPTOP-001")]
     pub sku: Option<String>,
     /// Only where this stands in the name or the SKU, in any case.
+    #[param(max_length = 200)]
     pub q: Option<String>,
 }
 

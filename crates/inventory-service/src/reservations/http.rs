@@ -27,7 +27,6 @@ use shared_types::reservations::{Reservation, ReservationStatus};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -129,11 +128,7 @@ impl ReservationQuery {
     fn parse(self) -> Result<ReservationFilter, FieldErrors> {
         let mut errors = FieldErrors::default();
         let status = self.status.and_then(|text| text.parse().map_err(|error| errors.add("status", error)).ok());
-        let held_before = self.held_before.and_then(|text| {
-            // An offset's plus sign that was not escaped arrives as a space.
-            let time = OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339);
-            time.map_err(|_| errors.add("heldBefore", "must be a time such as 2026-01-31T12:00:00Z")).ok()
-        });
+        let held_before = errors.time("heldBefore", self.held_before);
         if held_before.is_some() && status.is_some_and(|status| status != ReservationStatus::Held) {
             errors.add("heldBefore", "goes with the status HELD only");
         }

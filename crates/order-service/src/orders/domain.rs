@@ -4,6 +4,7 @@ mod changes;
 
 pub use changes::{CancelOrder, ChangeStatus, PatchOrder};
 use serde::{Deserialize, Serialize};
+use service_kit::body::Body;
 use service_kit::validation::FieldErrors;
 use shared_types::events::{OrderLine, OrderSnapshot};
 use shared_types::reservations::{MAX_LINES, Reservation, ReservationLine, ReservationStatus, ReservedLine};
@@ -24,17 +25,24 @@ pub struct PlaceOrder {
     #[schema(required, nullable = false, max_length = 200, example = "Ada Lovelace")]
     pub customer_name: Option<String>,
     /// Where to write to.
-    #[schema(required, nullable = false, max_length = 254, example = "ada@example.com")]
+    #[schema(
+        required,
+        nullable = false,
+        min_length = 1,
+        max_length = 254,
+        format = "email",
+        example = "ada@example.com"
+    )]
     pub customer_email: Option<String>,
     /// Where to call.
-    #[schema(max_length = 32, example = "+44 20 7946 0000")]
+    #[schema(max_length = 32, pattern = "^[0-9 +()/.-]*$", example = "+44 20 7946 0000")]
     pub customer_phone: Option<String>,
     /// Where to send it.
-    #[schema(required, nullable = false, max_length = 500, example = "12 St James's Square, London")]
+    #[schema(required, nullable = false, max_length = 500, format = "lines", example = "12 St James's Square, London")]
     pub shipping_address: Option<String>,
     /// What the shop should know, such as where to leave the parcel.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 500, example = "Please ring twice")]
+    #[schema(max_length = 500, format = "lines", example = "Please ring twice")]
     pub note: Option<String>,
     /// What is ordered; lines of one product are added up.
     #[schema(required, nullable = false, min_items = 1, max_items = 100)]
@@ -79,16 +87,22 @@ impl PlaceOrder {
         if customer_phone.as_deref().is_some_and(|phone| !is_phone(phone)) {
             errors.add("customerPhone", "must be a telephone number of digits, spaces and + - ( ) / .");
         }
-        let shipping_address = errors.required_text("shippingAddress", self.shipping_address, 500);
+        let shipping_address = errors.required_lines("shippingAddress", self.shipping_address, 500);
         let note = parse_note(&mut errors, self.note);
         let lines = parse_lines(&mut errors, self.items);
         errors.into_result(NewOrder { customer_name, customer_email, customer_phone, shipping_address, note, lines })
     }
 }
 
+impl Body for PlaceOrder {
+    fn faults(&self) -> FieldErrors {
+        self.clone().parse().err().unwrap_or_default()
+    }
+}
+
 /// A note of at most 500 characters; a blank one is none.
 pub(super) fn parse_note(errors: &mut FieldErrors, note: Option<String>) -> Option<String> {
-    errors.optional_text("note", note, 500)
+    errors.optional_lines("note", note, 500)
 }
 
 fn parse_lines(errors: &mut FieldErrors, items: Option<Vec<PlaceOrderLine>>) -> Vec<ReservationLine> {
@@ -165,10 +179,10 @@ pub struct Order {
     /// The lines, by product id.
     pub items: Vec<OrderItem>,
     /// When it was asked for.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "shared_types::times")]
     pub created_at: OffsetDateTime,
     /// When it last changed.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "shared_types::times")]
     pub updated_at: OffsetDateTime,
     /// Its version, the ETag.
     #[serde(skip)]
@@ -249,7 +263,7 @@ pub struct TimelineEntry {
     /// The status.
     pub status: OrderStatus,
     /// When.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "shared_types::times")]
     pub at: OffsetDateTime,
     /// By whom: `api`, or the service that decided it.
     #[schema(example = "api")]

@@ -32,7 +32,6 @@ use sqlx::PgConnection;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -107,7 +106,7 @@ pub struct ListFilter {
     #[param(value_type = Option<OrderStatus>)]
     status: Option<String>,
     /// Only orders of this customer, whatever the case.
-    #[param(example = "ada@example.com")]
+    #[param(max_length = 254, format = "email", example = "ada@example.com")]
     customer_email: Option<String>,
     /// Only orders placed at this time (RFC 3339) or later.
     #[param(value_type = Option<String>, format = DateTime)]
@@ -130,15 +129,8 @@ impl ListFilter {
                 None
             }
         });
-        let mut time = |field: &str, text: Option<String>| match OffsetDateTime::parse(text.as_deref()?, &Rfc3339) {
-            Ok(time) => Some(time),
-            Err(_) => {
-                errors.add(field, "must be a time such as 2026-01-31T12:00:00Z");
-                None
-            }
-        };
-        let created_from = time("createdFrom", self.created_from);
-        let created_to = time("createdTo", self.created_to);
+        let created_from = errors.time("createdFrom", self.created_from);
+        let created_to = errors.time("createdTo", self.created_to);
         let reference = self.reference.and_then(|text| match text.parse::<Reference>() {
             Ok(reference) => Some(reference),
             Err(_) => {

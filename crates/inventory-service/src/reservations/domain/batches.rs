@@ -3,6 +3,7 @@
 use super::requests::{ReservationBody, Wanted};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use service_kit::body::{self, Body, Unknown, Unreadable};
 use service_kit::validation::FieldErrors;
 use shared_types::reservations::MAX_BATCH;
 use utoipa::ToSchema;
@@ -14,8 +15,8 @@ use utoipa::ToSchema;
     {"id": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a72", "items": [{"productId": 2, "quantity": 2}]}
 ]}))]
 pub struct BatchBody {
-    /// The requests, each read on its own, so that a bad one harms no other.
-    #[schema(value_type = Vec<ReservationBody>, required, min_items = 1, max_items = 256)]
+    /// The requests, each a `ReservationBody` and read on its own: a bad one gets its own 400 and harms no other.
+    #[schema(value_type = Vec<Value>, required, min_items = 1, max_items = 256)]
     pub reservations: Option<Vec<Box<RawValue>>>,
 }
 
@@ -38,12 +39,20 @@ impl BatchBody {
 impl ReservationBody {
     /// Reads and parses one request of a batch, naming every field at fault.
     pub fn read(json: &RawValue) -> Result<Wanted, FieldErrors> {
-        let json = &mut serde_json::Deserializer::from_str(json.get());
-        let body: Self = serde_path_to_error::deserialize(json).map_err(|error| {
-            let field = error.path().to_string();
-            FieldErrors::one(field, error.into_inner())
+        let body: Self = body::read_value(json, Unknown::PassedOver).map_err(|unreadable| match unreadable {
+            Unreadable::Malformed(error) => FieldErrors::one("body", error),
+            Unreadable::Invalid(errors) => errors,
         })?;
         body.parse()
+    }
+}
+
+/// Order-service calls this, and may be of a newer build.
+impl Body for BatchBody {
+    const UNKNOWN: Unknown = Unknown::PassedOver;
+
+    fn faults(&self) -> FieldErrors {
+        self.clone().parse().err().unwrap_or_default()
     }
 }
 
@@ -61,7 +70,19 @@ mod tests {
     fn a_request_that_cannot_be_read_is_its_own_fault() {
         let request = raw(&json!({"id": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "items": [{"productId": "x"}]}));
         let errors = ReservationBody::read(&request).unwrap_err();
-        assert_eq!(errors.0.keys().collect::<Vec<_>>(), ["items[0].productId"]);
+        assert_eq!(errors.0.keys().collect::<Vec<_>>(), ["items[0].productId", "items[0].quantity"]);
+        for no_object in [json!([]), json!(null), json!(["01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", [[1, 1]]])] {
+            let errors = ReservationBody::read(&raw(&no_object)).unwrap_err();
+            assert_eq!(errors.to_string(), "body must be an object", "{no_object}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_a_newer_build_is_passed_over() {
+        let request = raw(&json!({
+            "id": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "later": 1, "items": [{"productId": 1, "quantity": 1, "later": []}]
+        }));
+        assert!(ReservationBody::read(&request).is_ok());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The request to hold stock, parsed: every product once, in the order in which products are locked.
 
 use serde::{Deserialize, Serialize};
+use service_kit::body::Body;
 use service_kit::validation::FieldErrors;
 use shared_types::reservations::{MAX_LINES, ReservationLine};
 use shared_types::{ProductId, Reference};
@@ -102,6 +103,18 @@ impl LineBody {
         merge(&mut errors, &mut merged, "", self);
         let lines = merged.into_iter().map(|(product_id, quantity)| ReservationLine { product_id, quantity });
         errors.into_result(Wanted { id, lines: lines.collect(), traceparent: None })
+    }
+}
+
+impl Body for ReservationBody {
+    fn faults(&self) -> FieldErrors {
+        self.clone().parse().err().unwrap_or_default()
+    }
+}
+
+impl Body for LineBody {
+    fn faults(&self) -> FieldErrors {
+        self.clone().parse_for(Reference::random()).err().unwrap_or_default()
     }
 }
 

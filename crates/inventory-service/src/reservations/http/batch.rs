@@ -43,6 +43,7 @@ pub enum OutcomeBody {
 /// One outcome for each, in order: the status and the body that the single call would have given.
 #[utoipa::path(post, path = "/api/inventory/reservations/batch", tag = "reservations", params(Keyed),
     request_body = BatchBody,
+    extensions(("x-passes-over-unknown" = json!(true))),
     responses(
         (status = 200, description = "One outcome for each request, in order", body = [BatchOutcome]),
         InvalidBody, Unavailable))]

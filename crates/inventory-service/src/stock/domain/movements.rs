@@ -2,6 +2,7 @@
 
 use super::levels::MAX_STOCK;
 use serde::{Deserialize, Serialize};
+use service_kit::body::Body;
 use service_kit::validation::FieldErrors;
 use shared_types::{ProductId, Reference};
 use std::collections::BTreeMap;
@@ -63,7 +64,7 @@ pub struct Movement {
     #[schema(example = 50)]
     pub balance_after: i32,
     /// When.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "shared_types::times")]
     pub created_at: OffsetDateTime,
 }
 
@@ -129,7 +130,7 @@ pub struct StockChangeBody {
     pub quantity: Option<i64>,
     /// One of the movement reasons, where it fits the direction (in: RECEIPT, RELEASE, ADJUSTMENT; out: SALE,
     /// ADJUSTMENT), or a remark that is kept with the reference.
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, format = "lines")]
     pub reason: Option<String>,
     /// What it belongs to, such as the number of a delivery note.
     #[schema(max_length = 200)]
@@ -162,7 +163,7 @@ impl StockChangeBody {
     fn parse(self, usual: MovementReason, fitting: &[MovementReason]) -> Result<StockChange, FieldErrors> {
         let mut errors = FieldErrors::default();
         let quantity = errors.required_number("quantity", self.quantity, 1..=MAX_STOCK);
-        let reason = errors.optional_text("reason", self.reason, 200);
+        let reason = errors.optional_lines("reason", self.reason, 200);
         let reference = errors.optional_text("reference", self.reference, 200);
         let named = reason.as_deref().and_then(MovementReason::named).filter(|named| fitting.contains(named));
         let remark = reason.filter(|_| named.is_none());
@@ -171,6 +172,13 @@ impl StockChangeBody {
             (reference, remark) => reference.or(remark),
         };
         errors.into_result(StockChange { quantity, reason: named.unwrap_or(usual), reference })
+    }
+}
+
+impl Body for StockChangeBody {
+    fn faults(&self) -> FieldErrors {
+        // The direction decides what a reason means, not what is at fault.
+        self.clone().incoming().err().unwrap_or_default()
     }
 }
 

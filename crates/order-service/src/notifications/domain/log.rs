@@ -43,19 +43,19 @@ pub struct Notification {
     #[schema(example = 0)]
     pub resends: i32,
     /// When it was written.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "shared_types::times")]
     pub created_at: OffsetDateTime,
     /// When it is attempted next; while one sends it, when it is another's turn.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "shared_types::times::option")]
     pub next_attempt_at: Option<OffsetDateTime>,
     /// When the provider took it.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "shared_types::times::option")]
     pub sent_at: Option<OffsetDateTime>,
     /// When the provider reported that it arrived.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "shared_types::times::option")]
     pub delivered_at: Option<OffsetDateTime>,
     /// When recipient and texts were erased.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "shared_types::times::option")]
     pub erased_at: Option<OffsetDateTime>,
     /// Counts its changes; the ETag.
     #[serde(skip)]

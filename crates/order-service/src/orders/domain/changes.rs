@@ -2,6 +2,7 @@
 
 use super::parse_note;
 use serde::{Deserialize, Serialize};
+use service_kit::body::Body;
 use service_kit::extract::present;
 use service_kit::validation::FieldErrors;
 use shared_types::OrderStatus;
@@ -23,11 +24,17 @@ impl ChangeStatus {
     }
 }
 
+impl Body for ChangeStatus {
+    fn faults(&self) -> FieldErrors {
+        self.clone().parse().err().unwrap_or_default()
+    }
+}
+
 /// Why an order is called off.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
 pub struct CancelOrder {
     /// Shown in the timeline.
-    #[schema(max_length = 500, example = "Ordered by mistake")]
+    #[schema(max_length = 500, format = "lines", example = "Ordered by mistake")]
     pub reason: Option<String>,
 }
 
@@ -35,8 +42,14 @@ impl CancelOrder {
     /// Checks every field and names all that are at fault.
     pub fn parse(&self) -> Result<Option<String>, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let reason = errors.optional_text("reason", self.reason.clone(), 500);
+        let reason = errors.optional_lines("reason", self.reason.clone(), 500);
         errors.into_result(reason)
+    }
+}
+
+impl Body for CancelOrder {
+    fn faults(&self) -> FieldErrors {
+        self.parse().err().unwrap_or_default()
     }
 }
 
@@ -46,7 +59,7 @@ impl CancelOrder {
 pub struct PatchOrder {
     /// What the shop should know; null removes it.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 500, example = "Please leave it with the neighbours")]
+    #[schema(value_type = Option<String>, max_length = 500, format = "lines", example = "Please leave it with the neighbours")]
     pub note: Option<Option<String>>,
 }
 
@@ -56,5 +69,11 @@ impl PatchOrder {
         let mut errors = FieldErrors::default();
         let note = self.note.map(|note| parse_note(&mut errors, note));
         errors.into_result(note)
+    }
+}
+
+impl Body for PatchOrder {
+    fn faults(&self) -> FieldErrors {
+        self.clone().parse().err().unwrap_or_default()
     }
 }

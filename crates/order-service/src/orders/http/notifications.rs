@@ -37,7 +37,7 @@ pub async fn list_order_notifications(
 #[into_params(parameter_in = Query)]
 pub struct Whose {
     /// The customer's e-mail address, whatever the case.
-    #[param(required, value_type = String, example = "grace@example.com")]
+    #[param(required, value_type = String, max_length = 254, format = "email", example = "grace@example.com")]
     customer_email: Option<String>,
 }
 

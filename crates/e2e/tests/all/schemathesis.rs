@@ -1,0 +1,40 @@
+//! schemathesis makes up requests from the OpenAPI document of each service, right ones and wrong ones, and holds the answers
+//! against it. What it may find without being right is in `schemathesis.toml`, with reasons.
+
+use e2e::client::Client;
+use e2e::environment::{Environment, workspace};
+use e2e::shop::Shop;
+use std::ffi::OsString;
+use std::process::{Command, Stdio};
+
+/// How long each service is asked; both at the same time.
+const SECONDS: &str = "60";
+
+fn run(program: OsString, client: &Client) -> std::thread::JoinHandle<(bool, String)> {
+    let seconds = std::env::var("SCHEMATHESIS_SECONDS").unwrap_or_else(|_| SECONDS.to_owned());
+    let mut run = Command::new(program);
+    run.arg("--config-file").arg(workspace().join("crates/e2e/schemathesis.toml"));
+    run.args(["run", "--checks", "all", "--mode", "all", "--max-time", &seconds, "--continue-on-failure"]);
+    run.args(["--warnings", "off", "--url", client.base()]).arg(format!("{}/api-docs/openapi.json", client.base()));
+    // Its examples of earlier failures go where nobody keeps them.
+    let folder = std::env::temp_dir();
+    run.current_dir(folder).env("NO_COLOR", "1").stdin(Stdio::null());
+    std::thread::spawn(move || {
+        let output = run.output().unwrap_or_else(|error| panic!("cannot run schemathesis: {error}"));
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    })
+}
+
+#[tokio::test]
+async fn both_services_do_what_their_documents_say() {
+    Environment::get();
+    let program =
+        std::env::var_os("SCHEMATHESIS_BIN").unwrap_or_else(|| panic!("no schemathesis: run `cargo xtask test`"));
+    let shop = Shop::open().await;
+    let runs = [shop.orders(), shop.inventory()].map(|client| run(program.clone(), client));
+    for run in runs {
+        let (clean, report) = run.join().expect("schemathesis");
+        assert!(clean, "{report}");
+    }
+    shop.assert_invariants().await;
+}

@@ -1,0 +1,134 @@
+//! Reads a JSON body and names every field that is wrong, whatever is wrong with it.
+//!
+//! serde alone stops at the first fault, takes arrays for objects and names our types. Here each value is looked at as the
+//! client wrote it. A fault is noted, and a stand-in is read instead, so that the reading goes on.
+
+mod value;
+
+use crate::validation::FieldErrors;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use value::{Place, Value};
+
+/// Most faults that an answer names: a body of a megabyte can have more than anybody reads.
+const MOST_FAULTS: usize = 100;
+
+/// What becomes of fields that are not known here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unknown {
+    /// Each is a fault: what a client asks for and nobody does is worse than a refusal.
+    Refused,
+    /// The sender may be a newer build, or a provider that says more than is needed.
+    PassedOver,
+}
+
+/// A body of a request.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no body of a request yet",
+    note = "implement `service_kit::body::Body` for it: `faults` gives what its checks of the fields find"
+)]
+pub trait Body: DeserializeOwned {
+    /// What becomes of fields that are not known here.
+    const UNKNOWN: Unknown = Unknown::Refused;
+
+    /// What is wrong with the fields that could be read. It is asked for only where others could not, so that the answer
+    /// names all of them.
+    fn faults(&self) -> FieldErrors {
+        FieldErrors::default()
+    }
+}
+
+/// Why a body cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Unreadable {
+    /// It is no JSON.
+    Malformed(String),
+    /// It is JSON, with fields at fault.
+    Invalid(FieldErrors),
+}
+
+/// Reads a body. A byte order mark in front of it is passed over (RFC 8259, 8.1).
+pub fn read<T: Body>(body: &[u8]) -> Result<T, Unreadable> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let json: &RawValue = serde_json::from_slice(body).map_err(|error| Unreadable::Malformed(error.to_string()))?;
+    read_value(json, T::UNKNOWN)
+}
+
+/// Reads a value that is known to be JSON.
+pub fn read_value<T: Body>(json: &RawValue, unknown: Unknown) -> Result<T, Unreadable> {
+    let report = Report::new(unknown);
+    // What a type refuses by itself (a UUID, a price) is left out and read again: most bodies need one round.
+    for _ in 0..MOST_FAULTS {
+        let value = Value { json: json.get(), place: Place::Body, report: &report };
+        let read = value.placed(T::deserialize(value));
+        if let Some(error) = report.malformed.take() {
+            return Err(Unreadable::Malformed(error));
+        }
+        match read {
+            Ok(body) if report.faults.borrow().0.is_empty() => return Ok(body),
+            Ok(body) => {
+                report.merge(body.faults());
+                break;
+            }
+            Err(_) if report.again.take() => {}
+            Err(_) => break,
+        }
+    }
+    Err(Unreadable::Invalid(report.faults.take()))
+}
+
+/// What was found so far.
+#[derive(Debug)]
+struct Report {
+    unknown: Unknown,
+    faults: RefCell<FieldErrors>,
+    /// Values that the next round reads as null.
+    left_out: RefCell<BTreeSet<String>>,
+    again: Cell<bool>,
+    malformed: RefCell<Option<String>>,
+}
+
+impl Report {
+    fn new(unknown: Unknown) -> Self {
+        let (faults, left_out, malformed) = Default::default();
+        Self { unknown, faults, left_out, again: Cell::new(false), malformed }
+    }
+
+    fn note(&self, place: Place<'_>, message: &str) {
+        let mut faults = self.faults.borrow_mut();
+        if faults.0.len() < MOST_FAULTS {
+            faults.add(place.to_string(), message);
+        }
+    }
+
+    fn leave_out(&self, place: Place<'_>) {
+        if self.left_out.borrow_mut().insert(place.to_string()) {
+            self.again.set(true);
+        }
+    }
+
+    fn is_left_out(&self, place: Place<'_>) -> bool {
+        let left_out = self.left_out.borrow();
+        !left_out.is_empty() && left_out.contains(&place.to_string())
+    }
+
+    /// Adds what the checks of the fields found, but for stand-ins and what is in them.
+    fn merge(&self, found: FieldErrors) {
+        let mut faults = self.faults.borrow_mut();
+        let known = faults.clone();
+        let stands_in = |field: &str| {
+            let ends = field.char_indices().filter(|(_, c)| matches!(c, '.' | '[')).map(|(at, _)| at);
+            ends.chain([field.len()]).any(|end| known.0.contains_key(&field[..end]))
+        };
+        for (field, message) in found.0 {
+            if faults.0.len() < MOST_FAULTS && !known.0.contains_key("body") && !stands_in(&field) {
+                faults.add(field, message);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

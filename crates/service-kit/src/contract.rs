@@ -1,0 +1,213 @@
+//! Holds each request against what the OpenAPI document says of its route, so that no route can forget it.
+//!
+//! A query has only the parameters of the route, each once. A precondition that the route does not evaluate itself is
+//! evaluated here (RFC 9110, 13).
+
+use crate::answer;
+use crate::extract::check_query;
+use crate::problem::Problem;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use std::collections::HashMap;
+use std::sync::Arc;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::{OpenApi, PathItem, RefOr};
+
+/// The extension of an operation that passes over what it does not know: its caller may be a newer build, or a provider.
+pub const PASSES_OVER: &str = "x-passes-over-unknown";
+
+/// What the document says of every route; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Contract(Arc<HashMap<(Method, String), Route>>);
+
+/// What must be known of a route.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Route {
+    query: Vec<String>,
+    passes_over_unknown: bool,
+    /// It compares `If-Match` with the version of what it changes.
+    knows_version: bool,
+}
+
+impl Contract {
+    /// The contract of a document.
+    pub fn of(document: &OpenApi) -> Self {
+        let routes = document.paths.paths.iter().flat_map(|(path, item)| {
+            let operations = operations(item).into_iter();
+            operations.filter_map(move |(method, operation)| Some(((method, path.clone()), Route::of(operation?))))
+        });
+        Self(Arc::new(routes.collect()))
+    }
+
+    /// Why a request is refused before its route sees it.
+    pub fn refusal(&self, request: &Request) -> Option<Problem> {
+        let query = request.uri().query();
+        let changes = !request.method().is_safe();
+        if query.is_none() && !(changes && is_conditional(request.headers())) {
+            return None;
+        }
+        let path = request.extensions().get::<MatchedPath>()?;
+        let method = if *request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let route = self.0.get(&(method.clone(), path.as_str().to_owned()))?;
+        let query = query.filter(|_| !route.passes_over_unknown && path.as_str().starts_with("/api/"));
+        if let Some(Err(errors)) = query.map(|query| check_query(query, &route.query)) {
+            return Some(Problem::validation(errors));
+        }
+        let evaluates = changes && !route.knows_version;
+        (evaluates && !answer::allows_change(request.headers(), None)).then(Problem::precondition_failed)
+    }
+}
+
+impl Route {
+    fn of(operation: &Operation) -> Self {
+        let parameters: Vec<&Parameter> = operation.parameters.iter().flatten().filter_map(inline).collect();
+        let query = parameters.iter().filter(|parameter| parameter.parameter_in == ParameterIn::Query);
+        let extensions = operation.extensions.as_ref();
+        Self {
+            query: query.map(|parameter| parameter.name.clone()).collect(),
+            passes_over_unknown: extensions.is_some_and(|extensions| extensions.contains_key(PASSES_OVER)),
+            knows_version: parameters.iter().any(|parameter| parameter.name.eq_ignore_ascii_case("if-match")),
+        }
+    }
+}
+
+/// The kit and the derives of utoipa write every parameter where it is used.
+fn inline(parameter: &RefOr<Parameter>) -> Option<&Parameter> {
+    match parameter {
+        RefOr::T(parameter) => Some(parameter),
+        RefOr::Ref(_) => None,
+    }
+}
+
+fn operations(item: &PathItem) -> [(Method, Option<&Operation>); 5] {
+    [
+        (Method::GET, item.get.as_ref()),
+        (Method::POST, item.post.as_ref()),
+        (Method::PUT, item.put.as_ref()),
+        (Method::PATCH, item.patch.as_ref()),
+        (Method::DELETE, item.delete.as_ref()),
+    ]
+}
+
+/// Whether a request has a precondition on the version of its target.
+pub fn is_conditional(request: &HeaderMap) -> bool {
+    request.contains_key(header::IF_MATCH) || request.contains_key(header::IF_NONE_MATCH)
+}
+
+/// The answer to a read, once its preconditions are evaluated: 412 where `If-Match` names another version, 304 where
+/// `If-None-Match: *` asks for what does not exist yet. Entity tags in `If-None-Match` are compared by the routes.
+pub fn evaluated(request: &HeaderMap, response: Response) -> Response {
+    if !response.status().is_success() && response.status() != StatusCode::NOT_MODIFIED {
+        return response;
+    }
+    let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
+    if !answer::matches_if_match(request, tag) {
+        return Problem::precondition_failed().into_response();
+    }
+    if answer::is_any(request, &header::IF_NONE_MATCH) { answer::not_modified(tag) } else { response }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Contract, evaluated};
+    use axum::Router;
+    use axum::body::Body;
+    use axum::extract::Request;
+    use axum::http::{Method, StatusCode};
+    use axum::middleware::{Next, from_fn};
+    use axum::response::{IntoResponse, Response};
+    use axum::routing::get;
+    use tower::ServiceExt;
+    use utoipa::openapi::OpenApi;
+
+    fn contract() -> Contract {
+        let document: OpenApi = serde_json::from_value(serde_json::json!({
+            "openapi": "3.1.0", "info": {"title": "x", "version": "1"},
+            "paths": {
+                "/api/things": {
+                    "get": {"responses": {}, "parameters": [{"name": "limit", "in": "query", "required": false}]},
+                    "post": {"responses": {}}
+                },
+                "/api/things/{id}": {"put": {"responses": {}, "parameters": [{"name": "If-Match", "in": "header", "required": false}]}},
+                "/api/hooks": {"post": {"responses": {}, "x-passes-over-unknown": true}}
+            }
+        }))
+        .unwrap();
+        Contract::of(&document)
+    }
+
+    async fn status(method: Method, uri: &str, header: Option<(&str, &str)>) -> u16 {
+        let contract = contract();
+        let guard = move |request: Request, next: Next| {
+            let contract = contract.clone();
+            async move {
+                match contract.refusal(&request) {
+                    Some(problem) => problem.into_response(),
+                    None => next.run(request).await,
+                }
+            }
+        };
+        let ok = || async { StatusCode::OK };
+        let app = Router::new()
+            .route("/api/things", get(ok).post(ok))
+            .route("/api/things/{id}", get(ok).put(ok))
+            .route("/api/hooks", get(ok).post(ok))
+            .layer(from_fn(guard));
+        let mut request = Request::builder().method(method).uri(uri);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn a_route_takes_only_its_own_parameters() {
+        for (method, uri, expected) in [
+            (Method::GET, "/api/things?limit=1", 200),
+            (Method::HEAD, "/api/things?limit=1", 200),
+            (Method::GET, "/api/things?", 200),
+            (Method::GET, "/api/things?limit=1&page=2", 400),
+            (Method::HEAD, "/api/things?page=2", 400),
+            (Method::GET, "/api/things?limit=1&limit=1", 400),
+            (Method::POST, "/api/things?limit=1", 400),
+            (Method::PUT, "/api/things/1?dryRun=true", 400),
+            (Method::POST, "/api/hooks?token=%zz", 200),
+        ] {
+            assert_eq!(status(method.clone(), uri, None).await, expected, "{method} {uri}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_is_bound_to_its_preconditions_on_every_route() {
+        for (header, value, expected) in [
+            ("if-none-match", "*", 412),
+            ("if-none-match", "\"1\"", 200),
+            ("if-match", "*", 200),
+            ("if-match", "\"1\"", 412),
+            ("if-match", "\"a b\"", 412),
+        ] {
+            let things = status(Method::POST, "/api/things", Some((header, value))).await;
+            assert_eq!(things, expected, "{header}: {value}");
+        }
+        // This one evaluates them itself, against the version.
+        assert_eq!(status(Method::PUT, "/api/things/1", Some(("if-match", "\"1\""))).await, 200);
+    }
+
+    #[test]
+    fn a_read_is_bound_to_its_preconditions() {
+        let read = |header: &str, value: &str, tag: Option<&str>| {
+            let request = [(header.parse().unwrap(), value.parse().unwrap())].into_iter().collect();
+            let mut response: Response = StatusCode::OK.into_response();
+            response.headers_mut().extend(tag.map(|tag| (axum::http::header::ETAG, tag.parse().unwrap())));
+            evaluated(&request, response).status().as_u16()
+        };
+        assert_eq!(read("if-match", "\"1\"", Some("\"1\"")), 200);
+        assert_eq!(read("if-match", "W/\"1\"", Some("\"1\"")), 412);
+        assert_eq!(read("if-match", "\"2\"", Some("\"1\"")), 412);
+        assert_eq!(read("if-match", "\"1\"", None), 412);
+        assert_eq!(read("if-match", "*", None), 200);
+        assert_eq!(read("if-none-match", "*", None), 304);
+        assert_eq!(read("if-none-match", "\"2\"", Some("\"1\"")), 200);
+    }
+}
