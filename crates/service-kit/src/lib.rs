@@ -20,6 +20,7 @@ mod deliveries;
 pub mod documented;
 pub mod extract;
 pub mod fault;
+pub mod folding;
 pub mod health;
 pub mod idempotency;
 pub mod inbox;
