@@ -88,6 +88,12 @@ impl TestBroker {
         Tap { broker: self, queue, heard: Vec::new() }
     }
 
+    /// Keeps events of this type from a queue, from now on.
+    pub async fn unbind(&self, queue: &str, routing_key: &str) {
+        let path = format!("/api/bindings/{}/e/{EXCHANGE}/q/{queue}/{routing_key}", self.vhost);
+        self.management.delete(&path).await.is(204);
+    }
+
     /// Looks at the messages that wait in a queue; they stay there.
     pub async fn peek(&self, queue: &str) -> Vec<Value> {
         self.get(queue, 1000, "ack_requeue_true").await

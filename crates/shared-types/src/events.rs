@@ -193,6 +193,10 @@ events! {
     ReservationCommitted(ReservationChanged), about reference = "reservation.committed";
     /// The stock went back.
     ReservationReleased(ReservationChanged), about reference = "reservation.released";
+    /// The answer to `order.created` where the stock had gone back before: the order has none.
+    ReservationRefused(ReservationChanged), about reference = "reservation.refused";
+    /// An order lost its stock by a release by hand; to the shop. It names no customer.
+    OrderStockLost(OrderSnapshot), about reference = "order.stock-lost";
     /// A product's stock has fallen to its threshold or below it.
     StockLow(StockLevel), about product_id = "stock.low";
     /// A product's stock has risen above its threshold again.
@@ -200,7 +204,7 @@ events! {
 }
 
 /// Every type of event there is, for the documentation and the tests that hold it to the code.
-pub const ALL_TYPES: [&str; 9] = [
+pub const ALL_TYPES: [&str; 11] = [
     OrderCreated::TYPE,
     OrderConfirmed::TYPE,
     OrderShipped::TYPE,
@@ -208,6 +212,8 @@ pub const ALL_TYPES: [&str; 9] = [
     OrderCancelled::TYPE,
     ReservationCommitted::TYPE,
     ReservationReleased::TYPE,
+    ReservationRefused::TYPE,
+    OrderStockLost::TYPE,
     StockLow::TYPE,
     StockReplenished::TYPE,
 ];

@@ -2,8 +2,8 @@
 //! the queue that wants it exists, whoever starts first.
 
 use crate::events::{
-    EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, ReservationCommitted,
-    StockLow, StockReplenished,
+    EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, OrderStockLost,
+    ReservationCommitted, ReservationRefused, ReservationReleased, StockLow, StockReplenished,
 };
 
 /// The topic exchange that every event is published to; the routing key is the event's type.
@@ -22,9 +22,11 @@ pub struct Queue {
 pub const INVENTORY_ORDER_EVENTS: Queue =
     Queue { name: "inventory-service.order-events", bindings: &[OrderCreated::TYPE, OrderCancelled::TYPE] };
 
-/// Order-service confirms an order whose stock is committed.
-pub const ORDER_RESERVATION_EVENTS: Queue =
-    Queue { name: "order-service.reservation-events", bindings: &[ReservationCommitted::TYPE] };
+/// Order-service confirms an order whose stock is committed, and cancels one whose stock is gone.
+pub const ORDER_RESERVATION_EVENTS: Queue = Queue {
+    name: "order-service.reservation-events",
+    bindings: &[ReservationCommitted::TYPE, ReservationReleased::TYPE, ReservationRefused::TYPE],
+};
 
 /// Order-service tells customers what happens to their orders, and the shop what happens to its stock.
 pub const ORDER_NOTIFICATIONS: Queue = Queue {
@@ -35,6 +37,7 @@ pub const ORDER_NOTIFICATIONS: Queue = Queue {
         OrderShipped::TYPE,
         OrderDelivered::TYPE,
         OrderCancelled::TYPE,
+        OrderStockLost::TYPE,
         StockLow::TYPE,
         StockReplenished::TYPE,
     ],

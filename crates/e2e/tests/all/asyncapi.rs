@@ -89,6 +89,7 @@ async fn events_on_the_wire_have_the_fields_that_are_described() {
         let (kind, data) = (&message.routing_key, message.event()["data"].clone());
         let schema = match kind.split_once('.').unwrap() {
             ("order", "created") => "OrderCreated",
+            ("order", "stock-lost") => "OrderStockLost",
             ("order", _) => "OrderSnapshot",
             ("reservation", _) => "ReservationChanged",
             _ => "StockLevel",

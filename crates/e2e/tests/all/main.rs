@@ -18,6 +18,7 @@ mod guard;
 mod hostile;
 mod idempotency;
 mod invariants;
+mod lost_stock;
 mod mails_in_order;
 mod messages;
 mod notification_log;

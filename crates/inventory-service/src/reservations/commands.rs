@@ -18,6 +18,6 @@ mod reserve;
 mod sell;
 
 pub use change::{change, moved_by_change};
-pub use commit::commit;
+pub use commit::{commit, refuse};
 pub use reserve::{Duplicates, HoldOutcome, reserve};
 pub use sell::sell;

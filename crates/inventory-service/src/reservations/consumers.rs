@@ -1,6 +1,7 @@
-//! EDGE: an order that was created commits its reservation; one that was cancelled gives the stock back.
+//! EDGE: an order that was created commits its reservation, or is told that its stock is gone; one that was cancelled
+//! gives the stock back.
 
-use super::commands::{change, commit, moved_by_change};
+use super::commands::{change, commit, moved_by_change, refuse};
 use super::domain::changes::{Action, Change};
 use super::error::Error;
 use super::state::Reservations;
@@ -40,14 +41,19 @@ impl Handler for OrderEvents {
             return Ok(Vec::new());
         }
         let outcomes = change(conn, now, &changes).await?;
-        let mut moved = Vec::new();
-        for outcome in outcomes {
+        let (mut moved, mut late) = (Vec::new(), Vec::new());
+        for (outcome, change) in outcomes.into_iter().zip(&changes) {
             match outcome {
                 Ok(reservation) => moved.extend(moved_by_change(&reservation)),
                 // Late messages are normal: what the reservation has become meanwhile stands.
-                Err(error) => tracing::debug!(%error, "a message changes nothing"),
+                Err(error) => {
+                    tracing::debug!(%error, "a message changes nothing");
+                    late.push(change);
+                }
             }
         }
+        late.retain(|change| change.action == Action::Commit);
+        refuse(conn, now, &late).await?;
         Ok(moved)
     }
 

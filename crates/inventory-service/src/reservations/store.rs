@@ -264,6 +264,18 @@ pub async fn advance(
     Ok(moved.into_iter().map(Reference).collect())
 }
 
+/// Those of the reservations that are released.
+pub async fn released(conn: &mut PgConnection, ids: &[Reference]) -> Result<HashSet<Reference>, sqlx::Error> {
+    let released = sqlx::query_scalar!(
+        "SELECT id FROM inventory.reservations
+         WHERE id = ANY($1) AND CASE status WHEN 'RELEASED' THEN TRUE ELSE FALSE END",
+        &uuids(ids)
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(released.into_iter().map(Reference).collect())
+}
+
 /// Writes the status of reservations that the caller has locked.
 pub async fn set_status(
     conn: &mut PgConnection,

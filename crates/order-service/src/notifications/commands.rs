@@ -6,7 +6,7 @@ mod earlier_builds;
 use crate::notifications::domain::announced::Announced;
 use crate::notifications::domain::log::{Notification, phone};
 use crate::notifications::domain::rules::{NO_OPERATIONS_ADDRESS, NewNotification, Ways, messages};
-use crate::notifications::domain::{About, Channel, Status};
+use crate::notifications::domain::{Channel, Status};
 use crate::notifications::error::Error;
 use crate::notifications::store::reports::{self, Report};
 use crate::notifications::store::{self, Entry, queue};
@@ -59,7 +59,7 @@ fn recipient(ways: &Ways, entry: &Entry) -> Result<String, Error> {
     let message = &entry.notification;
     let nobody = |reason: &str| Error::CannotResend(reason.to_owned());
     match message.channel {
-        Channel::Email if message.kind.about() == About::Stock => {
+        Channel::Email if message.kind.is_for_shop() => {
             let known = message.recipient.clone().or_else(|| ways.operations.clone());
             known.ok_or_else(|| nobody(NO_OPERATIONS_ADDRESS))
         }

@@ -13,8 +13,8 @@ use service_kit::fault::Fault;
 use service_kit::workers::Workers;
 use shared_types::OrderStatus;
 use shared_types::events::{
-    EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, RawEvent, StockLevel,
-    StockLow, StockReplenished,
+    EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, OrderSnapshot,
+    OrderStockLost, RawEvent, StockLevel, StockLow, StockReplenished,
 };
 use shared_types::topology::ORDER_NOTIFICATIONS;
 use sqlx::PgConnection;
@@ -72,6 +72,7 @@ fn announced(event: &RawEvent) -> Result<Announced<'_>, Error> {
         OrderShipped::TYPE => order(event, OrderStatus::Shipped)?,
         OrderDelivered::TYPE => order(event, OrderStatus::Delivered)?,
         OrderCancelled::TYPE => order(event, OrderStatus::Cancelled)?,
+        OrderStockLost::TYPE => lost_stock(event)?,
         StockLow::TYPE => stock(event, Kind::StockLow)?,
         StockReplenished::TYPE => stock(event, Kind::StockReplenished)?,
         other => return Err(Fault::UnexpectedEvent(other.to_owned()).into()),
@@ -87,4 +88,9 @@ fn order(event: &RawEvent, status: OrderStatus) -> Result<What, Error> {
 fn stock(event: &RawEvent, kind: Kind) -> Result<What, Error> {
     let _: StockLevel = event.data()?;
     Ok(What::Stock(kind))
+}
+
+fn lost_stock(event: &RawEvent) -> Result<What, Error> {
+    let _: OrderSnapshot = event.data()?;
+    Ok(What::Stock(Kind::StockReleased))
 }

@@ -33,6 +33,8 @@ pub enum Kind {
     StockLow,
     /// A product's stock is above its threshold again; to the shop.
     StockReplenished,
+    /// An order has lost its stock by a release by hand; to the shop.
+    StockReleased,
 }
 
 /// What a message tells of: it says which facts its templates get.
@@ -53,16 +55,26 @@ impl Kind {
             | Self::OrderShipped
             | Self::OrderDelivered
             | Self::OrderCancelled
-            | Self::PlacementGivenUp => About::Order,
+            | Self::PlacementGivenUp
+            | Self::StockReleased => About::Order,
             Self::StockLow | Self::StockReplenished => About::Stock,
         }
+    }
+
+    /// Whether the shop itself is told, and no customer.
+    pub fn is_for_shop(self) -> bool {
+        matches!(self, Self::StockLow | Self::StockReplenished | Self::StockReleased)
     }
 
     /// Whether an earlier event about the same order made a message, too.
     pub fn follows_another(self) -> bool {
         match self {
             Self::OrderConfirmed | Self::OrderShipped | Self::OrderDelivered | Self::OrderCancelled => true,
-            Self::OrderPlaced | Self::PlacementGivenUp | Self::StockLow | Self::StockReplenished => false,
+            Self::OrderPlaced
+            | Self::PlacementGivenUp
+            | Self::StockLow
+            | Self::StockReplenished
+            | Self::StockReleased => false,
         }
     }
 }
@@ -138,6 +150,7 @@ names!(Kind {
     PlacementGivenUp = "placement-given-up",
     StockLow = "stock-low",
     StockReplenished = "stock-replenished",
+    StockReleased = "stock-released",
 });
 names!(Channel { Email = "EMAIL", Sms = "SMS" });
 names!(Status {

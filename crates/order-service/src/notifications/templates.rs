@@ -8,7 +8,7 @@ mod facts;
 use crate::notifications::config::Config;
 use crate::notifications::domain::sms_text::{SEGMENT, fits, places, simplified};
 use crate::notifications::domain::texts::{MailText, one_line};
-use crate::notifications::domain::{About, Facts, Kind};
+use crate::notifications::domain::{Facts, Kind};
 use facts::{Context, samples};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
@@ -99,7 +99,7 @@ impl MessageTemplates {
     }
 
     fn sms_with(&self, kind: Kind, context: &Context) -> Result<String, TemplateError> {
-        if kind.about() == About::Stock {
+        if kind.is_for_shop() {
             return Err(TemplateError(format!("there is no SMS about {kind}")));
         }
         Ok(one_line(&simplified(&self.render(&format!("{kind}.sms.txt"), context)?)))
@@ -114,7 +114,7 @@ impl MessageTemplates {
         for &kind in Kind::ALL {
             for facts in samples(kind) {
                 self.mail(kind, &facts)?;
-                if let Facts::Order(_) = facts {
+                if !kind.is_for_shop() {
                     self.sms(kind, &facts)?;
                 }
             }

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod change;
 pub mod confirm;
+pub mod lose_stock;
 pub mod place;
 pub mod place_accepted;
 pub mod write;

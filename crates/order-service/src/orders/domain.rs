@@ -190,6 +190,12 @@ pub struct Order {
 }
 
 impl Order {
+    /// Whether its stock must be committed before it can come to `status`: it may not be known yet whether it still is there.
+    pub fn needs_commit_for(&self, status: OrderStatus) -> bool {
+        let onwards = matches!(status, OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Delivered);
+        onwards && self.status == OrderStatus::Pending && self.total_amount.is_some()
+    }
+
     /// The order as its events carry it.
     pub fn snapshot(&self, reason: Option<String>) -> OrderSnapshot {
         let line = |item: &OrderItem| OrderLine {

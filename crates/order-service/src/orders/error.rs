@@ -25,6 +25,9 @@ pub enum Error {
     /// The order is accepted, and its stock not reserved yet.
     #[error("order {0} is not placed yet; until then it can only be cancelled")]
     NotPlacedYet(OrderId),
+    /// The stock of the order was released under it.
+    #[error("order {0} has lost its stock: the reservation was released")]
+    StockReleased(OrderId),
     /// The order is shipped or cancelled.
     #[error("the note of an order that is {0} cannot be changed")]
     NoteIsFinal(OrderStatus),
@@ -66,6 +69,7 @@ impl Error {
             Self::UnknownOrder(id) => Problem::not_found(format!("order {id}")),
             Self::Transition(_) => conflict("invalid-transition", "Status change not allowed"),
             Self::NotPlacedYet(_) => conflict("not-placed-yet", "Not placed yet"),
+            Self::StockReleased(_) => conflict("stock-released", "Stock released"),
             Self::NoteIsFinal(_) => conflict("note-is-final", "Note cannot be changed"),
             Self::InsufficientStock { items, .. } => {
                 conflict("insufficient-stock", "Insufficient stock").with(&ShortStock { items: items.clone() })
@@ -89,6 +93,7 @@ impl Error {
             }
             Self::UnknownOrder(_)
             | Self::NotPlacedYet(_)
+            | Self::StockReleased(_)
             | Self::NoteIsFinal(_)
             | Self::InsufficientStock { .. }
             | Self::UnknownProduct(_) => Decision::DeadLetter,

@@ -234,6 +234,8 @@ pub async fn patch_order(
 }
 
 /// Moves an order on. Forwards is allowed, also skipping; the same status again changes nothing.
+///
+/// An order that is still PENDING first gets its stock committed: one whose stock was released cannot move on.
 #[utoipa::path(method(put, patch), path = "/api/orders/{id}/status", tag = "orders", request_body = ChangeStatus,
     params(("id" = i64, Path, description = "Number of the order", example = 1), IfMatch),
     responses(
@@ -247,8 +249,18 @@ pub async fn change_status(
 ) -> Result<Answer, Error> {
     let status = body.parse()?;
     let mut transaction = orders.db.begin().await?;
-    let order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let mut order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
     check_if_match(&headers, order.version)?;
+    if order.needs_commit_for(status) {
+        // Asked for without the lock. What is committed is not released by hand any more.
+        transaction.rollback().await?;
+        if !orders.inventory.commit(order.reference).await? {
+            return Err(Error::StockReleased(id));
+        }
+        transaction = orders.db.begin().await?;
+        order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+        check_if_match(&headers, order.version)?;
+    }
     command::change_status(&mut transaction, OffsetDateTime::now_utc(), &order, status, None).await?;
     let order = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
     orders.db.commit(transaction).await?;

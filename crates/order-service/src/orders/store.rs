@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 pub mod accepted;
 pub mod invariants;
+pub mod lost_stock;
 pub mod placing;
 mod rows;
 

@@ -3,7 +3,7 @@
 use e2e::broker::event;
 use e2e::client::Client;
 use e2e::poll;
-use e2e::samples::{LAPTOP, MOUSE, int, order, product, reservation};
+use e2e::samples::{LAPTOP, MOUSE, int, order, product, reservation, text};
 use e2e::shop::Shop;
 use reqwest::Method;
 use serde_json::json;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 pub async fn use_the_rest(shop: &Shop, key: &str) {
     change_the_catalogue(shop, key).await;
     hold_stock_again(shop).await;
+    lose_stock(shop).await;
     list_orders(shop).await;
     send_again(shop).await;
     leave_stock_without_an_order(shop).await;
@@ -47,6 +48,18 @@ async fn hold_stock_again(shop: &Shop) {
     inventory.post(&format!("{path}/commit"), json!({})).await.is(200);
     inventory.post("/api/inventory/reserve-stock", json!({"productId": MOUSE, "quantity": 1})).await.is(200);
     inventory.get("/api/inventory/reservations").await.is(200);
+}
+
+/// Orders whose stock was released: one that is cancelled already, and one that is not.
+async fn lose_stock(shop: &Shop) {
+    let (cancelled, alive) = (shop.place(&[(MOUSE, 1)]).await, shop.place(&[(MOUSE, 1)]).await);
+    shop.orders().post(&format!("/api/orders/{}/cancel", int(&cancelled["id"])), json!({})).await.is(200);
+    shop.reservation_becomes(text(&cancelled["reference"]), "RELEASED").await;
+    let created = json!({"orderId": cancelled["id"], "reference": cancelled["reference"]});
+    shop.broker().publish("order.created", &event("order.created", "x", created).to_string()).await;
+    let refused = event("reservation.refused", "x", json!({"reference": alive["reference"]}));
+    shop.broker().publish("reservation.refused", &refused.to_string()).await;
+    shop.order_becomes(int(&alive["id"]), "CANCELLED").await;
 }
 
 async fn list_orders(shop: &Shop) {

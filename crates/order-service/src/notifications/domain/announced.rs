@@ -28,7 +28,7 @@ pub enum What {
         /// The order.
         order: Box<OrderSnapshot>,
     },
-    /// A product's stock crossed its threshold.
+    /// Something happened to stock that the shop is told of.
     Stock(Kind),
 }
 

@@ -28,6 +28,8 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
     ("placement-given-up.txt", include_str!("../../../templates/placement-given-up.txt")),
     ("stock-low.html", include_str!("../../../templates/stock-low.html")),
     ("stock-low.txt", include_str!("../../../templates/stock-low.txt")),
+    ("stock-released.html", include_str!("../../../templates/stock-released.html")),
+    ("stock-released.txt", include_str!("../../../templates/stock-released.txt")),
     ("stock-replenished.html", include_str!("../../../templates/stock-replenished.html")),
     ("stock-replenished.txt", include_str!("../../../templates/stock-replenished.txt")),
 ];

@@ -4,7 +4,7 @@ use super::facts::samples;
 use super::{MessageTemplates, SUBJECT, built_in};
 use crate::config::Config;
 use crate::notifications::domain::sms_text::{fits, is_gsm};
-use crate::notifications::domain::{About, Facts, Kind, OrderFacts};
+use crate::notifications::domain::{Facts, Kind, OrderFacts};
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ fn order(kind: Kind, change: impl Fn(&mut OrderFacts)) -> Facts {
 }
 
 fn order_kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.iter().copied().filter(|kind| kind.about() == About::Order)
+    Kind::ALL.iter().copied().filter(|kind| !kind.is_for_shop())
 }
 
 #[test]
@@ -131,7 +131,9 @@ fn an_sms_is_one_segment_also_with_the_longest_values() {
 
 #[test]
 fn nobody_gets_an_sms_about_stock() {
-    assert!(templates().sms(Kind::StockLow, &samples(Kind::StockLow)[0]).is_err());
+    for kind in [Kind::StockLow, Kind::StockReleased] {
+        assert!(templates().sms(kind, &samples(kind)[0]).is_err());
+    }
 }
 
 /// A folder of its own with one file in it.

@@ -81,7 +81,7 @@ impl InventoryClient {
         expect_ok(self.guard.send(|| self.http.get(&url).query(&query)).await?).await
     }
 
-    /// Makes the stock the order's; gives `false` where it had gone back already.
+    /// Makes the stock the order's; gives `false` where it had gone back already, or never was.
     pub async fn commit(&self, reference: Reference) -> Result<bool, Error> {
         self.settle(reference, "commit").await
     }
@@ -111,7 +111,7 @@ impl InventoryClient {
         let response = self.guard.send(|| self.http.post(&url)).await?;
         match response.status() {
             StatusCode::OK => Ok(true),
-            StatusCode::CONFLICT => Ok(false),
+            StatusCode::CONFLICT | StatusCode::NOT_FOUND => Ok(false),
             status if status.is_server_error() => Err(Error::InventoryUnavailable(format!("answered {status}"))),
             status => Err(Error::InventoryAnswer(format!("{status} to {verb} {reference}"))),
         }

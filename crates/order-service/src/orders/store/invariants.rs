@@ -27,6 +27,14 @@ pub const INVARIANTS: &[Invariant] = &[
                 WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = h.order_id)
                 LIMIT 100",
     },
+    Invariant {
+        name: "order-has-its-stock",
+        promise: "P3",
+        query: "SELECT o.id::text, 'is ' || o.status || ', and its stock was released'
+                FROM orders.lost_stock l CROSS JOIN LATERAL (
+                    SELECT id, status FROM orders.orders WHERE id = l.order_id OFFSET 0) o
+                WHERE o.status <> 'CANCELLED' ORDER BY o.id LIMIT 100",
+    },
     Invariant { name: "timeline-is-legal", promise: "P5", query: ILLEGAL_STEPS },
     Invariant {
         name: "timeline-ends-at-the-status",
