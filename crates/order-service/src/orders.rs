@@ -6,6 +6,7 @@
 mod commands;
 mod config;
 mod consumers;
+mod customer_keys;
 mod domain;
 mod error;
 mod http;

@@ -199,8 +199,29 @@ async fn an_address_that_is_none_is_refused_without_asking() {
         reason(send(&mailer, address).await, "refused");
     }
     // mailin does not offer SMTPUTF8.
-    reason(send(&mailer, "адa@example.com").await, "refused");
+    let error = reason(send(&mailer, "адa@example.com").await, "refused");
+    assert!(error.contains("SMTPUTF8"), "{error}");
     assert_eq!(server.recipients(), 0);
+}
+
+#[tokio::test]
+async fn a_domain_beyond_ascii_needs_no_special_server() {
+    let server = MailServer::start().await;
+    let port = server.port().to_string();
+    let flags = ["order-service", "--mail-host", "127.0.0.1", "--mail-tls", "none", "--mail-port", &port];
+    let config = Config::parse_from([&flags[..], &["--mail-from-address", "shop@bücher.example"]].concat());
+    let mailer = Mailer::new(&config.notifications.mail).unwrap().unwrap();
+    for (to, sent_to) in [("ada@münchen.de", "ada@xn--mnchen-3ya.de"), ("ada@例子.广告", "ada@xn--fsqu00a.xn--4rr70v")]
+    {
+        send(&mailer, to).await.unwrap();
+        let message = server.received().pop().unwrap();
+        assert_eq!(
+            (message.from.as_str(), message.to.as_slice()),
+            ("shop@xn--bcher-kva.example", &[sent_to.to_owned()][..])
+        );
+    }
+    server.set_fault(Some(Fault::Recipient(550)));
+    reason(send(&mailer, "ada@münchen.de").await, "refused");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod changes;
 
+use crate::notifications::EmailAddress;
 pub use changes::{CancelOrder, ChangeStatus, PatchOrder};
 use serde::{Deserialize, Serialize};
 use service_kit::body::Body;
@@ -66,7 +67,7 @@ pub struct PlaceOrderLine {
 pub struct NewOrder {
     pub customer_name: String,
     /// Where to write to.
-    pub customer_email: String,
+    pub customer_email: EmailAddress,
     pub customer_phone: Option<String>,
     /// Where to send it.
     pub shipping_address: String,
@@ -79,10 +80,7 @@ impl PlaceOrder {
     pub fn parse(self) -> Result<NewOrder, FieldErrors> {
         let mut errors = FieldErrors::default();
         let customer_name = errors.required_text("customerName", self.customer_name, 200);
-        let customer_email = errors.required_text("customerEmail", self.customer_email, 254);
-        if !customer_email.is_empty() && !is_email(&customer_email) {
-            errors.add("customerEmail", "must be an e-mail address");
-        }
+        let customer_email = parse_email(&mut errors, self.customer_email);
         let customer_phone = errors.optional_text("customerPhone", self.customer_phone, 32);
         if customer_phone.as_deref().is_some_and(|phone| !is_phone(phone)) {
             errors.add("customerPhone", "must be a telephone number of digits, spaces and + - ( ) / .");
@@ -90,6 +88,8 @@ impl PlaceOrder {
         let shipping_address = errors.required_lines("shippingAddress", self.shipping_address, 500);
         let note = parse_note(&mut errors, self.note);
         let lines = parse_lines(&mut errors, self.items);
+        // None where it is among the fields at fault.
+        let Some(customer_email) = customer_email else { return Err(errors) };
         errors.into_result(NewOrder { customer_name, customer_email, customer_phone, shipping_address, note, lines })
     }
 }
@@ -134,11 +134,17 @@ fn parse_lines(errors: &mut FieldErrors, items: Option<Vec<PlaceOrderLine>>) -> 
     quantities.into_iter().map(|(product_id, quantity)| ReservationLine { product_id, quantity }).collect()
 }
 
-/// One `@` with something before it and a dotted name behind it: whether mail arrives, only mail can tell.
-fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else { return false };
-    let plain = |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || "@<>,;\"".contains(c));
-    plain(local) && plain(domain) && domain.split('.').all(|label| !label.is_empty()) && domain.contains('.')
+/// The address, or nothing and a field at fault.
+fn parse_email(errors: &mut FieldErrors, text: Option<String>) -> Option<EmailAddress> {
+    match text.as_deref().map(str::trim) {
+        None => errors.add("customerEmail", "is required"),
+        Some("") => errors.add("customerEmail", "must not be blank"),
+        Some(text) => match EmailAddress::parse(text) {
+            Ok(address) => return Some(address),
+            Err(error) => errors.add("customerEmail", error),
+        },
+    }
+    None
 }
 
 fn is_phone(text: &str) -> bool {

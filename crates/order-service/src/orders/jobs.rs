@@ -1,5 +1,6 @@
 //! EDGE: what is done again and again: settling stock that is held without an order, and placing accepted orders.
 
+use crate::orders::customer_keys;
 use crate::orders::error::Error;
 use crate::orders::placing::accepted;
 use crate::orders::state::Orders;
@@ -16,6 +17,9 @@ use uuid::Uuid;
 /// How often it is counted what waits to be placed.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 
+/// How often orders of an earlier build are looked for that lack the key of their customer.
+const COMPLETE_EVERY: Duration = Duration::from_secs(60);
+
 /// Starts the jobs.
 pub fn jobs(workers: &Workers, orders: &Arc<Orders>) {
     let pause = Duration::from_secs(orders.config.settle_interval_seconds.into());
@@ -23,6 +27,11 @@ pub fn jobs(workers: &Workers, orders: &Arc<Orders>) {
     workers.every("settle reservations", pause, move || settle_reservations(settling.clone()));
     let counting = orders.clone();
     workers.every("count accepted orders", COUNT_EVERY, move || count_waiting(counting.clone()));
+    let completing = orders.clone();
+    workers.every("complete customers of orders", COMPLETE_EVERY, move || {
+        let orders = completing.clone();
+        async move { customer_keys::complete(&orders.db).await }
+    });
     workers.spawn(accepted::run(orders.clone(), workers.token()));
 }
 

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub mod accepted;
+pub mod customer_keys;
 pub mod invariants;
 pub mod lost_stock;
 pub mod placing;
@@ -25,8 +26,8 @@ use rows::{ItemRow, LineRow, OrderRow, status};
 pub struct Filter {
     /// Only of this status.
     pub status: Option<OrderStatus>,
-    /// Only of this customer, whatever the case.
-    pub customer_email: Option<String>,
+    /// Only of the customer whose address has this key.
+    pub customer_key: Option<String>,
     /// Only from this time on.
     pub created_from: Option<OffsetDateTime>,
     /// Only before this time.
@@ -94,12 +95,14 @@ pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i6
     let frame = select_from("(?)");
     let (head, tail) = frame.split_once('?').unwrap_or((&frame, ""));
     let mut query = QueryBuilder::new(head);
-    if filter.customer_email.is_some() {
+    if filter.customer_key.is_some() {
         query.push(format!("SELECT {columns} FROM orders.buckets CROSS JOIN LATERAL ("));
     }
     query.push(format!("SELECT {columns} FROM orders.orders o WHERE TRUE"));
-    if let Some(email) = &filter.customer_email {
-        query.push(" AND orders.bucket(id) = bucket AND lower(customer_email) = lower(").push_bind(email).push(")");
+    if let Some(key) = &filter.customer_key {
+        query
+            .push(" AND orders.bucket(id) = bucket AND COALESCE(customer_key, lower(customer_email COLLATE \"C\")) = ");
+        query.push_bind(key);
     }
     if let Some(status) = filter.status {
         query.push(" AND status = ").push_bind(status.as_str());
@@ -124,7 +127,7 @@ pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i6
     }
     let newest = if by_time { " ORDER BY o.created_at DESC, o.id DESC" } else { " ORDER BY o.id DESC" };
     query.push(newest).push(" LIMIT ").push_bind(limit);
-    if filter.customer_email.is_some() {
+    if filter.customer_key.is_some() {
         query.push(") AS o").push(newest).push(" LIMIT ").push_bind(limit);
     }
     query.push(tail).push(newest).push(", i.product_id");
@@ -167,13 +170,14 @@ pub async fn advance(
     moved.into_iter().map(Order::try_from).collect()
 }
 
-/// The numbers of all orders of a customer, whatever the case of the address.
-pub async fn ids_of_customer(conn: &mut PgConnection, customer_email: &str) -> Result<Vec<OrderId>, sqlx::Error> {
+/// The numbers of all orders of the customer whose address has this key.
+pub async fn ids_of_customer(conn: &mut PgConnection, customer_key: &str) -> Result<Vec<OrderId>, sqlx::Error> {
     let ids = sqlx::query_scalar!(
         r#"SELECT o.id AS "id!" FROM orders.buckets CROSS JOIN LATERAL (
                SELECT id FROM orders.orders
-               WHERE orders.bucket(id) = bucket AND lower(customer_email) = lower($1) OFFSET 0) o"#,
-        customer_email
+               WHERE orders.bucket(id) = bucket AND COALESCE(customer_key, lower(customer_email COLLATE "C")) = $1
+               OFFSET 0) o"#,
+        customer_key
     );
     Ok(ids.fetch_all(conn).await?.into_iter().map(OrderId).collect())
 }

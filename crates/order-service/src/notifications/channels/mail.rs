@@ -16,7 +16,7 @@ use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::{Extension, MailParameter};
 use lettre::transport::smtp::response::Response;
-use message::Message;
+use message::{Message, address};
 use service_kit::config::ConfigError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl Mailer {
                 None => Ok(None),
             };
         };
-        let address = from.parse().map_err(|_| refused("MAIL_FROM_ADDRESS", "must be an e-mail address"))?;
+        let address = address(from).ok_or_else(|| refused("MAIL_FROM_ADDRESS", "must be an e-mail address"))?;
         let from = Mailbox::new(Some(one_line(&config.mail_from_name)), address);
         let limit = usize::from(config.mail_connections);
         let time = Duration::from_secs(config.mail_timeout_seconds.into());
@@ -163,7 +163,7 @@ enum Trouble {
     Away(#[from] std::io::Error),
     #[error("it offers no STARTTLS, so that nothing can be sent to it encrypted")]
     NoStarttls,
-    #[error("it takes no addresses with letters beyond ASCII")]
+    #[error("it takes no addresses with letters beyond ASCII before the @ (SMTPUTF8)")]
     NoUtf8,
 }
 

@@ -1,6 +1,7 @@
 //! EDGE: what customers were told of their orders, and forgetting it.
 
-use crate::notifications::{self, Notification};
+use crate::notifications::{self, EmailAddress, Notification};
+use crate::orders::customer_keys;
 use crate::orders::error::Error;
 use crate::orders::state::Orders;
 use crate::orders::store;
@@ -36,7 +37,7 @@ pub async fn list_order_notifications(
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct Whose {
-    /// The customer's e-mail address, whatever the case.
+    /// The customer's e-mail address, whatever the case of its letters and the spelling of its domain.
     #[param(required, value_type = String, max_length = 254, format = "email", example = "grace@example.com")]
     customer_email: Option<String>,
 }
@@ -52,7 +53,8 @@ pub struct Erased {
 /// Erases recipients and texts of all messages to a customer, by e-mail and SMS; what waits is not sent any more.
 ///
 /// That there was a message, and what became of it, stays. Erasing again finds nothing left and answers 0. The orders
-/// stay as they are: what happens to them later is told to the customer again.
+/// stay as they are: what happens to them later is told to the customer again. An answer is a promise: what cannot be an
+/// e-mail address is refused.
 #[utoipa::path(delete, path = "/api/notifications", tag = "notifications",
     params(Whose),
     responses((status = 200, description = "How much was erased", body = Erased), Invalid, Unavailable))]
@@ -60,11 +62,12 @@ pub async fn erase_notifications(
     State(orders): State<Arc<Orders>>,
     Query(whose): Query<Whose>,
 ) -> Result<Json<Erased>, Error> {
-    let mut errors = FieldErrors::default();
-    let customer_email = errors.required_text("customerEmail", whose.customer_email, 254);
-    let customer_email = errors.into_result(customer_email)?;
+    let customer_email = whose.customer_email.ok_or_else(|| FieldErrors::one("customerEmail", "is required"))?;
+    let customer = EmailAddress::parse_unescaped(&customer_email);
+    let customer = customer.map_err(|error| FieldErrors::one("customerEmail", error))?;
+    customer_keys::complete(&orders.db).await?;
     let mut transaction = orders.db.begin().await?;
-    let theirs = store::ids_of_customer(&mut transaction, &customer_email).await?;
+    let theirs = store::ids_of_customer(&mut transaction, &customer.key()).await?;
     let erased = notifications::erase(&mut transaction, &theirs).await?;
     orders.db.commit(transaction).await?;
     Ok(Json(Erased { erased }))

@@ -1,5 +1,6 @@
 //! The columns of an order, each listed once for reading and once for writing.
 
+use crate::notifications::kept_key;
 use crate::orders::domain::{NewOrder, Order, OrderItem};
 use rust_decimal::Decimal;
 use service_kit::{read_columns, written_columns};
@@ -42,6 +43,8 @@ written_columns! {
         customer_name: &'a str = "text",
         /// Where to write to.
         customer_email: &'a str = "text",
+        /// What the address is compared by, where that is not the address in lower-case ASCII.
+        customer_key: Option<String> = "text",
         /// Where to call.
         customer_phone: Option<&'a str> = "text",
         /// Where to send it.
@@ -81,7 +84,8 @@ impl<'a> NewOrderRow<'a> {
         Self {
             reference: reference.0,
             customer_name: &new.customer_name,
-            customer_email: &new.customer_email,
+            customer_email: new.customer_email.as_str(),
+            customer_key: kept_key(new.customer_email.as_str()),
             customer_phone: new.customer_phone.as_deref(),
             shipping_address: &new.shipping_address,
             note: new.note.as_deref(),
@@ -114,7 +118,7 @@ impl Inserted {
             order_number: self.id.order_number(),
             reference: self.reference,
             customer_name: new.customer_name,
-            customer_email: new.customer_email,
+            customer_email: new.customer_email.to_string(),
             customer_phone: new.customer_phone,
             shipping_address: new.shipping_address,
             note: new.note,

@@ -1,6 +1,7 @@
 //! A message as it goes over the wire (RFC 5322): headers, a plain-text part and an HTML part.
 
 use super::{Envelope, Mail, Mailbox, Response, SendError};
+use crate::notifications::domain::email_address::EmailAddress;
 use crate::notifications::domain::texts::one_line;
 use lettre::Address;
 use lettre::message::MultiPart;
@@ -23,7 +24,7 @@ pub(super) struct Message {
 impl Message {
     pub(super) fn build(mail: &Mail<'_>, from: &Mailbox) -> Result<Self, SendError> {
         let refused = |reason: &str| SendError::Refused(reason.to_owned());
-        let address: Address = mail.to.parse().map_err(|_| refused("the recipient is no e-mail address"))?;
+        let address = address(mail.to).ok_or_else(|| refused("the recipient is no e-mail address"))?;
         let name = mail.to_name.map(|name| one_line(name).chars().take(LONGEST_NAME).collect::<String>());
         let to = Mailbox::new(name.filter(|name| !name.is_empty()), address);
         let id = format!("<{}@{}>", mail.message_id, from.email.domain());
@@ -58,6 +59,17 @@ impl Message {
             Some(id) => format!("<{id}>"),
             None => self.id.clone(),
         }
+    }
+}
+
+/// An address as it goes over the wire. Any server takes the domain in punycode; only the part before the `@` may need one
+/// that knows RFC 6531.
+///
+/// The shop's own addresses, such as `root@localhost`, only have to be addresses to lettre.
+pub(super) fn address(text: &str) -> Option<Address> {
+    match EmailAddress::parse(text) {
+        Ok(address) => Some(Address::new_dangerous(address.local(), address.domain())),
+        Err(_) => text.parse().ok(),
     }
 }
 
