@@ -19,6 +19,7 @@ mod store;
 
 pub use config::Config;
 pub use consumers::consumers;
+pub use domain::Unsellable;
 pub use http::routes;
 pub use jobs::jobs;
 pub use state::Orders;

@@ -5,7 +5,6 @@ use crate::{health, notifications, orders};
 use service_kit::admin;
 use service_kit::documented;
 use service_kit::problem::Problem;
-use shared_types::reservations::ShortStock;
 use shared_types::topology;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
     ),
     servers((url = "/", description = "This service")),
     security(()),
-    components(schemas(Problem, ShortStock)),
+    components(schemas(Problem, orders::Unsellable)),
     tags(
         (name = "orders", description = "Orders and their statuses"),
         (name = "notifications", description = "What customers and the shop were told, by e-mail and SMS"),

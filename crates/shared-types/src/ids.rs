@@ -52,6 +52,14 @@ impl OrderId {
     pub fn order_number(self) -> String {
         format!("ORD-{:08}", self.0)
     }
+
+    /// Reads a number as people write it, in any case.
+    pub fn from_order_number(text: &str) -> Option<Self> {
+        let (prefix, digits) = text.trim().split_once('-')?;
+        let digits = Some(digits).filter(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))?;
+        let id = prefix.eq_ignore_ascii_case("ORD").then(|| digits.parse().ok()).flatten()?;
+        (id >= 1).then_some(Self(id))
+    }
 }
 
 /// The public reference of an order, which is also the key of its reservation.
@@ -105,7 +113,7 @@ impl FromStr for Reference {
 
 #[cfg(test)]
 mod tests {
-    use super::Reference;
+    use super::{OrderId, Reference};
     use time::macros::datetime;
 
     #[test]
@@ -119,6 +127,18 @@ mod tests {
         assert_ne!(first, of("POST /api/orders", "a", datetime!(2026-11-22 11:00 UTC)));
         assert_eq!(first.0.get_version_num(), 7);
         assert_ne!(Reference::random(), Reference::random());
+    }
+
+    #[test]
+    fn an_order_number_is_read_as_people_write_it() {
+        for text in ["ORD-00000042", "ord-42", " Ord-042 "] {
+            assert_eq!(OrderId::from_order_number(text), Some(OrderId(42)), "{text}");
+        }
+        for text in ["", "42", "ORD", "ORD-", "ORD-0", "ORD--1", "ORD-+1", "ORD-1a", "ORD-9999999999999999999", "INV-1"]
+        {
+            assert_eq!(OrderId::from_order_number(text), None, "{text}");
+        }
+        assert_eq!(OrderId::from_order_number(&OrderId(i64::MAX).order_number()), Some(OrderId(i64::MAX)));
     }
 
     #[test]

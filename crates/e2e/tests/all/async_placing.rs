@@ -25,13 +25,14 @@ fn path(id: i64, call: &str) -> String {
     format!("{ORDERS}/{id}{call}")
 }
 
-/// Waits until an order is cancelled; gives by whom and why.
-async fn cancelled(shop: &Shop, id: i64) -> (String, String) {
+/// Waits until an order is cancelled; gives by whom and why, for the customer and for operators.
+async fn cancelled(shop: &Shop, id: i64) -> (String, String, String) {
     let order = shop.order_becomes(id, "CANCELLED").await;
     assert_unplaced(&order);
     assert_eq!(shop.timeline(id).await, ["PENDING", "CANCELLED"]);
     let last = shop.orders().get(&path(id, "/timeline")).await.is(200).array().pop().unwrap();
-    (text(&last["actor"]).to_owned(), text(&last["reason"]).to_owned())
+    let note = last["internalNote"].as_str().unwrap_or_default().to_owned();
+    (text(&last["actor"]).to_owned(), text(&last["reason"]).to_owned(), note)
 }
 
 #[track_caller]
@@ -114,12 +115,16 @@ async fn what_cannot_be_placed_is_cancelled_with_the_reason() {
     let mut tap = shop.broker().tap().await;
     let short = accepted(&shop, &[(MOUSE, 1), (HEADSET, 9)]).await;
     let unknown = accepted(&shop, &[(999, 1)]).await;
-    let (actor, reason) = cancelled(&shop, short).await;
+    let (actor, reason, note) = cancelled(&shop, short).await;
     assert_eq!(actor, "order-service");
-    assert_eq!(reason, "Insufficient stock: HEADSET-001: 9 requested, 8 available");
-    let (_, reason) = cancelled(&shop, unknown).await;
-    assert_eq!(reason, "Unknown product: product 999 does not exist");
-    tap.heard("order.cancelled", 2).await;
+    assert_eq!(reason, "We are sorry: we do not have enough of what you ordered.");
+    assert_eq!(note, "Insufficient stock: HEADSET-001: 9 requested, 8 available");
+    let (_, reason, note) = cancelled(&shop, unknown).await;
+    assert_eq!(reason, "We are sorry: something you ordered is not sold any more.");
+    assert_eq!(note, "Unknown product: product 999 does not exist");
+    for told in tap.heard("order.cancelled", 2).await {
+        assert!(!told.body.contains("available") && !told.body.contains("does not exist"), "{}", told.body);
+    }
     shop.assert_invariants().await;
     assert!(tap.all().iter().all(|message| message.routing_key == "order.cancelled"), "{:?}", tap.all());
     assert_eq!((shop.database.stock(HEADSET).await, shop.database.stock(MOUSE).await), (8, 200));
@@ -131,9 +136,10 @@ async fn what_cannot_be_placed_is_cancelled_with_the_reason() {
 async fn an_order_is_given_up_after_a_time() {
     let mut shop = Shop::plan().order_variable("ASYNC_PLACEMENT_GIVE_UP_SECONDS", "1").open().await;
     let id = unplaced(&mut shop).await;
-    let (actor, reason) = cancelled(&shop, id).await;
+    let (actor, reason, note) = cancelled(&shop, id).await;
     assert_eq!(actor, "order-service");
-    assert!(reason.starts_with("gave up after 1 s: ") && reason.contains("inventory-service"), "{reason}");
+    assert_eq!(reason, "We are sorry: we could not place your order in time.");
+    assert!(note.starts_with("gave up after 1 s: ") && note.contains("inventory-service"), "{note}");
     shop.inventory_services[0].start().await;
     shop.assert_invariants().await;
     assert_eq!(shop.database.stock(LAPTOP).await, 50);
@@ -193,7 +199,7 @@ async fn what_is_not_placed_can_be_cancelled_and_nothing_else() {
     // An order accepted later is placed: whatever was to become of the first has become of it by now.
     let later = accepted(&shop, &[(MOUSE, 1)]).await;
     shop.order_becomes(later, "CONFIRMED").await;
-    assert_eq!(cancelled(&shop, id).await, ("api".to_owned(), "too slow".to_owned()));
+    assert_eq!(cancelled(&shop, id).await, ("api".to_owned(), "too slow".to_owned(), String::new()));
     shop.assert_invariants().await;
     assert_eq!(shop.database.stock(LAPTOP).await, 50);
 }

@@ -54,6 +54,7 @@ async fn the_log_is_listed_in_pages_and_by_status() {
     assert!(all.windows(2).all(|pair| pair[0] > pair[1]), "newest first: {all:?}");
     assert_eq!(walk("/api/notifications?status=SKIPPED&limit=3").await, all[..10]);
     assert_eq!(walk("/api/notifications?status=FAILED").await, [2, 1]);
+    assert_eq!(walk("/api/notifications?status=failed").await, [2, 1], "in any case");
     assert!(walk("/api/notifications?status=SENT").await.is_empty());
     let bad = shop.orders().get("/api/notifications?status=LOST").await;
     assert_eq!(bad.fields_at_fault(), ["status"]);

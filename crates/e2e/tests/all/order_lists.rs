@@ -109,6 +109,25 @@ async fn an_order_is_found_by_its_reference() {
 }
 
 #[tokio::test]
+async fn an_order_is_found_by_its_number() {
+    let (shop, placed) = shop_with_orders().await;
+    for wanted in [&placed[0], &placed[7]] {
+        let number = text(&wanted["orderNumber"]);
+        for number in [number.to_owned(), number.to_lowercase(), format!("ORD-{}", int(&wanted["id"]))] {
+            let found = shop.orders().get(&format!("{ORDERS}?orderNumber={number}")).await.is(200).array();
+            assert_eq!(ids(&found), [int(&wanted["id"])], "{number}");
+        }
+    }
+    let none = shop.orders().get(&format!("{ORDERS}?orderNumber={}&status=SHIPPED", text(&placed[0]["orderNumber"])));
+    assert!(none.await.is(200).array().is_empty(), "filters are combined");
+    assert!(shop.orders().get(&format!("{ORDERS}?orderNumber=ORD-99999999")).await.is(200).array().is_empty());
+    for number in ["", "7", "ORD-", "ORD-0", "ORD-x", "ORD-99999999999999999999", "INV-00000001", "%00"] {
+        let refused = shop.orders().get(&format!("{ORDERS}?orderNumber={number}")).await;
+        assert_eq!(refused.fields_at_fault(), ["orderNumber"], "{number}");
+    }
+}
+
+#[tokio::test]
 async fn bad_pages_are_refused() {
     let shop = Shop::plan().without_broker().open().await;
     for list in ["", "/status/PENDING", "/customer/a@example.com"] {

@@ -140,6 +140,42 @@ async fn an_order_is_called_off_before_it_is_shipped() {
 }
 
 #[tokio::test]
+async fn customers_see_the_reason_and_operators_the_internal_note() {
+    let shop = Shop::open().await;
+    let mut tap = shop.broker().tap().await;
+    let (called_off, shipped) = (place(&shop).await, place(&shop).await);
+    let why = json!({"reason": "Out of season,\r\nsorry", "internalNote": "card stolen, do not tell"});
+    let cancelled = shop.orders().post(&path(called_off, "/cancel"), why.clone()).key("off").await.is(200);
+    let again = shop.orders().post(&path(called_off, "/cancel"), why).key("off").await.is(200);
+    assert_eq!(again.text, cancelled.text);
+    for (status, note) in [("SHIPPED", "by van"), ("DELIVERED", "at the gate")] {
+        let body = json!({"status": status, "reason": format!("It is {status}"), "internalNote": note});
+        shop.orders().put(&path(shipped, "/status"), body).await.is(200);
+    }
+    let timeline = async |id: i64| shop.orders().get(&path(id, "/timeline")).await.is(200).array();
+    let last = timeline(called_off).await.pop().unwrap();
+    let seen = (text(&last["reason"]), text(&last["internalNote"]));
+    assert_eq!(seen, ("Out of season,\nsorry", "card stolen, do not tell"));
+    let last = timeline(shipped).await.pop().unwrap();
+    assert_eq!((text(&last["reason"]), text(&last["internalNote"])), ("It is DELIVERED", "at the gate"));
+    let told = tap.heard("order.cancelled", 1).await.remove(0);
+    assert_eq!(told.event()["data"]["reason"], "Out of season,\nsorry");
+    assert_eq!(tap.heard("order.delivered", 1).await[0].event()["data"]["reason"], "It is DELIVERED");
+    for event in tap.all() {
+        assert!(
+            !["card stolen", "by van", "at the gate"].iter().any(|note| event.body.contains(note)),
+            "{}",
+            event.body
+        );
+    }
+    let order = shop.orders().get(&path(called_off, "")).await.is(200).text;
+    assert!(!order.contains("card stolen"), "{order}");
+    let long = json!({"status": "LOST", "reason": "x".repeat(501), "internalNote": "x".repeat(501)});
+    let refused = shop.orders().put(&path(shipped, "/status"), long).await;
+    assert_eq!(refused.fields_at_fault(), ["internalNote", "reason", "status"]);
+}
+
+#[tokio::test]
 async fn an_order_that_is_shipped_is_not_called_off() {
     let shop = without_messages().await;
     for status in ["SHIPPED", "DELIVERED"] {

@@ -277,6 +277,29 @@ async fn a_note_is_shown_in_the_confirmation_and_in_no_log() {
 }
 
 #[tokio::test]
+async fn texts_are_taken_as_people_paste_them() {
+    let shop = without_messages().await;
+    let mut body = order(&[(MOUSE, 1)]);
+    body["customerPhone"] = json!("\u{202a}+44\u{a0}20 7946\u{2011}0000 ext. 12\u{202c}");
+    body["shippingAddress"] = json!("12 Main St\r\nLondon\tN1\rUK");
+    body["note"] = json!("Ring\r\ntwice");
+    let placed = shop.orders().post(ORDERS, body).await.is(201).json();
+    let seen = ["customerPhone", "shippingAddress", "note"].map(|field| text(&placed[field]));
+    assert_eq!(seen, ["+44 20 7946-0000 ext. 12", "12 Main St\nLondon N1\nUK", "Ring\ntwice"]);
+    for (field, value) in [
+        ("customerName", "Ada\nLovelace"),
+        ("customerName", "You won! https://evil.example"),
+        ("customerPhone", "1"),
+        ("customerPhone", "--1"),
+        ("customerPhone", "00000000000000000000000000000000"),
+    ] {
+        let mut body = order(&[(MOUSE, 1)]);
+        body[field] = json!(value);
+        assert_eq!(shop.orders().post(ORDERS, body).await.fields_at_fault(), [field], "{value:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_was_kept_before_there_were_notes_gets_its_answer() {
     let shop = without_messages().await;
     let as_hashed_then = r#"{"customerName":"Ada","customerEmail":"ada@example.com","customerPhone":null,"shippingAddress":"London","items":[{"productId":1,"quantity":2}]}"#;
@@ -288,7 +311,11 @@ async fn a_key_that_was_kept_before_there_were_notes_gets_its_answer() {
     let body: Value = serde_json::from_str(as_hashed_then).unwrap();
     let again = shop.orders().post(ORDERS, body.clone()).key("then").await.is(201);
     assert_eq!((again.text.as_str(), again.header("idempotency-replayed")), ("{}", "true"));
-    let mut other = body;
-    other["note"] = json!("another request");
-    shop.orders().post(ORDERS, other).key("then").await.problem(422, "idempotency-key-reused");
+    for (field, value) in
+        [("note", json!("another request")), ("expectedTotal", json!(1)), ("customerName", json!("Eve"))]
+    {
+        let mut other = body.clone();
+        other[field] = value;
+        shop.orders().post(ORDERS, other).key("then").await.problem(422, "idempotency-key-reused");
+    }
 }

@@ -134,8 +134,9 @@ macro_rules! names {
         impl FromStr for $type {
             type Err = Unknown;
 
+            /// Reads a name in any case.
             fn from_str(text: &str) -> Result<Self, Unknown> {
-                let found = Self::ALL.iter().copied().find(|each| each.as_str() == text);
+                let found = Self::ALL.iter().copied().find(|each| each.as_str().eq_ignore_ascii_case(text));
                 found.ok_or_else(|| Unknown([$($name),*].join(", ")))
             }
         }

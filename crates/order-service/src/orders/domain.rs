@@ -1,9 +1,12 @@
 //! Orders: what a client sends, what an order is, and the sums.
 
 mod changes;
+mod price_guard;
+mod texts;
 
 use crate::notifications::EmailAddress;
 pub use changes::{CancelOrder, ChangeStatus, PatchOrder};
+pub use price_guard::{ChangedTotal, PriceGuard, Unsellable};
 use serde::{Deserialize, Serialize};
 use service_kit::body::Body;
 use service_kit::validation::FieldErrors;
@@ -48,6 +51,10 @@ pub struct PlaceOrder {
     /// What is ordered; lines of one product are added up.
     #[schema(required, nullable = false, min_items = 1, max_items = 100)]
     pub items: Option<Vec<PlaceOrderLine>>,
+    /// What the customer was shown: at another total the order is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 4999.98)]
+    pub expected_total: Option<Money>,
 }
 
 /// A line of an order as a client sends it.
@@ -60,6 +67,10 @@ pub struct PlaceOrderLine {
     /// Pieces.
     #[schema(required, nullable = false, minimum = 1, maximum = 1_000_000, example = 2)]
     pub quantity: Option<i64>,
+    /// What the customer was shown for one piece: at another price the order is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 2499.99)]
+    pub unit_price: Option<Money>,
 }
 
 /// An order whose every field has been checked; one line for each product, by product id.
@@ -73,24 +84,32 @@ pub struct NewOrder {
     pub shipping_address: String,
     pub note: Option<String>,
     pub lines: Vec<ReservationLine>,
+    /// The prices it may be placed at, where the client says so.
+    pub guard: Option<PriceGuard>,
 }
 
 impl PlaceOrder {
     /// Checks every field and names all that are at fault.
     pub fn parse(self) -> Result<NewOrder, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let customer_name = errors.required_text("customerName", self.customer_name, 200);
+        let customer_name = texts::parse_name(&mut errors, self.customer_name);
         let customer_email = parse_email(&mut errors, self.customer_email);
-        let customer_phone = errors.optional_text("customerPhone", self.customer_phone, 32);
-        if customer_phone.as_deref().is_some_and(|phone| !is_phone(phone)) {
-            errors.add("customerPhone", "must be a telephone number of digits, spaces and + - ( ) / .");
-        }
+        let customer_phone = texts::parse_phone(&mut errors, self.customer_phone);
         let shipping_address = errors.required_lines("shippingAddress", self.shipping_address, 500);
         let note = parse_note(&mut errors, self.note);
+        let guard = parse_guard(&mut errors, self.expected_total, self.items.as_deref().unwrap_or_default());
         let lines = parse_lines(&mut errors, self.items);
         // None where it is among the fields at fault.
         let Some(customer_email) = customer_email else { return Err(errors) };
-        errors.into_result(NewOrder { customer_name, customer_email, customer_phone, shipping_address, note, lines })
+        errors.into_result(NewOrder {
+            customer_name,
+            customer_email,
+            customer_phone,
+            shipping_address,
+            note,
+            lines,
+            guard,
+        })
     }
 }
 
@@ -103,6 +122,26 @@ impl Body for PlaceOrder {
 /// A note of at most 500 characters; a blank one is none.
 pub(super) fn parse_note(errors: &mut FieldErrors, note: Option<String>) -> Option<String> {
     errors.optional_lines("note", note, 500)
+}
+
+/// The prices that the client names. Lines of one product cannot name different ones.
+fn parse_guard(errors: &mut FieldErrors, total: Option<Money>, lines: &[PlaceOrderLine]) -> Option<PriceGuard> {
+    const POSITIVE: &str = "must be at least 0.01";
+    if total.is_some_and(|total| !total.is_positive()) {
+        errors.add("expectedTotal", POSITIVE);
+    }
+    let mut unit_prices = BTreeMap::new();
+    for (index, line) in lines.iter().enumerate() {
+        let (Some(product), Some(price)) = (line.product_id, line.unit_price) else { continue };
+        let field = || format!("items[{index}].unitPrice");
+        if !price.is_positive() {
+            errors.add(field(), POSITIVE);
+        }
+        if unit_prices.insert(ProductId(product), price).is_some_and(|other| other != price) {
+            errors.add(field(), "must be the same in all lines of a product");
+        }
+    }
+    PriceGuard::new(total, unit_prices)
 }
 
 fn parse_lines(errors: &mut FieldErrors, items: Option<Vec<PlaceOrderLine>>) -> Vec<ReservationLine> {
@@ -145,10 +184,6 @@ fn parse_email(errors: &mut FieldErrors, text: Option<String>) -> Option<EmailAd
         },
     }
     None
-}
-
-fn is_phone(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_digit() || " +-()/.".contains(c)) && text.chars().any(|c| c.is_ascii_digit())
 }
 
 /// An order as it is kept and shown.
@@ -280,10 +315,30 @@ pub struct TimelineEntry {
     /// By whom: `api`, or the service that decided it.
     #[schema(example = "api")]
     pub actor: String,
-    /// Why, where somebody said so.
+    /// Why, where somebody said so. The customer is told of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<String>,
+    /// What only operators see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub internal_note: Option<String>,
+}
+
+/// Why an order came to a status.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Explanation {
+    /// For the customer.
+    pub reason: Option<String>,
+    /// For operators: the timeline shows it, no message does.
+    pub internal_note: Option<String>,
+}
+
+impl Explanation {
+    /// A sentence for the customer, and what operators want to know.
+    pub fn new(reason: &str, internal_note: impl Into<String>) -> Self {
+        Self { reason: Some(reason.to_owned()), internal_note: Some(internal_note.into()) }
+    }
 }
 
 /// What the reserved lines cost together.

@@ -1,5 +1,6 @@
 //! What can go wrong with orders, and the two places that say what becomes of it: for a client, and for a message.
 
+use crate::orders::domain::ChangedTotal;
 use axum::http::StatusCode;
 use service_kit::batcher::Blame;
 use service_kit::consumer::Decision;
@@ -38,6 +39,9 @@ pub enum Error {
         /// The lines that lack stock.
         items: Vec<ShortLine>,
     },
+    /// The prices are not those that the customer was shown.
+    #[error("the order costs {} now", .0.total_amount)]
+    TotalChanged(ChangedTotal),
     /// A product does not exist or is not sold.
     #[error("{0}")]
     UnknownProduct(String),
@@ -74,6 +78,7 @@ impl Error {
             Self::InsufficientStock { items, .. } => {
                 conflict("insufficient-stock", "Insufficient stock").with(&ShortStock { items: items.clone() })
             }
+            Self::TotalChanged(changed) => conflict("total-changed", "Total changed").with(changed),
             Self::UnknownProduct(_) => {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-product", "Unknown product", self)
             }
@@ -96,6 +101,7 @@ impl Error {
             | Self::StockReleased(_)
             | Self::NoteIsFinal(_)
             | Self::InsufficientStock { .. }
+            | Self::TotalChanged(_)
             | Self::UnknownProduct(_) => Decision::DeadLetter,
             Self::Batch(error) => error.decision(),
         }

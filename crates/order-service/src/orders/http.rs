@@ -4,7 +4,7 @@ mod documented;
 mod notifications;
 mod timeline;
 
-use self::documented::{InsufficientStock, NotAllowed, Preferring, UnknownProductOrKeyReused};
+use self::documented::{CannotBeSold, NotAllowed, Preferring, UnknownProductOrKeyReused};
 use super::commands::change as command;
 use super::domain::{CancelOrder, ChangeStatus, Order, PatchOrder, PlaceOrder};
 use super::placing::requests::{self, PlacementRequest};
@@ -67,17 +67,18 @@ where
 
 /// Places an order: holds its stock and writes it, or refuses it as a whole.
 ///
-/// With an `Idempotency-Key` a repeat gets the first answer again. Prices are those of the moment of sale.
+/// With an `Idempotency-Key` a repeat gets the first answer again. Prices are those of the moment of sale; with
+/// `expectedTotal`, or `unitPrice` in a line, the order is refused at others (`/problems/total-changed`).
 ///
 /// With `Prefer: respond-async` the order is taken at once and placed afterwards, also while inventory-service is
 /// away. It stays PENDING without prices until it is placed; when it cannot be, it becomes CANCELLED, with the reason
-/// in its timeline.
+/// in its timeline, also where its prices are not the expected ones.
 #[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = PlaceOrder,
     params(Keyed, Preferring),
     responses(
         (status = 201, description = "Placed", body = Order, headers(("Location" = String, description = "Path of the order"), ("ETag" = String, description = "Its version"))),
         (status = 202, description = "Accepted with `Prefer: respond-async`, to be placed", body = Order, headers(("Location" = String, description = "Path of the order"), ("ETag" = String, description = "Its version"), ("Preference-Applied" = String, description = "respond-async"))),
-        InvalidBody, InsufficientStock, UnknownProductOrKeyReused, Unavailable))]
+        InvalidBody, CannotBeSold, UnknownProductOrKeyReused, Unavailable))]
 pub async fn place_order(
     State(orders): State<Arc<Orders>>,
     key: IdempotencyKey,
@@ -104,6 +105,9 @@ pub async fn place_order(
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct ListFilter {
+    /// Only the order with this number, in any case.
+    #[param(example = "ORD-00000001", pattern = "^[Oo][Rr][Dd]-[0-9]{1,19}$")]
+    order_number: Option<String>,
     /// Only orders of this status.
     #[param(value_type = Option<OrderStatus>)]
     status: Option<String>,
@@ -140,14 +144,21 @@ impl ListFilter {
                 None
             }
         });
-        let customer_key = self.customer_email.and_then(|text| match EmailAddress::in_query(&text) {
+        let id = self.order_number.and_then(|text| match OrderId::from_order_number(&text) {
+            Some(id) => Some(id),
+            None => {
+                errors.add("orderNumber", "must be a number such as ORD-00000001");
+                None
+            }
+        });
+        let customer_key = self.customer_email.and_then(|text| match EmailAddress::parse_unescaped(&text) {
             Ok(address) => Some(address.key()),
             Err(error) => {
                 errors.add("customerEmail", error);
                 None
             }
         });
-        errors.into_result(Filter { status, customer_key, created_from, created_to, reference })
+        errors.into_result(Filter { id, status, customer_key, created_from, created_to, reference })
     }
 }
 
@@ -261,7 +272,7 @@ pub async fn change_status(
     headers: HeaderMap,
     Json(body): Json<ChangeStatus>,
 ) -> Result<Answer, Error> {
-    let status = body.parse()?;
+    let (status, explanation) = body.parse()?;
     let mut transaction = orders.db.begin().await?;
     let mut order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
     check_if_match(&headers, order.version)?;
@@ -275,7 +286,7 @@ pub async fn change_status(
         order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
         check_if_match(&headers, order.version)?;
     }
-    command::change_status(&mut transaction, OffsetDateTime::now_utc(), &order, status, None).await?;
+    command::change_status(&mut transaction, OffsetDateTime::now_utc(), &order, status, explanation).await?;
     let order = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
     orders.db.commit(transaction).await?;
     Ok(Answer::ok(&order)?.with_version(order.version))
@@ -295,12 +306,12 @@ pub async fn cancel_order(
     body: Option<Json<CancelOrder>>,
 ) -> Result<Answer, Error> {
     let Json(body) = body.unwrap_or(Json(CancelOrder::default()));
-    let reason = body.parse()?;
+    let explanation = body.parse()?;
     let cancel = async |conn: &mut PgConnection| {
         let order = store::lock(conn, id).await?.ok_or(Error::UnknownOrder(id))?;
         check_if_match(&headers, order.version)?;
         let (now, cancelled) = (OffsetDateTime::now_utc(), OrderStatus::Cancelled);
-        command::change_status(conn, now, &order, cancelled, reason).await?;
+        command::change_status(conn, now, &order, cancelled, explanation).await?;
         let order = store::find(conn, id).await?.ok_or(Error::UnknownOrder(id))?;
         Ok::<_, Error>((Answer::ok(&order)?.with_version(order.version), ()))
     };

@@ -3,7 +3,7 @@
 //! Each `UPDATE` of an order says itself that it counts `version` up, the ETag, and when. The trigger `orders_touch` does so
 //! for changes by hand only: for thousands of orders a second its call would cost more than the condition.
 
-use crate::orders::domain::{Order, TimelineEntry};
+use crate::orders::domain::{Explanation, Order, TimelineEntry};
 use shared_types::{OrderId, OrderStatus, Reference};
 use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
 use std::collections::HashMap;
@@ -24,6 +24,8 @@ use rows::{ItemRow, LineRow, OrderRow, status};
 /// Which orders a list is of; nothing set means all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
+    /// Only the one with this number.
+    pub id: Option<OrderId>,
     /// Only of this status.
     pub status: Option<OrderStatus>,
     /// Only of the customer whose address has this key.
@@ -42,7 +44,7 @@ pub struct NewStatus {
     pub id: OrderId,
     pub status: OrderStatus,
     pub actor: &'static str,
-    pub reason: Option<String>,
+    pub explanation: Explanation,
 }
 
 /// Reads the orders of `source`, a table or a query in brackets, each line beside its order.
@@ -103,6 +105,9 @@ pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i6
         query
             .push(" AND orders.bucket(id) = bucket AND COALESCE(customer_key, lower(customer_email COLLATE \"C\")) = ");
         query.push_bind(key);
+    }
+    if let Some(id) = filter.id {
+        query.push(" AND id = ").push_bind(id.0);
     }
     if let Some(status) = filter.status {
         query.push(" AND status = ").push_bind(status.as_str());
@@ -218,14 +223,16 @@ async fn write_history(conn: &mut PgConnection, changes: &[NewStatus]) -> Result
     let ids: Vec<i64> = changes.iter().map(|change| change.id.0).collect();
     let statuses: Vec<String> = changes.iter().map(|change| change.status.to_string()).collect();
     let actors: Vec<String> = changes.iter().map(|change| change.actor.to_owned()).collect();
-    let reasons: Vec<Option<String>> = changes.iter().map(|change| change.reason.clone()).collect();
+    let reasons: Vec<Option<String>> = changes.iter().map(|change| change.explanation.reason.clone()).collect();
+    let notes: Vec<Option<String>> = changes.iter().map(|change| change.explanation.internal_note.clone()).collect();
     sqlx::query!(
-        "INSERT INTO orders.order_status_history (order_id, status, actor, reason)
-         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])",
+        "INSERT INTO orders.order_status_history (order_id, status, actor, reason, internal_note)
+         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])",
         &ids,
         &statuses,
         &actors,
-        &reasons as &[Option<String>]
+        &reasons as &[Option<String>],
+        &notes as &[Option<String>]
     )
     .execute(conn)
     .await?;
@@ -235,7 +242,7 @@ async fn write_history(conn: &mut PgConnection, changes: &[NewStatus]) -> Result
 /// The statuses an order went through, oldest first; `None` where there is no such order.
 pub async fn timeline(pool: &PgPool, id: OrderId) -> Result<Option<Vec<TimelineEntry>>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT status, at, actor, reason FROM orders.order_status_history WHERE order_id = $1 ORDER BY id",
+        "SELECT status, at, actor, reason, internal_note FROM orders.order_status_history WHERE order_id = $1 ORDER BY id",
         id.0
     )
     .fetch_all(pool)
@@ -245,7 +252,10 @@ pub async fn timeline(pool: &PgPool, id: OrderId) -> Result<Option<Vec<TimelineE
         return Ok(None);
     }
     rows.into_iter()
-        .map(|row| Ok(TimelineEntry { status: status(&row.status)?, at: row.at, actor: row.actor, reason: row.reason }))
+        .map(|row| {
+            let (status, reason, internal_note) = (status(&row.status)?, row.reason, row.internal_note);
+            Ok(TimelineEntry { status, at: row.at, actor: row.actor, reason, internal_note })
+        })
         .collect::<Result<Vec<_>, _>>()
         .map(Some)
 }

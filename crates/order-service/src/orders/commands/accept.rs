@@ -2,7 +2,7 @@
 
 use super::write::{self, Placement};
 use crate::orders::error::Error;
-use crate::orders::store::accepted;
+use crate::orders::store::accepted::{self, NewQueued};
 use service_kit::answer::Answer;
 use shared_types::Reference;
 use sqlx::PgConnection;
@@ -17,7 +17,12 @@ pub async fn accept(
     give_up_after: Duration,
 ) -> Result<HashMap<Reference, Answer>, Error> {
     let written = write::write(conn, placements).await?;
-    let queued: Vec<_> = written.iter().map(|it| (it.order.id, it.placement.traceparent.clone())).collect();
+    let queued = written.iter().map(|it| NewQueued {
+        id: it.order.id,
+        traceparent: it.placement.traceparent.as_deref(),
+        guard: it.placement.order.guard.as_ref(),
+    });
+    let queued: Vec<_> = queued.collect();
     accepted::insert(conn, &queued, give_up_after).await?;
     metrics::counter!("orders_accepted_total").increment(queued.len() as u64);
     Ok(write::answers(written))

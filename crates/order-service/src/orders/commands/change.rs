@@ -1,7 +1,7 @@
 //! Changes one locked order: its status, its note.
 
 use super::{API, status_event};
-use crate::orders::domain::Order;
+use crate::orders::domain::{Explanation, Order};
 use crate::orders::error::Error;
 use crate::orders::store::{self, NewStatus, accepted};
 use crate::schema::OUTBOX;
@@ -18,7 +18,7 @@ pub async fn change_status(
     now: OffsetDateTime,
     order: &Order,
     to: OrderStatus,
-    reason: Option<String>,
+    explanation: Explanation,
 ) -> Result<(), Error> {
     let Transition::To(status) = order.status.transition(to)? else { return Ok(()) };
     if order.total_amount.is_none() {
@@ -27,9 +27,9 @@ pub async fn change_status(
         }
         accepted::remove(conn, &[order.id]).await?;
     }
-    let change = NewStatus { id: order.id, status, actor: API, reason: reason.clone() };
-    store::set_statuses(conn, &[change]).await?;
-    OUTBOX.enqueue(conn, now, &[status_event(order, status, reason)?]).await?;
+    let event = status_event(order, status, explanation.reason.clone())?;
+    store::set_statuses(conn, &[NewStatus { id: order.id, status, actor: API, explanation }]).await?;
+    OUTBOX.enqueue(conn, now, &[event]).await?;
     metrics::counter!("order_status_changes_total", "status" => status.as_str()).increment(1);
     Ok(())
 }

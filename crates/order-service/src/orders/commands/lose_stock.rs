@@ -1,7 +1,7 @@
 //! Cancels the orders whose stock was released under them, and has the shop told.
 
 use super::status_event;
-use crate::orders::domain::Order;
+use crate::orders::domain::{Explanation, Order};
 use crate::orders::error::Error;
 use crate::orders::store::{self, NewStatus, lost_stock};
 use crate::schema::OUTBOX;
@@ -33,10 +33,10 @@ pub async fn lose_stock(
     for order in lost_stock::insert(conn, orders).await? {
         tracing::warn!(order = %order.id, status = %order.status, "its stock was released under it");
         if matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed) {
-            let reason = Some(SORRY.to_owned());
-            events.push(status_event(&order, OrderStatus::Cancelled, reason.clone())?);
+            events.push(status_event(&order, OrderStatus::Cancelled, Some(SORRY.to_owned()))?);
+            let explanation = Explanation::new(SORRY, "its reservation was released by hand");
             let (status, actor) = (OrderStatus::Cancelled, "inventory-service");
-            changes.push(NewStatus { id: order.id, status, actor, reason });
+            changes.push(NewStatus { id: order.id, status, actor, explanation });
         }
         events.push(Event::new(&OrderStockLost(without_customer(&order)))?);
     }

@@ -2,7 +2,7 @@
 
 use super::place::{self, PlacedOrder};
 use super::status_event;
-use crate::orders::domain::{OrderItem, placement_deadline, total};
+use crate::orders::domain::{Explanation, OrderItem, placement_deadline, total};
 use crate::orders::error::Error;
 use crate::orders::store::accepted::{self, PlacedTotal, UnplacedOrder};
 use crate::orders::store::{self, NewStatus};
@@ -25,11 +25,17 @@ pub struct Attempt {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StockAnswer {
     Reserved(Reservation),
-    /// It will never be: why, for the customer.
-    Refused(String),
-    /// It may be another time: why not now.
+    /// It will never be: why.
+    Refused(Explanation),
+    /// It may be another time: why not now, for operators.
     Unavailable(String),
 }
+
+/// What the customer of an order is told that was given up.
+const NOT_IN_TIME: &str = "We are sorry: we could not place your order in time.";
+
+/// What the customer of an order is told that would cost something else than was shown.
+const PRICES_CHANGED: &str = "The price has changed since you ordered.";
 
 /// How many orders came to what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -54,8 +60,12 @@ pub async fn place_accepted(
     let mut count = AttemptCounts::default();
     for order in accepted::lock_unplaced(conn, &ids).await? {
         match outcomes.get(&order.order.id) {
-            Some(StockAnswer::Reserved(reservation)) => held.push((order, reservation)),
-            Some(StockAnswer::Refused(reason)) => cancelled.push((order, reason.clone())),
+            Some(StockAnswer::Reserved(reservation)) => match changed_prices(&order, reservation) {
+                // Its stock goes back when inventory-service hears that it is cancelled.
+                Some(explanation) => cancelled.push((order, explanation)),
+                None => held.push((order, reservation)),
+            },
+            Some(StockAnswer::Refused(explanation)) => cancelled.push((order, explanation.clone())),
             Some(StockAnswer::Unavailable(reason)) => later.push((order, reason.clone())),
             None => {}
         }
@@ -68,8 +78,8 @@ pub async fn place_accepted(
     count.given_up = overdue.len();
     count.retried = later.len();
     cancelled.extend(overdue.into_iter().map(|(order, reason)| {
-        let reason = format!("gave up after {} s: {reason}", order.waited);
-        (order, reason)
+        let explanation = Explanation::new(NOT_IN_TIME, format!("gave up after {} s: {reason}", order.waited));
+        (order, explanation)
     }));
     cancel(conn, now, &cancelled).await?;
     let done: Vec<OrderId> = placed.into_iter().chain(cancelled.iter().map(|(order, _)| order.order.id)).collect();
@@ -111,13 +121,23 @@ async fn set_totals(
     Ok((ids, late.into_iter().map(|(order, _)| order).collect()))
 }
 
-async fn cancel(conn: &mut PgConnection, now: OffsetDateTime, orders: &[(UnplacedOrder, String)]) -> Result<(), Error> {
+/// Why the order is not placed with this reservation, if its prices are not the expected ones.
+fn changed_prices(order: &UnplacedOrder, reservation: &Reservation) -> Option<Explanation> {
+    let changed = order.guard.as_ref()?.check(reservation).err()?;
+    Some(Explanation::new(PRICES_CHANGED, Error::TotalChanged(changed).to_string()))
+}
+
+async fn cancel(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    orders: &[(UnplacedOrder, Explanation)],
+) -> Result<(), Error> {
     let status = OrderStatus::Cancelled;
     let (mut changes, mut events) = (Vec::new(), Vec::new());
-    for (UnplacedOrder { order, traceparent, .. }, reason) in orders {
-        let reason = Some(reason.clone());
-        events.push(status_event(order, status, reason.clone())?.caused_by(traceparent.clone()));
-        changes.push(NewStatus { id: order.id, status, actor: "order-service", reason });
+    for (UnplacedOrder { order, traceparent, .. }, explanation) in orders {
+        events.push(status_event(order, status, explanation.reason.clone())?.caused_by(traceparent.clone()));
+        let explanation = explanation.clone();
+        changes.push(NewStatus { id: order.id, status, actor: "order-service", explanation });
     }
     store::set_statuses(conn, &changes).await?;
     OUTBOX.enqueue(conn, now, &events).await?;

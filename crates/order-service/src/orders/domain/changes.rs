@@ -1,6 +1,6 @@
 //! What a client sends to change an order, and the checks of every field.
 
-use super::parse_note;
+use super::{Explanation, parse_note};
 use serde::{Deserialize, Serialize};
 use service_kit::body::Body;
 use service_kit::extract::present;
@@ -9,18 +9,37 @@ use shared_types::OrderStatus;
 use utoipa::ToSchema;
 
 /// The status an order is to get.
-#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ChangeStatus {
     /// PENDING, CONFIRMED, SHIPPED, DELIVERED or CANCELLED.
     #[schema(required, nullable = false, value_type = OrderStatus, example = "SHIPPED")]
     pub status: Option<String>,
+    /// Why. The customer is told of it.
+    #[schema(max_length = 500, format = "lines", example = "Handed over to the carrier")]
+    pub reason: Option<String>,
+    /// What only operators see, in the timeline.
+    #[schema(max_length = 500, format = "lines", example = "Picked by the night shift")]
+    pub internal_note: Option<String>,
 }
 
 impl ChangeStatus {
     /// Checks every field and names all that are at fault.
-    pub fn parse(self) -> Result<OrderStatus, FieldErrors> {
-        let status = self.status.ok_or_else(|| FieldErrors::one("status", "is required"))?;
-        status.parse().map_err(|error| FieldErrors::one("status", error))
+    pub fn parse(self) -> Result<(OrderStatus, Explanation), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let status = match self.status.as_deref().map(str::parse) {
+            None => {
+                errors.add("status", "is required");
+                OrderStatus::Pending
+            }
+            Some(Err(error)) => {
+                errors.add("status", error);
+                OrderStatus::Pending
+            }
+            Some(Ok(status)) => status,
+        };
+        let explanation = parse_explanation(&mut errors, self.reason, self.internal_note);
+        errors.into_result((status, explanation))
     }
 }
 
@@ -30,20 +49,30 @@ impl Body for ChangeStatus {
     }
 }
 
+fn parse_explanation(errors: &mut FieldErrors, reason: Option<String>, internal_note: Option<String>) -> Explanation {
+    let mut text = |field, text: Option<String>| errors.optional_lines(field, text, 500);
+    Explanation { reason: text("reason", reason), internal_note: text("internalNote", internal_note) }
+}
+
 /// Why an order is called off.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct CancelOrder {
-    /// Shown in the timeline.
+    /// Why. The customer is told of it.
     #[schema(max_length = 500, format = "lines", example = "Ordered by mistake")]
     pub reason: Option<String>,
+    /// What only operators see, in the timeline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 500, format = "lines", example = "The customer called twice")]
+    pub internal_note: Option<String>,
 }
 
 impl CancelOrder {
     /// Checks every field and names all that are at fault.
-    pub fn parse(&self) -> Result<Option<String>, FieldErrors> {
+    pub fn parse(&self) -> Result<Explanation, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let reason = errors.optional_lines("reason", self.reason.clone(), 500);
-        errors.into_result(reason)
+        let explanation = parse_explanation(&mut errors, self.reason.clone(), self.internal_note.clone());
+        errors.into_result(explanation)
     }
 }
 

@@ -8,7 +8,7 @@ use shared_types::{InvalidTransition, Money, OrderId, OrderStatus, ProductId, Re
 use time::{Duration, OffsetDateTime};
 
 fn line(product: i64, quantity: i64) -> PlaceOrderLine {
-    PlaceOrderLine { product_id: Some(product), quantity: Some(quantity) }
+    PlaceOrderLine { product_id: Some(product), quantity: Some(quantity), unit_price: None }
 }
 
 fn order(items: Vec<PlaceOrderLine>) -> PlaceOrder {
@@ -53,7 +53,11 @@ fn every_field_at_fault_is_named_at_once() {
         customer_email: Some("ada".to_owned()),
         customer_phone: Some("call me".to_owned()),
         shipping_address: Some(" ".to_owned()),
-        items: Some(vec![line(0, 0), PlaceOrderLine { product_id: None, quantity: None }, line(1, 1_000_001)]),
+        items: Some(vec![
+            line(0, 0),
+            PlaceOrderLine { product_id: None, quantity: None, unit_price: None },
+            line(1, 1_000_001),
+        ]),
         ..PlaceOrder::default()
     };
     let errors = nothing.parse().unwrap_err().0;

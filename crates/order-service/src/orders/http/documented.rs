@@ -14,8 +14,11 @@ pub struct Preferring {
 }
 
 documented_problems! {
-    /// Too little stock.
-    InsufficientStock { "409": "there is too little stock; `items` says of what" with "ShortStock" }
+    /// Too little stock, or other prices.
+    CannotBeSold {
+        "409": "there is too little stock (`insufficient-stock`), or the prices are not the expected ones (`total-changed`)"
+            with "Unsellable"
+    }
     /// The state machine says no.
     NotAllowed { "409": "the life of an order does not allow it, or the order is not placed yet" }
     /// What cannot be placed.

@@ -4,6 +4,7 @@
 //! placed.
 
 use crate::orders::commands::place_accepted::{self, Attempt, AttemptCounts, StockAnswer};
+use crate::orders::domain::Explanation;
 use crate::orders::error::Error;
 use crate::orders::state::Orders;
 use crate::orders::store::accepted::{self, DueOrder, QUEUE, Queued};
@@ -86,10 +87,12 @@ async fn reserve(orders: &Orders, due: &[DueOrder]) -> Result<Vec<Attempt>, Erro
 /// What an error comes to: a rule that says no will say so again, anything else may pass.
 fn failed(id: OrderId, error: &Error) -> Attempt {
     let problem = error.problem();
+    let refused =
+        |sorry: &str| StockAnswer::Refused(Explanation::new(sorry, format!("{}: {}", problem.title, problem.detail)));
     let outcome = match error {
-        Error::InsufficientStock { .. } | Error::UnknownProduct(_) | Error::Fault(Fault::KeyReused) => {
-            StockAnswer::Refused(format!("{}: {}", problem.title, problem.detail))
-        }
+        Error::InsufficientStock { .. } => refused("We are sorry: we do not have enough of what you ordered."),
+        Error::UnknownProduct(_) => refused("We are sorry: something you ordered is not sold any more."),
+        Error::Fault(Fault::KeyReused) => refused("We are sorry: your order could not be placed."),
         _ if problem.status == 500 => {
             tracing::error!(order = %id, %error, "an accepted order cannot be placed, will be tried again");
             StockAnswer::Unavailable("an unexpected error occurred".to_owned())

@@ -6,6 +6,7 @@ use crate::orders::commands::write::Placement;
 use crate::orders::error::Error;
 use crate::orders::inventory::client::InventoryClient;
 use crate::orders::placing::requests::{Answers, Duplicates, PlacementQueue, PlacementRequest, Reply};
+use service_kit::answer::Answer;
 use service_kit::batcher::{Batcher, Limits};
 use service_kit::db::Database;
 use shared_types::Reference;
@@ -13,6 +14,7 @@ use shared_types::reservations::{Reservation, ReservationRequest};
 use std::collections::HashMap;
 use std::sync::Arc;
 use time::OffsetDateTime;
+use tokio::task::JoinSet;
 
 /// Starts the batcher.
 pub fn start(limits: Limits, db: Database, inventory: InventoryClient) -> PlacementQueue {
@@ -48,8 +50,9 @@ async fn reserve_and_write(
     find_neighbours(inventory, requests, &mut reservations).await;
     let mut outcomes = HashMap::new();
     let (mut reserved, mut written_as): (Vec<Placement<'_>>, HashMap<_, _>) = Default::default();
+    let mut unwanted = Vec::new();
     for (request, reservation) in requests.iter().zip(reservations) {
-        match reservation {
+        match reservation.and_then(|reservation| at_expected_prices(request, reservation, &mut unwanted)) {
             Ok(reservation) => {
                 written_as.insert(reservation.id, request.reference);
                 reserved.push(request.placement(Some(reservation)));
@@ -59,16 +62,51 @@ async fn reserve_and_write(
             }
         }
     }
+    let (written, ()) = tokio::join!(write(db, &reserved), give_back(inventory, unwanted));
+    outcomes.extend(written?.into_iter().filter_map(|(id, answer)| Some((*written_as.get(&id)?, Ok(answer)))));
+    Ok(outcomes)
+}
+
+async fn write(db: &Database, reserved: &[Placement<'_>]) -> Result<HashMap<Reference, Answer>, Error> {
     if reserved.is_empty() {
-        return Ok(outcomes);
+        return Ok(HashMap::new());
     }
     let mut transaction = db.begin().await?;
-    let answers = place::place(&mut transaction, OffsetDateTime::now_utc(), &reserved).await?;
+    let answers = place::place(&mut transaction, OffsetDateTime::now_utc(), reserved).await?;
     failure_point::reached("before-commit").await;
     db.commit(transaction).await?;
     failure_point::reached("after-commit").await;
-    outcomes.extend(answers.into_iter().filter_map(|(id, answer)| Some((*written_as.get(&id)?, Ok(answer)))));
-    Ok(outcomes)
+    Ok(answers)
+}
+
+/// The reservation, if its prices are those that the customer was shown; else its stock is unwanted.
+fn at_expected_prices(
+    request: &PlacementRequest,
+    reservation: Reservation,
+    unwanted: &mut Vec<Reference>,
+) -> Result<Reservation, Error> {
+    match request.order.guard.as_ref().map(|guard| guard.check(&reservation)) {
+        Some(Err(changed)) => {
+            unwanted.push(reservation.id);
+            Err(Error::TotalChanged(changed))
+        }
+        Some(Ok(())) | None => Ok(reservation),
+    }
+}
+
+/// Gives stock back that no order is written for; settling does so where this fails. Before the client is answered: what it
+/// sends next may hold stock under the same reference.
+async fn give_back(inventory: &InventoryClient, unwanted: Vec<Reference>) {
+    let mut releases = JoinSet::new();
+    for reference in unwanted {
+        let inventory = inventory.clone();
+        releases.spawn(async move { (reference, inventory.release(reference).await) });
+    }
+    while let Some(release) = releases.join_next().await {
+        if let Ok((reservation, Err(error))) = release {
+            tracing::warn!(%reservation, %error, "unwanted stock is not given back yet");
+        }
+    }
 }
 
 fn reservation_request(request: &PlacementRequest, reference: Reference) -> ReservationRequest {

@@ -30,9 +30,18 @@ pub struct PlacementRequest {
 
 impl PlacementRequest {
     /// Requests with the same key get the same reference for an hour, so that they meet in one reservation and one order.
+    ///
+    /// Those that expect other prices get another reference: what is held for one at the wrong price is given back, and must
+    /// not be what another one is placed with. The row of the key still lets only one of them be written.
     pub fn new(order: NewOrder, key: IdempotencyKey, fingerprint: Fingerprint, now: OffsetDateTime) -> Self {
         let other_hour = if now.minute() < 30 { now - Duration::HOUR } else { now + Duration::HOUR };
-        let of = |at| key.key.as_ref().map(|key| Reference::from_idempotency_key(ROUTE, key, at));
+        let of = |at| {
+            let key = key.key.as_ref()?;
+            Some(match &order.guard {
+                None => Reference::from_idempotency_key(ROUTE, key, at),
+                Some(guard) => Reference::from_idempotency_key(ROUTE, &format!("{key}\n{guard}"), at),
+            })
+        };
         Self {
             reference: of(now).unwrap_or_else(Reference::random),
             neighbour: of(other_hour),

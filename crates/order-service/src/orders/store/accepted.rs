@@ -4,11 +4,12 @@
 //! "Statements and their plans".
 
 use super::find_all;
-use crate::orders::domain::{Order, OrderItem};
+use crate::orders::domain::{Order, OrderItem, PriceGuard};
 use rust_decimal::Decimal;
 use service_kit::work_queue::{Backoff, Claimed, Table};
 use shared_types::reservations::ReservationLine;
 use shared_types::{Money, OrderId, ProductId, Reference};
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -56,6 +57,18 @@ pub struct UnplacedOrder {
     pub waited: i64,
     /// Whether it has waited for as long as it may.
     pub overdue: bool,
+    /// The prices it may be placed at, where the client said so.
+    pub guard: Option<PriceGuard>,
+}
+
+/// An accepted order to be queued.
+#[derive(Clone, Copy, Debug)]
+pub struct NewQueued<'a> {
+    pub id: OrderId,
+    /// Trace context of the request.
+    pub traceparent: Option<&'a str>,
+    /// The prices it may be placed at, where the client says so.
+    pub guard: Option<&'a PriceGuard>,
 }
 
 /// What an accepted order gets when its stock is held.
@@ -68,21 +81,23 @@ pub struct PlacedTotal {
     pub deadline: Option<OffsetDateTime>,
 }
 
-/// Queues accepted orders, each with its trace context; they are due at once.
+/// Queues accepted orders; they are due at once.
 pub async fn insert(
     conn: &mut PgConnection,
-    orders: &[(OrderId, Option<String>)],
+    orders: &[NewQueued<'_>],
     give_up_after: Duration,
 ) -> Result<(), sqlx::Error> {
-    let ids: Vec<i64> = orders.iter().map(|(id, _)| id.0).collect();
-    let traceparents: Vec<Option<String>> = orders.iter().map(|(_, traceparent)| traceparent.clone()).collect();
+    let ids: Vec<i64> = orders.iter().map(|order| order.id.0).collect();
+    let traceparents: Vec<Option<&str>> = orders.iter().map(|order| order.traceparent).collect();
+    let guards: Vec<Option<Json<&PriceGuard>>> = orders.iter().map(|order| order.guard.map(Json)).collect();
     sqlx::query!(
-        "INSERT INTO orders.pending_placements (order_id, give_up_at, traceparent)
-         SELECT id, clock_timestamp() + $3::bigint * INTERVAL '1 millisecond', traceparent
-         FROM unnest($1::bigint[], $2::text[]) AS n (id, traceparent)",
+        "INSERT INTO orders.pending_placements (order_id, give_up_at, traceparent, price_guard)
+         SELECT id, clock_timestamp() + $3::bigint * INTERVAL '1 millisecond', traceparent, price_guard
+         FROM unnest($1::bigint[], $2::text[], $4::jsonb[]) AS n (id, traceparent, price_guard)",
         &ids,
-        &traceparents as &[Option<String>],
-        milliseconds(give_up_after)
+        &traceparents as &[Option<&str>],
+        milliseconds(give_up_after),
+        &guards as &[Option<Json<&PriceGuard>>]
     )
     .execute(conn)
     .await?;
@@ -128,11 +143,11 @@ pub async fn due(db: impl PgExecutor<'_>, claimed: Vec<Claimed<Queued>>) -> Resu
 pub async fn lock_unplaced(conn: &mut PgConnection, ids: &[OrderId]) -> Result<Vec<UnplacedOrder>, sqlx::Error> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let locked = sqlx::query!(
-        r#"SELECT o.id, p.traceparent,
+        r#"SELECT o.id, p.traceparent, p.price_guard AS "price_guard: Json<PriceGuard>",
                   EXTRACT(EPOCH FROM clock_timestamp() - o.created_at)::bigint AS "waited!",
                   clock_timestamp() >= p.give_up_at AS "overdue!"
            FROM orders.orders o
-           CROSS JOIN LATERAL (SELECT traceparent, give_up_at FROM orders.pending_placements
+           CROSS JOIN LATERAL (SELECT traceparent, give_up_at, price_guard FROM orders.pending_placements
                                WHERE order_id = o.id OFFSET 0) p
            WHERE o.id = ANY($1) AND CASE o.status WHEN 'PENDING' THEN o.total_amount IS NULL ELSE FALSE END
            ORDER BY o.id FOR UPDATE OF o"#,
@@ -147,6 +162,7 @@ pub async fn lock_unplaced(conn: &mut PgConnection, ids: &[OrderId]) -> Result<V
         traceparent: row.traceparent,
         waited: row.waited,
         overdue: row.overdue,
+        guard: row.price_guard.map(|guard| guard.0),
     });
     Ok(unplaced.collect())
 }
