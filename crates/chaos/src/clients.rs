@@ -81,6 +81,8 @@ impl ChaosClient {
     async fn perform(&mut self, operation: Operation) {
         match operation {
             Operation::Place(lines) => self.place(&lines).await,
+            Operation::PlaceAtWrongTotal(lines) => self.place_at_wrong_total(&lines).await,
+            Operation::Release => self.release().await,
             Operation::PlaceKeyed { lines, later, manner, repeat, other_body } => {
                 self.place_keyed(&lines, later, manner, repeat, other_body).await;
             }

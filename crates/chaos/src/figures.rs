@@ -19,8 +19,12 @@ pub enum Kind {
     Repeat,
     /// Something else with the same key.
     OtherBody,
+    /// An order at a total that none has.
+    WrongTotal,
     Cancel,
     Move,
+    /// Stock released by hand.
+    Release,
     Restock,
     Reduce,
     /// Looking at an order.
@@ -40,8 +44,10 @@ impl Kind {
             Self::PlaceAsync => "place async",
             Self::Repeat => "repeat with key",
             Self::OtherBody => "key, other body",
+            Self::WrongTotal => "wrong total",
             Self::Cancel => "cancel",
             Self::Move => "ship, deliver",
+            Self::Release => "release by hand",
             Self::Restock => "restock",
             Self::Reduce => "reduce",
             Self::Read => "read an order",

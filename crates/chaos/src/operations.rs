@@ -19,6 +19,10 @@ pub type Wanted = Vec<(usize, i64)>;
 pub enum Operation {
     /// Places an order without a key: once, whatever comes of it.
     Place(Wanted),
+    /// Places an order that expects a total which no order has: it is refused.
+    PlaceAtWrongTotal(Wanted),
+    /// Releases the stock of the order it placed last by hand.
+    Release,
     /// Places an order with a key, and goes on until the answer is definite.
     PlaceKeyed {
         lines: Wanted,
@@ -89,11 +93,13 @@ pub fn next(rng: &mut Rng) -> Step {
     let think = Duration::from_millis(rng.u64(10..90));
     let process = rng.usize(0..crate::schedule::PAIRS);
     let operation = match rng.u32(0..100) {
-        0..20 => Operation::Place(lines(rng)),
+        0..18 => Operation::Place(lines(rng)),
+        18..20 => Operation::PlaceAtWrongTotal(lines(rng)),
         20..44 => keyed(rng, false),
         44..54 => keyed(rng, true),
         54..62 => Operation::Cancel { pick: rng.usize(..) },
-        62..72 => Operation::Move {
+        62..65 => Operation::Release,
+        65..72 => Operation::Move {
             pick: rng.usize(..),
             to: if rng.u32(0..3) > 0 { OrderStatus::Shipped } else { OrderStatus::Delivered },
         },

@@ -25,6 +25,17 @@ impl ChaosClient {
         }
     }
 
+    /// No piece is so cheap. Whatever was heard of it, there must be no such order.
+    pub(super) async fn place_at_wrong_total(&mut self, wanted: &Wanted) {
+        let (token, lines) = (self.token(), self.lines(wanted));
+        let place = self.history.lock().place(&token, &lines);
+        self.history.lock().placements[place].outcome = Placed::Refused;
+        let mut body = body(&token, &lines);
+        body["expectedTotal"] = json!(0.01);
+        let request = Request::with_body(Method::POST, ORDERS, &body);
+        self.attempt(Kind::WrongTotal, Side::Orders, &request, &[409]).await;
+    }
+
     pub(super) async fn place_keyed(
         &mut self,
         wanted: &Wanted,

@@ -25,6 +25,16 @@ impl ChaosClient {
         self.note(order.id, OrderStatus::Cancelled, outcome);
     }
 
+    /// Takes the stock from under the newest order, which works until the order is heard of. What becomes of the order is told
+    /// by the checks: it has its stock, or it is cancelled.
+    pub(super) async fn release(&mut self) {
+        let Some(order) = self.known.last() else { return };
+        let path = format!("/api/inventory/reservations/{}/release", order.reference);
+        let request = Request::with_body(Method::POST, path, &json!({}));
+        // An order that is accepted may have no reservation yet.
+        self.attempt(Kind::Release, Side::Inventory, &request, &[200, 404, 409]).await;
+    }
+
     /// Has no key: it is asked for once, and a repeat would be refused or change nothing.
     pub(super) async fn move_on(&mut self, pick: usize, to: OrderStatus) {
         let Some(order) = self.one_of_the_latest(pick) else { return };
