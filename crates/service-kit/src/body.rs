@@ -15,6 +15,9 @@ use value::{Place, Value};
 /// Most faults that an answer names: a body of a megabyte can have more than anybody reads.
 const MOST_FAULTS: usize = 100;
 
+/// Most bytes that are read in order to name every fault of one body.
+const MOST_READ: usize = 4 << 20;
+
 /// What becomes of fields that are not known here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unknown {
@@ -59,8 +62,10 @@ pub fn read<T: Body>(body: &[u8]) -> Result<T, Unreadable> {
 /// Reads a value that is known to be JSON.
 pub fn read_value<T: Body>(json: &RawValue, unknown: Unknown) -> Result<T, Unreadable> {
     let report = Report::new(unknown);
-    // What a type refuses by itself (a UUID, a price) is left out and read again: most bodies need one round.
-    for _ in 0..MOST_FAULTS {
+    // What a type refuses by itself (a UUID, a price) is left out and read again: most bodies need one round. A large body
+    // gets few: it must not keep a processor busy for what nobody reads.
+    let rounds = (MOST_READ / json.get().len().max(1)).clamp(1, MOST_FAULTS);
+    for _ in 0..rounds {
         let value = Value { json: json.get(), place: Place::Body, report: &report };
         let read = value.placed(T::deserialize(value));
         if let Some(error) = report.malformed.take() {
