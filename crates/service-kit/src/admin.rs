@@ -63,7 +63,6 @@ where
 #[into_params(parameter_in = Query)]
 pub struct LetterQuery {
     /// Only those of this queue's consumer.
-    #[param(max_length = 255)]
     consumer: Option<String>,
     /// Only those that were (true) or were not (false) sent again.
     replayed: Option<bool>,

@@ -16,7 +16,19 @@ pub struct Paged {
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<i64>,
     /// Where the page begins; taken from the `Link` header of the page before.
-    #[param(pattern = "^([0-9]{1,18}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
+    #[param(max_length = 18, pattern = "^[0-9]+$")]
+    pub cursor: Option<String>,
+}
+
+/// The page of a list whose rows have UUIDs.
+#[derive(IntoParams, Debug)]
+#[into_params(parameter_in = Query)]
+pub struct PagedByUuid {
+    /// Rows of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    pub limit: Option<i64>,
+    /// Where the page begins; taken from the `Link` header of the page before.
+    #[param(max_length = 36, pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     pub cursor: Option<String>,
 }
 
@@ -39,8 +51,8 @@ pub struct Keyed {
 #[derive(IntoParams, Debug)]
 #[into_params(parameter_in = Header)]
 pub struct IfMatch {
-    /// The ETag that the resource must still have, a list of them, or `*`; else 412.
-    #[param(rename = "If-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#, example = "*")]
+    /// The ETag that the resource must still have, a list of them, or `*`; else 412. What is no entity tag names nothing.
+    #[param(rename = "If-Match", example = "*")]
     pub if_match: Option<String>,
 }
 
@@ -48,8 +60,9 @@ pub struct IfMatch {
 #[derive(IntoParams, Debug)]
 #[into_params(parameter_in = Header)]
 pub struct IfNoneMatch {
-    /// The ETag that the client has already, a list of them, or `*`: 304 if it is still the same.
-    #[param(rename = "If-None-Match", pattern = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#)]
+    /// The ETag that the client has already, a list of them, or `*`: 304 if it is still the same. What is no entity tag names
+    /// nothing.
+    #[param(rename = "If-None-Match")]
     pub if_none_match: Option<String>,
 }
 

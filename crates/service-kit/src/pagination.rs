@@ -28,7 +28,7 @@ pub struct Page<Key = i64> {
     uri: Uri,
 }
 
-impl<Key: FromStr + Send, S: Send + Sync> FromRequestParts<S> for Page<Key> {
+impl<Key: FromStr + Display + Send, S: Send + Sync> FromRequestParts<S> for Page<Key> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -36,7 +36,7 @@ impl<Key: FromStr + Send, S: Send + Sync> FromRequestParts<S> for Page<Key> {
     }
 }
 
-impl<Key: FromStr> Page<Key> {
+impl<Key: FromStr + Display> Page<Key> {
     fn parse(uri: Uri) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::default();
         let (mut limit, mut after) = (DEFAULT_LIMIT, None);
@@ -47,9 +47,9 @@ impl<Key: FromStr> Page<Key> {
                     Ok(number) if (1..=MAX_LIMIT).contains(&number) => limit = number,
                     _ => errors.add("limit", LIMIT),
                 },
-                "cursor" => match value.parse() {
-                    Ok(key) => after = Some(key),
-                    Err(_) => errors.add("cursor", "must be taken from a Link header"),
+                "cursor" => match value.parse::<Key>() {
+                    Ok(key) if key.to_string() == value => after = Some(key),
+                    _ => errors.add("cursor", "must be taken from a Link header"),
                 },
                 _ => {}
             }
@@ -113,6 +113,11 @@ mod tests {
     fn bad_parameters_are_named_together() {
         let errors = page("/x?limit=0&cursor=abc").unwrap_err();
         assert_eq!(errors.0.keys().collect::<Vec<_>>(), ["cursor", "limit"]);
-        assert!(page("/x?limit=201").is_err());
+        for refused in
+            ["limit=201", "limit=%2B5", "limit=", "cursor=", "cursor=01", "cursor=%2B1", "cursor=1e0", "cursor=%00"]
+        {
+            let uri = format!("/x?{refused}").parse().unwrap();
+            assert!(Page::<i64>::parse(uri).is_err(), "{refused}");
+        }
     }
 }

@@ -133,6 +133,76 @@ async fn every_operation_is_described() {
 }
 
 #[tokio::test]
+async fn every_parameter_says_what_it_may_be() {
+    let (_shop, documents) = documents().await;
+    for (service, document, _) in documents {
+        for Operation { name, document: operation } in operations(&document) {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let (field, schema) = (&parameter["name"], &parameter["schema"]);
+                let schema = match schema["$ref"].as_str() {
+                    Some(reference) => document.pointer(&reference[1..]).unwrap(),
+                    None => schema,
+                };
+                let what = format!("{service}: {name} {field}");
+                assert!(schema["type"].is_string(), "{what} is null or of several types");
+                let bounds: &[&str] = match schema["type"].as_str().unwrap() {
+                    "integer" => &["maximum"],
+                    "string" if parameter["in"] == "header" || schema["format"] == "uuid" => continue,
+                    "string" => &["enum", "maxLength"],
+                    _ => continue,
+                };
+                assert!(bounds.iter().any(|bound| !schema[bound].is_null()), "{what} has no bound");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_names_its_headers() {
+    let (_shop, documents) = documents().await;
+    for (service, document, _) in documents {
+        for Operation { name, document } in operations(&document) {
+            for (status, response) in document["responses"].as_object().unwrap() {
+                let has = |header: &str| response["headers"][header].is_object();
+                let what = format!("{service}: {name} {status}");
+                assert!(has("X-Request-Id"), "{what} has no X-Request-Id");
+                let of_api = name.contains("/api/");
+                let later = of_api && matches!(status.as_str(), "429" | "503");
+                assert!(has("Retry-After") == later, "{what} and Retry-After");
+                let parameters = document["parameters"].as_array().into_iter().flatten();
+                let keyed = parameters.into_iter().any(|parameter| parameter["name"] == "Idempotency-Key");
+                assert!(
+                    !(keyed && status.starts_with('2')) || has("Idempotency-Replayed"),
+                    "{what} may be a kept answer"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_an_object_of_the_fields_that_are_described() {
+    let (_shop, documents) = documents().await;
+    for (service, document, _) in documents {
+        for Operation { name, document: operation } in operations(&document) {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            if schema.is_null() || !operation["x-passes-over-unknown"].is_null() {
+                continue;
+            }
+            let either = schema["oneOf"].as_array().and_then(|either| either.iter().find(|it| it["$ref"].is_string()));
+            let reference = either.unwrap_or(schema)["$ref"].as_str().unwrap();
+            let schema = document.pointer(&reference[1..]).unwrap();
+            assert_eq!(schema["additionalProperties"], false, "{service}: {name}");
+            for (field, property) in schema["properties"].as_object().unwrap() {
+                let text = property["type"].to_string().contains("string") && property["format"].is_null();
+                let said = !property["pattern"].is_null() || !property["enum"].is_null();
+                assert!(!text || said, "{service}: {name} does not say what {field} may be");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn operation_ids_and_references_are_sound() {
     let (_shop, documents) = documents().await;
     for (service, document, _) in documents {

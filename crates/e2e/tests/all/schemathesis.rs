@@ -15,7 +15,8 @@ fn run(program: OsString, client: &Client) -> std::thread::JoinHandle<(bool, Str
     let mut run = Command::new(program);
     run.arg("--config-file").arg(workspace().join("crates/e2e/schemathesis.toml"));
     run.args(["run", "--checks", "all", "--mode", "all", "--max-time", &seconds, "--continue-on-failure"]);
-    run.args(["--warnings", "off", "--url", client.base()]).arg(format!("{}/api-docs/openapi.json", client.base()));
+    run.args(["--warnings", "off", "--header", "X-Webhook-Secret: hush", "--url", client.base()])
+        .arg(format!("{}/api-docs/openapi.json", client.base()));
     // Its examples of earlier failures go where nobody keeps them.
     let folder = std::env::temp_dir();
     run.current_dir(folder).env("NO_COLOR", "1").stdin(Stdio::null());
@@ -30,11 +31,10 @@ async fn both_services_do_what_their_documents_say() {
     Environment::get();
     let program =
         std::env::var_os("SCHEMATHESIS_BIN").unwrap_or_else(|| panic!("no schemathesis: run `cargo xtask test`"));
-    let shop = Shop::open().await;
+    let shop = Shop::plan().order_variable("BREVO_WEBHOOK_SECRET", "hush").open().await;
     let runs = [shop.orders(), shop.inventory()].map(|client| run(program.clone(), client));
-    for run in runs {
-        let (clean, report) = run.join().expect("schemathesis");
-        assert!(clean, "{report}");
-    }
+    let reports = runs.map(|run| run.join().expect("schemathesis"));
+    let found: Vec<&str> = reports.iter().filter(|(clean, _)| !clean).map(|(_, report)| report.as_str()).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
     shop.assert_invariants().await;
 }

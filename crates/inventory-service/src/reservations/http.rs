@@ -16,7 +16,7 @@ use axum::extract::{FromRef, State};
 use axum::response::Response;
 use serde::Deserialize;
 use service_kit::answer::Answer;
-use service_kit::documented::{Invalid, InvalidBody, Keyed, NotFound, Paged, Unavailable};
+use service_kit::documented::{Invalid, InvalidBody, Keyed, NotFound, PagedByUuid, Unavailable};
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::Page;
@@ -137,7 +137,7 @@ impl ReservationQuery {
 }
 
 /// The reservations, by id.
-#[utoipa::path(get, path = "/api/inventory/reservations", tag = "reservations", params(ReservationQuery, Paged),
+#[utoipa::path(get, path = "/api/inventory/reservations", tag = "reservations", params(ReservationQuery, PagedByUuid),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Reservation], headers(("Link" = String, description = "The next page, rel=\"next\""))),
         Invalid, Unavailable))]

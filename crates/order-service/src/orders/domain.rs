@@ -39,7 +39,7 @@ pub struct PlaceOrder {
     )]
     pub customer_email: Option<String>,
     /// Where to call.
-    #[schema(max_length = 32, pattern = "^[0-9 +()/.-]*$", example = "+44 20 7946 0000")]
+    #[schema(max_length = 32, pattern = "^( *|[ +()/.-]*[0-9][0-9 +()/.-]*)$", example = "+44 20 7946 0000")]
     pub customer_phone: Option<String>,
     /// Where to send it.
     #[schema(required, nullable = false, max_length = 500, format = "lines", example = "12 St James's Square, London")]

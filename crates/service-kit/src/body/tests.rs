@@ -1,3 +1,5 @@
+//! What is read of a body, and what is said of one that cannot be read.
+
 use super::{Body, Unknown, Unreadable, read, read_value};
 use crate::validation::FieldErrors;
 use serde::Deserialize;

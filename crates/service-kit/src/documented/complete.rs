@@ -98,12 +98,15 @@ fn complete_parameter(parameter: &mut Parameter, consumers: &[&str]) {
     }
 }
 
-/// The format says nothing to a validator: the bounds of 64 bits are said in numbers.
+/// The format says nothing to a validator: the bounds are said in numbers.
 fn bound_integer(schema: &mut Object) {
-    if schema.format == Some(SchemaFormat::KnownFormat(KnownFormat::Int64)) {
-        schema.maximum.get_or_insert(Number::Int(isize::MAX));
-        schema.minimum.get_or_insert(Number::Int(isize::MIN));
-    }
+    let (smallest, largest) = match schema.format {
+        Some(SchemaFormat::KnownFormat(KnownFormat::Int64)) => (i64::MIN as isize, i64::MAX as isize),
+        Some(SchemaFormat::KnownFormat(KnownFormat::Int32)) => (i32::MIN as isize, i32::MAX as isize),
+        _ => return,
+    };
+    schema.minimum.get_or_insert(Number::Int(smallest));
+    schema.maximum.get_or_insert(Number::Int(largest));
 }
 
 fn complete_headers(response: &mut Response, status: &str, of_api: bool, keyed: bool) {
