@@ -756,6 +756,51 @@ CREATE TRIGGER notifications_complete BEFORE UPDATE ON orders.notifications FOR 
     WHEN ((NEW.data IS NULL) = (NEW.erased_at IS NULL))
     EXECUTE FUNCTION orders.complete_notification();
 
+-- migrations/order-service/0017_lost_stock.sql
+
+-- Placed orders whose stock was released under them, by hand in inventory-service: each is cancelled when it is noted here,
+-- unless it has left the house. Nobody is to be told of one twice. The table stays all but empty.
+CREATE TABLE orders.lost_stock (
+    order_id BIGINT PRIMARY KEY,
+    at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+);
+
+-- migrations/order-service/0018_customer_keys.sql
+
+-- What customers are found by is their address in lower-case ASCII, or the key beside it: where an address has other
+-- letters, or a domain beyond ASCII, the service writes what it is compared by. Nearly all have none. It does not depend on
+-- the locale of the database. The service completes the rows of earlier builds.
+ALTER TABLE orders.orders ADD COLUMN IF NOT EXISTS customer_key TEXT;
+
+-- migrations/order-service/0019_customers_by_key.sql
+
+-- While these are built, orders can be read and not written. With many millions of orders, add the column of
+-- 0018_customer_keys.sql by hand (ADD COLUMN IF NOT EXISTS) and build them CONCURRENTLY before the update.
+
+-- `list` and `ids_of_customer` in order-service/src/orders/store.rs.
+CREATE INDEX IF NOT EXISTS orders_by_customer_key ON orders.orders (
+    orders.bucket(id), COALESCE(customer_key, lower(customer_email COLLATE "C")), id DESC);
+DROP INDEX orders.orders_by_customer;
+
+-- `unkeyed` in order-service/src/orders/store/customer_keys.rs.
+CREATE INDEX IF NOT EXISTS orders_unkeyed ON orders.orders (customer_email)
+    WHERE customer_key IS NULL AND octet_length(customer_email) <> char_length(customer_email);
+
+-- migrations/order-service/0020_reasons_and_guards.sql
+
+-- What operators note about a step of an order, beside the reason that its customer is told.
+ALTER TABLE orders.order_status_history
+    ADD COLUMN internal_note TEXT,
+    ADD CONSTRAINT order_status_history_internal_note_length CHECK (char_length(internal_note) BETWEEN 1 AND 500) NOT VALID;
+
+-- The prices that an accepted order may be placed at, where its client named them.
+ALTER TABLE orders.pending_placements ADD COLUMN price_guard JSONB;
+
+-- migrations/order-service/0021_validate_constraints.sql
+
+-- Looks at every row, beside those who read and write them: in a migration of its own, so that no stronger lock is held.
+ALTER TABLE orders.order_status_history VALIDATE CONSTRAINT order_status_history_internal_note_length;
+
 -- migrations/sample-data.sql
 
 -- Five products to try things out with, each with the receipt that explains its stock.
