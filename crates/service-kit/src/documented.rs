@@ -16,7 +16,7 @@ pub struct Paged {
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<i64>,
     /// Where the page begins; taken from the `Link` header of the page before.
-    #[param(max_length = 18, pattern = "^[0-9]+$")]
+    #[param(max_length = 19, pattern = "^(0|[1-9][0-9]{0,17}|[1-8][0-9]{18})$")]
     pub cursor: Option<String>,
 }
 

@@ -179,7 +179,7 @@ async fn an_order_that_has_left_the_house_stays_and_the_shop_is_told_once() {
 
 #[tokio::test]
 async fn an_order_that_moves_on_by_hand_has_its_stock_committed() {
-    let shop = Shop::plan().without_broker().open().await;
+    let mut shop = Shop::plan().without_broker().open().await;
     let placed = shop.place(&[(MOUSE, 1)]).await;
     let path = format!("/api/orders/{}/status", int(&placed["id"]));
     shop.orders().put(&path, json!({"status": "SHIPPED"})).await.is(200);
@@ -195,4 +195,12 @@ async fn an_order_that_moves_on_by_hand_has_its_stock_committed() {
     sqlx::query(sqlx::AssertSqlSafe(gone)).execute(&mut *by_hand).await.unwrap();
     by_hand.commit().await.unwrap();
     refused_to_ship(&shop, &unknown, "/problems/stock-released").await;
+    // Who cannot be asked may have released it. An order that has its stock is not held up, and none from being cancelled.
+    let (unsure, off) = (shop.place(&[(MOUSE, 1)]).await, shop.place(&[(MOUSE, 1)]).await);
+    shop.inventory_services[0].kill();
+    let status = |order: &Value| format!("/api/orders/{}/status", int(&order["id"]));
+    shop.orders().put(&status(&unsure), json!({"status": "CONFIRMED"})).await.unavailable();
+    shop.orders().put(&status(&placed), json!({"status": "DELIVERED"})).await.is(200);
+    shop.orders().put(&status(&off), json!({"status": "CANCELLED"})).await.is(200);
+    assert_eq!(shop.timeline(int(&unsure["id"])).await, ["PENDING"]);
 }

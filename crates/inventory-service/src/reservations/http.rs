@@ -171,6 +171,8 @@ pub async fn commit_reservation(
 }
 
 /// Releases a reservation that is held: its stock goes back; once more changes nothing.
+///
+/// An order that was placed with this stock is cancelled, and its customer and the shop are told.
 #[utoipa::path(post, path = "/api/inventory/reservations/{id}/release", tag = "reservations",
     params(("id" = Reference, Path, description = "Reference of the order"), Keyed),
     responses(

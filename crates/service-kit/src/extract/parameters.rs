@@ -26,10 +26,13 @@ pub(super) fn check_text(text: &str) -> Result<(), String> {
     }
 }
 
-/// Names and values of a query, decoded, with what is at fault: names that `known` does not know, and those that stand twice.
+/// Names and values of a query, decoded.
+type Pairs<'q> = Vec<(Cow<'q, str>, Cow<'q, str>)>;
+
+/// The pairs of a query, with what is at fault: names that `known` does not know, and those that stand twice.
 /// Without `known`, every name is taken and the values are looked at.
-fn decode<'q>(query: &'q str, known: Option<&[String]>) -> (Vec<(Cow<'q, str>, Cow<'q, str>)>, FieldErrors) {
-    let (mut decoded, mut errors) = (Vec::<(Cow<'_, str>, Cow<'_, str>)>::new(), FieldErrors::default());
+fn decode<'q>(query: &'q str, known: Option<&[String]>) -> (Pairs<'q>, FieldErrors) {
+    let (mut decoded, mut errors) = (Pairs::new(), FieldErrors::default());
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         if errors.0.len() >= MOST_FAULTS {
             break;
