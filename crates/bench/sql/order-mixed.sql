@@ -12,15 +12,17 @@
 BEGIN;
 SELECT id, sku, name, price, stock_quantity FROM inventory.products
 WHERE id IN (:product_a, :product_b) ORDER BY id FOR UPDATE;
-UPDATE inventory.products SET stock_quantity = stock_quantity - :quantity_a WHERE id = :product_a
+UPDATE inventory.products SET stock_quantity = stock_quantity - :quantity_a, reserved = reserved + :quantity_a
+WHERE id = :product_a
 RETURNING sku AS sku_a, name AS name_a, price AS price_a, stock_quantity AS balance_a \gset
-UPDATE inventory.products SET stock_quantity = stock_quantity - :quantity_b WHERE id = :product_b
+UPDATE inventory.products SET stock_quantity = stock_quantity - :quantity_b, reserved = reserved + :quantity_b
+WHERE id = :product_b
 RETURNING sku AS sku_b, name AS name_b, price AS price_b, stock_quantity AS balance_b \gset
 -- The reference is ordered by time, as a UUIDv7 is, so that its index grows at one end.
-INSERT INTO inventory.reservations (id, status, expires_at)
+INSERT INTO inventory.reservations (id, status, expires_at, reserved)
 VALUES (encode(substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
                || substring(uuid_send(gen_random_uuid()) FROM 7), 'hex')::uuid,
-        'HELD', clock_timestamp() + INTERVAL '45 seconds')
+        'HELD', clock_timestamp() + INTERVAL '45 seconds', TRUE)
 RETURNING id AS reference \gset
 INSERT INTO inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)
 VALUES (:reference, :product_a, :sku_a, :name_a, :quantity_a, :price_a);

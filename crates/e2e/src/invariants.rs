@@ -8,12 +8,21 @@ use sqlx::Row;
 use std::collections::BTreeMap;
 
 /// Each names what it finds: a query that gives one text for each breach.
-const BREACHES: [(&str, &str); 10] = [
+const BREACHES: [(&str, &str); 11] = [
     ("stock is not the sum of its movements", "SELECT sku FROM inventory.stock_breaches"),
     (
         "a movement does not follow from the one before",
         "SELECT id::text FROM (SELECT id, balance_after, SUM(delta) OVER (PARTITION BY product_id ORDER BY id) AS moved
                                FROM inventory.stock_movements) m WHERE balance_after <> moved",
+    ),
+    (
+        "what is reserved is not what waits to be shipped",
+        "SELECT p.sku FROM inventory.products p WHERE p.reserved <> (
+             SELECT COALESCE(SUM(i.quantity), 0) FROM inventory.reservations r
+             JOIN inventory.reservation_items i ON i.reservation_id = r.id
+             LEFT JOIN orders.orders o ON o.reference = r.id
+             WHERE i.product_id = p.id AND r.status IN ('HELD', 'COMMITTED') AND NOT r.direct
+                   AND COALESCE(o.status, '') NOT IN ('SHIPPED', 'DELIVERED'))",
     ),
     ("a total is not the sum of its lines", "SELECT order_id::text FROM orders.total_breaches"),
     (

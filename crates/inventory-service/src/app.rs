@@ -2,7 +2,7 @@
 //! outbox only.
 
 use crate::config::Config;
-use crate::products::Products;
+use crate::products::{self, Products};
 use crate::reservations::{self, Reservations};
 use crate::schema::SCHEMA;
 use crate::stock;
@@ -49,7 +49,7 @@ impl App {
                 database: db,
                 schema: SCHEMA,
                 consumers: topology::consumed_by("inventory-service").collect(),
-                invariants: vec![stock::INVARIANTS, reservations::INVARIANTS],
+                invariants: vec![products::INVARIANTS, stock::INVARIANTS, reservations::INVARIANTS],
                 broker,
             },
             prepared,

@@ -38,8 +38,10 @@ pub fn start() -> ExitCode {
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/inventory-service"), SCHEMA).await?;
             products::load_sample_data(&database, &config.products).await?;
-            let workers = Workers::new(database, broker, SCHEMA, shutdown);
+            products::fold_names_at_start(&database).await?;
+            let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
             workers.start_kit(OUTBOX);
+            products::jobs(&workers, &database);
             reservations::consumers(&workers, &app.reservations);
             Ok::<_, StartError>(())
         };

@@ -16,6 +16,7 @@ mod store;
 pub use config::Config;
 pub use domain::Product;
 pub use http::routes;
-pub use jobs::load_sample_data;
+pub use jobs::{fold_names_at_start, jobs, load_sample_data};
 pub use state::Products;
+pub use store::invariants::INVARIANTS;
 pub use store::lock;

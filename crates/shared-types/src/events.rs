@@ -155,7 +155,7 @@ pub struct StockLevel {
     pub product_id: ProductId,
     /// Its stock keeping unit.
     pub sku: String,
-    /// Pieces left.
+    /// Pieces that can still be promised; those that wait to be shipped are not among them.
     pub stock_quantity: i32,
     /// The threshold.
     pub low_stock_threshold: i32,

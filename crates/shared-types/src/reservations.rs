@@ -20,7 +20,7 @@ pub struct ReservationLine {
     /// The product.
     pub product_id: ProductId,
     /// Pieces, at least 1.
-    #[schema(minimum = 1, example = 2)]
+    #[schema(minimum = 1, maximum = 2_147_483_647, example = 2)]
     pub quantity: i32,
 }
 
@@ -41,6 +41,27 @@ pub struct ReservationBatch {
     /// The requests; each is decided on its own.
     #[schema(min_items = 1, max_items = 256)]
     pub reservations: Vec<ReservationRequest>,
+}
+
+/// Reservations whose term is over, and what is to become of them: up to [`MAX_BATCH`] in all.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"commit": [], "release": ["01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a71"]}))]
+pub struct Settlement {
+    /// Those whose order exists.
+    #[serde(default)]
+    #[schema(max_items = 256)]
+    pub commit: Vec<Reference>,
+    /// Those that have none.
+    #[serde(default)]
+    #[schema(max_items = 256)]
+    pub release: Vec<Reference>,
+}
+
+/// What came of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Settled {
+    /// Those that are as asked, in the order they were asked for: first those to commit.
+    pub settled: Vec<Reference>,
 }
 
 /// Where a reservation stands.

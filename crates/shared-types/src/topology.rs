@@ -22,11 +22,18 @@ pub struct Queue {
 pub const INVENTORY_ORDER_EVENTS: Queue =
     Queue { name: "inventory-service.order-events", bindings: &[OrderCreated::TYPE, OrderCancelled::TYPE] };
 
-/// Order-service confirms an order whose stock is committed, and cancels one whose stock is gone.
-pub const ORDER_RESERVATION_EVENTS: Queue = Queue {
-    name: "order-service.reservation-events",
-    bindings: &[ReservationCommitted::TYPE, ReservationReleased::TYPE, ReservationRefused::TYPE],
-};
+/// Inventory-service takes what has left the house off what is reserved. A queue of its own: a build that knows only
+/// [`INVENTORY_ORDER_EVENTS`] would set these events aside during an update.
+pub const INVENTORY_SHIPMENTS: Queue =
+    Queue { name: "inventory-service.shipments", bindings: &[OrderShipped::TYPE, OrderDelivered::TYPE] };
+
+/// Order-service confirms an order whose stock is committed.
+pub const ORDER_RESERVATION_EVENTS: Queue =
+    Queue { name: "order-service.reservation-events", bindings: &[ReservationCommitted::TYPE] };
+
+/// Order-service cancels an order whose stock is gone. A queue of its own for the same reason.
+pub const ORDER_LOST_STOCK: Queue =
+    Queue { name: "order-service.lost-stock", bindings: &[ReservationReleased::TYPE, ReservationRefused::TYPE] };
 
 /// Order-service tells customers what happens to their orders, and the shop what happens to its stock.
 pub const ORDER_NOTIFICATIONS: Queue = Queue {
@@ -44,7 +51,8 @@ pub const ORDER_NOTIFICATIONS: Queue = Queue {
 };
 
 /// Every queue of the system.
-pub const QUEUES: [Queue; 3] = [INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS, ORDER_NOTIFICATIONS];
+pub const QUEUES: [Queue; 5] =
+    [INVENTORY_ORDER_EVENTS, INVENTORY_SHIPMENTS, ORDER_RESERVATION_EVENTS, ORDER_LOST_STOCK, ORDER_NOTIFICATIONS];
 
 /// How often the broker hands out a message that nobody acknowledges (its consumer dies on it), before it sets the
 /// message aside.

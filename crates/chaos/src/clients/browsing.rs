@@ -5,7 +5,7 @@ use crate::figures::Kind;
 use crate::requests::Request;
 
 /// Paths with what is put in: an order that is known, its reference, its customer, a product.
-const PAGES: [(Side, &str); 18] = [
+const PAGES: [(Side, &str); 19] = [
     (Side::Orders, "/api/orders?limit=5"),
     (Side::Orders, "/api/orders/status/CONFIRMED?limit=5"),
     (Side::Orders, "/api/orders/customer/{email}?limit=5"),
@@ -20,6 +20,7 @@ const PAGES: [(Side, &str); 18] = [
     (Side::Inventory, "/api/inventory/products/{product}"),
     (Side::Inventory, "/api/inventory/products/{product}/check-stock?quantity=1"),
     (Side::Inventory, "/api/inventory/products/{product}/movements?limit=5"),
+    (Side::Inventory, "/api/inventory/products/{product}/stock"),
     (Side::Inventory, "/api/inventory/reservations?limit=5"),
     (Side::Inventory, "/api/inventory/reservations/{reference}"),
     (Side::Inventory, "/api/admin/dead-letters?limit=5"),

@@ -2,11 +2,12 @@
 
 use e2e::client::Response;
 use e2e::poll;
-use e2e::samples::{HEADSET, LAPTOP, MOUSE, int, order, product, text};
+use e2e::samples::{HEADSET, LAPTOP, MOUSE, int, order, product, reservation, text};
 use e2e::shop::Shop;
 use serde_json::json;
 use shared_types::Reference;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 const ORDERS: &str = "/api/orders";
 
@@ -243,4 +244,51 @@ async fn every_other_post_takes_a_key_too() {
     let cancel = || shop.orders().post(&format!("{ORDERS}/{id}/cancel"), json!({"reason": "x"})).key("cancel");
     let first = cancel().await.is(200);
     assert_replay(&cancel().await, &first);
+}
+
+#[tokio::test]
+async fn a_key_of_a_reservation_is_kept() {
+    let shop = Shop::plan().inventory_only().open().await;
+    let reservations = "/api/inventory/reservations";
+    let [one, other] = [(); 2].map(|()| Uuid::now_v7());
+    let hold = |id, pieces| shop.inventory().post(reservations, reservation(id, &[(LAPTOP, pieces)])).key("hold");
+    hold(one, 51).await.problem(409, "insufficient-stock");
+    let first = hold(one, 2).await.is(201);
+    assert_replay(&hold(one, 2).await, &first);
+    hold(other, 2).await.problem(422, "idempotency-key-reused");
+    hold(one, 3).await.problem(422, "idempotency-key-reused");
+    assert_eq!(shop.database.stock(LAPTOP).await, 48);
+    // Without a key, and with another one, the id alone tells.
+    shop.inventory().post(reservations, reservation(one, &[(LAPTOP, 2)])).await.is(200);
+    shop.inventory().post(reservations, reservation(one, &[(LAPTOP, 2)])).key("again").await.is(200);
+    for call in ["commit", "release"] {
+        let id = if call == "commit" { one } else { other };
+        let path = format!("{reservations}/{id}/{call}");
+        let change = || shop.inventory().post(&path, json!({})).key("change");
+        if call == "release" {
+            change().await.problem(404, "not-found");
+            shop.inventory().post(reservations, reservation(other, &[(LAPTOP, 2)])).await.is(201);
+        }
+        let first = change().await.is(200);
+        assert_replay(&change().await, &first);
+    }
+    assert_eq!(shop.database.stock(LAPTOP).await, 48);
+    let sale = |quantity: i64| {
+        let body = json!({"productId": MOUSE, "quantity": quantity});
+        shop.inventory().post("/api/inventory/reserve-stock", body).key("sale")
+    };
+    let first = sale(2).await.is(200);
+    assert_replay(&sale(2).await, &first);
+    sale(3).await.problem(422, "idempotency-key-reused");
+    let twins = (0..10).map(|_| {
+        let client = shop.inventory().clone();
+        let body = reservation(Uuid::from_u128(7), &[(MOUSE, 1)]);
+        tokio::spawn(async move { client.post("/api/inventory/reservations", body).key("twins").await.is(201).text })
+    });
+    let mut answers = Vec::new();
+    for twin in twins.collect::<Vec<_>>() {
+        answers.push(twin.await.unwrap());
+    }
+    answers.dedup();
+    assert_eq!((answers.len(), shop.database.stock(MOUSE).await), (1, 197));
 }

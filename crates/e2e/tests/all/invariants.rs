@@ -70,6 +70,12 @@ async fn damage_to_stock_is_found() {
     );
     let found = damage(&shop, inventory, "reservation-moved-its-stock", &other).await;
     assert_eq!(found["ids"], json!([reference]));
+    let more = format!("UPDATE inventory.products SET reserved = reserved + 1 WHERE id = {LAPTOP}");
+    let found = damage(&shop, inventory, "reserved-is-sum-of-reservations", &more).await;
+    assert_eq!((&found["ids"], &found["detail"]), (&json!(["1"]), &json!("LAPTOP-001: reserved 2, reservations 1")));
+    let sold = format!("UPDATE inventory.reservations SET direct = TRUE WHERE id = '{reference}'");
+    let found = damage(&shop, inventory, "only-what-waits-is-reserved", &sold).await;
+    assert_eq!(found["detail"], "was sold at once, and its pieces count as reserved");
     let (id, nobody) = ("01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a71");
     let item = |change: &str, product: i64| {
         format!(
@@ -204,9 +210,11 @@ async fn what_only_both_services_together_can_tell_is_found() {
 
     // The order is there and its stock is not; each service for itself finds nothing wrong with that.
     let given_back = format!(
-        "WITH back AS (UPDATE inventory.reservations SET status = 'RELEASED' WHERE id = '{reference}'),
-              stock AS (UPDATE inventory.products SET stock_quantity = stock_quantity + 1 WHERE id = {LAPTOP}),
-              stock_too AS (UPDATE inventory.products SET stock_quantity = stock_quantity + 2 WHERE id = {MOUSE})
+        "WITH back AS (UPDATE inventory.reservations SET status = 'RELEASED', reserved = FALSE WHERE id = '{reference}'),
+              stock AS (UPDATE inventory.products SET stock_quantity = stock_quantity + 1, reserved = 0
+                        WHERE id = {LAPTOP}),
+              stock_too AS (UPDATE inventory.products SET stock_quantity = stock_quantity + 2, reserved = 0
+                            WHERE id = {MOUSE})
          INSERT INTO inventory.stock_movements (product_id, delta, reason, reference, balance_after)
          VALUES ({LAPTOP}, 1, 'RELEASE', '{reference}', 50), ({MOUSE}, 2, 'RELEASE', '{reference}', 199)"
     );

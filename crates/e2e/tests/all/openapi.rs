@@ -20,17 +20,21 @@ const INVENTORY: &[&str] = &[
     "get /api/inventory/products/{id}",
     "get /api/inventory/products/{id}/check-stock",
     "get /api/inventory/products/{id}/movements",
+    "get /api/inventory/products/{id}/stock",
     "get /api/inventory/reservations",
     "get /api/inventory/reservations/{id}",
     "get /health/live",
     "get /health/ready",
+    "patch /api/inventory/products/{id}",
     "post /api/admin/dead-letters/replay",
     "post /api/admin/dead-letters/{id}/replay",
     "post /api/inventory/products",
     "post /api/inventory/products/{id}/add-stock",
+    "post /api/inventory/products/{id}/count",
     "post /api/inventory/products/{id}/reduce-stock",
     "post /api/inventory/reservations",
     "post /api/inventory/reservations/batch",
+    "post /api/inventory/reservations/settle",
     "post /api/inventory/reservations/{id}/commit",
     "post /api/inventory/reservations/{id}/release",
     "post /api/inventory/reserve-stock",
@@ -241,7 +245,13 @@ async fn the_examples_work_when_tried_out() {
         }
     }
     let calls = ["post /api/inventory/products", "post /api/inventory/products/{id}/add-stock"];
-    let calls = calls.into_iter().chain(["post /api/inventory/products/{id}/reduce-stock"]);
+    let calls = calls.into_iter().chain([
+        "post /api/inventory/products/{id}/reduce-stock",
+        "post /api/inventory/products/{id}/count",
+        "patch /api/inventory/products/{id}",
+        "put /api/inventory/products/{id}",
+        "post /api/inventory/reservations/settle",
+    ]);
     for name in calls.chain(["post /api/inventory/reserve-stock", "post /api/inventory/reservations/{id}/commit"]) {
         let answer = try_out(shop.inventory(), inventory, name).await;
         assert!(matches!(answer.status, 200 | 201), "{name}: {} {}", answer.status, answer.text);
@@ -298,4 +308,21 @@ fn example_of(document: &Value, schema: &Value) -> Value {
         (_, Value::Object(_)) => Value::Array(vec![example_of(document, &schema["items"])]),
         _ => schema["enum"][0].clone(),
     }
+}
+
+#[tokio::test]
+async fn a_key_is_offered_where_it_is_kept_and_numbers_have_bounds() {
+    let (_shop, [_, (_, inventory, _)]) = documents().await;
+    for Operation { name, document } in operations(&inventory).iter().filter(|it| it.name.starts_with("post ")) {
+        let parameters = document["parameters"].as_array().cloned().unwrap_or_default();
+        let keyed = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
+        let own = ["/reservations/batch", "/reservations/settle"].iter().any(|path| name.ends_with(path));
+        assert_eq!(keyed, !own, "{name}");
+    }
+    let most = serde_json::json!(i32::MAX);
+    assert_eq!(inventory.pointer("/components/schemas/LineBody/properties/quantity/maximum"), Some(&most));
+    assert_eq!(inventory.pointer("/components/schemas/CountBody/properties/counted/maximum"), Some(&most));
+    let check = &inventory["paths"]["/api/inventory/products/{id}/check-stock"]["get"]["parameters"];
+    let quantity = check.as_array().unwrap().iter().find(|it| it["name"] == "quantity").unwrap();
+    assert_eq!(quantity["schema"]["maximum"], most);
 }

@@ -217,7 +217,8 @@ async fn fill(shop: &Shop) {
     let tables = [
         &of_orders,
         &of_inventory,
-        "inventory.products (sku, name, price, stock_quantity) SELECT 'MANY-' || n, 'Thing', 1, 0",
+        "inventory.products (sku, name, price, stock_quantity, sku_key, name_key)
+         SELECT 'MANY-' || n, 'Thing', 1, 0, 'many-' || n, 'thing'",
         "inventory.reservations (id, status, created_at, expires_at)
          SELECT gen_random_uuid(), 'COMMITTED', now(), now()",
         "inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)

@@ -87,7 +87,7 @@ async fn every_field_at_fault_is_named_at_once() {
     assert_eq!(wrong.fields_at_fault(), all);
     assert_eq!(wrong.json()["errors"]["stockQuantity"], "must be at least 0");
     let id = format!("{PRODUCTS}/{LAPTOP}");
-    assert_eq!(shop.inventory().put(&id, json!({})).await.fields_at_fault(), ["name", "price", "sku", "stockQuantity"]);
+    assert_eq!(shop.inventory().put(&id, json!({})).await.fields_at_fault(), ["name", "price", "sku"]);
 }
 
 #[tokio::test]
@@ -134,6 +134,7 @@ async fn replacing_writes_every_field_and_explains_the_stock() {
     let before = shop.inventory().get(&path).await.is(200);
     let mut body = product("MONITOR-002", "549.50", 25);
     body["active"] = json!(false);
+    body["description"] = Value::Null;
     let replaced = shop.inventory().put(&path, body.clone()).header("if-match", before.header("etag")).await.is(200);
     let now = replaced.json();
     assert_eq!((&now["sku"], &now["name"]), (&json!("MONITOR-002"), &json!("The MONITOR-002")));

@@ -226,3 +226,52 @@ async fn older_clients_reserve_one_product_committed_at_once() {
     reserve(json!({})).await.is(400);
     assert_stock_explained(&shop).await;
 }
+
+#[tokio::test]
+async fn the_nil_uuid_is_no_reference() {
+    let shop = inventory().await;
+    let nil = reservation(Uuid::nil(), &[(LAPTOP, 1)]);
+    assert_eq!(shop.inventory().post(RESERVATIONS, nil.clone()).await.fields_at_fault(), ["id"]);
+    let batch = json!({"reservations": [nil, reservation(Uuid::max(), &[(LAPTOP, 1)])]});
+    let outcomes = shop.inventory().post(&format!("{RESERVATIONS}/batch"), batch).await.is(200).array();
+    assert_eq!((int(&outcomes[0]["status"]), int(&outcomes[1]["status"])), (400, 201));
+    assert_eq!(text(&outcomes[0]["body"]["errors"]["id"]), "must not be the nil UUID");
+    // One from before is in every list, and can be released.
+    let old = format!(
+        "WITH item AS (INSERT INTO inventory.reservation_items
+                           (reservation_id, product_id, sku, name, quantity, unit_price)
+                       VALUES ('{}', {LAPTOP}, 'L', 'L', 1, 1))
+         INSERT INTO inventory.reservations (id, status, expires_at) VALUES ('{}', 'HELD', now())",
+        Uuid::nil(),
+        Uuid::nil()
+    );
+    shop.database.execute(old).await;
+    for query in ["", "status=HELD", "heldBefore=2099-01-01T00:00:00Z"] {
+        let rows = pages::all(shop.inventory(), &format!("{RESERVATIONS}?{query}"), 1).await;
+        assert_eq!(rows.len(), 2, "{query}");
+        assert!(rows.iter().any(|row| row["id"] == json!(Uuid::nil())), "{query}");
+    }
+    shop.inventory().post(&format!("{RESERVATIONS}/{}/release", Uuid::nil()), json!({})).await.is(200);
+}
+
+#[tokio::test]
+async fn the_oldest_come_first_whatever_their_ids() {
+    let shop = inventory().await;
+    let mut held = Vec::new();
+    for id in [9_u128, 3, 7, 1].map(Uuid::from_u128) {
+        shop.inventory().post(RESERVATIONS, reservation(id, &[(MOUSE, 1)])).await.is(201);
+        held.push(json!(id));
+    }
+    // Two of the same moment.
+    let same = "UPDATE inventory.reservations SET created_at = (SELECT min(created_at) FROM inventory.reservations)
+                WHERE id::text LIKE '%3' OR id::text LIKE '%9'";
+    shop.database.execute(same).await;
+    held.swap(0, 1);
+    let path = format!("{RESERVATIONS}?heldBefore=2099-01-01T00:00:00Z");
+    let rows = pages::all(shop.inventory(), &path, 1).await;
+    assert_eq!(rows.iter().map(|row| row["id"].clone()).collect::<Vec<_>>(), held);
+    let by_id = shop.inventory().get(&format!("{RESERVATIONS}?limit=1")).await.is(200).next_page().unwrap();
+    let cursor = by_id.split("cursor=").nth(1).unwrap();
+    let mixed = shop.inventory().get(&format!("{path}&cursor={cursor}")).await;
+    assert_eq!(mixed.fields_at_fault(), ["cursor"]);
+}

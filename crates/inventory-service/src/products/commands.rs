@@ -1,5 +1,6 @@
 //! Creating, replacing and deleting products. Every change of stock that comes with it is a movement.
 
+use super::domain::changes::ProductChange;
 use super::domain::{Product, ProductInput};
 use super::error::Error;
 use super::store;
@@ -10,7 +11,7 @@ use time::OffsetDateTime;
 
 /// Creates a product; its first stock is a receipt.
 pub async fn create(conn: &mut PgConnection, input: &ProductInput) -> Result<Product, Error> {
-    let product = store::insert(conn, input).await?;
+    let product = store::insert(conn, input).await?.ok_or(Error::DuplicateSku)?;
     record(conn, &product, product.stock_quantity, MovementReason::Receipt).await?;
     Ok(product)
 }
@@ -20,14 +21,18 @@ pub async fn lock(conn: &mut PgConnection, id: ProductId) -> Result<Product, Err
     store::lock(conn, &[id]).await?.pop().ok_or(Error::UnknownProduct(id))
 }
 
-/// Replaces a locked product; a change of stock is an adjustment.
-pub async fn replace(
+/// Changes a locked product; a change of stock is an adjustment. What is as it was is not written.
+pub async fn change(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     before: &Product,
-    input: &ProductInput,
+    change: ProductChange,
 ) -> Result<Product, Error> {
-    let product = store::update(conn, before.id, input).await?;
+    let input = change.of(before);
+    if input == ProductChange::default().of(before) {
+        return Ok(before.clone());
+    }
+    let product = store::update(conn, before.id, &input).await?.ok_or(Error::DuplicateSku)?;
     let delta = product.stock_quantity - before.stock_quantity;
     record(conn, &product, delta, MovementReason::Adjustment).await?;
     stock::announce_crossing(conn, now, &before.stock_level(), &product.stock_level()).await?;
@@ -44,6 +49,6 @@ async fn record(conn: &mut PgConnection, product: &Product, delta: i32, reason: 
         return Ok(());
     }
     let balance_after = product.stock_quantity;
-    let movement = NewMovement { product_id: product.id, delta, reason, reference: None, balance_after };
+    let movement = NewMovement { product_id: product.id, delta, reason, reference: None, balance_after, reserved: 0 };
     Ok(stock::record(conn, &[movement]).await?)
 }

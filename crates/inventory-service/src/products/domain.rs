@@ -1,8 +1,11 @@
 //! What a product is, and what may be put in.
 
-use crate::stock::{self, MAX_STOCK, Shortage};
+pub mod changes;
+
+use crate::stock::{self, MAX_STOCK, Shortage, StockOnHand};
 use serde::{Deserialize, Serialize};
 use service_kit::body::Body;
+use service_kit::folding::fold;
 use service_kit::validation::FieldErrors;
 use shared_types::events::StockLevel;
 use shared_types::{Money, ProductId};
@@ -29,9 +32,12 @@ pub struct Product {
     pub description: Option<String>,
     /// Price of one piece.
     pub price: Money,
-    /// Pieces that can still be promised: on hand less what reservations hold.
+    /// Pieces that can still be promised (available): on hand less what is reserved.
     #[schema(example = 50)]
     pub stock_quantity: i32,
+    /// Pieces that lie on the shelf for orders that were not shipped yet.
+    #[schema(example = 3)]
+    pub reserved: i64,
     /// At this stock, or below, it counts as low.
     #[schema(example = 5)]
     pub low_stock_threshold: i32,
@@ -65,13 +71,18 @@ impl Product {
         }
     }
 
+    /// What can be promised, what waits to be shipped, and what lies on the shelf.
+    pub fn on_hand(&self) -> StockOnHand {
+        StockOnHand::of(self.stock_quantity, self.reserved)
+    }
+
     /// What is lacking, if `quantity` pieces cannot go out.
     pub fn shortage(&self, quantity: i32) -> Option<Shortage> {
         Shortage::of(self.id, &self.sku, self.stock_quantity, quantity)
     }
 }
 
-/// The body that creates or replaces a product.
+/// The body that creates a product.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -91,7 +102,7 @@ pub struct ProductBody {
     /// Price of one piece, above 0, with at most two decimals.
     #[schema(value_type = f64, format = "decimal", required, minimum = 0.01, maximum = 9_999_999_999.99, multiple_of = 0.01)]
     pub price: Option<Money>,
-    /// Pieces on hand.
+    /// Pieces that can be promised.
     #[schema(value_type = i32, required, minimum = 0, maximum = 1_000_000_000)]
     pub stock_quantity: Option<i64>,
     /// At this stock, or below, it counts as low; 10 where it is left out.
@@ -122,17 +133,7 @@ impl ProductBody {
     /// The product, or every field at fault.
     pub fn parse(self) -> Result<ProductInput, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let price = match self.price {
-            Some(price) if price.is_positive() => price,
-            Some(price) => {
-                errors.add("price", "must be greater than 0");
-                price
-            }
-            None => {
-                errors.add("price", "is required");
-                Money::default()
-            }
-        };
+        let price = required_price(&mut errors, self.price);
         let input = ProductInput {
             sku: errors.required_text("sku", self.sku, 64),
             name: errors.required_text("name", self.name, 200),
@@ -155,21 +156,45 @@ impl Body for ProductBody {
     }
 }
 
+fn required_price(errors: &mut FieldErrors, value: Option<Money>) -> Money {
+    match value {
+        Some(price) if price.is_positive() => return price,
+        Some(_) => errors.add("price", "must be greater than 0"),
+        None => errors.add("price", "is required"),
+    }
+    Money::default()
+}
+
 /// What narrows a list of products down.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ProductFilter {
     /// Only those that can, or cannot, be ordered.
     pub active: Option<bool>,
-    /// Only this stock keeping unit.
-    pub sku: Option<String>,
-    /// Only where this stands in name or stock keeping unit, in any case.
+    /// Only this stock keeping unit, folded.
+    pub sku_key: Option<String>,
+    /// Only where this stands in name or stock keeping unit, folded.
     pub part: Option<String>,
     /// Only those whose stock has reached the threshold.
     pub low: bool,
 }
 
 impl ProductFilter {
-    /// `part` as a pattern for ILIKE in which nothing the client wrote is a wildcard.
+    /// The filter for what a client looks for, in whatever case and normal form.
+    pub fn folded(active: Option<bool>, sku: Option<String>, part: Option<String>) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let mut folded = |field: &str, text: String| {
+            let folded = fold(&text);
+            if folded.is_empty() {
+                errors.add(field, "must not be blank");
+            }
+            folded
+        };
+        let sku_key = sku.map(|sku| folded("sku", sku));
+        let part = part.map(|part| folded("q", part));
+        errors.into_result(Self { active, sku_key, part, low: false })
+    }
+
+    /// `part` as a pattern for LIKE in which nothing the client wrote is a wildcard.
     pub fn pattern(&self) -> Option<String> {
         let part = self.part.as_deref()?;
         let mut pattern = String::from("%");
@@ -221,6 +246,27 @@ mod tests {
         let input = body(r#"{"sku": " A-1 ", "name": "A", "price": 1.5, "stockQuantity": 0}"#).parse().unwrap();
         assert_eq!((input.sku.as_str(), input.low_stock_threshold, input.active), ("A-1", 10, true));
         assert_eq!((input.description, input.price.to_string()), (None, "1.50".to_owned()));
+    }
+
+    #[test]
+    fn a_sku_is_one_line_of_what_can_be_seen() {
+        let of = |sku: &str| {
+            let body =
+                ProductBody { sku: Some(sku.to_owned()), ..body(r#"{"name": "A", "price": 1, "stockQuantity": 0}"#) };
+            body.parse().map(|input| input.sku).map_err(|errors| errors.to_string())
+        };
+        for hidden in ["A\u{200B}1", "\u{202E}A1", "A1\u{FEFF}", "A\u{3164}", "A\u{FE0F}1", "A\u{AD}1"] {
+            assert_eq!(of(hidden).unwrap_err(), "sku must not contain invisible characters", "{hidden:?}");
+        }
+        assert_eq!(of("A\n1").unwrap_err(), "sku must be one line");
+        assert_eq!(of("Größe 38").unwrap(), "Größe 38");
+    }
+
+    #[test]
+    fn what_is_looked_for_is_folded() {
+        let filter = ProductFilter::folded(None, Some("STRASSE".into()), Some("ÄHREN".into())).unwrap();
+        assert_eq!((filter.sku_key.as_deref(), filter.part.as_deref()), (Some("strasse"), Some("ähren")));
+        assert!(ProductFilter::folded(None, None, Some("\u{200B}".into())).is_err());
     }
 
     #[test]

@@ -18,14 +18,14 @@ pub enum Error {
     #[error("product {0} does not exist")]
     UnknownProduct(ProductId),
     /// The SKU belongs to another product.
-    #[error("another product has this sku")]
+    #[error("another product has this sku, whatever its case")]
     DuplicateSku,
     /// Its stock cannot move like that.
     #[error(transparent)]
     Stock(stock::Error),
 }
 
-module_error!(Error, "products_sku_unique" => DuplicateSku);
+module_error!(Error, "products_sku_unique" => DuplicateSku, "products_sku_key_unique" => DuplicateSku);
 
 impl Error {
     /// The error as the client sees it.

@@ -5,6 +5,7 @@ mod movements;
 mod stock;
 
 use self::documented::SkuTaken;
+use super::domain::changes::{PatchProduct, ProductChange, ReplaceProduct};
 use super::domain::{Product, ProductBody, ProductFilter};
 use super::error::Error;
 use super::state::Products;
@@ -40,10 +41,12 @@ where
         .routes(routes!(list_products, create_product))
         .routes(routes!(list_active_products))
         .routes(routes!(list_low_stock_products))
-        .routes(routes!(get_product, replace_product, delete_product))
+        .routes(routes!(get_product, replace_product, patch_product, delete_product))
         .routes(routes!(stock::add_stock))
         .routes(routes!(stock::reduce_stock))
         .routes(routes!(stock::check_stock))
+        .routes(routes!(stock::get_stock))
+        .routes(routes!(stock::count_stock))
         .routes(routes!(movements::list_movements))
 }
 
@@ -72,7 +75,7 @@ pub async fn create_product(
 pub struct ProductQuery {
     /// Only those that can (true) or cannot (false) be ordered.
     pub active: Option<bool>,
-    /// Only this stock keeping unit.
+    /// Only this stock keeping unit, in any case.
     #[param(max_length = 64, example = "LAPTOP-001")]
     pub sku: Option<String>,
     /// Only where this stands in the name or the SKU, in any case.
@@ -85,7 +88,8 @@ impl ProductQuery {
         let mut errors = FieldErrors::default();
         let sku = errors.optional_text("sku", self.sku, 64);
         let part = errors.optional_text("q", self.q, 200);
-        errors.into_result(ProductFilter { active: self.active, sku, part, low: false })
+        errors.into_result(())?;
+        ProductFilter::folded(self.active, sku, part)
     }
 }
 
@@ -141,12 +145,15 @@ pub async fn get_product(
     Ok(products.cache.get(id, read).await?.unless_known(&headers))
 }
 
-/// Replaces a product; a change of its stock is an adjustment.
+/// Replaces a product; what is left out stays as it is.
+///
+/// To change single fields, PATCH is the better call. A `stockQuantity` that is sent sets what can be promised, whatever
+/// was sold since it was read: leave it out, and move stock by `add-stock`, `reduce-stock` and `count`. `If-Match` guards it.
 #[utoipa::path(put, path = "/api/inventory/products/{id}", tag = "products",
     params(("id" = i64, Path, description = "Number of the product", example = 1), IfMatch),
-    request_body(content = ProductBody, example = json!({
+    request_body(content = ReplaceProduct, example = json!({
         "sku": "LAPTOP-001", "name": "Laptop Pro 15", "description": "15 inch laptop with 32 GB of memory",
-        "price": 2399.99, "stockQuantity": 55, "lowStockThreshold": 5, "active": true
+        "price": 2399.99, "lowStockThreshold": 5, "active": true
     })),
     responses(
         (status = 200, description = "The product", body = Product, headers(("ETag" = String, description = "Its version"))),
@@ -155,13 +162,37 @@ pub async fn replace_product(
     State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
     headers: HeaderMap,
-    Json(body): Json<ProductBody>,
+    Json(body): Json<ReplaceProduct>,
 ) -> Result<Answer, Error> {
-    let input = body.parse()?;
+    change(&products, id, &headers, body.parse()?).await
+}
+
+/// Changes single fields of a product (JSON Merge Patch, RFC 7396); what is left out stays, stock never changes.
+#[utoipa::path(patch, path = "/api/inventory/products/{id}", tag = "products",
+    params(("id" = i64, Path, description = "Number of the product", example = 1), IfMatch),
+    request_body(content((PatchProduct = "application/merge-patch+json"), (PatchProduct = "application/json"))),
+    responses(
+        (status = 200, description = "The product", body = Product, headers(("ETag" = String, description = "Its version"))),
+        InvalidBody, NotFound, SkuTaken, Changed, Unavailable))]
+pub async fn patch_product(
+    State(products): State<Arc<Products>>,
+    Path(id): Path<ProductId>,
+    headers: HeaderMap,
+    Json(body): Json<PatchProduct>,
+) -> Result<Answer, Error> {
+    change(&products, id, &headers, body.parse()?).await
+}
+
+async fn change(
+    products: &Products,
+    id: ProductId,
+    headers: &HeaderMap,
+    change: ProductChange,
+) -> Result<Answer, Error> {
     let mut transaction = products.db.begin().await?;
     let before = commands::lock(&mut transaction, id).await?;
-    check_if_match(&headers, before.version)?;
-    let product = commands::replace(&mut transaction, OffsetDateTime::now_utc(), &before, &input).await?;
+    check_if_match(headers, before.version)?;
+    let product = commands::change(&mut transaction, OffsetDateTime::now_utc(), &before, change).await?;
     products.db.commit(transaction).await?;
     products.changed([id]);
     Ok(Answer::ok(&product)?.with_version(product.version))

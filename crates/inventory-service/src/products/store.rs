@@ -1,6 +1,10 @@
 //! The table of products. Each `UPDATE` of a row with a `version` counts it; the triggers do so for changes by hand.
 
+pub mod invariants;
+pub mod keys;
+
 use super::domain::{Product, ProductFilter, ProductInput};
+use service_kit::folding::fold;
 use shared_types::ProductId;
 use sqlx::{PgConnection, PgExecutor};
 
@@ -10,7 +14,7 @@ const SAMPLE_DATA: &str = include_str!("../../../../migrations/sample-data.sql")
 pub async fn find(db: impl PgExecutor<'_>, id: ProductId) -> Result<Option<Product>, sqlx::Error> {
     sqlx::query_as!(
         Product,
-        "SELECT id, sku, name, description, price, stock_quantity, low_stock_threshold, active, created_at,
+        "SELECT id, sku, name, description, price, stock_quantity, reserved, low_stock_threshold, active, created_at,
                 updated_at, version
          FROM inventory.products WHERE id = $1 AND deleted_at IS NULL",
         id.0
@@ -35,18 +39,18 @@ pub async fn list(
 ) -> Result<Vec<Product>, sqlx::Error> {
     sqlx::query_as!(
         Product,
-        "SELECT id, sku, name, description, price, stock_quantity, low_stock_threshold, active, created_at,
+        "SELECT id, sku, name, description, price, stock_quantity, reserved, low_stock_threshold, active, created_at,
                 updated_at, version
          FROM inventory.products
-         WHERE deleted_at IS NULL AND id > COALESCE($1, 0::bigint)
+         WHERE deleted_at IS NULL AND id >= COALESCE($1, -9223372036854775808) AND id IS DISTINCT FROM $1
            AND ($2::boolean IS NULL OR active = $2)
-           AND ($3::text IS NULL OR sku = $3)
-           AND ($4::text IS NULL OR name ILIKE $4 OR sku ILIKE $4)
+           AND ($3::text IS NULL OR sku_key = $3)
+           AND ($4::text IS NULL OR name_key LIKE $4 OR sku_key LIKE $4)
            AND (NOT $5 OR stock_quantity <= low_stock_threshold)
          ORDER BY id LIMIT $6",
         after,
         filter.active,
-        filter.sku,
+        filter.sku_key,
         filter.pattern(),
         filter.low,
         limit
@@ -59,7 +63,7 @@ pub async fn list(
 pub async fn lock(conn: &mut PgConnection, ids: &[ProductId]) -> Result<Vec<Product>, sqlx::Error> {
     sqlx::query_as!(
         Product,
-        "SELECT id, sku, name, description, price, stock_quantity, low_stock_threshold, active, created_at,
+        "SELECT id, sku, name, description, price, stock_quantity, reserved, low_stock_threshold, active, created_at,
                 updated_at, version
          FROM inventory.products
          WHERE id = ANY($1) AND CASE WHEN deleted_at IS NULL THEN TRUE ELSE FALSE END ORDER BY id FOR UPDATE",
@@ -69,14 +73,17 @@ pub async fn lock(conn: &mut PgConnection, ids: &[ProductId]) -> Result<Vec<Prod
     .await
 }
 
-/// Writes a new product. Fails on a SKU that is taken.
-pub async fn insert(conn: &mut PgConnection, input: &ProductInput) -> Result<Product, sqlx::Error> {
+/// Writes a new product. Gives nothing, or fails, where its SKU is taken: by another case or form of it as well. The index
+/// of keys leaves twins out, so they are looked for.
+pub async fn insert(conn: &mut PgConnection, input: &ProductInput) -> Result<Option<Product>, sqlx::Error> {
+    let key = fold(&input.sku);
     sqlx::query_as!(
         Product,
         "INSERT INTO inventory.products
-                (sku, name, description, price, stock_quantity, low_stock_threshold, active)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         RETURNING id, sku, name, description, price, stock_quantity, low_stock_threshold, active, created_at,
+                (sku, name, description, price, stock_quantity, low_stock_threshold, active, sku_key, name_key)
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+         WHERE NOT EXISTS (SELECT FROM inventory.products WHERE sku_key = $8 AND deleted_at IS NULL)
+         RETURNING id, sku, name, description, price, stock_quantity, reserved, low_stock_threshold, active, created_at,
                    updated_at, version",
         input.sku,
         input.name,
@@ -84,21 +91,32 @@ pub async fn insert(conn: &mut PgConnection, input: &ProductInput) -> Result<Pro
         input.price.decimal(),
         input.stock_quantity,
         input.low_stock_threshold,
-        input.active
+        input.active,
+        key,
+        fold(&input.name)
     )
-    .fetch_one(conn)
+    .fetch_optional(conn)
     .await
 }
 
-/// Replaces a product that the caller has locked. Fails on a SKU that is taken.
-pub async fn update(conn: &mut PgConnection, id: ProductId, input: &ProductInput) -> Result<Product, sqlx::Error> {
+/// Replaces a product that the caller has locked. Gives nothing, or fails, where its new SKU is taken. A twin that keeps its
+/// key stays one.
+pub async fn update(
+    conn: &mut PgConnection,
+    id: ProductId,
+    input: &ProductInput,
+) -> Result<Option<Product>, sqlx::Error> {
+    let key = fold(&input.sku);
     sqlx::query_as!(
         Product,
         "UPDATE inventory.products
          SET sku = $2, name = $3, description = $4, price = $5, stock_quantity = $6, low_stock_threshold = $7,
-             active = $8, version = version + 1, updated_at = clock_timestamp()
-         WHERE id = $1
-         RETURNING id, sku, name, description, price, stock_quantity, low_stock_threshold, active, created_at,
+             active = $8, sku_key = $9, name_key = $10, sku_twin = sku_twin AND sku_key IS NOT DISTINCT FROM $9,
+             version = version + 1, updated_at = clock_timestamp()
+         WHERE id = $1 AND (sku_key IS NOT DISTINCT FROM $9 OR NOT EXISTS (
+             SELECT FROM inventory.products other
+             WHERE other.sku_key = $9 AND other.deleted_at IS NULL AND other.id <> $1))
+         RETURNING id, sku, name, description, price, stock_quantity, reserved, low_stock_threshold, active, created_at,
                    updated_at, version",
         id.0,
         input.sku,
@@ -107,9 +125,11 @@ pub async fn update(conn: &mut PgConnection, id: ProductId, input: &ProductInput
         input.price.decimal(),
         input.stock_quantity,
         input.low_stock_threshold,
-        input.active
+        input.active,
+        key,
+        fold(&input.name)
     )
-    .fetch_one(conn)
+    .fetch_optional(conn)
     .await
 }
 

@@ -16,8 +16,10 @@ mod change;
 mod commit;
 mod reserve;
 mod sell;
+mod ship;
 
 pub use change::{change, moved_by_change};
 pub use commit::{commit, refuse};
 pub use reserve::{Duplicates, HoldOutcome, reserve};
 pub use sell::sell;
+pub use ship::ship;

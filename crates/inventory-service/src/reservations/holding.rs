@@ -40,7 +40,8 @@ async fn reserve_batch(db: &Database, window: Duration, wanted: &[Wanted]) -> Re
     }
 }
 
-fn count(outcome: &HoldOutcome) {
+/// Counts what became of a request.
+pub fn count(outcome: &HoldOutcome) {
     let outcome = match outcome {
         HoldOutcome::Held(_) => "held",
         HoldOutcome::Repeated(_) => "repeated",

@@ -2,12 +2,15 @@
 
 mod batch;
 mod documented;
+mod settle;
 
 use self::documented::{AlreadyOther, Unprocessable};
-use super::commands::{self, HoldOutcome, change, moved_by_change};
+use super::commands::{self, Duplicates, HoldOutcome, change, moved_by_change};
+use super::domain::ages::{ByAge, PlaceInList};
 use super::domain::changes::{Action, Change};
 use super::domain::requests::{LineBody, ReservationBody};
 use super::error::Error;
+use super::holding;
 use super::state::Reservations;
 use super::store;
 use crate::schema::IDEMPOTENCY;
@@ -16,7 +19,7 @@ use axum::extract::{FromRef, State};
 use axum::response::Response;
 use serde::Deserialize;
 use service_kit::answer::Answer;
-use service_kit::documented::{Invalid, InvalidBody, Keyed, NotFound, PagedByUuid, Unavailable};
+use service_kit::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, PagedByUuid, Unavailable};
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::Page;
@@ -42,6 +45,7 @@ where
         .routes(routes!(reserve_stock))
         .routes(routes!(list_reservations, create_reservation))
         .routes(routes!(batch::create_reservations))
+        .routes(routes!(settle::settle_reservations))
         .routes(routes!(get_reservation))
         .routes(routes!(commit_reservation))
         .routes(routes!(release_reservation))
@@ -54,7 +58,7 @@ fn location(reservation: &Reservation) -> String {
 /// Holds stock for an order, all lines or none.
 ///
 /// Asking again with the same id and items gives the same reservation, and holds the stock once; a released one is
-/// held anew. The id makes the call safe to repeat, an `Idempotency-Key` adds nothing to it.
+/// held anew. So the id makes the call safe to repeat. With an `Idempotency-Key` a repeat gets the first answer again.
 #[utoipa::path(post, path = "/api/inventory/reservations", tag = "reservations", params(Keyed),
     request_body = ReservationBody,
     responses(
@@ -63,14 +67,32 @@ fn location(reservation: &Reservation) -> String {
         InvalidBody, InsufficientStock, Unprocessable, Unavailable))]
 pub async fn create_reservation(
     State(reservations): State<Arc<Reservations>>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     Json(body): Json<ReservationBody>,
 ) -> Result<Answer, Error> {
-    let wanted = body.parse()?.caused_by(current_traceparent());
-    match reservations.holding.submit(wanted).await? {
-        HoldOutcome::Held(reservation) => Ok(Answer::created(location(&reservation), &reservation)?),
-        HoldOutcome::Repeated(reservation) => Ok(Answer::ok(&reservation)?),
-        HoldOutcome::Refused(refusal) => Err(refusal.into()),
+    let wanted = body.clone().parse()?.caused_by(current_traceparent());
+    if key.key.is_none() {
+        return answer(&reservations.holding.submit(wanted).await?);
+    }
+    // A key is kept in the transaction of its effect, so this one meets no others in a batch.
+    let hold = async |conn: &mut PgConnection| {
+        let (now, window) = (OffsetDateTime::now_utc(), reservations.window);
+        let outcome = commands::reserve(conn, now, window, &[wanted], Duplicates::Likely).await?.pop();
+        let outcome = outcome.ok_or(Error::DuplicateRequest)?;
+        Ok::<_, Error>((answer(&outcome)?, outcome))
+    };
+    let committed = |outcome: HoldOutcome| {
+        reservations.products.changed(outcome.taken());
+        holding::count(&outcome);
+    };
+    IDEMPOTENCY.once(&reservations.db, &key, &body, hold, committed).await
+}
+
+fn answer(outcome: &HoldOutcome) -> Result<Answer, Error> {
+    match outcome {
+        HoldOutcome::Held(reservation) => Ok(Answer::created(location(reservation), reservation)?),
+        HoldOutcome::Repeated(reservation) => Ok(Answer::ok(reservation)?),
+        HoldOutcome::Refused(refusal) => Err(refusal.clone().into()),
     }
 }
 
@@ -136,7 +158,7 @@ impl ReservationQuery {
     }
 }
 
-/// The reservations, by id.
+/// The reservations, by id; with `heldBefore` the oldest first.
 #[utoipa::path(get, path = "/api/inventory/reservations", tag = "reservations", params(ReservationQuery, PagedByUuid),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Reservation], headers(("Link" = String, description = "The next page, rel=\"next\""))),
@@ -144,16 +166,40 @@ impl ReservationQuery {
 pub async fn list_reservations(
     State(reservations): State<Arc<Reservations>>,
     Query(query): Query<ReservationQuery>,
-    page: Page<Uuid>,
+    page: Page<PlaceInList>,
 ) -> Result<Response, Error> {
     let (db, limit) = (reservations.db.pool(), page.fetch());
-    let found = match query.parse()? {
-        (Some(ReservationStatus::Held), before) | (None, before @ Some(_)) => {
-            store::list_held(db, before, page.after, limit).await?
-        }
-        (status, _) => store::list(db, status, page.after, limit).await?,
+    let (status, held_before) = query.parse()?;
+    if let Some(before) = held_before {
+        let found = store::list_held_before(db, before, age_in(page.after)?, limit).await?;
+        return Ok(page.answer(found, |held| PlaceInList::ByAge(ByAge { created_at: held.created_at, id: held.id.0 })));
+    }
+    let after = id_in(page.after)?;
+    let found = match status {
+        Some(ReservationStatus::Held) => store::list_held(db, after, limit).await?,
+        status => store::list(db, status, after, limit).await?,
     };
-    Ok(page.answer(found, |reservation| reservation.id))
+    Ok(page.answer(found, |reservation| PlaceInList::ById(reservation.id.0)))
+}
+
+fn age_in(cursor: Option<PlaceInList>) -> Result<Option<ByAge>, FieldErrors> {
+    match cursor {
+        None => Ok(None),
+        Some(PlaceInList::ByAge(place)) => Ok(Some(place)),
+        Some(PlaceInList::ById(_)) => Err(of_another_list()),
+    }
+}
+
+fn id_in(cursor: Option<PlaceInList>) -> Result<Option<Uuid>, FieldErrors> {
+    match cursor {
+        None => Ok(None),
+        Some(PlaceInList::ById(id)) => Ok(Some(id)),
+        Some(PlaceInList::ByAge(_)) => Err(of_another_list()),
+    }
+}
+
+fn of_another_list() -> FieldErrors {
+    FieldErrors::one("cursor", "must be taken from a Link header")
 }
 
 /// Commits a reservation: its stock is the order's; once more changes nothing.
@@ -161,13 +207,13 @@ pub async fn list_reservations(
     params(("id" = Reference, Path, description = "Reference of the order"), Keyed),
     responses(
         (status = 200, description = "The committed reservation", body = Reservation),
-        Invalid, NotFound, AlreadyOther, Unavailable))]
+        Invalid, NotFound, AlreadyOther, KeyReused, Unavailable))]
 pub async fn commit_reservation(
     State(reservations): State<Arc<Reservations>>,
     Path(id): Path<Reference>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
 ) -> Result<Answer, Error> {
-    change_one(&reservations, id, Action::Commit).await
+    change_one(&reservations, &key, id, Action::Commit).await
 }
 
 /// Releases a reservation that is held: its stock goes back; once more changes nothing.
@@ -177,22 +223,28 @@ pub async fn commit_reservation(
     params(("id" = Reference, Path, description = "Reference of the order"), Keyed),
     responses(
         (status = 200, description = "The released reservation", body = Reservation),
-        Invalid, NotFound, AlreadyOther, Unavailable))]
+        Invalid, NotFound, AlreadyOther, KeyReused, Unavailable))]
 pub async fn release_reservation(
     State(reservations): State<Arc<Reservations>>,
     Path(id): Path<Reference>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
 ) -> Result<Answer, Error> {
-    change_one(&reservations, id, Action::Release).await
+    change_one(&reservations, &key, id, Action::Release).await
 }
 
-async fn change_one(reservations: &Reservations, id: Reference, action: Action) -> Result<Answer, Error> {
-    let mut transaction = reservations.db.begin().await?;
-    let outcome = change(&mut transaction, OffsetDateTime::now_utc(), &[change_of(id, action)]).await?.pop();
-    let reservation = outcome.ok_or(Error::UnknownReservation(id))??;
-    reservations.db.commit(transaction).await?;
-    reservations.products.changed(moved_by_change(&reservation));
-    Ok(Answer::ok(&reservation)?)
+async fn change_one(
+    reservations: &Reservations,
+    key: &IdempotencyKey,
+    id: Reference,
+    action: Action,
+) -> Result<Answer, Error> {
+    let work = async |conn: &mut PgConnection| {
+        let outcome = change(conn, OffsetDateTime::now_utc(), &[change_of(id, action)]).await?.pop();
+        let reservation = outcome.ok_or(Error::UnknownReservation(id))??;
+        Ok::<_, Error>((Answer::ok(&reservation)?, reservation))
+    };
+    let committed = |reservation: Reservation| reservations.products.changed(moved_by_change(&reservation));
+    IDEMPOTENCY.once(&reservations.db, key, &(), work, committed).await
 }
 
 fn change_of(reference: Reference, action: Action) -> Change {

@@ -2,6 +2,7 @@
 
 pub mod invariants;
 
+use super::domain::ages::ByAge;
 use super::domain::holds::Hold;
 use crate::stock::{MovementColumns, NewMovement};
 use rust_decimal::Decimal;
@@ -56,7 +57,7 @@ pub async fn list(
         "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
                 i.product_id, i.sku, i.name, i.quantity, i.unit_price
          FROM (SELECT * FROM inventory.reservations
-               WHERE id > COALESCE($1, '00000000-0000-0000-0000-000000000000'::uuid)
+               WHERE id >= COALESCE($1, '00000000-0000-0000-0000-000000000000'::uuid) AND id IS DISTINCT FROM $1
                  AND ($2::text IS NULL OR status = $2)
                ORDER BY id LIMIT $3) r
          CROSS JOIN LATERAL (SELECT product_id, sku, name, quantity, unit_price
@@ -71,11 +72,10 @@ pub async fn list(
     grouped(rows)
 }
 
-/// A page of the reservations that are HELD and were so before `before`, by id. The status stands in the statement
-/// so that the index of the held ones serves it, however many others there are.
+/// A page of the reservations that are HELD, by id. The status and a time that bounds nothing stand in the statement so that
+/// the index of the held ones serves it, however many others there are.
 pub async fn list_held(
     db: impl PgExecutor<'_>,
-    before: Option<OffsetDateTime>,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Reservation>, sqlx::Error> {
@@ -84,13 +84,12 @@ pub async fn list_held(
         "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
                 i.product_id, i.sku, i.name, i.quantity, i.unit_price
          FROM (SELECT * FROM inventory.reservations
-               WHERE status = 'HELD' AND created_at < COALESCE($1, 'infinity'::timestamptz)
-                 AND id > COALESCE($2, '00000000-0000-0000-0000-000000000000'::uuid)
-               ORDER BY id LIMIT $3) r
+               WHERE status = 'HELD' AND created_at <= statement_timestamp()
+                 AND id >= COALESCE($1, '00000000-0000-0000-0000-000000000000'::uuid) AND id IS DISTINCT FROM $1
+               ORDER BY id LIMIT $2) r
          CROSS JOIN LATERAL (SELECT product_id, sku, name, quantity, unit_price
                              FROM inventory.reservation_items WHERE reservation_id = r.id OFFSET 0) i
          ORDER BY r.id, i.product_id",
-        before,
         after,
         limit
     )
@@ -99,11 +98,56 @@ pub async fn list_held(
     grouped(rows)
 }
 
-/// Locks the reservations in the order of their ids; those that do not exist are missing.
-pub async fn lock(conn: &mut PgConnection, ids: &[Reference]) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT id FROM inventory.reservations WHERE id = ANY($1) ORDER BY id FOR UPDATE", &uuids(ids))
-        .fetch_all(conn)
-        .await?;
+/// A page of the reservations that are HELD and were so before `before`, by age: who chooses a small id gets in front of
+/// nobody.
+pub async fn list_held_before(
+    db: impl PgExecutor<'_>,
+    before: OffsetDateTime,
+    after: Option<ByAge>,
+    limit: i64,
+) -> Result<Vec<Reservation>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        ItemRow,
+        "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
+                i.product_id, i.sku, i.name, i.quantity, i.unit_price
+         FROM (SELECT * FROM inventory.reservations
+               WHERE status = 'HELD' AND created_at < $1 AND created_at >= COALESCE($2, '-infinity'::timestamptz)
+                 AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3))
+               ORDER BY created_at, id LIMIT $4) r
+         CROSS JOIN LATERAL (SELECT product_id, sku, name, quantity, unit_price
+                             FROM inventory.reservation_items WHERE reservation_id = r.id OFFSET 0) i
+         ORDER BY r.created_at, r.id, i.product_id",
+        before,
+        after.map(|key| key.created_at),
+        after.map(|key| key.id),
+        limit
+    )
+    .fetch_all(db)
+    .await?;
+    grouped(rows)
+}
+
+/// Locks the reservations in the order of their ids; gives those whose pieces count as reserved. Those that do not exist
+/// are missing.
+pub async fn lock(conn: &mut PgConnection, ids: &[Reference]) -> Result<HashSet<Reference>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT id, reserved FROM inventory.reservations WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+        &uuids(ids)
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().filter(|row| row.reserved == Some(true)).map(|row| Reference(row.id)).collect())
+}
+
+/// Notes of reservations that the caller has locked that their pieces no longer count as reserved.
+pub async fn mark_shipped(conn: &mut PgConnection, ids: &[Reference]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE inventory.reservations
+         SET reserved = FALSE, version = version + 1, updated_at = clock_timestamp() WHERE id = ANY($1)",
+        &uuids(ids)
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -134,9 +178,10 @@ pub async fn hold(
     let (ids, items, moves) = (ids_of(holds), ItemColumns::of(holds), MovementColumns::of(movements));
     let rows = sqlx::query!(
         "WITH held AS (
-             INSERT INTO inventory.reservations (id, status, created_at, expires_at)
-             SELECT id, 'HELD', now, now + $2::bigint * INTERVAL '1 millisecond'
-             FROM unnest($1::uuid[]) AS n (id), (SELECT clock_timestamp() AS now OFFSET 0) AS clock ORDER BY id
+             INSERT INTO inventory.reservations (id, status, created_at, expires_at, reserved)
+             SELECT id, 'HELD', now, now + $2::bigint * INTERVAL '1 millisecond', reserved
+             FROM unnest($1::uuid[], $17::boolean[]) AS n (id, reserved),
+                  (SELECT clock_timestamp() AS now OFFSET 0) AS clock ORDER BY id
              RETURNING id, created_at, expires_at),
          written AS (
              INSERT INTO inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)
@@ -149,9 +194,10 @@ pub async fn hold(
              ORDER BY position),
          stocked AS (
              UPDATE inventory.products p
-             SET stock_quantity = n.stock, version = p.version + 1, updated_at = clock_timestamp()
-             FROM unnest($14::bigint[], $15::integer[]) AS n (id, stock)
-             WHERE p.id = ANY($14) AND p.id = n.id AND p.stock_quantity <> n.stock)
+             SET stock_quantity = n.stock, reserved = p.reserved + n.reserved, version = p.version + 1,
+                 updated_at = clock_timestamp()
+             FROM unnest($14::bigint[], $15::integer[], $16::bigint[]) AS n (id, stock, reserved)
+             WHERE p.id = ANY($14) AND p.id = n.id AND (p.stock_quantity <> n.stock OR n.reserved <> 0))
          SELECT id, created_at, expires_at FROM held",
         &ids,
         milliseconds(window),
@@ -167,7 +213,9 @@ pub async fn hold(
         &moves.references as &[Option<&str>],
         &moves.balances,
         &moves.moved,
-        &moves.stock
+        &moves.stock,
+        &moves.reserved,
+        &holds.iter().map(|hold| hold.reserved).collect::<Vec<_>>()
     )
     .fetch_all(conn)
     .await?;
@@ -185,7 +233,7 @@ pub async fn hold_anew(
     let rows = sqlx::query!(
         "UPDATE inventory.reservations
          SET status = 'HELD', created_at = now, expires_at = now + $2::bigint * INTERVAL '1 millisecond',
-             version = version + 1, updated_at = now
+             reserved = TRUE, version = version + 1, updated_at = now
          FROM (SELECT clock_timestamp() AS now OFFSET 0) AS clock WHERE id = ANY($1) AND status = 'RELEASED'
          RETURNING id, created_at, expires_at",
         &ids,
@@ -276,7 +324,7 @@ pub async fn released(conn: &mut PgConnection, ids: &[Reference]) -> Result<Hash
     Ok(released.into_iter().map(Reference).collect())
 }
 
-/// Writes the status of reservations that the caller has locked.
+/// Writes the status of reservations that the caller has locked. The pieces of a released one no longer count as reserved.
 pub async fn set_status(
     conn: &mut PgConnection,
     statuses: impl IntoIterator<Item = (Reference, ReservationStatus)>,
@@ -284,7 +332,9 @@ pub async fn set_status(
     let (ids, statuses): (Vec<Uuid>, Vec<String>) =
         statuses.into_iter().map(|(id, status)| (id.0, status.as_str().to_owned())).unzip();
     sqlx::query!(
-        "UPDATE inventory.reservations r SET status = n.status, version = r.version + 1, updated_at = clock_timestamp()
+        "UPDATE inventory.reservations r
+         SET status = n.status, reserved = CASE WHEN n.status = 'RELEASED' THEN FALSE ELSE r.reserved END,
+             version = r.version + 1, updated_at = clock_timestamp()
          FROM unnest($1::uuid[], $2::text[]) AS n (id, status)
          WHERE r.id = ANY($1) AND r.id = n.id",
         &ids,

@@ -1,7 +1,8 @@
 //! Stock that comes in or goes out by hand, and what is announced where a threshold is crossed.
 
+use super::domain::counting::{Count, StockOnHand};
 use super::domain::levels::{Shortage, is_low, stock_plus};
-use super::domain::movements::{NewMovement, StockChange};
+use super::domain::movements::{MovementReason, NewMovement, StockChange};
 use super::error::Error;
 use super::store;
 use crate::schema::OUTBOX;
@@ -34,6 +35,23 @@ pub async fn reduce(
     write(conn, now, before, before.stock_quantity - change.quantity, change).await
 }
 
+/// Brings a locked product, of which `reserved` pieces wait to be shipped, to what was counted on the shelf.
+pub async fn count(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    before: &StockLevel,
+    reserved: i64,
+    count: Count,
+) -> Result<(), Error> {
+    let stock = StockOnHand::available_of(count.counted, reserved)?;
+    if stock == before.stock_quantity {
+        return Ok(());
+    }
+    let quantity = (stock - before.stock_quantity).abs();
+    let change = StockChange { quantity, reason: MovementReason::Adjustment, reference: count.reason };
+    write(conn, now, before, stock, change).await
+}
+
 async fn write(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -47,6 +65,7 @@ async fn write(
         reason: change.reason,
         reference: change.reference,
         balance_after: stock,
+        reserved: 0,
     };
     store::record(conn, &[movement]).await?;
     announce_crossing(conn, now, before, &StockLevel { stock_quantity: stock, ..before.clone() }).await

@@ -20,6 +20,14 @@ pub enum Error {
     /// More is put in than can be kept.
     #[error("a product has at most {MAX_STOCK} pieces in stock")]
     StockLimit,
+    /// Fewer pieces were counted than are promised.
+    #[error("{counted} counted, but {reserved} are reserved for orders that were not shipped")]
+    CountedTooFew {
+        /// Pieces on the shelf.
+        counted: i32,
+        /// Pieces of orders that were not shipped.
+        reserved: i64,
+    },
 }
 
 module_error!(Error);
@@ -31,6 +39,9 @@ impl Error {
             Self::Fault(fault) => fault.problem(),
             Self::InsufficientStock(shortage) => insufficient_stock(self, [shortage]),
             Self::StockLimit => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "stock-limit", "Stock limit", self),
+            Self::CountedTooFew { .. } => {
+                Problem::new(StatusCode::CONFLICT, "counted-too-few", "Counted too few", self)
+            }
         }
     }
 
@@ -38,7 +49,7 @@ impl Error {
     pub fn decision(&self) -> Decision {
         match self {
             Self::Fault(fault) => fault.decision(),
-            Self::InsufficientStock(_) | Self::StockLimit => Decision::DeadLetter,
+            Self::InsufficientStock(_) | Self::StockLimit | Self::CountedTooFew { .. } => Decision::DeadLetter,
         }
     }
 }

@@ -7,9 +7,10 @@ use super::domain::movements::{Movement, MovementColumns, NewMovement};
 use shared_types::ProductId;
 use shared_types::events::StockLevel;
 use sqlx::{PgConnection, PgExecutor};
+use std::collections::BTreeMap;
 
 /// Writes the movements, in this order, and brings the stock of each product, which the caller has locked, to what it is
-/// after the last of them. One statement: while products are locked, every round trip keeps others waiting.
+/// after the last of them, and what is reserved of it with it. One statement: while products are locked, every round trip keeps others waiting.
 pub async fn record(conn: &mut PgConnection, movements: &[NewMovement]) -> Result<(), sqlx::Error> {
     if movements.is_empty() {
         return Ok(());
@@ -23,16 +24,34 @@ pub async fn record(conn: &mut PgConnection, movements: &[NewMovement]) -> Resul
                   WITH ORDINALITY AS m (product_id, delta, reason, reference, balance_after, position)
              ORDER BY position)
          UPDATE inventory.products p
-         SET stock_quantity = n.stock, version = p.version + 1, updated_at = clock_timestamp()
-         FROM unnest($6::bigint[], $7::integer[]) AS n (id, stock)
-         WHERE p.id = ANY($6) AND p.id = n.id AND p.stock_quantity <> n.stock",
+         SET stock_quantity = n.stock, reserved = p.reserved + n.reserved, version = p.version + 1,
+             updated_at = clock_timestamp()
+         FROM unnest($6::bigint[], $7::integer[], $8::bigint[]) AS n (id, stock, reserved)
+         WHERE p.id = ANY($6) AND p.id = n.id AND (p.stock_quantity <> n.stock OR n.reserved <> 0)",
         &moves.products,
         &moves.deltas,
         &moves.reasons as &[&str],
         &moves.references as &[Option<&str>],
         &moves.balances,
         &moves.moved,
-        &moves.stock
+        &moves.stock,
+        &moves.reserved
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes pieces off what is reserved of each product, which the caller has locked: they have left the house.
+pub async fn unreserve(conn: &mut PgConnection, pieces: &BTreeMap<ProductId, i64>) -> Result<(), sqlx::Error> {
+    let (ids, pieces): (Vec<i64>, Vec<i64>) = pieces.iter().map(|(id, pieces)| (id.0, *pieces)).unzip();
+    sqlx::query!(
+        "UPDATE inventory.products p
+         SET reserved = p.reserved - n.pieces, version = p.version + 1, updated_at = clock_timestamp()
+         FROM unnest($1::bigint[], $2::bigint[]) AS n (id, pieces)
+         WHERE p.id = ANY($1) AND p.id = n.id",
+        &ids,
+        &pieces
     )
     .execute(conn)
     .await?;
@@ -89,7 +108,7 @@ pub async fn list_movements(
         Movement,
         "SELECT id, product_id, delta, reason, reference, balance_after, created_at
          FROM inventory.stock_movements
-         WHERE product_id = $1 AND id < COALESCE($2, 9223372036854775807)
+         WHERE product_id = $1 AND id <= COALESCE($2, 9223372036854775807) AND id IS DISTINCT FROM $2
          ORDER BY id DESC LIMIT $3",
         product.0,
         before,

@@ -214,7 +214,7 @@ pub struct StockFacts {
     pub product_id: ProductId,
     /// Its stock keeping unit.
     pub sku: String,
-    /// Pieces on hand.
+    /// Pieces that can still be promised.
     pub stock_quantity: i32,
     /// The threshold.
     pub low_stock_threshold: i32,

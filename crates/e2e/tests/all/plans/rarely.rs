@@ -7,12 +7,14 @@ use e2e::samples::{LAPTOP, MOUSE, int, order, product, reservation, text};
 use e2e::shop::Shop;
 use reqwest::Method;
 use serde_json::json;
-use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
+use shared_types::topology::{INVENTORY_ORDER_EVENTS, INVENTORY_SHIPMENTS, ORDER_RESERVATION_EVENTS};
 use uuid::Uuid;
 
 /// Does all of it; `key` is another one each time.
 pub async fn use_the_rest(shop: &Shop, key: &str) {
     change_the_catalogue(shop, key).await;
+    write_a_product_by_hand(shop, key).await;
+    ship_an_order(shop).await;
     hold_stock_again(shop).await;
     lose_stock(shop).await;
     list_orders(shop).await;
@@ -32,12 +34,33 @@ async fn change_the_catalogue(shop: &Shop, key: &str) {
     let made = inventory.post("/api/inventory/products", product(key, "1.00", 5)).await.is(201).json();
     let path = format!("/api/inventory/products/{}", int(&made["id"]));
     inventory.put(&path, product(key, "2.00", 5)).await.is(200);
+    inventory.patch(&path, json!({"name": "Another"})).await.is(200);
+    inventory.post(&format!("{path}/count"), json!({"counted": 7})).await.is(200);
+    inventory.get(&format!("{path}/stock")).await.is(200);
     inventory.delete(&path).await.is(200);
     for list in ["", "?q=thing", "?sku=MANY-7", "/active", "/low-stock"] {
         inventory.get(&format!("/api/inventory/products{list}")).await.is(200);
     }
     inventory.get("/api/inventory/products/999999999/movements").await.is(404);
     inventory.get(&format!("/api/inventory/products/{LAPTOP}/check-stock?quantity=1")).await.is(200);
+}
+
+/// A person writes a product past the service, which folds its name a moment later.
+async fn write_a_product_by_hand(shop: &Shop, key: &str) {
+    let by_hand = format!(
+        "INSERT INTO inventory.products (sku, name, price, stock_quantity) VALUES ('{key}-by-hand', 'Thing', 1, 0)"
+    );
+    shop.database.execute(by_hand).await;
+    let unfolded = "SELECT count(*) FROM inventory.products WHERE sku_key IS NULL";
+    poll::eventually("its name to be folded", async || poll::equal(shop.database.number(unfolded).await, 0)).await;
+}
+
+/// An order leaves the house.
+async fn ship_an_order(shop: &Shop) {
+    let id = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
+    shop.order_becomes(id, "CONFIRMED").await;
+    shop.orders().put(&format!("/api/orders/{id}/status"), json!({"status": "SHIPPED"})).await.is(200);
+    shop.broker().drained(INVENTORY_SHIPMENTS.name).await;
 }
 
 async fn hold_stock_again(shop: &Shop) {
@@ -49,6 +72,7 @@ async fn hold_stock_again(shop: &Shop) {
     inventory.post(&format!("{path}/commit"), json!({})).await.is(200);
     inventory.post("/api/inventory/reserve-stock", json!({"productId": MOUSE, "quantity": 1})).await.is(200);
     inventory.get("/api/inventory/reservations").await.is(200);
+    inventory.get("/api/inventory/reservations?heldBefore=2026-01-01T00:00:00Z").await.is(200);
 }
 
 /// Orders whose stock was released: one that is cancelled already, and one that is not.

@@ -5,6 +5,8 @@ use service_kit::documented_problems;
 documented_problems! {
     /// A SKU that is taken.
     SkuTaken { "409": "another product has this SKU" }
+    /// A count that leaves too little for what is promised.
+    CountedTooFew { "409": "fewer pieces were counted than are reserved for orders that were not shipped" }
     /// What add-stock cannot do.
     StockLimitOrKeyReused { "422": "more stock than can be kept, or the Idempotency-Key was used with another body" }
 }

@@ -1,10 +1,10 @@
-//! EDGE: stock that comes in and goes out by hand, and whether there is enough.
+//! EDGE: stock that comes in, goes out or is counted by hand, how much there is, and whether there is enough.
 
-use super::documented::StockLimitOrKeyReused;
+use super::documented::{CountedTooFew, StockLimitOrKeyReused};
 use super::{Product, Products, commands, store};
 use crate::products::error::Error;
 use crate::schema::IDEMPOTENCY;
-use crate::stock::{self, InsufficientStock, StockChangeBody};
+use crate::stock::{self, CountBody, InsufficientStock, StockChangeBody, StockOnHand};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -70,12 +70,51 @@ pub async fn reduce_stock(
     IDEMPOTENCY.once(&products.db, &key, &body, reduce, |()| products.changed([id])).await
 }
 
+/// Sets what was counted on the shelf; what is promised stays promised.
+///
+/// `counted` is on hand: those that wait to be shipped are among them. The difference is an adjustment.
+#[utoipa::path(post, path = "/api/inventory/products/{id}/count", tag = "stock",
+    params(("id" = i64, Path, description = "Number of the product", example = 1), Keyed, IfMatch),
+    request_body = CountBody,
+    responses(
+        (status = 200, description = "The product", body = Product, headers(("ETag" = String, description = "Its version"))),
+        InvalidBody, NotFound, CountedTooFew, Changed, StockLimitOrKeyReused, Unavailable))]
+pub async fn count_stock(
+    State(products): State<Arc<Products>>,
+    Path(id): Path<ProductId>,
+    key: IdempotencyKey,
+    headers: HeaderMap,
+    Json(body): Json<CountBody>,
+) -> Result<Answer, Error> {
+    let counted = body.clone().parse()?;
+    let count = async |conn: &mut PgConnection| {
+        let before = commands::lock(conn, id).await?;
+        check_if_match(&headers, before.version)?;
+        stock::count(conn, OffsetDateTime::now_utc(), &before.stock_level(), before.reserved, counted).await?;
+        let product = store::find(conn, id).await?.ok_or(Error::UnknownProduct(id))?;
+        Ok::<_, Error>((Answer::ok(&product)?.with_version(product.version), ()))
+    };
+    IDEMPOTENCY.once(&products.db, &key, &body, count, |()| products.changed([id])).await
+}
+
+/// How many pieces can be promised, wait to be shipped, and lie on the shelf.
+#[utoipa::path(get, path = "/api/inventory/products/{id}/stock", tag = "stock",
+    params(("id" = i64, Path, description = "Number of the product", example = 1)),
+    responses((status = 200, description = "The stock", body = StockOnHand), Invalid, NotFound, Unavailable))]
+pub async fn get_stock(
+    State(products): State<Arc<Products>>,
+    Path(id): Path<ProductId>,
+) -> Result<axum::Json<StockOnHand>, Error> {
+    let product = store::find(products.db.pool(), id).await?.ok_or(Error::UnknownProduct(id))?;
+    Ok(axum::Json(product.on_hand()))
+}
+
 /// How many pieces are wanted.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct StockQuery {
     /// Pieces.
-    #[param(value_type = i32, required, minimum = 1, example = 3)]
+    #[param(value_type = i32, required, minimum = 1, maximum = 2_147_483_647, example = 3)]
     pub quantity: Option<i64>,
 }
 

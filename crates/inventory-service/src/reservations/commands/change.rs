@@ -26,7 +26,7 @@ pub async fn change(
 ) -> Result<Vec<Result<Reservation, Error>>, Error> {
     let ids: BTreeSet<Reference> = changes.iter().map(|change| change.reference).collect();
     let ids: Vec<Reference> = ids.into_iter().collect();
-    store::lock(conn, &ids).await?;
+    let reserved = store::lock(conn, &ids).await?;
     let found = store::find(&mut *conn, &ids).await?;
     let mut reservations: BTreeMap<Reference, Reservation> = found.into_iter().map(|r| (r.id, r)).collect();
     let (mut outcomes, mut changed) = (Vec::with_capacity(changes.len()), BTreeMap::new());
@@ -41,7 +41,8 @@ pub async fn change(
                     reservation.status = status;
                     changed.insert(reservation.id, status);
                     if status == ReservationStatus::Released {
-                        returned.push(reservation.clone());
+                        returned
+                            .push(Returned { counted: reserved.contains(&reservation.id), of: reservation.clone() });
                     }
                     events.extend(announcement(status, change)?);
                     Ok(reservation.clone())
@@ -78,23 +79,30 @@ fn of(data: &impl EventData) -> Result<Event, serde_json::Error> {
     Event::new(data)
 }
 
+/// A reservation whose stock goes back.
+struct Returned {
+    of: Reservation,
+    /// Whether its pieces count as reserved.
+    counted: bool,
+}
+
 /// Gives the stock of the reservations back, also to products that were deleted meanwhile; gives what is to be announced:
 /// the products whose stock is above the threshold again, each once, whatever it took.
-async fn give_back(conn: &mut PgConnection, returned: &[Reservation]) -> Result<Vec<Event>, Error> {
+async fn give_back(conn: &mut PgConnection, returned: &[Returned]) -> Result<Vec<Event>, Error> {
     if returned.is_empty() {
         return Ok(Vec::new());
     }
-    let lines = || returned.iter().flat_map(|r| r.items.iter().map(move |line| (r.id, line)));
+    let lines = || returned.iter().flat_map(|r| r.of.items.iter().map(move |line| (r, line)));
     let products: BTreeSet<ProductId> = lines().map(|(_, line)| line.product_id).collect();
     let locked = stock::lock_levels(conn, &products.into_iter().collect::<Vec<_>>()).await?;
     let mut levels: BTreeMap<ProductId, LockedLevel> = locked.collect();
     let low: BTreeSet<ProductId> = levels.values().filter(|l| l.is_low()).map(|l| l.level.product_id).collect();
     let mut movements = Vec::new();
-    for (reservation, line) in lines() {
+    for (Returned { of, counted }, line) in lines() {
         let Some(LockedLevel { level, .. }) = levels.get_mut(&line.product_id) else { continue };
         level.stock_quantity = level.stock_quantity.checked_add(line.quantity).ok_or(stock::Error::StockLimit)?;
         let balance = level.stock_quantity;
-        movements.push(NewMovement::of_reservation(reservation, line.product_id, line.quantity, balance));
+        movements.push(NewMovement::of_reservation(of.id, line.product_id, line.quantity, balance, *counted));
     }
     stock::record(conn, &movements).await?;
     let risen = levels.into_values().filter(|l| !l.deleted && low.contains(&l.level.product_id) && !l.is_low());

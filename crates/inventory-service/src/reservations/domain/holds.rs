@@ -67,6 +67,8 @@ pub struct Hold {
     pub lines: Vec<ReservedLine>,
     /// Whether there is a released reservation of this reference, which is held anew.
     pub anew: bool,
+    /// Whether its pieces count as reserved until they are shipped.
+    pub reserved: bool,
 }
 
 /// A low stock, and the trace context of the request that made it so.
@@ -116,7 +118,7 @@ pub fn decide(products: &mut LockedProducts, existing: &[Reservation], wanted: &
                     Err(refusal) => HoldDecision::Refused(refusal),
                     Ok(()) => {
                         let lines = take(products, request, &mut plan);
-                        plan.holds.push(Hold { id: request.id(), lines, anew });
+                        plan.holds.push(Hold { id: request.id(), lines, anew, reserved: !request.is_direct() });
                         let now = Known { status: ReservationStatus::Held, lines: request.lines().to_vec() };
                         known.insert(request.id(), now);
                         HoldDecision::Held
@@ -162,7 +164,8 @@ fn take(products: &mut LockedProducts, request: &Wanted, plan: &mut HoldPlan) ->
         let was_low = product.is_low();
         product.stock_quantity -= line.quantity;
         let balance = product.stock_quantity;
-        plan.movements.push(NewMovement::of_reservation(request.id(), product.id, -line.quantity, balance));
+        let counted = !request.is_direct();
+        plan.movements.push(NewMovement::of_reservation(request.id(), product.id, -line.quantity, balance, counted));
         if product.is_low() && !was_low {
             plan.low.push(LowStock { event: StockLow(product.stock_level()), traceparent: request.traceparent() });
         }

@@ -18,7 +18,7 @@ pub struct LineBody {
     #[schema(value_type = i64, required, minimum = 1)]
     pub product_id: Option<i64>,
     /// Pieces.
-    #[schema(value_type = i32, required, minimum = 1)]
+    #[schema(value_type = i32, required, minimum = 1, maximum = 2_147_483_647)]
     pub quantity: Option<i64>,
 }
 
@@ -42,6 +42,7 @@ pub struct ReservationBody {
 pub struct Wanted {
     id: Reference,
     lines: Vec<ReservationLine>,
+    direct: bool,
     traceparent: Option<String>,
 }
 
@@ -54,6 +55,11 @@ impl Wanted {
     /// The lines, by product id, each product once.
     pub fn lines(&self) -> &[ReservationLine] {
         &self.lines
+    }
+
+    /// Whether it is sold at once: no order waits to be shipped.
+    pub fn is_direct(&self) -> bool {
+        self.direct
     }
 
     /// W3C trace context of the request, for the events it causes.
@@ -72,8 +78,11 @@ impl ReservationBody {
     /// The request, or every field at fault.
     pub fn parse(self) -> Result<Wanted, FieldErrors> {
         let mut errors = FieldErrors::default();
-        if self.id.is_none() {
-            errors.add("id", "is required");
+        match self.id {
+            None => errors.add("id", "is required"),
+            // RFC 9562, 5.9: it stands for no value.
+            Some(id) if id.0.is_nil() => errors.add("id", "must not be the nil UUID"),
+            Some(_) => {}
         }
         let mut merged = BTreeMap::new();
         match self.items {
@@ -91,18 +100,19 @@ impl ReservationBody {
         errors.into_result(Wanted {
             id: self.id.unwrap_or_else(Reference::random),
             lines: merged.into_iter().map(|(product_id, quantity)| ReservationLine { product_id, quantity }).collect(),
+            direct: false,
             traceparent: None,
         })
     }
 }
 
 impl LineBody {
-    /// A reservation of this single line, or every field at fault.
+    /// A sale of this single line, without an order, or every field at fault.
     pub fn parse_for(self, id: Reference) -> Result<Wanted, FieldErrors> {
         let (mut errors, mut merged) = (FieldErrors::default(), BTreeMap::new());
         merge(&mut errors, &mut merged, "", self);
         let lines = merged.into_iter().map(|(product_id, quantity)| ReservationLine { product_id, quantity });
-        errors.into_result(Wanted { id, lines: lines.collect(), traceparent: None })
+        errors.into_result(Wanted { id, lines: lines.collect(), direct: true, traceparent: None })
     }
 }
 
@@ -175,6 +185,13 @@ mod tests {
                 "items[3].quantity must add up to at most 2147483647",
             ]
         );
+    }
+
+    #[test]
+    fn the_nil_uuid_is_no_reference() {
+        let errors =
+            parse(r#"{"id": "00000000-0000-0000-0000-000000000000", "items": [{"productId": 1, "quantity": 1}]}"#);
+        assert_eq!(errors.unwrap_err(), ["id must not be the nil UUID"]);
     }
 
     #[test]

@@ -9,9 +9,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use futures_util::future::join_all;
 use serde::Serialize;
-use service_kit::documented::{InvalidBody, Keyed, Unavailable};
+use service_kit::documented::{InvalidBody, Unavailable};
 use service_kit::extract::Json;
-use service_kit::idempotency::IdempotencyKey;
 use service_kit::problem::Problem;
 use service_kit::telemetry::current_traceparent;
 use shared_types::reservations::Reservation;
@@ -41,7 +40,7 @@ pub enum OutcomeBody {
 /// Holds stock for many orders, each on its own.
 ///
 /// One outcome for each, in order: the status and the body that the single call would have given.
-#[utoipa::path(post, path = "/api/inventory/reservations/batch", tag = "reservations", params(Keyed),
+#[utoipa::path(post, path = "/api/inventory/reservations/batch", tag = "reservations",
     request_body = BatchBody,
     extensions(("x-passes-over-unknown" = json!(true))),
     responses(
@@ -49,7 +48,6 @@ pub enum OutcomeBody {
         InvalidBody, Unavailable))]
 pub async fn create_reservations(
     State(reservations): State<Arc<Reservations>>,
-    _key: IdempotencyKey,
     Json(body): Json<BatchBody>,
 ) -> Result<axum::Json<Vec<BatchOutcome>>, Error> {
     // All are queued before the first is waited for, so they share batches with each other and with their neighbours.

@@ -19,6 +19,13 @@ pub const INVARIANTS: &[Invariant] = &[
                 ORDER BY r.id LIMIT 100",
     },
     Invariant {
+        name: "only-what-waits-is-reserved",
+        promise: "P1",
+        query: "SELECT id::text, CASE WHEN direct THEN 'was sold at once' ELSE 'is ' || status END
+                       || ', and its pieces count as reserved'
+                FROM inventory.reservations WHERE reserved AND (status = 'RELEASED' OR direct) ORDER BY id LIMIT 100",
+    },
+    Invariant {
         name: "reservation-has-items",
         promise: "P3",
         query: "SELECT r.id::text, 'has no items' FROM inventory.reservations r

@@ -78,13 +78,23 @@ pub struct NewMovement {
     /// What it belongs to.
     pub reference: Option<String>,
     pub balance_after: i32,
+    /// Pieces that become reserved with it; negative where they no longer are.
+    pub reserved: i32,
 }
 
 impl NewMovement {
-    /// A line of a reservation taking stock (`SALE`, negative) or giving it back (`RELEASE`, positive).
-    pub fn of_reservation(reservation: Reference, product_id: ProductId, delta: i32, balance_after: i32) -> Self {
+    /// A line of a reservation taking stock (`SALE`, negative) or giving it back (`RELEASE`, positive). `counted` tells
+    /// whether the pieces are reserved in between.
+    pub fn of_reservation(
+        reservation: Reference,
+        product_id: ProductId,
+        delta: i32,
+        balance_after: i32,
+        counted: bool,
+    ) -> Self {
         let reason = if delta < 0 { MovementReason::Sale } else { MovementReason::Release };
-        Self { product_id, delta, reason, reference: Some(reservation.to_string()), balance_after }
+        let reserved = if counted { -delta } else { 0 };
+        Self { product_id, delta, reason, reference: Some(reservation.to_string()), balance_after, reserved }
     }
 }
 
@@ -102,6 +112,8 @@ pub struct MovementColumns<'a> {
     pub moved: Vec<i64>,
     /// The stock of each of these after the last movement.
     pub stock: Vec<i32>,
+    /// By how much the pieces reserved of each of these change.
+    pub reserved: Vec<i64>,
 }
 
 impl<'a> MovementColumns<'a> {
@@ -115,8 +127,17 @@ impl<'a> MovementColumns<'a> {
             columns.references.push(movement.reference.as_deref());
             columns.balances.push(movement.balance_after);
         }
-        let last: BTreeMap<i64, i32> = movements.iter().map(|m| (m.product_id.0, m.balance_after)).collect();
-        (columns.moved, columns.stock) = last.into_iter().unzip();
+        let mut products: BTreeMap<i64, (i32, i64)> = BTreeMap::new();
+        for movement in movements {
+            let (stock, reserved) = products.entry(movement.product_id.0).or_default();
+            *stock = movement.balance_after;
+            *reserved += i64::from(movement.reserved);
+        }
+        for (product, (stock, reserved)) in products {
+            columns.moved.push(product);
+            columns.stock.push(stock);
+            columns.reserved.push(reserved);
+        }
         columns
     }
 }

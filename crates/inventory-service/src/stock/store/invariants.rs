@@ -18,4 +18,14 @@ pub const INVARIANTS: &[Invariant] = &[
                       FROM inventory.stock_movements) m
                 WHERE balance_after <> moved ORDER BY id LIMIT 100",
     },
+    Invariant {
+        name: "reserved-is-sum-of-reservations",
+        promise: "P1",
+        query: "SELECT p.id::text, p.sku || ': reserved ' || p.reserved || ', reservations ' || COALESCE(r.pieces, 0)
+                FROM inventory.products p
+                LEFT JOIN (SELECT i.product_id, SUM(i.quantity) AS pieces FROM inventory.reservations r
+                           JOIN inventory.reservation_items i ON i.reservation_id = r.id
+                           WHERE r.reserved GROUP BY i.product_id) r ON r.product_id = p.id
+                WHERE p.reserved <> COALESCE(r.pieces, 0) ORDER BY p.id LIMIT 100",
+    },
 ];
