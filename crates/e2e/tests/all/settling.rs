@@ -3,7 +3,7 @@
 use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, int, order, reservation, text};
 use e2e::shop::{Plan, Shop};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// A window of two seconds, looked at every second, and nothing heard by message.
@@ -100,4 +100,67 @@ async fn a_key_whose_stock_went_back_can_be_used_again() {
     let placed = shop.orders().post("/api/orders", order(&[(MOUSE, 3)])).key("order-1").await.is(201).json();
     assert_eq!(shop.database.stock(MOUSE).await, 197);
     shop.reservation_becomes(text(&placed["reference"]), "COMMITTED").await;
+}
+
+/// An order-service that died under load, or somebody else, left many.
+#[tokio::test]
+async fn thousands_of_abandoned_reservations_go_back_together() {
+    let shop = Shop::plan().window(4).open().await;
+    let kept = text(&shop.place(&[(LAPTOP, 1)]).await["reference"]).to_owned();
+    shop.inventory()
+        .post(&format!("/api/inventory/products/{MOUSE}/add-stock"), json!({"quantity": 10_000}))
+        .await
+        .is(200);
+    let calls: Vec<_> = (0..12)
+        .map(|_| {
+            let wishes: Vec<Value> = (0..256).map(|_| reservation(Uuid::now_v7(), &[(MOUSE, 1)])).collect();
+            let (client, body) = (shop.inventory().clone(), json!({"reservations": wishes}));
+            tokio::spawn(async move { client.post("/api/inventory/reservations/batch", body).await.is(200) })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+    assert_eq!(shop.database.stock(MOUSE).await, 10_200 - 12 * 256);
+    poll::eventually("the stock to come back", async || poll::equal(shop.database.stock(MOUSE).await, 10_200)).await;
+    let late = "SELECT COALESCE(ceil(extract(epoch FROM max(updated_at - expires_at))), 0)::bigint
+                FROM inventory.reservations WHERE status = 'RELEASED'";
+    let seconds = shop.database.number(late).await;
+    assert!(seconds <= 10, "the last one came back {seconds} s after its term");
+    shop.reservation_becomes(&kept, "COMMITTED").await;
+    assert_eq!(shop.inventory().get("/api/admin/invariants").await.is(200).text, r#"{"holds":true}"#);
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_settled_keeps_no_other_from_it() {
+    let shop = short_window().open().await;
+    shop.database.refuse_changes(MOUSE, "23514").await;
+    let [stuck, free] = [(MOUSE, 1), (LAPTOP, 7)].map(|line| (Uuid::now_v7(), line));
+    for (id, line) in [stuck, free] {
+        shop.inventory().post("/api/inventory/reservations", reservation(id, &[line])).await.is(201);
+    }
+    shop.reservation_becomes(&free.0.to_string(), "RELEASED").await;
+    let path = format!("/api/inventory/reservations/{}", stuck.0);
+    assert_eq!(shop.inventory().get(&path).await.is(200).json()["status"], "HELD");
+    shop.database.accept_changes().await;
+    shop.reservation_becomes(&stuck.0.to_string(), "RELEASED").await;
+}
+
+#[tokio::test]
+async fn many_are_settled_in_one_call() {
+    let shop = Shop::plan().inventory_only().open().await;
+    let settle = async |body: Value| shop.inventory().post("/api/inventory/reservations/settle", body).await;
+    let [one, two, three, unknown] = [(); 4].map(|()| Uuid::now_v7());
+    for id in [one, two, three] {
+        shop.inventory().post("/api/inventory/reservations", reservation(id, &[(LAPTOP, 2)])).await.is(201);
+    }
+    let settled = settle(json!({"commit": [one], "release": [two, unknown], "later": true})).await.is(200).json();
+    assert_eq!(settled, json!({"settled": [one, two]}));
+    // One that is the other already stays as it is.
+    let settled = settle(json!({"commit": [two, one], "release": [one, three]})).await.is(200).json();
+    assert_eq!(settled, json!({"settled": [one, three]}));
+    assert_eq!(shop.database.stock(LAPTOP).await, 48);
+    for bad in [json!({}), json!({"release": vec![one; 257]})] {
+        assert_eq!(settle(bad).await.fields_at_fault(), ["release"]);
+    }
 }

@@ -6,13 +6,16 @@ use crate::orders::placing::accepted;
 use crate::orders::state::Orders;
 use crate::orders::store::{self, accepted as waiting};
 use service_kit::workers::Workers;
-use shared_types::reservations::Reservation;
+use shared_types::reservations::{MAX_BATCH, Reservation, Settlement};
 use shared_types::{OrderStatus, Reference};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+/// Reservations for whose orders is looked at once: each look keeps the writers of orders waiting for a moment.
+const LOOK: usize = 2000;
 
 /// How often it is counted what waits to be placed.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
@@ -40,20 +43,61 @@ pub fn jobs(workers: &Workers, orders: &Arc<Orders>) {
 ///
 /// A reservation that has expired can get no order any more: placement refuses to write one well before. Those
 /// that are being written at this moment are waited for, so a slow placement and this job cannot both win.
+///
+/// Goes on until there are no more, the oldest first, whatever their number.
 async fn settle_reservations(orders: Arc<Orders>) -> Result<(), Error> {
     let window = time::Duration::seconds(orders.config.reservation_window_seconds.into());
     let now = OffsetDateTime::now_utc();
-    let held = orders.inventory.held_before(now - window).await?;
-    let expired: Vec<Reservation> = held.into_iter().filter(|reservation| reservation.expires_at <= now).collect();
-    if expired.is_empty() {
-        return Ok(());
-    }
-    let statuses = final_statuses(&orders, &expired).await?;
+    let mut page = orders.inventory.held_before(now - window).await?;
     let mut failure = Ok(());
-    for reservation in &expired {
-        let wanted = matches!(statuses.get(&reservation.id), Some(status) if *status != OrderStatus::Cancelled);
-        // One that cannot be settled must not keep those behind it from it.
-        failure = failure.and(settle(&orders, reservation.id, wanted).await);
+    loop {
+        let mut expired: Vec<Reservation> = Vec::new();
+        let next = loop {
+            expired.extend(page.reservations.into_iter().filter(|reservation| reservation.expires_at <= now));
+            match page.next {
+                Some(next) if expired.len() < LOOK => page = orders.inventory.next_held(&next).await?,
+                next => break next,
+            }
+        };
+        if !expired.is_empty() {
+            let statuses = final_statuses(&orders, &expired).await?;
+            for batch in expired.chunks(MAX_BATCH) {
+                // One that cannot be settled must not keep those behind it from it.
+                failure = failure.and(settle_batch(&orders, batch, &statuses).await);
+            }
+        }
+        match next {
+            Some(next) => page = orders.inventory.next_held(&next).await?,
+            None => return failure,
+        }
+    }
+}
+
+/// Settles the reservations in one call. Where that fails, or inventory-service does not know it yet, one by one.
+async fn settle_batch(
+    orders: &Orders,
+    batch: &[Reservation],
+    statuses: &HashMap<Reference, OrderStatus>,
+) -> Result<(), Error> {
+    let is_wanted = |id: &Reference| matches!(statuses.get(id), Some(status) if *status != OrderStatus::Cancelled);
+    let (commit, release): (Vec<Reference>, Vec<Reference>) = batch.iter().map(|held| held.id).partition(is_wanted);
+    let settlement = Settlement { commit, release };
+    match orders.inventory.settle_all(&settlement).await {
+        Ok(Some(settled)) => {
+            let settled: HashSet<Reference> = settled.settled.into_iter().collect();
+            for (references, outcome) in [(&settlement.commit, "committed"), (&settlement.release, "released")] {
+                references.iter().filter(|id| settled.contains(id)).for_each(|id| count_settled(*id, outcome));
+            }
+            return Ok(());
+        }
+        Ok(None) => {}
+        Err(error) => tracing::debug!(%error, "these are settled one by one"),
+    }
+    let mut failure = Ok(());
+    for (references, wanted) in [(&settlement.commit, true), (&settlement.release, false)] {
+        for reference in references {
+            failure = failure.and(settle(orders, *reference, wanted).await);
+        }
     }
     failure
 }
@@ -65,10 +109,14 @@ async fn settle(orders: &Orders, reference: Reference, wanted: bool) -> Result<(
         (orders.inventory.release(reference).await?, "released")
     };
     if settled {
-        tracing::info!(reservation = %reference, outcome, "settled a reservation that had expired");
-        metrics::counter!("reservations_settled_total", "outcome" => outcome).increment(1);
+        count_settled(reference, outcome);
     }
     Ok(())
+}
+
+fn count_settled(reference: Reference, outcome: &'static str) {
+    tracing::info!(reservation = %reference, outcome, "settled a reservation that had expired");
+    metrics::counter!("reservations_settled_total", "outcome" => outcome).increment(1);
 }
 
 async fn final_statuses(

@@ -3,14 +3,14 @@
 use crate::orders::config::Config;
 use crate::orders::error::Error;
 use crate::orders::inventory::guard::{InventoryGuard, reason};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use service_kit::fault::Fault;
 use service_kit::health::Circuit;
 use service_kit::lifecycle::StartError;
 use shared_types::Reference;
-use shared_types::reservations::{Reservation, ReservationBatch, ReservationRequest, ShortLine};
+use shared_types::reservations::{Reservation, ReservationBatch, ReservationRequest, Settled, Settlement, ShortLine};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -41,6 +41,14 @@ struct Refusal {
 
 #[derive(Debug, Deserialize)]
 struct BatchAnswer(Vec<BatchItem>);
+
+/// Some of the reservations that are held, and where the next ones are.
+#[derive(Debug)]
+pub struct HeldPage {
+    pub reservations: Vec<Reservation>,
+    /// Path and query of the next page; none after the last one.
+    pub next: Option<String>,
+}
 
 impl InventoryClient {
     /// Prepares the client; connects to nothing yet.
@@ -73,12 +81,29 @@ impl InventoryClient {
         outcomes.into_iter().map(outcome).collect()
     }
 
-    /// Reservations that have been held since before `before`, at the most 200 of them.
-    pub async fn held_before(&self, before: OffsetDateTime) -> Result<Vec<Reservation>, Error> {
+    /// The first page of the reservations that have been held since before `before`, the oldest first.
+    pub async fn held_before(&self, before: OffsetDateTime) -> Result<HeldPage, Error> {
         let before = before.format(&Rfc3339).map_err(|error| Error::InventoryAnswer(error.to_string()))?;
         let query = [("status", "HELD"), ("heldBefore", &before), ("limit", "200")];
         let url = self.url("/api/inventory/reservations");
-        expect_ok(self.guard.send(|| self.http.get(&url).query(&query)).await?).await
+        held_page(self.guard.send(|| self.http.get(&url).query(&query)).await?).await
+    }
+
+    /// The page of which an earlier one says that it is the next.
+    pub async fn next_held(&self, next: &str) -> Result<HeldPage, Error> {
+        let url = self.url(next);
+        held_page(self.guard.send(|| self.http.get(&url)).await?).await
+    }
+
+    /// Commits and releases many reservations in one transaction; gives those that are as asked. `None` where
+    /// inventory-service is of a build that has no such call.
+    pub async fn settle_all(&self, settlement: &Settlement) -> Result<Option<Settled>, Error> {
+        let url = self.url("/api/inventory/reservations/settle");
+        let response = self.guard.send(|| self.http.post(&url).json(settlement)).await?;
+        if matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+            return Ok(None);
+        }
+        expect_ok(response).await.map(Some)
     }
 
     /// Makes the stock the order's; gives `false` where it had gone back already, or never was.
@@ -120,6 +145,13 @@ impl InventoryClient {
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
+}
+
+async fn held_page(response: Response) -> Result<HeldPage, Error> {
+    let link = response.headers().get(header::LINK).and_then(|link| link.to_str().ok());
+    // The list has one link: `</api/inventory/reservations?…>; rel="next"`.
+    let next = link.and_then(|link| link.strip_prefix('<')?.split_once('>')).map(|(path, _)| path.to_owned());
+    Ok(HeldPage { next, reservations: expect_ok(response).await? })
 }
 
 async fn expect_ok<T: serde::de::DeserializeOwned>(response: Response) -> Result<T, Error> {
