@@ -247,6 +247,114 @@ CREATE OR REPLACE TRIGGER reservations_touch BEFORE UPDATE ON inventory.reservat
 -- Events of one type are much alike, and lz4 takes less time than writing their bytes to the log does.
 ALTER TABLE inventory.outbox ALTER COLUMN body SET STORAGE EXTENDED, ALTER COLUMN body SET COMPRESSION lz4;
 
+-- migrations/inventory-service/0009_products_reserve.sql
+
+-- `stock_quantity` is what can still be promised: available. `reserved` is what lies on the shelf for orders that were not
+-- shipped yet. Both together are on hand. `reserved` is moved with the statements that move `stock_quantity`, and by
+-- shipping. The keys are folded by the service (service-kit/src/folding.rs): the same on every server, whatever its
+-- locale. NULL means not folded yet. `sku_twin` marks a product whose key another one had before there were keys.
+ALTER TABLE inventory.products
+    ADD COLUMN reserved BIGINT NOT NULL DEFAULT 0,
+    ADD COLUMN sku_key  TEXT,
+    ADD COLUMN name_key TEXT,
+    ADD COLUMN sku_twin BOOLEAN NOT NULL DEFAULT FALSE,
+    -- Earlier rows have the default; validated by a later migration.
+    ADD CONSTRAINT products_reserved_not_negative CHECK (reserved >= 0) NOT VALID;
+
+-- A build before this one, or a person, gives a product another SKU or name and knows no keys: they are folded anew by the
+-- job of `products`. Statements that name neither column do not get here.
+CREATE FUNCTION inventory.forget_keys() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.sku_key := NULL;
+    NEW.name_key := NULL;
+    NEW.sku_twin := FALSE;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER products_forget_keys BEFORE UPDATE OF sku, name ON inventory.products FOR EACH ROW
+    WHEN ((lower(NEW.sku) <> lower(OLD.sku) AND NEW.sku_key IS NOT DISTINCT FROM OLD.sku_key)
+          OR (lower(NEW.name) <> lower(OLD.name) AND NEW.name_key IS NOT DISTINCT FROM OLD.name_key))
+    EXECUTE FUNCTION inventory.forget_keys();
+
+-- migrations/inventory-service/0010_indexes_of_keys.sql
+
+-- Built while no product has a key yet. No column here is changed when stock moves, so a hot row stays on its page.
+CREATE UNIQUE INDEX products_sku_key_unique ON inventory.products (sku_key)
+    WHERE deleted_at IS NULL AND NOT sku_twin AND sku_key IS NOT NULL;
+CREATE INDEX products_by_sku_key ON inventory.products (sku_key) WHERE deleted_at IS NULL AND sku_key IS NOT NULL;
+CREATE INDEX products_sku_twins ON inventory.products (id) WHERE sku_twin;
+CREATE INDEX products_without_key ON inventory.products (id) WHERE sku_key IS NULL;
+
+-- migrations/inventory-service/0011_reservations_are_counted.sql
+
+-- Whether the pieces of a reservation are counted in `products.reserved`: from holding to shipping or releasing. NULL: from
+-- a build that did not count. What such a build had committed counts as shipped.
+ALTER TABLE inventory.reservations ADD COLUMN reserved BOOLEAN;
+
+-- Counts what a build before this one holds, releases, sells or holds anew while both run. It has locked the products by
+-- then. This build writes `reserved` itself, so it never gets here.
+CREATE FUNCTION inventory.count_reservation() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    sign INTEGER := CASE WHEN TG_OP = 'UPDATE' AND NEW.reserved THEN -1 ELSE 1 END;
+BEGIN
+    UPDATE inventory.products p SET reserved = p.reserved + sign * i.quantity
+    FROM inventory.reservation_items i WHERE i.reservation_id = NEW.id AND p.id = i.product_id;
+    IF TG_OP = 'INSERT' THEN
+        UPDATE inventory.reservations SET reserved = TRUE WHERE id = NEW.id;
+        RETURN NULL;
+    END IF;
+    NEW.reserved := sign > 0;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER reservations_count_new AFTER INSERT ON inventory.reservations FOR EACH ROW
+    WHEN (NEW.reserved IS NULL AND NEW.status = 'HELD')
+    EXECUTE FUNCTION inventory.count_reservation();
+CREATE TRIGGER reservations_count BEFORE UPDATE ON inventory.reservations FOR EACH ROW
+    WHEN ((NEW.reserved AND (NEW.status = 'RELEASED' OR NEW.direct))
+          OR (OLD.status = 'RELEASED' AND NEW.status = 'HELD' AND NEW.reserved IS NOT TRUE))
+    EXECUTE FUNCTION inventory.count_reservation();
+
+-- migrations/inventory-service/0012_count_what_is_held.sql
+
+-- no-transaction
+DO $$
+-- Counts what was HELD before reservations were counted, some hundred at a time, each time in a transaction of its own.
+-- Locks reservations and then products, each in the order of their ids, like the services.
+DECLARE
+    chunk UUID[];
+    last  UUID := NULL;
+BEGIN
+    LOOP
+        chunk := ARRAY(
+            SELECT id FROM inventory.reservations
+            WHERE status = 'HELD' AND reserved IS NULL AND (last IS NULL OR id > last) ORDER BY id LIMIT 500);
+        EXIT WHEN cardinality(chunk) = 0;
+        last := chunk[cardinality(chunk)];
+        -- Some may be committed or released by now.
+        chunk := ARRAY(
+            SELECT id FROM inventory.reservations
+            WHERE id = ANY(chunk) AND status = 'HELD' AND reserved IS NULL ORDER BY id FOR UPDATE);
+        PERFORM id FROM inventory.products
+        WHERE id IN (SELECT product_id FROM inventory.reservation_items WHERE reservation_id = ANY(chunk))
+        ORDER BY id FOR UPDATE;
+        UPDATE inventory.products p SET reserved = p.reserved + i.quantity
+        FROM (SELECT product_id, sum(quantity) AS quantity FROM inventory.reservation_items
+              WHERE reservation_id = ANY(chunk) GROUP BY product_id) i
+        WHERE p.id = i.product_id;
+        UPDATE inventory.reservations SET reserved = TRUE WHERE id = ANY(chunk);
+        COMMIT;
+    END LOOP;
+END
+$$;
+
+-- migrations/inventory-service/0013_validate_reserved.sql
+
+-- Looks at every row, beside those who read and write them: in a migration of its own, so that no stronger lock is held.
+ALTER TABLE inventory.products VALIDATE CONSTRAINT products_reserved_not_negative;
+
 -- migrations/order-service/0001_orders.sql
 
 -- Order-service: orders, their lines, and every status they went through.

@@ -57,8 +57,7 @@ async fn a_customer_is_found_and_erased_in_every_spelling() {
         assert_eq!(erased(&shop, &last).await, 4 * ids.len() as i64, "{spellings:?}");
         assert_eq!(erased(&shop, &last).await, 0);
     }
-    let left =
-        "SELECT COUNT(*) FROM orders.notifications WHERE num_nonnulls(recipient, customer_email, customer_key) > 0";
+    let left = "SELECT COUNT(*) FROM orders.notifications WHERE num_nonnulls(recipient, customer_email, data) > 0";
     assert_eq!(shop.database.number(left).await, 0);
 }
 
@@ -95,8 +94,8 @@ async fn what_can_be_no_address_is_never_answered_with_success() {
         let refused = shop.orders().get(&format!("/api/orders?customerEmail={escaped}")).await;
         assert_eq!(refused.fields_at_fault(), ["customerEmail"], "{email:?}");
         if !email.is_empty() && email.trim() == email {
-            let refused = shop.orders().get(&format!("/api/orders/customer/{escaped}")).await;
-            assert_eq!(refused.fields_at_fault(), ["email"], "{email:?}");
+            let refused = shop.orders().get(&format!("/api/orders/customer/{escaped}")).await.is(400).json();
+            assert!(refused["errors"]["email"].is_string(), "{email:?}: {refused}");
         }
         let refused = shop.orders().post("/api/orders", order_of(email, &[(MOUSE, 1)])).await;
         if email.trim() == email {
@@ -112,27 +111,14 @@ async fn rows_of_an_earlier_build_are_found_in_every_spelling() {
     let email = "ada@münchen.de";
     let id = place(&shop, email).await;
     told(&shop, id, 4).await;
-    // Two instances of that build wrote more than there is in one go.
-    for table in ["orders", "notifications"] {
-        shop.database.execute(format!("UPDATE orders.{table} SET customer_key = NULL")).await;
-    }
-    let more = "INSERT INTO orders.notifications (event_id, about, order_id, kind, channel, recipient, customer_email, status, data)
-                SELECT gen_random_uuid(), 'x', 1000 + n, 'order-placed', 'EMAIL', 'ada@MÜNCHEN.de', 'ada@MÜNCHEN.de', 'SENT', '{}'
-                FROM generate_series(1, 1200) AS n";
+    // That build wrote more than there is in one go.
+    shop.database.execute("UPDATE orders.orders SET customer_key = NULL").await;
+    let more = "INSERT INTO orders.orders (reference, customer_name, customer_email, shipping_address, status)
+                SELECT gen_random_uuid(), 'Ada', 'ada@MÜNCHEN.de', 'London', 'CANCELLED' FROM generate_series(1, 1200)";
     shop.database.execute(more).await;
     assert_eq!(found(&shop, "?customerEmail=ada@xn--mnchen-3ya.de").await, [id]);
-    assert_eq!(erased(&shop, "ada@xn--mnchen-3ya.de").await, 1204);
-    assert_eq!(shop.database.number("SELECT COUNT(*) FROM orders.notifications WHERE customer_key <> ''").await, 0);
-    // That build erases what it knows of.
-    place(&shop, email).await;
-    let known = "UPDATE orders.notifications SET recipient = NULL, customer_email = NULL, data = NULL, facts = NULL,
-                 status = 'SKIPPED', next_attempt_at = NULL, erased_at = now() WHERE erased_at IS NULL";
-    e2e::poll::eventually("messages", async || {
-        if shop.database.execute(known).await > 0 { Ok(()) } else { Err("none yet".to_owned()) }
-    })
-    .await;
-    let kept = "SELECT COUNT(*) FROM orders.notifications WHERE erased_at IS NOT NULL AND customer_key IS NOT NULL";
-    assert_eq!(shop.database.number(kept).await, 0);
+    assert_eq!(erased(&shop, "ada@xn--mnchen-3ya.de").await, 4);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM orders.orders WHERE customer_key IS NULL").await, 0);
 }
 
 #[tokio::test]

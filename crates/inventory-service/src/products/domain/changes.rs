@@ -38,12 +38,16 @@ pub struct ReplaceProduct {
     pub active: Option<bool>,
     /// As the product was read, so that it can be sent back changed: passed over, as is what follows.
     #[schema(value_type = Option<i64>, read_only)]
+    #[expect(dead_code, reason = "passed over")]
     pub id: Option<IgnoredAny>,
     #[schema(value_type = Option<i64>, read_only)]
+    #[expect(dead_code, reason = "passed over")]
     pub reserved: Option<IgnoredAny>,
     #[schema(value_type = Option<String>, read_only)]
+    #[expect(dead_code, reason = "passed over")]
     pub created_at: Option<IgnoredAny>,
     #[schema(value_type = Option<String>, read_only)]
+    #[expect(dead_code, reason = "passed over")]
     pub updated_at: Option<IgnoredAny>,
 }
 
