@@ -170,7 +170,8 @@ async fn only_an_object_of_known_fields_is_a_body() {
         let send = |body: String| route.call(&path).body("application/json", body);
         for other in ["7", "\"text\"", "true", "[]", "[1]", "null", "1e999"] {
             let is_array_of_reports = route.path.contains("/webhooks/") && other.starts_with('[');
-            if !(is_array_of_reports || optional && other == "null") {
+            let is_none = optional && other == "null";
+            if !is_none && !is_array_of_reports {
                 names(&format!("{} with {other}", route.name()), &send(other.to_owned()).await, "body");
             }
         }

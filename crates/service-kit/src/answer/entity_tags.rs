@@ -35,8 +35,7 @@ pub(super) fn named(request: &HeaderMap, header: &HeaderName, tag: Option<&str>,
 /// Whether a tag is weak, its opaque part with the quotes, and what is left of the list.
 type Element<'a> = (bool, &'a [u8], &'a [u8]);
 
-/// The next tag of a list. The outer none is the end
-/// of the list, the inner one a value outside of the grammar.
+/// The next tag of a list. The outer none is the end of the list, the inner one a value outside of the grammar.
 fn next(list: &[u8]) -> Option<Option<Element<'_>>> {
     let start = list.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b','))?;
     let (weak, rest) = list[start..].strip_prefix(b"W/").map_or((false, &list[start..]), |rest| (true, rest));

@@ -155,8 +155,8 @@ pub async fn take_brevo_reports(
 /// What is to be noted of a body. A report that cannot be read is about nothing that is known here, and Brevo would send
 /// it again and again if it were refused.
 fn parse(Reports(reports): &Reports) -> Vec<Report> {
-    let report = |report: &RawValue| body::read_value::<BrevoReport>(report, Unknown::PassedOver).ok()?.parse();
-    reports.iter().filter_map(|it| report(it)).collect()
+    let read = |report| body::read_value::<BrevoReport>(report, Unknown::PassedOver).ok()?.parse();
+    reports.iter().filter_map(|report| read(report)).collect()
 }
 
 /// Compared in constant time: how long it takes says nothing about how much of a guess was right.
