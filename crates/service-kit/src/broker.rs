@@ -31,9 +31,9 @@ pub enum BrokerError {
     /// Refused, or broken off.
     #[error(transparent)]
     Amqp(#[from] lapin::Error),
-    /// Its URL makes no sense.
-    #[error("AMQP_URL: {0}")]
-    Address(String),
+    /// Its URL makes no sense; the URL holds the password, so it is not shown.
+    #[error("AMQP_URL cannot be read")]
+    Address,
     /// It did not answer in time.
     #[error("no answer in time")]
     Timeout,
@@ -46,6 +46,9 @@ pub enum BrokerError {
     /// Our own work with it panicked.
     #[error("{0}")]
     Panicked(String),
+    /// The database takes no writes.
+    #[error("the database takes no writes")]
+    ReadOnly,
     /// The database, without which messages cannot be worked on.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
@@ -73,7 +76,7 @@ impl Broker {
 
     /// Where the broker is, and how long a frame may be where the URL does not say so.
     fn address(&self) -> Result<AMQPUri, BrokerError> {
-        let mut address: AMQPUri = self.url.expose_secret().parse().map_err(BrokerError::Address)?;
+        let mut address: AMQPUri = self.url.expose_secret().parse().map_err(|_| BrokerError::Address)?;
         address.query.frame_max.get_or_insert(FRAME_MAX);
         Ok(address)
     }
@@ -104,13 +107,16 @@ impl Broker {
         links.insert(link, outcome);
     }
 
-    /// Whether every link works; else why not.
+    /// Whether every link works. Why one does not is in the log: what a library says of it is not for everybody.
     pub fn status(&self) -> Result<(), String> {
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         if links.is_empty() {
             return Err("not connected yet".to_owned());
         }
-        links.values().find_map(|link| link.as_ref().err().cloned()).map_or(Ok(()), Err)
+        match links.iter().find(|(_, link)| link.is_err()) {
+            Some((name, _)) => Err(format!("no connection for {name}")),
+            None => Ok(()),
+        }
     }
 }
 

@@ -5,14 +5,47 @@ use crate::config::{ConfigError, DatabaseConfig};
 use crate::schema::Schema;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool, Postgres, Transaction};
-use std::sync::Arc;
-use std::time::Duration;
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tracing::Instrument;
 
 /// How long a connection may be idle and still be taken without asking PostgreSQL for a sign of life.
 const TRUSTED: Duration = Duration::from_millis(500);
+
+/// SQLSTATE of a write on a server that takes none: a primary that became a standby, or was made read-only.
+const READ_ONLY: &str = "25006";
+
+/// How long after such an error each connection is asked, before it is used, whether it can write.
+const SUSPICION: Duration = Duration::from_secs(30);
+
+/// When the process started, from which times are counted.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Milliseconds since [`START`] until which connections are suspected to lead to a server that takes no writes.
+static SUSPECTED_UNTIL: AtomicU64 = AtomicU64::new(0);
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// From now on the connections in the pool are asked whether they can write; those that cannot are closed.
+fn suspect_connections() {
+    SUSPECTED_UNTIL.store(milliseconds(START.elapsed() + SUSPICION), Ordering::Relaxed);
+}
+
+fn connections_are_suspected() -> bool {
+    let until = SUSPECTED_UNTIL.load(Ordering::Relaxed);
+    until > 0 && milliseconds(START.elapsed()) < until
+}
+
+/// Whether the server takes writes on this connection.
+pub(crate) async fn takes_writes(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let setting: String = sqlx::query_scalar("SHOW transaction_read_only").fetch_one(conn).await?;
+    Ok(setting == "off")
+}
 
 /// The service's database.
 #[derive(Clone, Debug)]
@@ -30,6 +63,10 @@ impl Database {
             .test_before_acquire(false)
             .before_acquire(|conn, meta| {
                 Box::pin(async move {
+                    if connections_are_suspected() {
+                        // What gives false is closed: after a fail-over, the next connection leads to the new primary.
+                        return takes_writes(conn).await;
+                    }
                     if meta.idle_for > TRUSTED {
                         conn.ping().await?;
                     }
@@ -69,11 +106,18 @@ impl Database {
         let _ = tokio::time::timeout(fallback, self.committed.notified()).await;
     }
 
-    /// Asks the database for a sign of life, within a second.
+    /// Asks the database, within a second, whether it takes writes. Says what is wrong in words of our own: those of
+    /// PostgreSQL name users and hosts.
     pub async fn ping(&self) -> Result<(), String> {
-        match tokio::time::timeout(Duration::from_secs(1), sqlx::query("SELECT 1").execute(&self.pool)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
+        let asking = async { takes_writes(&mut *self.pool.acquire().await?).await };
+        match tokio::time::timeout(Duration::from_secs(1), asking).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => {
+                suspect_connections();
+                Err("takes no writes".to_owned())
+            }
+            Ok(Err(sqlx::Error::Database(_))) => Err("refuses the connection".to_owned()),
+            Ok(Err(_)) => Err("no connection".to_owned()),
             Err(_) => Err("no answer within 1 s".to_owned()),
         }
     }
@@ -117,8 +161,11 @@ impl Database {
     }
 }
 
-/// Whether the database could not be reached or broke off: trying again later can help, and nobody's input is at
-/// fault.
+/// Whether the database could not be reached, broke off or takes no writes at present: trying again later can help, and
+/// nobody's input is at fault.
+///
+/// After an error of a server that takes no writes, the pool looks at each connection before it gives it out: that server
+/// has been replaced, and the connections to it have to be closed.
 pub fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
@@ -128,6 +175,10 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
         // Class 08: connection, 53: out of resources, 57: shut down or cancelled, 25P03: idle in transaction.
+        sqlx::Error::Database(error) if error.code().as_deref() == Some(READ_ONLY) => {
+            suspect_connections();
+            true
+        }
         sqlx::Error::Database(error) => error
             .code()
             .is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "25P03"),

@@ -4,7 +4,7 @@
 //! of its own instance and looks by itself every quarter of a second, for the commits of others.
 
 use crate::broker::{self, Broker, BrokerError, RECONNECT_PAUSE};
-use crate::db::Database;
+use crate::db::{self, Database};
 use crate::outbox::{MESSAGE_BYTES, Outbox};
 use crate::panics::caught;
 use lapin::types::ShortString;
@@ -13,7 +13,7 @@ use shared_types::event_batches::{EventBatch, media_type};
 use shared_types::topology::EXCHANGE;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Messages published in one go.
@@ -29,6 +29,9 @@ const PACE: Duration = Duration::from_millis(30);
 /// How long the broker may take to receive a batch, and to confirm it.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often the relay looks whether its connection leads to a server that takes writes.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// The link's name in the log and in the status of the broker.
 const LINK: &str = "outbox relay";
 
@@ -37,7 +40,9 @@ pub async fn run(database: Database, broker: Broker, outbox: Outbox, shutdown: C
     while !shutdown.is_cancelled() {
         let outcome = shutdown.run_until_cancelled(caught(relay(&database, &broker, outbox))).await;
         match outcome.map(|outcome| outcome.unwrap_or_else(|panic| Err(BrokerError::Panicked(panic)))) {
-            Some(Err(BrokerError::Database(error))) => tracing::debug!(%error, "the relay waits for the database"),
+            Some(Err(error @ (BrokerError::Database(_) | BrokerError::ReadOnly))) => {
+                tracing::debug!(%error, "the relay waits for the database")
+            }
             Some(Err(error)) => broker.report(LINK, Err(error.to_string())),
             Some(Ok(())) | None => {}
         }
@@ -52,8 +57,15 @@ async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(
     let mut conn = database.pool().acquire().await?.detach();
     // What is deleted here was published: a deletion that a crash takes back makes it be published again, no more.
     sqlx::query("SET synchronous_commit = off").execute(&mut conn).await?;
-    let mut at_work = false;
+    let (mut at_work, mut looked) = (false, Instant::now());
     loop {
+        // A primary that was replaced may leave this connection as it is: its outbox is empty for ever.
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            if !db::takes_writes(&mut conn).await? {
+                return Err(BrokerError::ReadOnly);
+            }
+        }
         at_work = at_work || lock(&mut conn, outbox).await?;
         if at_work {
             while publish_batch(&mut conn, &channel, outbox).await? == BATCH {}

@@ -13,6 +13,7 @@ mod crashes;
 mod customers;
 mod dead_letters;
 mod dispatching;
+mod failover;
 mod failure_points;
 mod flow;
 mod guard;
