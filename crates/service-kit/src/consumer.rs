@@ -245,7 +245,8 @@ impl<H: Handler> Session<'_, H> {
         match (error.decision(), self.broker.retry_delays().after(attempts)) {
             (Decision::Ack, _) => Ok(()),
             (Decision::Retry, Some(delay_ms)) => {
-                tracing::warn!(queue = queue.name, attempts, delay_ms, %error, "message will be tried again");
+                let error = without_values(&error.to_string());
+                tracing::warn!(queue = queue.name, attempts, delay_ms, error, "message will be tried again");
                 retries::put_off(channel, queue, message, event, attempts, delay_ms).await
             }
             (Decision::Retry | Decision::DeadLetter, _) => {
@@ -264,7 +265,8 @@ impl<H: Handler> Session<'_, H> {
     ) -> Result<(), BrokerError> {
         let Consumer { queue, schema, .. } = self.consumer;
         let consumer = queue.name;
-        tracing::error!(queue = consumer, attempts, reason, "message is set aside as a dead letter");
+        let told = without_values(reason);
+        tracing::error!(queue = consumer, attempts, reason = told, "message is set aside as a dead letter");
         let sent_as = message.properties.kind().as_ref().unwrap_or(&message.routing_key).as_str();
         let letter = NewLetter { consumer, sent_as, body: event, reason, attempts };
         let insert = || DeadLetters(*schema).set_aside(self.database.pool(), letter);
@@ -274,10 +276,33 @@ impl<H: Handler> Session<'_, H> {
     }
 }
 
+/// The text of an error without the value that serde quotes: it may be the address of a customer, and goes to the log.
+fn without_values(text: &str) -> String {
+    let quoted = |mark: &str| text.find(mark).map(|at| at + mark.len());
+    match (quoted("string \""), text.rfind("\", expected")) {
+        (Some(begin), Some(end)) if begin <= end => format!("{}…{}", &text[..begin], &text[end..]),
+        _ => text.to_owned(),
+    }
+}
+
 /// The [`Decision`] for a database error: what the database may accept later is tried again.
 pub fn decide_database_error(error: &sqlx::Error) -> Decision {
     match error {
         sqlx::Error::Database(_) if !db::is_unavailable(error) && !db::is_conflict(error) => Decision::DeadLetter,
         _ => Decision::Retry,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_values;
+
+    #[test]
+    fn the_log_does_not_quote_a_message() {
+        let error = serde_json::from_str::<Vec<i64>>("[\"ada@example.com\\\", expected\"]").unwrap_err().to_string();
+        assert!(error.contains("ada@example.com"), "{error}");
+        let told = without_values(&error);
+        assert!(told.contains("string \"…\", expected i64"), "{told}");
+        assert_eq!(without_values("no answer in time"), "no answer in time");
     }
 }
