@@ -2,8 +2,24 @@
 
 use futures_util::FutureExt;
 use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+
+/// From now on a panic goes to the log, as one line in its format and with the request in which it happened.
+pub(crate) fn log_them() {
+    panic::set_hook(Box::new(log));
+}
+
+fn log(panic: &PanicHookInfo<'_>) {
+    let text = message(panic.payload());
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    // Only where RUST_BACKTRACE asks for it.
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    // With their line feeds escaped.
+    tracing::error!(error = ?text, place, backtrace = backtrace.as_deref().map(tracing::field::debug), "panic");
+}
 
 /// Runs the work; a panic comes back as its message.
 ///
@@ -20,7 +36,45 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::caught;
+    use super::{caught, log};
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_one_line_of_the_log_with_its_request() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(layer);
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(log));
+        let outcome = tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("request", request_id = "my-request-7");
+            span.in_scope(|| std::panic::catch_unwind(|| panic!("unlucky\n{}", 7)))
+        });
+        std::panic::set_hook(before);
+        assert!(outcome.is_err());
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["level"], "ERROR");
+        assert_eq!(line["span"]["request_id"], "my-request-7");
+        assert!(line["error"].as_str().unwrap().contains("unlucky"), "{line}");
+    }
 
     #[tokio::test]
     async fn a_panic_comes_back_as_its_message() {

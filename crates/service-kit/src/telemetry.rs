@@ -1,6 +1,7 @@
 //! Logs, request ids, W3C trace context and metrics: what lets an operator follow one request.
 
 use crate::config::{LogFormat, ServerConfig};
+use crate::panics;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, Method};
 use axum::response::Response;
@@ -54,6 +55,7 @@ pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> 
         LogFormat::Text => filtered.with(log).try_init(),
         LogFormat::Json => filtered.with(log.json().flatten_event(true)).try_init(),
     }?;
+    panics::log_them();
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &LATENCY_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full("batch_size".to_owned()), &BATCH_BUCKETS)?
@@ -65,17 +67,19 @@ pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> 
 pub async fn observe(request: Request, serve: impl AsyncFnOnce(Request) -> Response) -> Response {
     let started = Instant::now();
     let id = Uuid::now_v7();
-    let request_id = request.headers().get("x-request-id").filter(|id| (1..=128).contains(&id.len())).cloned();
+    let request_id = request.headers().get("x-request-id").filter(|id| is_request_id(id)).cloned();
     let request_id =
         request_id.or_else(|| HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok());
     let incoming = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     let traceparent = child_traceparent(incoming, id);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let label = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    // The route, not the path: in a path there may be an e-mail address.
     let span = tracing::info_span!(
         "request",
-        %method,
-        path = request.uri().path(),
+        method = method_label(&method),
+        route = label,
         request_id = request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),
         trace_id = traceparent.get(3..35).unwrap_or_default(),
     );
@@ -94,9 +98,18 @@ pub async fn observe(request: Request, serve: impl AsyncFnOnce(Request) -> Respo
             tracing::debug!(status, milliseconds, "answered");
         }
     });
-    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    request_duration(route, &method, status).record(seconds);
+    request_duration(label, &method, status).record(seconds);
     response
+}
+
+/// Counts a request that could not be read, so that no layer saw it.
+pub(crate) fn count_unread(status: u16) {
+    request_duration("unmatched", &Method::CONNECT, status).record(0.0);
+}
+
+/// Whether an id of a client can be taken over: what the log and the answer show the same.
+fn is_request_id(id: &HeaderValue) -> bool {
+    (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
 }
 
 /// The histograms of a route, by method and status.
@@ -136,28 +149,67 @@ fn method_label(method: &Method) -> &'static str {
 /// The trace context for what this request, of this id, causes: the caller's trace with a new span, or a new trace, which
 /// has the id of the request.
 ///
-/// After W3C Trace Context level 1: `00-<32 hex trace id>-<16 hex span id>-<2 hex flags>`.
+/// After W3C Trace Context: `00-<32 hex trace id>-<16 hex span id>-<2 hex flags>`. Nothing here samples traces, so a new one
+/// is not marked as sampled.
 fn child_traceparent(incoming: Option<&str>, id: Uuid) -> String {
     // The random half of a UUIDv7, which is never zero.
     let span = id.as_u64_pair().1;
-    let parts: Vec<&str> = incoming.unwrap_or_default().split('-').collect();
-    let hex = |text: &str, length| {
-        text.len() == length
-            && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-            && text.bytes().any(|b| b != b'0')
-    };
-    match parts.as_slice() {
-        ["00", trace, parent, flags] if hex(trace, 32) && hex(parent, 16) && flags.len() == 2 => {
-            format!("00-{trace}-{span:016x}-{flags}")
-        }
-        _ => format!("00-{}-{span:016x}-01", id.simple()),
+    match incoming.and_then(trace_and_flags) {
+        Some((trace, flags)) => format!("00-{trace}-{span:016x}-{flags:02x}"),
+        None => format!("00-{}-{span:016x}-00", id.simple()),
     }
+}
+
+/// The flags that are known: sampled, and (in level 2) that the trace id is random.
+const KNOWN_FLAGS: u8 = 0b11;
+
+/// Trace id and flags of a valid `traceparent`. A later version than ours may say more behind them.
+fn trace_and_flags(traceparent: &str) -> Option<(&str, u8)> {
+    let mut parts = traceparent.splitn(5, '-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let id = |text: &str, length| hex(text, length) && text.bytes().any(|b| b != b'0');
+    let version_is_known = hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
+    if !version_is_known || !id(trace, 32) || !id(parent, 16) || !hex(flags, 2) {
+        return None;
+    }
+    Some((trace, u8::from_str_radix(flags, 16).ok()? & KNOWN_FLAGS))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::child_traceparent;
+    use super::{child_traceparent, is_request_id};
+    use axum::http::HeaderValue;
     use uuid::Uuid;
+
+    #[test]
+    fn a_request_id_is_visible_ascii() {
+        let is = |bytes: &[u8]| is_request_id(&HeaderValue::from_bytes(bytes).unwrap());
+        assert!(is(b"my-request-7") && is(&[b'~'; 128]) && is(b"\"{}\""));
+        for bad in [&b""[..], "\u{fc}".as_bytes(), b"a\tb", b"a b", b"\xff", &[b'a'; 129]] {
+            assert!(!is(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_decision_of_the_sampler_is_passed_on() {
+        let child = |flags| {
+            let incoming = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
+            child_traceparent(Some(&incoming), Uuid::now_v7())[53..].to_owned()
+        };
+        assert_eq!([child("00"), child("01"), child("02"), child("ff")], ["00", "01", "02", "03"]);
+    }
+
+    #[test]
+    fn a_later_version_may_say_more() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let child = |incoming: String| child_traceparent(Some(&incoming), Uuid::now_v7());
+        assert!(child(format!("cc-{trace}-00f067aa0ba902b7-01-more-of-it")).contains(trace));
+        assert!(!child(format!("00-{trace}-00f067aa0ba902b7-01-more")).contains(trace));
+        assert!(!child(format!("ff-{trace}-00f067aa0ba902b7-01")).contains(trace));
+    }
 
     #[test]
     fn the_trace_goes_on_with_a_new_span() {
@@ -170,12 +222,22 @@ mod tests {
 
     #[test]
     fn what_is_no_trace_context_starts_a_new_trace() {
-        let bad = ["", "nonsense", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "00-xy-z-01"];
+        let bad = [
+            "",
+            "nonsense",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-\"<",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1",
+            "0x-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-xy-z-01",
+        ];
         for incoming in bad.map(Some).into_iter().chain([None]) {
             let id = Uuid::now_v7();
             let fresh = child_traceparent(incoming, id);
             assert_eq!(fresh.len(), 55, "{fresh}");
-            assert!(fresh.ends_with("-01"));
+            assert!(fresh.ends_with("-00"));
             assert_eq!(fresh[3..35], id.simple().to_string());
         }
         let new = || child_traceparent(None, Uuid::now_v7());
