@@ -74,7 +74,12 @@ pub struct SmsConfig {
     #[arg(long, env = "BREVO_API_KEY", hide_env_values = true, value_parser = secret)]
     pub brevo_api_key: Option<SecretString>,
     /// Where SMS are handed to Brevo
-    #[arg(long, env = "BREVO_SMS_URL", default_value = "https://api.brevo.com/v3/transactionalSMS/send")]
+    #[arg(
+        long,
+        env = "BREVO_SMS_URL",
+        hide_env_values = true,
+        default_value = "https://api.brevo.com/v3/transactionalSMS/send"
+    )]
     pub brevo_sms_url: String,
     /// Who SMS come from: 3 to 11 letters and digits, or a number of up to 15 digits
     #[arg(long, env = "BREVO_SMS_SENDER")]

@@ -10,7 +10,13 @@ use std::time::Duration;
 #[group(id = "orders")]
 pub struct Config {
     /// Where inventory-service is
-    #[arg(long, env = "INVENTORY_SERVICE_URL", default_value = "http://127.0.0.1:8082", help_heading = "Inventory")]
+    #[arg(
+        long,
+        env = "INVENTORY_SERVICE_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8082",
+        help_heading = "Inventory"
+    )]
     pub inventory_service_url: String,
     /// Milliseconds inventory-service may take for a call
     #[arg(long, env = "INVENTORY_TIMEOUT_MS", default_value_t = 1200, help_heading = "Inventory")]

@@ -3,9 +3,10 @@
 use crate::orders::config::Config;
 use crate::orders::error::Error;
 use crate::orders::inventory::guard::{InventoryGuard, reason};
-use reqwest::{Client, Response, StatusCode, header};
+use reqwest::{Client, Response, StatusCode, Url, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use service_kit::config::ConfigError;
 use service_kit::fault::Fault;
 use service_kit::health::Circuit;
 use service_kit::lifecycle::StartError;
@@ -59,7 +60,14 @@ impl InventoryClient {
             .pool_idle_timeout(Duration::from_secs(30))
             .build()?;
         let guard = InventoryGuard::new(config);
-        Ok(Self { http, guard, base: config.inventory_service_url.trim_end_matches('/').to_owned() })
+        let base = config.inventory_service_url.trim_end_matches('/');
+        // Its value is not shown: it may hold a password.
+        let is_base = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+        if base.contains(['?', '#']) || !Url::parse(base).is_ok_and(is_base) {
+            let reason = "must look like http://inventory.example:8082".to_owned();
+            return Err(ConfigError { variable: "INVENTORY_SERVICE_URL", reason }.into());
+        }
+        Ok(Self { http, guard, base: base.to_owned() })
     }
 
     /// Holds stock for many orders in one call; one outcome each, in order. `traceparent` is that of the first.
@@ -127,7 +135,8 @@ impl InventoryClient {
         match request.send().await {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(format!("answered {}", response.status())),
-            Err(error) => Err(reason(error)),
+            Err(error) if error.is_timeout() => Err("no answer in time".to_owned()),
+            Err(_) => Err("no connection".to_owned()),
         }
     }
 
