@@ -19,5 +19,6 @@ pub mod notices;
 pub mod pages;
 pub mod poll;
 pub mod process;
+pub mod raw;
 pub mod samples;
 pub mod shop;

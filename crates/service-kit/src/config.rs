@@ -2,8 +2,12 @@
 //!
 //! Passwords and URLs that may hold one are [`SecretString`]s: they never show in logs, `Debug` or `--help`.
 
+use crate::proxies::TrustedProxies;
 use crate::retries::RetryDelays;
+use crate::server::config::ConnectionConfig;
+use crate::server::exposure::AllowedHosts;
 use clap::{Args, ValueEnum};
+use lapin::uri::AMQPUri;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use std::convert::Infallible;
@@ -11,6 +15,7 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
+use tracing::subscriber::NoSubscriber;
 use url::Url;
 
 /// A setting that cannot be used; the message names the variable, never its value.
@@ -64,7 +69,7 @@ impl DatabaseConfig {
     /// outlives the request it was taken for.
     pub fn connect_options(&self) -> Result<PgConnectOptions, ConfigError> {
         let options = match &self.database_url {
-            Some(url) => PgConnectOptions::from_str(url.expose_secret()).map_err(|_| ConfigError {
+            Some(url) => postgres_url(url.expose_secret()).ok_or_else(|| ConfigError {
                 variable: "DATABASE_URL",
                 reason: "must look like postgres://user:password@host:5432/database".to_owned(),
             })?,
@@ -97,6 +102,17 @@ impl DatabaseConfig {
     }
 }
 
+/// The options in a URL of PostgreSQL; none where it is no such URL.
+///
+/// sqlx reads any scheme, and logs parameters that it does not know with their values, which may be secrets.
+fn postgres_url(text: &str) -> Option<PgConnectOptions> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "postgres" | "postgresql"))?;
+    if url.cannot_be_a_base() {
+        return None;
+    }
+    tracing::subscriber::with_default(NoSubscriber::default(), || PgConnectOptions::from_str(text).ok())
+}
+
 /// Where RabbitMQ is.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "RabbitMQ")]
@@ -125,7 +141,10 @@ impl BrokerConfig {
     /// The URL to connect to.
     pub fn url(&self) -> Result<SecretString, ConfigError> {
         if let Some(url) = &self.amqp_url {
-            return Ok(url.clone());
+            let reason = || "must look like amqp://user:password@host:5672/virtual-host".to_owned();
+            // The text of the error quotes the URL, and so the password.
+            let parsed = url.expose_secret().parse::<AMQPUri>();
+            return parsed.map(|_| url.clone()).map_err(|_| ConfigError { variable: "AMQP_URL", reason: reason() });
         }
         let refused = |variable| ConfigError { variable, reason: "cannot be part of a URL".to_owned() };
         let mut url = Url::parse("amqp://localhost/%2f").map_err(|_| refused("AMQP_URL"))?;
@@ -159,6 +178,20 @@ pub struct ServerConfig {
     /// What to log, in the syntax of tracing-subscriber's filters
     #[arg(long, env = "RUST_LOG", default_value = "info,sqlx::postgres::notice=warn")]
     pub log_filter: String,
+    /// Names and addresses that clients may call the service by, with commas between them; localhost, the loopback
+    /// addresses and the address that it listens on are always allowed
+    #[arg(long, env = "ALLOWED_HOSTS", default_value = "", hide_default_value = true)]
+    pub allowed_hosts: AllowedHosts,
+    /// Addresses or networks (10.0.0.0/8) of the proxies in front, with commas between them: what they say of a client in
+    /// X-Forwarded-For is believed
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "", hide_default_value = true)]
+    pub trusted_proxies: TrustedProxies,
+    /// Port of /metrics and of the details of /health/ready, which are then no longer on the other port
+    #[arg(long, env = "MANAGEMENT_PORT")]
+    pub management_port: Option<u16>,
+    /// How long clients are waited for, and how many.
+    #[command(flatten)]
+    pub connections: ConnectionConfig,
     /// Requests a second that one client address may make to /api/; 0 for no limit
     #[arg(long, env = "RATE_LIMIT_PER_SECOND", default_value_t = 0)]
     pub rate_limit_per_second: u32,
@@ -207,9 +240,31 @@ mod tests {
 
     #[test]
     fn a_bad_database_url_is_named_but_not_shown() {
-        let flags = Flags::parse_from(["x", "--database-url", "hush"]);
-        let error = flags.database.connect_options().unwrap_err().to_string();
-        assert!(error.starts_with("DATABASE_URL: must look like"), "{error}");
-        assert!(!error.contains("hush"));
+        for url in
+            ["hush", "u:hush@db", "mysql://u:hush@db/oms", "postgres:u:hush@db", "postgres://u:hush@db:port/x", ""]
+        {
+            let flags = Flags::parse_from(["x", "--database-url", url]);
+            let error = flags.database.connect_options().unwrap_err().to_string();
+            assert!(error.starts_with("DATABASE_URL: must look like"), "{error}");
+            assert!(!error.contains("hush"));
+        }
+        for url in ["postgres://u:p@db/oms?sslmode=require", "postgresql:///oms?host=/run/postgresql", "postgres://db"]
+        {
+            Flags::parse_from(["x", "--database-url", url]).database.connect_options().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_bad_broker_url_is_named_but_not_shown() {
+        let bad = ["u:hush@mq:5672/%2f", "amqp:u:hush@mq", "u:hush", "http://u:hush@mq", "amqp://u:hush@mq:port", ""];
+        for url in bad.into_iter().chain(["amqp://u:hush@mq/%2f?heartbeat=hush"]) {
+            let flags = Flags::parse_from(["x", "--amqp-url", url]);
+            let error = flags.broker.url().unwrap_err().to_string();
+            assert!(error.starts_with("AMQP_URL: must look like"), "{error}");
+            assert!(!error.contains("hush"));
+        }
+        for url in ["amqp://u:p@mq:5672/%2f", "amqps://u:p@mq/shop?heartbeat=10", "amqp://mq"] {
+            Flags::parse_from(["x", "--amqp-url", url]).broker.url().unwrap();
+        }
     }
 }

@@ -112,13 +112,25 @@ impl IntoResponse for Health {
     /// 503 when down; a degraded service still gets its requests.
     fn into_response(self) -> Response {
         let status = if self.status == State::Down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-        (status, Json(self)).into_response()
+        let state = self.status;
+        let mut response = (status, Json(self)).into_response();
+        response.extensions_mut().insert(state);
+        response
     }
+}
+
+/// The answer of a health check with the state alone; any other answer stays as it is.
+pub(crate) fn without_details(mut response: Response) -> Response {
+    let Some(state) = response.extensions_mut().remove::<State>() else { return response };
+    let health = Health { status: state, dependencies: BTreeMap::new() };
+    (response.status(), Json(health)).into_response()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Dependency, Health, State};
+    use super::{Dependency, Health, State, without_details};
+    use axum::body::to_bytes;
+    use axum::response::IntoResponse;
 
     #[test]
     fn an_essential_dependency_decides() {
@@ -131,5 +143,14 @@ mod tests {
         assert_eq!(status(up(), down()), State::Degraded);
         assert_eq!(status(down(), up()), State::Down);
         assert_eq!(status(down(), down()), State::Down);
+    }
+
+    #[tokio::test]
+    async fn without_details_the_state_is_left() {
+        let down = Health::ready([("db", Dependency::essential(Err("gone".to_owned())))]);
+        let response = without_details(down.into_response());
+        assert_eq!(response.status(), 503);
+        let body = to_bytes(response.into_body(), 1000).await.unwrap();
+        assert_eq!(body, &b"{\"status\":\"DOWN\"}"[..]);
     }
 }

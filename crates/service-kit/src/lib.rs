@@ -34,6 +34,7 @@ pub mod panics;
 pub mod prefer;
 pub mod prepared;
 pub mod problem;
+pub mod proxies;
 pub mod rate_limit;
 pub mod relay;
 pub mod retries;

@@ -2,7 +2,7 @@
 
 use crate::config::{ConfigError, ServerConfig};
 use crate::prepared::Prepared;
-use crate::server;
+use crate::server::{self, Connections, Face};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, TelemetryError};
 use axum::Router;
@@ -11,7 +11,6 @@ use sqlx::migrate::MigrateError;
 use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -81,6 +80,9 @@ const PREPARATION: Duration = Duration::from_secs(2);
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
+/// Connections of operators and their tools at once, where they have a port of their own.
+const MANAGEMENT_CONNECTIONS: usize = 64;
+
 /// Runs a service until SIGTERM or Ctrl-C.
 ///
 /// `build` gives the routes, their document and what runs in the background. The routes are served as soon as that is
@@ -119,6 +121,12 @@ where
     let (routes, document, background) = build(shutdown.clone(), prepared.clone()).await?;
     let address = (config.bind_address, port).into();
     let socket = bind(address).map_err(|source| StartError::Listen { address, source })?;
+    let management = config.management_port.map(|port| SocketAddr::from((config.bind_address, port)));
+    let management = management.map(|address| match bind(address) {
+        Ok(socket) => Ok((socket, address)),
+        Err(source) => Err(StartError::Listen { address, source }),
+    });
+    let management = management.transpose()?;
     let preparing = async {
         background.await?;
         prepared.set();
@@ -130,12 +138,29 @@ where
     if let Ok(prepared) = tokio::time::timeout(PREPARATION, &mut preparing).await {
         prepared?;
     }
-    let listener = socket.listen(BACKLOG).map_err(|source| StartError::Listen { address, source })?;
-    tracing::info!(%address, "listening");
     let patience = Duration::from_secs(config.shutdown_timeout_seconds);
-    let limit = NonZeroU32::new(config.rate_limit_per_second);
-    let application = server::application(routes, document, metrics, limit, prepared.clone());
-    let serving = server::serve(listener, application, shutdown.signal(), patience);
+    let listen = |socket: TcpSocket, address: SocketAddr, face: Face, most: usize| {
+        let listener = socket.listen(BACKLOG).map_err(|source| StartError::Listen { address, source })?;
+        tracing::info!(%address, "listening");
+        let (routes, document, metrics) = (routes.clone(), document.clone(), metrics.clone());
+        let application = server::application(routes, document, metrics, config, prepared.clone(), face);
+        let (waits, proxies) = (config.connections.patience(), config.trusted_proxies.clone());
+        let connections = Connections::new(most, waits, proxies, config.bind_address.is_unspecified());
+        Ok::<_, StartError>(server::serve(listener, application, connections, shutdown.signal(), patience))
+    };
+    let face = if management.is_some() { Face::Public } else { Face::Whole };
+    let public = listen(socket, address, face, config.connections.most())?;
+    let management = management
+        .map(|(socket, address)| listen(socket, address, Face::Management, MANAGEMENT_CONNECTIONS))
+        .transpose()?;
+    let serving = async {
+        match management {
+            Some(management) => {
+                tokio::join!(public, management);
+            }
+            None => public.await,
+        }
+    };
     let failing = async {
         match preparing.await {
             Ok(()) => std::future::pending().await,
@@ -143,7 +168,7 @@ where
         }
     };
     tokio::select! {
-        outcome = serving => outcome?,
+        () = serving => {}
         error = failing => return Err(error),
     }
     shutdown.finish(patience).await;

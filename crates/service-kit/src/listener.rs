@@ -1,10 +1,7 @@
 //! Accepts connections, and at the end closes without cutting anybody off: whoever the operating system has let in by
 //! then is served. Behind a proxy that goes to the next instance when one refuses, no request is lost.
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use std::collections::VecDeque;
-use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,34 +14,27 @@ const GRACE: Duration = Duration::from_millis(100);
 /// A listener that empties its queue before it closes.
 #[derive(Debug)]
 pub(crate) struct DrainingListener {
-    address: SocketAddr,
     open: Option<TcpListener>,
     last: VecDeque<(TcpStream, SocketAddr)>,
     shutdown: CancellationToken,
-    drained: CancellationToken,
 }
 
 impl DrainingListener {
-    /// Closes when `shutdown` begins; `drained` is cancelled when idle connections may be closed too.
-    pub(crate) fn new(
-        listener: TcpListener,
-        shutdown: CancellationToken,
-        drained: CancellationToken,
-    ) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        Ok(Self { address, open: Some(listener), last: VecDeque::new(), shutdown, drained })
+    /// Closes when `shutdown` begins.
+    pub(crate) fn new(listener: TcpListener, shutdown: CancellationToken) -> Self {
+        Self { open: Some(listener), last: VecDeque::new(), shutdown }
     }
-}
 
-impl Listener for DrainingListener {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        if let Some(listener) = &mut self.open {
+    /// The next connection; none once the last was taken and idle connections may be closed too.
+    pub(crate) async fn accept(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        while let Some(listener) = &self.open {
             tokio::select! {
-                accepted = Listener::accept(listener) => return accepted,
-                () = self.shutdown.cancelled() => {}
+                accepted = listener.accept() => match accepted {
+                    // The client has gone again.
+                    Err(error) if is_of_client(&error) => {}
+                    accepted => return accepted.map(Some),
+                },
+                () = self.shutdown.cancelled() => break,
             }
         }
         if let Some(listener) = self.open.take() {
@@ -54,16 +44,16 @@ impl Listener for DrainingListener {
             }
         }
         if let Some(connection) = self.last.pop_front() {
-            return connection;
+            return Ok(Some(connection));
         }
         tokio::time::sleep(GRACE).await;
-        self.drained.cancel();
-        pending().await
+        Ok(None)
     }
+}
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
-    }
+fn is_of_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 /// Takes every connection that waits, asking the operating system itself, and closes at once when there is none left:
@@ -80,14 +70,4 @@ fn last_connections(listener: TcpListener) -> io::Result<VecDeque<(TcpStream, So
         Ok((TcpStream::from_std(stream)?, address))
     };
     waiting.into_iter().map(connection).collect()
-}
-
-/// The address a request came from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct ClientAddress(pub(crate) SocketAddr);
-
-impl Connected<IncomingStream<'_, DrainingListener>> for ClientAddress {
-    fn connect_info(stream: IncomingStream<'_, DrainingListener>) -> Self {
-        Self(*stream.remote_addr())
-    }
 }

@@ -4,6 +4,7 @@ use crate::db;
 use crate::fault::Fault;
 use crate::idempotency::IdempotencyError;
 use crate::validation::FieldErrors;
+use axum::body::HttpBody;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -45,6 +46,9 @@ pub struct Problem {
     /// Seconds after which trying again makes sense; the `Retry-After` header.
     #[serde(skip)]
     pub retry_after: Option<u32>,
+    /// How a client can say who it is, for a 401; the `WWW-Authenticate` header.
+    #[serde(skip)]
+    pub challenge: Option<&'static str>,
 }
 
 impl Problem {
@@ -60,7 +64,35 @@ impl Problem {
             errors: BTreeMap::new(),
             extensions: Map::new(),
             retry_after: None,
+            challenge: None,
         }
+    }
+
+    /// A problem that only its status tells apart: `/problems/request-timeout` for a 408.
+    pub fn of_status(status: StatusCode, detail: impl Display) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error");
+        let slug =
+            title.to_ascii_lowercase().replace(' ', "-").replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "");
+        Self::new(status, &slug, title, detail)
+    }
+
+    /// 413 for a body that is too long.
+    pub fn body_too_large() -> Self {
+        let detail = "a body has at most 1 MiB";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large", detail)
+    }
+
+    /// 415 for a body that is not JSON.
+    pub fn unsupported_media_type() -> Self {
+        let detail = "the body must be sent with Content-Type: application/json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type", detail)
+    }
+
+    /// 401 for who does not say who he is, and how to.
+    pub fn unauthorized(challenge: &'static str, detail: impl Display) -> Self {
+        let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", detail);
+        problem.challenge = Some(challenge);
+        problem
     }
 
     /// 400 with every field at fault.
@@ -173,8 +205,14 @@ impl IntoResponse for Problem {
 }
 
 /// Writes the problem that a request for `path` was answered with; any other answer stays as it is.
+///
+/// An error that brings no problem, as those of libraries do, gets the one of its status.
 pub fn render(mut response: Response, path: &str) -> Response {
-    let Some(mut problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    let mut problem = match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem,
+        None if is_bare_error(&response) => of_bare_error(response.status(), path),
+        None => return response,
+    };
     path.clone_into(&mut problem.instance);
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut rendered = (problem.status_code(), body).into_response();
@@ -185,9 +223,65 @@ pub fn render(mut response: Response, path: &str) -> Response {
             .filter(|(name, _)| *name != header::CONTENT_LENGTH)
             .map(|(name, value)| (name.clone(), value.clone())),
     );
-    rendered.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    let headers = rendered.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if let Some(seconds) = problem.retry_after {
-        rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(challenge) = problem.challenge {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     rendered
+}
+
+/// Whether an error has no body, or one of plain text.
+fn is_bare_error(response: &Response) -> bool {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return false;
+    }
+    let media_type = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    response.body().is_end_stream() || media_type.is_none_or(|media_type| media_type.starts_with(b"text/plain"))
+}
+
+fn of_bare_error(status: StatusCode, path: &str) -> Problem {
+    match status {
+        StatusCode::NOT_FOUND => Problem::not_found(path),
+        status if status.is_server_error() => Problem::internal(),
+        status => Problem::of_status(status, "the request could not be served"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Problem, render};
+    use axum::http::StatusCode;
+    use axum::response::{Html, IntoResponse};
+
+    #[test]
+    fn an_error_without_a_problem_gets_one() {
+        let plain = (StatusCode::BAD_REQUEST, "thread 'main' said so").into_response();
+        for bare in [StatusCode::NOT_FOUND.into_response(), StatusCode::IM_A_TEAPOT.into_response(), plain] {
+            let status = bare.status();
+            let rendered = render(bare, "/x");
+            assert_eq!(rendered.status(), status);
+            assert_eq!(rendered.headers()["content-type"], "application/problem+json");
+        }
+        let page = (StatusCode::NOT_FOUND, Html("<p>")).into_response();
+        assert!(render(page, "/x").headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+        assert!(!render(StatusCode::NO_CONTENT.into_response(), "/x").headers().contains_key("content-type"));
+    }
+
+    #[test]
+    fn who_is_not_let_in_is_told_how_to() {
+        let rendered = render(Problem::unauthorized("Secret", "no secret").into_response(), "/x");
+        assert_eq!(rendered.headers()["www-authenticate"], "Secret");
+    }
+
+    #[test]
+    fn a_status_has_a_problem_of_its_name() {
+        let kind = |status| Problem::of_status(status, "").kind;
+        assert_eq!(kind(StatusCode::REQUEST_TIMEOUT), "/problems/request-timeout");
+        assert_eq!(kind(StatusCode::IM_A_TEAPOT), "/problems/im-a-teapot");
+    }
 }

@@ -1,8 +1,21 @@
 //! The HTTP server: what stands around every route of both services, and its graceful end.
 
+pub mod config;
+mod connection;
+mod connections;
+pub mod exposure;
+mod head;
+mod headers;
+mod own_answers;
+mod stream;
+
+pub(crate) use connection::Connection;
+pub(crate) use connections::Connections;
+
+use crate::config::ServerConfig;
 use crate::contract::{self, Contract};
-use crate::listener::{ClientAddress, DrainingListener};
-use crate::panics;
+use crate::health;
+use crate::listener::DrainingListener;
 use crate::prepared::Prepared;
 use crate::problem::{self, Problem};
 use crate::rate_limit::{self, RateLimit};
@@ -13,10 +26,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
+use connection::Cut;
+use exposure::Exposure;
+use head::Head;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::any::Any;
-use std::future::IntoFuture;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -28,18 +44,43 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 /// Longest body, in bytes.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
+/// Which part of a service a port shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Face {
+    /// All of it.
+    Whole,
+    /// What clients need, where operators have a port of their own.
+    Public,
+    /// What operators need: metrics, and health with its details.
+    Management,
+}
+
+/// What the layer around every request needs.
+#[derive(Clone, Debug)]
+struct Surroundings(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    prepared: Prepared,
+    contract: Contract,
+    exposure: Exposure,
+    face: Face,
+}
+
 /// Puts Swagger UI, the OpenAPI document, `/metrics`, the fallbacks and the common layers around the routes.
-pub fn application(
+pub(crate) fn application(
     routes: Router,
     document: OpenApi,
     metrics: PrometheusHandle,
-    requests_per_second: Option<NonZeroU32>,
+    config: &ServerConfig,
     prepared: Prepared,
+    face: Face,
 ) -> Router {
     let contract = Contract::of(&document);
-    let swagger = SwaggerUi::new("/swagger-ui")
-        .url("/api-docs/openapi.json", document)
-        .config(Config::default().try_it_out_enabled(true).display_request_duration(true));
+    let look = Config::default().try_it_out_enabled(true).display_request_duration(true);
+    // Without a validator: it would be another site.
+    let look = look.validator_url("none");
+    let swagger = SwaggerUi::new("/swagger-ui").url("/api-docs/openapi.json", document).config(look);
     let application = Router::new()
         .merge(routes)
         .merge(swagger)
@@ -47,31 +88,95 @@ pub fn application(
         .route("/metrics", get(move || async move { render_metrics(&metrics) }))
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed);
-    let application = match requests_per_second {
-        Some(limit) => application.layer(middleware::from_fn_with_state(RateLimit::new(limit), rate_limit::limit)),
+    let application = match NonZeroU32::new(config.rate_limit_per_second) {
+        Some(limit) => {
+            let limit = RateLimit::new(limit, config.trusted_proxies.clone());
+            limit.sweep_regularly();
+            application.layer(middleware::from_fn_with_state(limit, rate_limit::limit))
+        }
         None => application,
     };
+    let (hosts, proxies) = (config.allowed_hosts.clone(), config.trusted_proxies.clone());
+    let exposure = Exposure::new(hosts, config.bind_address, proxies);
+    let surroundings = Surroundings(Arc::new(Parts { prepared, contract, exposure, face }));
     // One layer of the router and one middleware function: each of either costs every request.
     application.layer(
         ServiceBuilder::new()
-            .layer(middleware::from_fn_with_state((prepared, contract), around))
+            .layer(middleware::from_fn_with_state(surroundings, around))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(DefaultBodyLimit::max(BODY_LIMIT)),
     )
 }
 
 /// What stands around every request, from the outside in.
-async fn around(State((prepared, contract)): State<(Prepared, Contract)>, request: Request, next: Next) -> Response {
+async fn around(State(Surroundings(parts)): State<Surroundings>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let serve = async |request: Request| match prepared.refusal(&path).or_else(|| contract.refusal(&request)) {
-        Some(refusal) => refusal.into_response(),
-        None if request.method().is_safe() && contract::is_conditional(request.headers()) => {
-            let conditions = request.headers().clone();
-            contract::evaluated(&conditions, next.run(request).await)
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
+    let serve = async |request: Request| match parts.refusal(&request, connection.as_deref()) {
+        Some(refusal) => refusal,
+        None => {
+            let response = evaluated(request, next).await;
+            match connection.as_deref().and_then(Connection::cut) {
+                Some(why) => given_up(why),
+                None => parts.seen(response, &path),
+            }
         }
-        None => next.run(request).await,
     };
-    telemetry::observe(request, async |request| problem::render(serve(request).await, &path)).await
+    let answer = async |request| headers::finish(problem::render(serve(request).await, &path), &path);
+    telemetry::observe(request, answer).await
+}
+
+/// The answer of the route; to a read, with its preconditions evaluated.
+async fn evaluated(request: Request, next: Next) -> Response {
+    if request.method().is_safe() && contract::is_conditional(request.headers()) {
+        let conditions = request.headers().clone();
+        contract::evaluated(&conditions, next.run(request).await)
+    } else {
+        next.run(request).await
+    }
+}
+
+impl Parts {
+    /// The answer to a request that no route gets to see.
+    fn refusal(&self, request: &Request, connection: Option<&Connection>) -> Option<Response> {
+        let head = Head::of(request);
+        if let Some(fault) = head.fault() {
+            return Some(and_close(fault));
+        }
+        let refusal = self.exposure.refusal(&head, connection).or_else(|| {
+            let shown = match self.face {
+                Face::Whole => true,
+                Face::Public => head.path() != "/metrics",
+                Face::Management => head.path() == "/metrics" || head.path().starts_with("/health/"),
+            };
+            if shown { self.prepared.refusal(head.path()) } else { Some(Problem::not_found(head.path())) }
+        });
+        let refusal = refusal.or_else(|| self.contract.refusal(request));
+        refusal.map(Problem::into_response)
+    }
+
+    /// The answer as this port shows it.
+    fn seen(&self, response: Response, path: &str) -> Response {
+        if self.face == Face::Public && path.starts_with("/health/") {
+            return health::without_details(response);
+        }
+        response
+    }
+}
+
+/// The rest of the body, if there is one, is not waited for.
+fn and_close(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// What a client is told whose body was not waited for any longer.
+fn given_up(why: Cut) -> Response {
+    and_close(match why {
+        Cut::TooSlow => Problem::of_status(StatusCode::REQUEST_TIMEOUT, "the body of the request did not come in time"),
+        Cut::Ending => Problem::unavailable("the service ends, and the request was not complete"),
+    })
 }
 
 fn render_metrics(metrics: &PrometheusHandle) -> Response {
@@ -88,30 +193,26 @@ async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
 }
 
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    Problem::unexpected(panics::message(&*panic)).into_response()
+/// The hook of the process has logged the panic.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Problem::internal().into_response()
 }
 
 /// Serves until `shutdown`, then finishes what is in flight, at the most for `patience`.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     application: Router,
+    connections: Connections,
     shutdown: CancellationToken,
     patience: Duration,
-) -> std::io::Result<()> {
-    let drained = CancellationToken::new();
-    let listener = DrainingListener::new(listener, shutdown.clone(), drained.clone())?;
-    let application = application.into_make_service_with_connect_info::<ClientAddress>();
-    let serving = axum::serve(listener, application).with_graceful_shutdown(async move { drained.cancelled().await });
+) {
+    let serving = connections.serve(DrainingListener::new(listener, shutdown.clone()), application);
     let too_late = async {
         shutdown.cancelled().await;
         tokio::time::sleep(patience).await;
     };
     tokio::select! {
-        outcome = serving.into_future() => outcome,
-        () = too_late => {
-            tracing::warn!("some requests did not finish in time");
-            Ok(())
-        }
+        () = serving => {}
+        () = too_late => tracing::warn!("some requests did not finish in time"),
     }
 }

@@ -58,6 +58,11 @@ impl Service {
         self.child.as_ref().map(Child::id)
     }
 
+    /// The value of a variable that it was told.
+    pub fn environment(&self, name: &str) -> Option<String> {
+        self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
     /// Gives a variable another value, from the next start on.
     pub fn set(&mut self, name: &str, value: &str) {
         self.environment.retain(|(known, _)| known != name);

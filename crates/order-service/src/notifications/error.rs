@@ -7,6 +7,9 @@ use service_kit::fault::Fault;
 use service_kit::module_error;
 use service_kit::problem::Problem;
 
+/// How a provider says that a report is its own: by the secret in the header of this name.
+const WEBHOOK_CHALLENGE: &str = "X-Webhook-Secret realm=\"reports of the provider\"";
+
 /// An error of the module.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -36,7 +39,7 @@ impl Error {
             Self::Fault(fault) => fault.problem(),
             Self::UnknownNotification(id) => Problem::not_found(format!("notification {id}")),
             Self::CannotResend(_) => Problem::new(StatusCode::CONFLICT, "cannot-resend", "Cannot be sent again", self),
-            Self::Unauthorized(_) => Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", self),
+            Self::Unauthorized(_) => Problem::unauthorized(WEBHOOK_CHALLENGE, self),
             Self::AlreadyWritten => Problem::unexpected(self),
         }
     }

@@ -1,0 +1,258 @@
+//! Which requests are refused as long as nobody has to log in: those that another web page, a name that was pointed here
+//! or an unknown proxy lets somebody make.
+
+use crate::problem::Problem;
+use crate::proxies::TrustedProxies;
+use crate::server::connection::Connection;
+use crate::server::head::{Head, host_name, split_host};
+use axum::http::{HeaderValue, Method, StatusCode};
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// What probes ask for: they know a service by its address alone. No web page can be at an address that it was not loaded
+/// from, so such a host is no danger.
+const PROBED: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
+
+/// Hosts that a service may be called by, beside those of its own machine.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AllowedHosts(Arc<[String]>);
+
+impl FromStr for AllowedHosts {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let hosts = text.split(',').map(str::trim).filter(|host| !host.is_empty());
+        let plain = |host: &str| {
+            let bare = if host.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
+            let is_host = split_host(&bare).is_some_and(|name| name == bare);
+            if is_host { Ok(normal(&bare)) } else { Err("must be names or addresses without a port".to_owned()) }
+        };
+        Ok(Self(hosts.map(plain).collect::<Result<Vec<_>, _>>()?.into()))
+    }
+}
+
+/// In lower case, without the dot that may end a name.
+fn normal(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+/// The conditions that a request has to meet.
+#[derive(Clone, Debug)]
+pub(crate) struct Exposure {
+    hosts: AllowedHosts,
+    bind_address: IpAddr,
+    proxies: TrustedProxies,
+}
+
+impl Exposure {
+    /// Of a service that listens on `bind_address`.
+    pub(crate) fn new(hosts: AllowedHosts, bind_address: IpAddr, proxies: TrustedProxies) -> Self {
+        Self { hosts, bind_address, proxies }
+    }
+
+    /// Why a request that came on `connection` is refused, and what to do about it.
+    pub(crate) fn refusal(&self, head: &Head<'_>, connection: Option<&Connection>) -> Option<Problem> {
+        let reason = self.reason(head, connection)?;
+        if head.has_foreign_body() {
+            return Some(Problem::unsupported_media_type());
+        }
+        Some(Problem::new(StatusCode::FORBIDDEN, "protected-mode", "Protected mode", reason))
+    }
+
+    fn reason(&self, head: &Head<'_>, connection: Option<&Connection>) -> Option<String> {
+        let by_address = PROBED.contains(&head.path());
+        let is_allowed = |host: &str| self.allows(host, connection) || (by_address && address(host).is_some());
+        // In an absolute URL the target says it too.
+        let target = head.request().uri().authority().and_then(|authority| split_host(authority.as_str()));
+        let named = head.host.and_then(host_name);
+        if let Some(host) = [named, target].into_iter().flatten().find(|host| !is_allowed(host)) {
+            return Some(format!(
+                "requests for the host {host} are refused; if the service is meant to be called by it, add it to the \
+                 variable ALLOWED_HOSTS"
+            ));
+        }
+        if let Some(header) =
+            head.forwarded.filter(|_| !connection.is_some_and(|it| self.proxies.contains(it.peer.ip())))
+        {
+            return Some(format!(
+                "the request came through a proxy (it has the header {header}) that is not known; add the address of the \
+                 proxy to the variable TRUSTED_PROXIES, and let the proxy decide who may call"
+            ));
+        }
+        if is_safe(head.request().method()) {
+            return None;
+        }
+        if head.cross_site || head.origins.iter().any(|origin| !self.is_own_page(origin, connection)) {
+            let advice =
+                "if it is one of yours, add its host to the variable ALLOWED_HOSTS, and call from the same site";
+            return Some(format!("the page of another site wants to change something; {advice}"));
+        }
+        None
+    }
+
+    fn allows(&self, host: &str, connection: Option<&Connection>) -> bool {
+        if let Some(address) = address(host) {
+            let own = if self.bind_address.is_unspecified() {
+                connection.and_then(|connection| connection.local)
+            } else {
+                Some(self.bind_address)
+            };
+            if address.is_loopback() || own.is_some_and(|own| own.to_canonical() == address) {
+                return true;
+            }
+        }
+        let bare = host.strip_suffix('.').unwrap_or(host);
+        bare.eq_ignore_ascii_case("localhost") || self.hosts.0.iter().any(|allowed| allowed.eq_ignore_ascii_case(bare))
+    }
+
+    fn is_own_page(&self, origin: &HeaderValue, connection: Option<&Connection>) -> bool {
+        let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        let host =
+            origin.filter(|(scheme, _)| matches!(*scheme, "http" | "https")).and_then(|(_, rest)| split_host(rest));
+        host.is_some_and(|host| self.allows(host, connection))
+    }
+}
+
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
+}
+
+/// The address that a host is, if it is one.
+fn address(host: &str) -> Option<IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.parse().ok().map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AllowedHosts, Exposure};
+    use crate::server::connection::Connection;
+    use crate::server::head::Head;
+    use axum::body::Body;
+    use axum::extract::Request;
+
+    fn exposure(hosts: &str, bind_address: &str) -> Exposure {
+        Exposure::new(hosts.parse().unwrap(), bind_address.parse().unwrap(), "10.0.0.0/8".parse().unwrap())
+    }
+
+    fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
+        let builder = Request::builder().method(method).uri(path);
+        let builder = headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value));
+        builder.body(Body::empty()).unwrap()
+    }
+
+    fn refused_from(peer: &str, exposure: &Exposure, request: &Request) -> Option<u16> {
+        let local = Some("192.0.2.7".parse().unwrap());
+        let connection = Connection::new(format!("{peer}:1").parse().unwrap(), local);
+        exposure.refusal(&Head::of(request), Some(&connection)).map(|problem| problem.status)
+    }
+
+    fn refused(exposure: &Exposure, request: &Request) -> Option<u16> {
+        refused_from("127.0.0.1", exposure, request)
+    }
+
+    #[test]
+    fn a_service_is_called_by_its_own_names() {
+        let by = |exposure: &Exposure, host| refused(exposure, &request("GET", "/api/orders", &[("host", host)]));
+        let plain = exposure("", "127.0.0.1");
+        for own in ["localhost:8081", "LOCALHOST", "localhost.", "127.0.0.1:8081", "127.9.9.9", "[::1]:8081"] {
+            assert_eq!(by(&plain, own), None, "{own}");
+        }
+        let foreign =
+            ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "0.0.0.0", "10.0.0.1", "[2001:db8::1]"];
+        for host in foreign {
+            assert_eq!(by(&plain, host), Some(403), "{host}");
+        }
+        let named = exposure("shop.example, 192.0.2.9,inventory-service,2001:db8::1", "127.0.0.1");
+        for own in ["Shop.Example:443", "192.0.2.9", "inventory-service:8082", "[2001:db8::1]:80", "localhost"] {
+            assert_eq!(by(&named, own), None, "{own}");
+        }
+        assert_eq!(by(&named, "www.shop.example"), Some(403));
+        assert_eq!(by(&exposure("", "192.0.2.9"), "192.0.2.9:8081"), None, "the address it listens on");
+        assert_eq!(by(&exposure("", "0.0.0.0"), "192.0.2.7:8081"), None, "the address that was called");
+        assert_eq!(by(&exposure("", "0.0.0.0"), "192.0.2.8:8081"), Some(403));
+        assert_eq!(by(&exposure("", "0.0.0.0"), "0.0.0.0:8081"), Some(403));
+    }
+
+    #[test]
+    fn the_target_of_the_request_counts_too() {
+        let absolute = request("GET", "http://evil.example/api/orders", &[("host", "localhost")]);
+        assert_eq!(refused(&exposure("", "127.0.0.1"), &absolute), Some(403));
+    }
+
+    #[test]
+    fn probes_call_by_address() {
+        let exposure = exposure("", "0.0.0.0");
+        for path in ["/health/live", "/health/ready", "/metrics"] {
+            assert_eq!(refused(&exposure, &request("GET", path, &[("host", "10.1.2.3:8081")])), None, "{path}");
+            assert_eq!(refused(&exposure, &request("GET", path, &[("host", "evil.example")])), Some(403), "{path}");
+        }
+    }
+
+    /// Every combination of the conditions: one that is not met is enough.
+    #[test]
+    fn each_condition_counts() {
+        let exposure = exposure("", "127.0.0.1");
+        for case in 0..1 << 6 {
+            let is = |bit: u32| case & (1 << bit) != 0;
+            let mut headers = vec![("host", if is(0) { "evil.example" } else { "127.0.0.1:8081" })];
+            if is(1) {
+                headers.push(("origin", "http://evil.example"));
+            }
+            if is(2) {
+                headers.push(("sec-fetch-site", "cross-site"));
+            }
+            if is(3) {
+                headers.push(("x-forwarded-for", "198.51.100.1"));
+            }
+            let (method, peer) = (if is(4) { "POST" } else { "GET" }, if is(5) { "10.0.0.1" } else { "127.0.0.1" });
+            let expected = is(0) || (is(3) && !is(5)) || (is(4) && (is(1) || is(2)));
+            let request = request(method, "/api/orders", &headers);
+            let refused = refused_from(peer, &exposure, &request);
+            assert_eq!(refused, expected.then_some(403), "{method} {headers:?} from {peer}");
+        }
+    }
+
+    #[test]
+    fn pages_of_our_own_may_change_things() {
+        let exposure = exposure("shop.example", "127.0.0.1");
+        let from = |origin| refused(&exposure, &request("POST", "/x", &[("host", "localhost"), ("origin", origin)]));
+        for own in ["http://localhost:8081", "http://127.0.0.1:3000", "http://[::1]:8081", "https://shop.example"] {
+            assert_eq!(from(own), None, "{own}");
+        }
+        let foreign = ["null", "http://evil.example", "file://", "https://shop.example.evil", "shop.example", ""];
+        for origin in foreign.into_iter().chain(["chrome-extension://localhost", "http://localhost@evil.example"]) {
+            assert_eq!(from(origin), Some(403), "{origin}");
+        }
+        let site =
+            |site| refused(&exposure, &request("DELETE", "/x", &[("host", "localhost"), ("sec-fetch-site", site)]));
+        assert_eq!([site("none"), site("same-origin"), site("same-site")], [None; 3]);
+        assert_eq!([site("cross-site"), site("nonsense")], [Some(403); 2]);
+    }
+
+    #[test]
+    fn every_header_of_a_proxy_counts() {
+        let exposure = exposure("", "127.0.0.1");
+        for header in ["forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-anything"]
+        {
+            let request = request("GET", "/api/orders", &[("host", "localhost"), (header, "x")]);
+            assert_eq!(refused(&exposure, &request), Some(403), "{header}");
+            assert_eq!(refused_from("10.0.0.1", &exposure, &request), None, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_media_type_that_is_not_taken_is_said_first() {
+        let body = Request::builder().method("POST").uri("/api/orders").header("host", "evil.example");
+        let form = body.header("content-type", "application/x-www-form-urlencoded").body(Body::from("a=b")).unwrap();
+        assert_eq!(refused(&exposure("", "127.0.0.1"), &form), Some(415));
+    }
+
+    #[test]
+    fn hosts_that_cannot_be_one_are_refused() {
+        for bad in ["shop.example:443", "https://shop.example", "a b", "*"] {
+            assert!(bad.parse::<AllowedHosts>().is_err() || bad == "*", "{bad}");
+        }
+    }
+}
