@@ -39,6 +39,9 @@ const SHARE: usize = 64;
 /// Pause after the operating system had no connection to give.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How long the log says nothing more of that.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// What a listener serves, and within which bounds; clones share the bounds.
 #[derive(Clone, Debug)]
 pub(crate) struct Connections {
@@ -89,20 +92,19 @@ impl Connections {
 
     /// Serves until the listener is drained, then until every connection has come to its end.
     pub(crate) async fn serve(self, mut listener: DrainingListener, application: Router) {
-        let mut failing = false;
+        let mut said: Option<Instant> = None;
         loop {
             match listener.accept().await {
                 Ok(Some((stream, peer))) => {
-                    failing = false;
                     self.take(stream, peer, &application).await;
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    if !failing {
+                    if said.is_none_or(|said| said.elapsed() > SILENCE) {
                         tracing::error!(%error, "connections cannot be accepted");
+                        said = Some(Instant::now());
                     }
-                    failing = true;
-                    self.registry().evict(1);
+                    self.registry().evict_some();
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -192,6 +194,11 @@ impl Drop for Place {
 }
 
 impl Registry {
+    /// Makes room where the operating system has none left.
+    fn evict_some(&mut self) {
+        self.evict(self.all.len().div_ceil(SHARE / 4));
+    }
+
     /// Lets this many connections go, of those that wait for their clients: those that have waited longest.
     fn evict(&mut self, count: usize) {
         let staying = self.all.values().filter(|connection| !connection.is_evicted());
