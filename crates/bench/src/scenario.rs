@@ -28,6 +28,8 @@ pub enum Scenario {
     Asynchronous,
     /// E-mail that waited for the mail server is sent
     Mail,
+    /// Stock that was reserved and abandoned goes back
+    Settling,
     /// Two processes of each service
     TwoInstances,
     /// Memory, idling and starting

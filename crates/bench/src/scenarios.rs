@@ -10,6 +10,7 @@ pub mod placement;
 pub mod placing;
 pub mod reads;
 mod resources;
+mod settling;
 mod single;
 mod sold_out;
 mod sustained;
@@ -36,6 +37,7 @@ pub async fn run(bench: &Bench, scenario: Scenario) -> Result<ScenarioReport> {
         Scenario::Reads => reads::run(bench).await,
         Scenario::Asynchronous => asynchronous::run(bench).await,
         Scenario::Mail => mail::run(bench).await,
+        Scenario::Settling => settling::run(bench).await,
         Scenario::TwoInstances => two_instances::run(bench).await,
         Scenario::Resources => resources::run(bench).await,
         Scenario::Curve => curve::run(bench).await,

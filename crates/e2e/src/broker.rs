@@ -7,12 +7,14 @@ use crate::poll;
 use serde_json::{Value, json};
 use shared_types::event_batches::split;
 use shared_types::topology::EXCHANGE;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use testbed::rabbitmq::virtual_host;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-/// A virtual host, deleted when dropped.
+/// A virtual host, deleted some time after it is dropped.
 #[derive(Debug)]
 pub struct TestBroker {
     management: Client,
@@ -134,11 +136,26 @@ impl TestBroker {
     }
 }
 
+/// How long a virtual host is left alone after its test. RabbitMQ 3.10 starts a process beside each queue that dead-letters.
+/// Two such processes whose queues are deleted while they start take the supervisor of all with them, and from then on
+/// no test can declare its queues.
+const REST: Duration = Duration::from_secs(5);
+
+/// Virtual hosts of tests that have ended, with the server of each.
+static ENDED: Mutex<Vec<(Instant, String, String)>> = Mutex::new(Vec::new());
+
 impl Drop for TestBroker {
-    /// Hundreds of idle quorum queues would slow the tests that come later down.
+    /// Hundreds of idle quorum queues would slow the tests that come later down. The last few end with their server.
     fn drop(&mut self) {
-        // A server of the test's own may be gone by now.
-        let _ = virtual_host::delete(self.management.base(), &self.vhost);
+        let rested = {
+            let mut ended = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+            ended.push((Instant::now(), self.management.base().to_owned(), self.vhost.clone()));
+            ended.extract_if(.., |(since, ..)| since.elapsed() > REST).collect::<Vec<_>>()
+        };
+        for (_, management, vhost) in rested {
+            // A server of the test's own may be gone by now.
+            let _ = virtual_host::delete(&management, &vhost);
+        }
     }
 }
 

@@ -116,7 +116,7 @@ async fn rows_of_an_earlier_build_are_found_in_every_spelling() {
     let more = "INSERT INTO orders.orders (reference, customer_name, customer_email, shipping_address, status)
                 SELECT gen_random_uuid(), 'Ada', 'ada@MÜNCHEN.de', 'London', 'CANCELLED' FROM generate_series(1, 1200)";
     shop.database.execute(more).await;
-    assert_eq!(found(&shop, "?customerEmail=ada@xn--mnchen-3ya.de").await, [id]);
+    assert_eq!(found(&shop, "?customerEmail=ada@xn--mnchen-3ya.de&orderNumber=ORD-00000001").await, [id]);
     assert_eq!(erased(&shop, "ada@xn--mnchen-3ya.de").await, 4);
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM orders.orders WHERE customer_key IS NULL").await, 0);
 }

@@ -189,7 +189,9 @@ async fn only_an_object_of_known_fields_is_a_body() {
         if passes_over {
             continue;
         }
-        let fields: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        // What is for answers only is passed over.
+        let properties = schema["properties"].as_object().unwrap().iter();
+        let fields: Vec<&String> = properties.filter(|(_, it)| it["readOnly"] != true).map(|(name, _)| name).collect();
         names(&route.name(), &send(json!({"nosuch": 1}).to_string()).await, "nosuch");
         // Everything is wrong at once, and everything is named at once.
         for wrong in [json!({"x": 1}), json!([[1]]), json!({"$serde_json::private::Number": "1"})] {

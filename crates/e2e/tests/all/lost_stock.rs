@@ -5,7 +5,7 @@ use e2e::poll;
 use e2e::samples::{HEADSET, LAPTOP, MOUSE, int, order, text};
 use e2e::shop::Shop;
 use serde_json::{Value, json};
-use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
+use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_LOST_STOCK};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -22,7 +22,7 @@ async fn deaf_shop() -> Shop {
 /// Order-service does not hear that stock was released.
 async fn deafer_shop() -> Shop {
     let shop = deaf_shop().await;
-    shop.broker().unbind(ORDER_RESERVATION_EVENTS.name, "reservation.released").await;
+    shop.broker().unbind(ORDER_LOST_STOCK.name, "reservation.released").await;
     shop
 }
 

@@ -256,9 +256,9 @@ mod tests {
             body.parse().map(|input| input.sku).map_err(|errors| errors.to_string())
         };
         for hidden in ["A\u{200B}1", "\u{202E}A1", "A1\u{FEFF}", "A\u{3164}", "A\u{FE0F}1", "A\u{AD}1"] {
-            assert_eq!(of(hidden).unwrap_err(), "sku must not contain invisible characters", "{hidden:?}");
+            assert!(of(hidden).unwrap_err().starts_with("sku must not contain an invisible character"), "{hidden:?}");
         }
-        assert_eq!(of("A\n1").unwrap_err(), "sku must be one line");
+        assert!(of("A\n1").unwrap_err().starts_with("sku must not contain"));
         assert_eq!(of("Größe 38").unwrap(), "Größe 38");
     }
 

@@ -1,13 +1,15 @@
 //! The tables of reservations and their items, written together with the movements of the stock that they take.
 
 pub mod invariants;
+mod rows;
 
 use super::domain::ages::ByAge;
 use super::domain::holds::Hold;
 use crate::stock::{MovementColumns, NewMovement};
+use rows::{ItemRow, grouped};
 use rust_decimal::Decimal;
-use shared_types::reservations::{Reservation, ReservationStatus, ReservedLine, UnknownReservationStatus};
-use shared_types::{Money, ProductId, Reference};
+use shared_types::Reference;
+use shared_types::reservations::{Reservation, ReservationStatus};
 use sqlx::{PgConnection, PgExecutor};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -355,48 +357,6 @@ pub async fn mark_direct(conn: &mut PgConnection, id: Reference) -> Result<(), s
     .execute(conn)
     .await?;
     Ok(())
-}
-
-struct ItemRow {
-    id: Uuid,
-    status: String,
-    created_at: OffsetDateTime,
-    expires_at: OffsetDateTime,
-    direct: bool,
-    product_id: ProductId,
-    sku: String,
-    name: String,
-    quantity: i32,
-    unit_price: Money,
-}
-
-/// Puts the items of each reservation together; the rows come sorted.
-fn grouped(rows: Vec<ItemRow>) -> Result<Vec<Reservation>, sqlx::Error> {
-    let mut reservations: Vec<Reservation> = Vec::new();
-    for row in rows {
-        let line = ReservedLine {
-            product_id: row.product_id,
-            sku: row.sku,
-            name: row.name,
-            quantity: row.quantity,
-            unit_price: row.unit_price,
-        };
-        match reservations.last_mut() {
-            Some(same) if same.id.0 == row.id => same.items.push(line),
-            _ => reservations.push(Reservation {
-                id: Reference(row.id),
-                status: row
-                    .status
-                    .parse()
-                    .map_err(|error: UnknownReservationStatus| sqlx::Error::Decode(Box::new(error)))?,
-                items: vec![line],
-                created_at: row.created_at,
-                expires_at: row.expires_at,
-                direct: row.direct,
-            }),
-        }
-    }
-    Ok(reservations)
 }
 
 fn milliseconds(window: Duration) -> i64 {

@@ -38,8 +38,12 @@ pub struct PlaceOrder {
         example = "ada@example.com"
     )]
     pub customer_email: Option<String>,
-    /// Where to call.
-    #[schema(max_length = 32, pattern = "^( *|[ +()/.-]*[0-9][0-9 +()/.-]*)$", example = "+44 20 7946 0000")]
+    /// Where to call: 4 to 17 digits with `+ - ( ) / .` and blanks between them, and an extension (`x12`, `;ext=12`) behind.
+    #[schema(
+        max_length = 32,
+        pattern = "^( *|[+]?[ (]*[1-9]([ ()/.-]{0,2}[0-9]){3,16})$",
+        example = "+44 20 7946 0000"
+    )]
     pub customer_phone: Option<String>,
     /// Where to send it.
     #[schema(required, nullable = false, max_length = 500, format = "lines", example = "12 St James's Square, London")]
@@ -53,7 +57,7 @@ pub struct PlaceOrder {
     pub items: Option<Vec<PlaceOrderLine>>,
     /// What the customer was shown: at another total the order is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = 4999.98)]
+    #[schema(value_type = Option<f64>, format = "decimal", minimum = 0.01, maximum = 9_999_999_999.99, multiple_of = 0.01, example = 4999.98)]
     pub expected_total: Option<Money>,
 }
 
@@ -69,7 +73,7 @@ pub struct PlaceOrderLine {
     pub quantity: Option<i64>,
     /// What the customer was shown for one piece: at another price the order is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = 2499.99)]
+    #[schema(value_type = Option<f64>, format = "decimal", minimum = 0.01, maximum = 9_999_999_999.99, multiple_of = 0.01, example = 2499.99)]
     pub unit_price: Option<Money>,
 }
 

@@ -106,7 +106,7 @@ pub async fn place_order(
 #[into_params(parameter_in = Query)]
 pub struct ListFilter {
     /// Only the order with this number, in any case.
-    #[param(example = "ORD-00000001", pattern = "^[Oo][Rr][Dd]-[0-9]{1,19}$")]
+    #[param(example = "ORD-00000001", max_length = 22, pattern = "^[Oo][Rr][Dd]-0{0,7}[1-9][0-9]{0,9}$")]
     order_number: Option<String>,
     /// Only orders of this status.
     #[param(value_type = Option<OrderStatus>)]
@@ -193,7 +193,7 @@ pub async fn list_orders_by_status(
 
 /// Orders of one customer, newest first, whatever the case of the address.
 #[utoipa::path(get, path = "/api/orders/customer/{email}", tag = "orders",
-    params(("email" = String, Path, description = "The customer's e-mail address", example = "ada@example.com"), Paged),
+    params(("email" = String, Path, max_length = 254, format = "email", description = "The customer's e-mail address", example = "ada@example.com"), Paged),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
         Invalid, Unavailable))]

@@ -72,6 +72,38 @@ fn every_field_at_fault_is_named_whatever_is_wrong_with_it() {
 }
 
 #[test]
+fn what_holds_a_field_at_fault_is_not_at_fault_itself() {
+    #[derive(Debug, Deserialize)]
+    struct Outer {
+        inner: Option<Vec<Inner>>,
+    }
+    #[derive(Debug, Deserialize)]
+    struct Inner {
+        may: Option<Money>,
+        #[serde(rename = "must")]
+        _must: Reference,
+    }
+    impl Body for Outer {
+        fn faults(&self) -> FieldErrors {
+            let mut errors = FieldErrors::default();
+            if self.inner.is_none() {
+                errors.add("inner", "is required");
+            }
+            self.inner.iter().flatten().filter(|it| it.may.is_none()).for_each(|_| errors.add("may", "is required"));
+            errors
+        }
+    }
+    let fields = |json: &str| match read::<Outer>(json.as_bytes()) {
+        Err(Unreadable::Invalid(errors)) => errors.0.into_keys().collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    let reference = r#""must": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70""#;
+    assert_eq!(fields(&format!(r#"{{"inner": [{{"may": 0.001, {reference}}}]}}"#)), ["inner[0].may", "may"]);
+    // Without a stand-in for it, there is none for what holds it either.
+    assert_eq!(fields(r#"{"inner": [{"must": "x"}]}"#), ["inner[0].must"]);
+}
+
+#[test]
 fn only_an_object_is_an_object() {
     for other in ["[]", "7", "null", "\"text\"", "true", r#"["Ada", null, null, null, []]"#, "{}[", "1e999"] {
         match read::<Order>(other.as_bytes()) {

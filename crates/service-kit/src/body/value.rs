@@ -127,6 +127,8 @@ impl<'r, 'de> Value<'r, 'de> {
     pub fn placed<T>(self, read: Result<T, Fault>) -> Result<T, Fault> {
         match read {
             Ok(value) => return Ok(value),
+            // A field further in is left out first: only where it cannot be does the value that holds it go, too.
+            Err(Fault::Noted) if self.report.again.get() => return Err(Fault::Noted),
             Err(Fault::Noted) => {}
             Err(Fault::Here(message)) => self.fault(&message),
             Err(Fault::Missing(field)) => self.report.note(Place::Field(&self.place, field), "is required"),
