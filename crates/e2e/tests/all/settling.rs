@@ -160,7 +160,6 @@ async fn many_are_settled_in_one_call() {
     let settled = settle(json!({"commit": [two, one], "release": [one, three]})).await.is(200).json();
     assert_eq!(settled, json!({"settled": [one, three]}));
     assert_eq!(shop.database.stock(LAPTOP).await, 48);
-    for bad in [json!({}), json!({"release": vec![one; 257]})] {
-        assert_eq!(settle(bad).await.fields_at_fault(), ["release"]);
-    }
+    assert_eq!(settle(json!({})).await.is(200).json(), json!({"settled": []}));
+    assert_eq!(settle(json!({"release": vec![one; 257]})).await.fields_at_fault(), ["release"]);
 }

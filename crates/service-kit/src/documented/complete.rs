@@ -173,7 +173,8 @@ fn complete_text(schema: &mut Object, required: bool) {
     if required {
         schema.min_length.get_or_insert(1);
     }
-    let pattern = match (several, required) {
+    let visible = schema.min_length.is_some_and(|shortest| shortest > 0);
+    let pattern = match (several, visible) {
         (false, false) => LINE,
         (false, true) => VISIBLE_LINE,
         (true, false) => LINES,

@@ -7,11 +7,9 @@ use shared_types::reservations::{MAX_BATCH, Settlement};
 /// The changes to make, in order, or what is wrong with their number.
 pub fn changes_of(settlement: &Settlement, traceparent: Option<&str>) -> Result<Vec<Change>, FieldErrors> {
     let all = settlement.commit.len() + settlement.release.len();
-    if all == 0 || all > MAX_BATCH {
-        return Err(FieldErrors::one(
-            "release",
-            format!("must have 1 to {MAX_BATCH} reservations, with those of commit"),
-        ));
+    if all > MAX_BATCH {
+        let message = format!("must have at most {MAX_BATCH} reservations, with those of commit");
+        return Err(FieldErrors::one("release", message));
     }
     let change = |action| {
         move |reference: &_| Change { reference: *reference, action, traceparent: traceparent.map(str::to_owned) }
@@ -27,9 +25,8 @@ mod tests {
     use shared_types::reservations::Settlement;
 
     #[test]
-    fn a_settlement_has_1_to_256_reservations() {
-        for (commit, release, fits) in [(0, 0, false), (1, 0, true), (0, 1, true), (128, 128, true), (128, 129, false)]
-        {
+    fn a_settlement_has_at_most_256_reservations() {
+        for (commit, release, fits) in [(0, 0, true), (1, 0, true), (0, 1, true), (128, 128, true), (128, 129, false)] {
             let [commit, release] = [commit, release].map(|count| vec![Reference::random(); count]);
             let all = commit.len() + release.len();
             let changes = changes_of(&Settlement { commit, release }, None);
