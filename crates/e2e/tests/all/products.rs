@@ -145,6 +145,7 @@ async fn replacing_writes_every_field_and_explains_the_stock() {
     let newest = &movements(&shop, MONITOR).await[0];
     assert_eq!(newest["reason"], "ADJUSTMENT");
     assert_eq!((int(&newest["delta"]), int(&newest["balanceAfter"])), (-5, 25));
+    assert_eq!((&newest["reason"], &newest["actor"]), (&json!("ADJUSTMENT"), &json!("api")));
 
     // The same again moves no stock.
     shop.inventory().put(&path, body.clone()).await.is(200);

@@ -4,7 +4,7 @@ use super::domain::changes::ProductChange;
 use super::domain::{Product, ProductInput};
 use super::error::Error;
 use super::store;
-use crate::stock::{self, MovementReason, NewMovement};
+use crate::stock::{self, API, MovementReason, NewMovement};
 use shared_types::ProductId;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -49,6 +49,7 @@ async fn record(conn: &mut PgConnection, product: &Product, delta: i32, reason: 
         return Ok(());
     }
     let balance_after = product.stock_quantity;
-    let movement = NewMovement { product_id: product.id, delta, reason, reference: None, balance_after, reserved: 0 };
+    let (product_id, actor) = (product.id, Some(API));
+    let movement = NewMovement { product_id, delta, reason, reference: None, balance_after, reserved: 0, actor };
     Ok(stock::record(conn, &[movement]).await?)
 }

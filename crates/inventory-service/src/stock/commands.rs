@@ -2,7 +2,7 @@
 
 use super::domain::counting::{Count, StockOnHand};
 use super::domain::levels::{Shortage, is_low, stock_plus};
-use super::domain::movements::{MovementReason, NewMovement, StockChange};
+use super::domain::movements::{API, MovementReason, NewMovement, StockChange};
 use super::error::Error;
 use super::store;
 use crate::schema::OUTBOX;
@@ -66,6 +66,7 @@ async fn write(
         reference: change.reference,
         balance_after: stock,
         reserved: 0,
+        actor: Some(API),
     };
     store::record(conn, &[movement]).await?;
     announce_crossing(conn, now, before, &StockLevel { stock_quantity: stock, ..before.clone() }).await

@@ -18,10 +18,10 @@ pub async fn record(conn: &mut PgConnection, movements: &[NewMovement]) -> Resul
     let moves = MovementColumns::of(movements);
     sqlx::query!(
         "WITH recorded AS (
-             INSERT INTO inventory.stock_movements (product_id, delta, reason, reference, balance_after)
-             SELECT product_id, delta, reason, reference, balance_after
-             FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::integer[])
-                  WITH ORDINALITY AS m (product_id, delta, reason, reference, balance_after, position)
+             INSERT INTO inventory.stock_movements (product_id, delta, reason, reference, balance_after, actor)
+             SELECT product_id, delta, reason, reference, balance_after, actor
+             FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::integer[], $9::text[])
+                  WITH ORDINALITY AS m (product_id, delta, reason, reference, balance_after, actor, position)
              ORDER BY position)
          UPDATE inventory.products p
          SET stock_quantity = n.stock, reserved = p.reserved + n.reserved, version = p.version + 1,
@@ -35,7 +35,8 @@ pub async fn record(conn: &mut PgConnection, movements: &[NewMovement]) -> Resul
         &moves.balances,
         &moves.moved,
         &moves.stock,
-        &moves.reserved
+        &moves.reserved,
+        &moves.actors as &[Option<&str>]
     )
     .execute(conn)
     .await?;
@@ -106,7 +107,7 @@ pub async fn list_movements(
 ) -> Result<Vec<Movement>, sqlx::Error> {
     sqlx::query_as!(
         Movement,
-        "SELECT id, product_id, delta, reason, reference, balance_after, created_at
+        "SELECT id, product_id, delta, reason, reference, balance_after, actor, created_at
          FROM inventory.stock_movements
          WHERE product_id = $1 AND id <= COALESCE($2, 9223372036854775807) AND id IS DISTINCT FROM $2
          ORDER BY id DESC LIMIT $3",

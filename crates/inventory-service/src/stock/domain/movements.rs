@@ -63,6 +63,9 @@ pub struct Movement {
     /// Stock after it.
     #[schema(example = 50)]
     pub balance_after: i32,
+    /// By whom: `api`; none where a reservation took the stock or gave it back.
+    #[schema(example = "api")]
+    pub actor: Option<String>,
     /// When.
     #[serde(with = "shared_types::times")]
     pub created_at: OffsetDateTime,
@@ -80,7 +83,12 @@ pub struct NewMovement {
     pub balance_after: i32,
     /// Pieces that become reserved with it; negative where they no longer are.
     pub reserved: i32,
+    /// By whom, where no reservation is behind it.
+    pub actor: Option<&'static str>,
 }
+
+/// Who moves stock through the HTTP interface.
+pub const API: &str = "api";
 
 impl NewMovement {
     /// A line of a reservation taking stock (`SALE`, negative) or giving it back (`RELEASE`, positive). `counted` tells
@@ -94,7 +102,8 @@ impl NewMovement {
     ) -> Self {
         let reason = if delta < 0 { MovementReason::Sale } else { MovementReason::Release };
         let reserved = if counted { -delta } else { 0 };
-        Self { product_id, delta, reason, reference: Some(reservation.to_string()), balance_after, reserved }
+        let reference = Some(reservation.to_string());
+        Self { product_id, delta, reason, reference, balance_after, reserved, actor: None }
     }
 }
 
@@ -108,6 +117,7 @@ pub struct MovementColumns<'a> {
     /// What each belongs to.
     pub references: Vec<Option<&'a str>>,
     pub balances: Vec<i32>,
+    pub actors: Vec<Option<&'a str>>,
     /// The products that moved, each once, in the order of their ids.
     pub moved: Vec<i64>,
     /// The stock of each of these after the last movement.
@@ -126,6 +136,7 @@ impl<'a> MovementColumns<'a> {
             columns.reasons.push(movement.reason.as_str());
             columns.references.push(movement.reference.as_deref());
             columns.balances.push(movement.balance_after);
+            columns.actors.push(movement.actor);
         }
         let mut products: BTreeMap<i64, (i32, i64)> = BTreeMap::new();
         for movement in movements {
