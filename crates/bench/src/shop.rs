@@ -41,7 +41,7 @@ impl<'a> Shop<'a> {
         Self::open_on(stage, Self::database(stage, name).await?, pairs, &[]).await
     }
 
-    /// The same with one process of each, order-service with these settings.
+    /// The same with one process of each, both with these settings.
     pub async fn open_with(stage: &'a Stage, name: &str, settings: &[(&str, &str)]) -> Result<Self> {
         Self::open_on(stage, Self::database(stage, name).await?, 1, settings).await
     }
@@ -55,7 +55,7 @@ impl<'a> Shop<'a> {
         Ok(database)
     }
 
-    /// A shop on this database, order-service with these settings; returns when every process is ready.
+    /// A shop on this database, both services with these settings; returns when every process is ready.
     pub async fn open_on(
         stage: &'a Stage,
         database: Database,
@@ -72,7 +72,8 @@ impl<'a> Shop<'a> {
             let amqp_url = virtual_host::make(&amqp_url, &management_url, &name)?;
             let mut plan = Plan::new(&binaries.0, &binaries.1, &database_url, &amqp_url);
             plan.pairs = count;
-            plan.order.extend(settings);
+            plan.order.extend(settings.clone());
+            plan.inventory.extend(settings);
             plan.start(&folder, &["UP"])
         });
         let Pairs { orders, inventory } = starting.await??;

@@ -38,7 +38,8 @@ async fn every_scenario_ends_with_a_whole_report_and_right_answers() {
         let scenario = outcome.scenario;
         assert!(outcome.wrong.is_empty(), "{scenario}: {:?}", outcome.wrong);
         assert!(!outcome.figures.is_empty() || !outcome.series.is_empty(), "{scenario} found nothing out");
-        assert!(!outcome.loads.is_empty(), "{scenario} put no load on");
+        // What is abandoned needs no client any more.
+        assert!(!outcome.loads.is_empty() || scenario == Scenario::Settling, "{scenario} put no load on");
         assert!(outcome.loads.iter().all(|load| load.answers.requests > 0), "{scenario}: {:?}", outcome.loads);
         assert!(outcome.figures.iter().all(|figure| figure.value.is_finite()), "{scenario}: {:?}", outcome.figures);
         assert!(outcome.figures.iter().all(|figure| text.contains(&figure.name)), "{scenario} is not in the table");
@@ -52,4 +53,4 @@ async fn every_scenario_ends_with_a_whole_report_and_right_answers() {
 }
 
 /// Results with a goal, of all scenarios together.
-const GOALS: usize = 29;
+const GOALS: usize = 30;
