@@ -355,6 +355,11 @@ $$;
 -- Looks at every row, beside those who read and write them: in a migration of its own, so that no stronger lock is held.
 ALTER TABLE inventory.products VALIDATE CONSTRAINT products_reserved_not_negative;
 
+-- migrations/inventory-service/0014_movement_actor.sql
+
+-- Who moved the stock, where somebody did: NULL where a reservation did, and for movements from before.
+ALTER TABLE inventory.stock_movements ADD COLUMN actor TEXT;
+
 -- migrations/order-service/0001_orders.sql
 
 -- Order-service: orders, their lines, and every status they went through.
