@@ -12,7 +12,7 @@ mod store;
 pub use commands::{add, announce_crossing, count, reduce};
 pub use documented::InsufficientStock;
 pub use domain::counting::{CountBody, StockOnHand};
-pub use domain::levels::{MAX_STOCK, Shortage, is_low};
+pub use domain::levels::{MAX_STOCK, Shortage, fits_on_hand, is_low};
 pub use domain::movements::{API, Movement, MovementColumns, MovementReason, NewMovement, StockChangeBody};
 pub use error::{Error, insufficient_stock};
 pub use store::invariants::INVARIANTS;

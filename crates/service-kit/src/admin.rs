@@ -79,6 +79,9 @@ pub async fn list_dead_letters(
     page: Page,
     Query(query): Query<LetterQuery>,
 ) -> Result<Response, Problem> {
+    if let Some(consumer) = &query.consumer {
+        admin.check_consumer(consumer)?;
+    }
     let filter = Filter { consumer: query.consumer, replayed: query.replayed };
     let letters = DeadLetters(admin.schema).list(admin.database.pool(), &filter, page.after, page.fetch()).await?;
     Ok(page.answer(letters, |letter| letter.id))
@@ -145,15 +148,22 @@ pub async fn replay_dead_letters(
     key: IdempotencyKey,
 ) -> Result<Answer, Problem> {
     let consumer = query.consumer.unwrap_or_default();
-    if !admin.consumers.contains(&consumer.as_str()) {
-        let message = format!("must be one of {}", admin.consumers.join(", "));
-        return Err(Problem::validation(FieldErrors::one("consumer", message)));
-    }
+    admin.check_consumer(&consumer)?;
     let replay = async |conn: &mut PgConnection| {
         let replayed = DeadLetters(admin.schema).replay_all(conn, &consumer).await?;
         Ok::<_, Problem>((Answer::accepted(None, &Replayed { replayed })?, ()))
     };
     IdempotencyKeys(admin.schema).once(&admin.database, &key, &consumer, replay, |()| {}).await
+}
+
+impl Admin {
+    fn check_consumer(&self, consumer: &str) -> Result<(), Problem> {
+        if self.consumers.contains(&consumer) {
+            return Ok(());
+        }
+        let message = format!("must be one of {}", self.consumers.join(", "));
+        Err(Problem::validation(FieldErrors::one("consumer", message)))
+    }
 }
 
 fn unknown(id: i64) -> Problem {

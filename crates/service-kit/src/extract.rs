@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-pub use parameters::{LONGEST_PARAMETER, check_query};
+pub use parameters::{LONGEST_PARAMETER, PlusKept, check_query};
 
 /// A JSON body. Refused: 415 another media type or coding, 413 too large, 400 malformed or a field at fault.
 #[derive(Debug)]

@@ -8,14 +8,22 @@ use icu_normalizer::ComposingNormalizer;
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
 
-/// The text as it is compared: invisible characters removed, composed (NFC), and folded by case in full.
+/// The text as it is compared: invisible characters removed, blanks of any kind and number made one, composed (NFC), and
+/// folded by case in full.
 ///
 /// Folding what is folded changes nothing. A text of invisible characters only folds to an empty one.
 pub fn fold(text: &str) -> String {
-    if text.is_ascii() {
+    let plain = !text.contains("  ") && !text.contains(|c: char| c != ' ' && c.is_ascii_whitespace());
+    if text.is_ascii() && plain {
         return text.to_ascii_lowercase();
     }
-    let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+    let mut visible = String::with_capacity(text.len());
+    for c in text.chars().filter(|c| !is_invisible(*c)) {
+        let c = if c.is_whitespace() { ' ' } else { c };
+        if c != ' ' || !visible.ends_with(' ') {
+            visible.push(c);
+        }
+    }
     let composer = const { ComposingNormalizer::new_nfc() };
     let folded = CaseMapper::new().fold_string(&composer.normalize(&visible)).into_owned();
     composer.normalize(&folded).into_owned()
@@ -47,6 +55,11 @@ mod tests {
         same(&["Ährenkranz", "ÄHRENKRANZ", "ährenkranz"], "ährenkranz");
         same(&["Привет", "ПРИВЕТ"], "привет");
         same(&["\u{FB03}", "FFI"], "ffi");
+    }
+
+    #[test]
+    fn blanks_are_the_same() {
+        same(&["a b", "A\u{a0}B", "a\u{2003}b", "a  b", "a \u{202f} b", "a\tb"], "a b");
     }
 
     #[test]

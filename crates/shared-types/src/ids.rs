@@ -1,6 +1,7 @@
 //! Typed identifiers, so that a product's number is never passed where an order's is meant.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use time::OffsetDateTime;
@@ -66,10 +67,13 @@ impl OrderId {
 ///
 /// A UUIDv7. Where the client sent an `Idempotency-Key`, it is derived from the key and the hour: twins of one request
 /// then carry the same reference and meet in one reservation and one order.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = Uuid, example = "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70")]
 pub struct Reference(pub Uuid);
+
+/// Characters of a UUID with its hyphens.
+const HYPHENATED: usize = 36;
 
 /// Namespace of what is derived from an `Idempotency-Key`.
 const KEYED_REFERENCES: Uuid = Uuid::from_u128(0x6f6d_735f_6f72_4465_9265_6665_7265_6e63);
@@ -103,11 +107,26 @@ impl fmt::Display for Reference {
     }
 }
 
-impl FromStr for Reference {
-    type Err = uuid::Error;
+/// A text that is no reference.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("must be a UUID")]
+pub struct NoReference;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
+impl FromStr for Reference {
+    type Err = NoReference;
+
+    /// Reads the usual form with hyphens, in any case.
+    fn from_str(text: &str) -> Result<Self, NoReference> {
+        if text.len() != HYPHENATED {
+            return Err(NoReference);
+        }
+        text.parse().map(Self).map_err(|_| NoReference)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

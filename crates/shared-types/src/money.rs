@@ -20,8 +20,8 @@ pub enum InvalidMoney {
     /// More than two digits after the decimal point: nothing is rounded behind the sender's back.
     #[error("must have at most two decimals")]
     TooPrecise,
-    /// More than ten digits before the decimal point, the bound of `NUMERIC(12,2)`.
-    #[error("must be below 10000000000")]
+    /// More than any order can cost: 22 digits before the decimal point, the bound of `NUMERIC(24,2)`.
+    #[error("must be below 1e22")]
     TooLarge,
     /// No number of JSON: a text, an object, …
     #[error("must be a number with at most two decimals")]
@@ -29,7 +29,10 @@ pub enum InvalidMoney {
 }
 
 /// The first amount that is too large, in hundredths.
-const TOO_LARGE: i128 = 1_000_000_000_000;
+const TOO_LARGE: i128 = 10_i128.pow(24);
+
+/// The first amount that is too large for a price, the bound of `NUMERIC(12,2)`.
+const TOO_DEAR: Decimal = Decimal::from_parts(1_410_065_408, 2, 0, false, 0);
 
 impl Money {
     /// The price of one piece: positive or not is the caller's to decide, two decimals and the range are checked.
@@ -38,7 +41,7 @@ impl Money {
         if amount.scale() > 2 {
             return Err(InvalidMoney::TooPrecise);
         }
-        if amount.abs() >= Decimal::from(10_000_000_000_i64) {
+        if amount.abs() >= TOO_DEAR {
             return Err(InvalidMoney::TooLarge);
         }
         Ok(Self::from(amount))
@@ -52,6 +55,11 @@ impl Money {
             return Err(InvalidMoney::TooLarge);
         }
         Ok(Self(Decimal::from_i128_with_scale(hundredths, 2)))
+    }
+
+    /// Whether the amount can be the price of one piece: below 10,000,000,000. What many pieces cost may be more.
+    pub fn fits_price(self) -> bool {
+        self.0.abs() < TOO_DEAR
     }
 
     /// Whether the amount is above zero.
@@ -129,8 +137,12 @@ mod tests {
     #[test]
     fn what_is_no_price_is_refused() {
         assert!(parse("1.999").unwrap_err().contains("at most two decimals"));
-        assert!(parse("10000000000").unwrap_err().contains("below 10000000000"));
-        assert!(parse("1e400").unwrap_err().contains("below 10000000000"));
+        for large in ["1e22", "1e400", "-10000000000000000000000"] {
+            assert!(parse(large).unwrap_err().contains("below 1e22"), "{large}");
+        }
+        let total = parse("9999999999999999999999.99").unwrap();
+        assert!(!total.fits_price() && !parse("10000000000").unwrap().fits_price());
+        assert!(parse("9999999999.99").unwrap().fits_price());
         for precise in ["1.9899999999999999999999999999999e0", "0.99999999999999999999999999999999999999e0", "5e-324"] {
             assert!(parse(precise).unwrap_err().contains("at most two decimals"), "{precise}");
         }

@@ -5,7 +5,7 @@ use e2e::broker::event;
 use e2e::client::Response;
 use e2e::notices::told;
 use e2e::poll;
-use e2e::samples::{LAPTOP, MOUSE, int, order, product, text};
+use e2e::samples::{LAPTOP, MOUSE, int, number, order, order_of, product, text};
 use e2e::shop::Shop;
 use serde_json::{Value, json};
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_NOTIFICATIONS};
@@ -292,4 +292,20 @@ async fn an_event_of_an_earlier_build_is_told_as_its_order_is() {
     all_dealt_with(&shop).await;
     assert_eq!(rows(&shop).await, 4);
     assert!(shop.orders().dead_letters("", 0).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_order_may_cost_more_than_any_price() {
+    let shop = Shop::open().await;
+    let dear = json!({"sku": "DEAR-1", "name": "Yacht", "price": number("9999999999.99"), "stockQuantity": 5});
+    let product = int(&shop.inventory().post("/api/inventory/products", dear).await.is(201).json()["id"]);
+    let mut body = order_of("ada@example.com", &[(product, 2)]);
+    body["expectedTotal"] = number("19999999999.98");
+    let id = int(&shop.orders().post("/api/orders", body).await.is(201).json()["id"]);
+    shop.order_becomes(id, "CONFIRMED").await;
+    shop.orders().put(&format!("/api/orders/{id}/status"), json!({"status": "SHIPPED"})).await.is(200);
+    let found = told(&shop, id, 6).await;
+    let shown = get(&shop, int(&found[0]["id"])).await.is(200).json();
+    assert!(text(&shown["text"]).contains("19999999999.98"), "{shown}");
+    shop.assert_invariants().await;
 }

@@ -321,7 +321,8 @@ async fn a_key_is_offered_where_it_is_kept_and_numbers_have_bounds() {
     }
     let most = serde_json::json!(i32::MAX);
     assert_eq!(inventory.pointer("/components/schemas/LineBody/properties/quantity/maximum"), Some(&most));
-    assert_eq!(inventory.pointer("/components/schemas/CountBody/properties/counted/maximum"), Some(&most));
+    let counted = inventory.pointer("/components/schemas/CountBody/properties/counted/maximum");
+    assert_eq!(counted, Some(&serde_json::json!(1_000_000_000)));
     let check = &inventory["paths"]["/api/inventory/products/{id}/check-stock"]["get"]["parameters"];
     let quantity = check.as_array().unwrap().iter().find(|it| it["name"] == "quantity").unwrap();
     assert_eq!(quantity["schema"]["maximum"], most);

@@ -149,7 +149,7 @@ async fn an_accepted_order_at_other_prices_is_cancelled() {
 async fn prices_that_cannot_be_are_refused() {
     let shop = Shop::plan().without_broker().open().await;
     let refuse = async |body: Value| shop.orders().post(ORDERS, body).await.fields_at_fault();
-    for price in ["0", "-1", "0.001", "1e20", "\"1\"", "[1]"] {
+    for price in ["0", "-1", "0.001", "1e22", "\"1\"", "[1]"] {
         assert_eq!(refuse(expecting(price)).await, ["expectedTotal"], "{price}");
         assert_eq!(refuse(with_unit_price(1, price)).await, ["items[1].unitPrice"], "{price}");
     }

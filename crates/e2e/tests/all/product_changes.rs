@@ -103,3 +103,27 @@ async fn a_stock_that_is_sent_sets_what_can_be_promised() {
     assert_eq!(shop.inventory().put(&path, null).await.is(200).json()["description"], Value::Null);
     assert_eq!(shop.inventory().put(&path, json!({})).await.fields_at_fault(), ["name", "price", "sku"]);
 }
+
+#[tokio::test]
+async fn what_is_reserved_fits_when_it_comes_back() {
+    let shop = inventory().await;
+    let path = format!("{PRODUCTS}/{MOUSE}");
+    let put = async |stock: i64| {
+        let mut body = product("MOUSE-001", "29.99", stock);
+        body["id"] = json!(MOUSE);
+        shop.inventory().put(&path, body).await
+    };
+    put(1_000_000_000).await.is(200);
+    let id = "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70";
+    let hold = json!({"id": id, "items": [{"productId": MOUSE, "quantity": 10}]});
+    shop.inventory().post("/api/inventory/reservations", hold).await.is(201);
+    put(999_999_991).await.problem(422, "stock-limit");
+    let delivery = json!({"quantity": 1});
+    shop.inventory().post(&format!("{path}/add-stock"), delivery).await.problem(422, "stock-limit");
+    put(999_999_990).await.is(200);
+    shop.inventory().post(&format!("/api/inventory/reservations/{id}/release"), json!({})).await.is(200);
+    assert_eq!(shop.database.stock(MOUSE).await, 1_000_000_000);
+    let mut other = product("MOUSE-001", "29.99", 1);
+    other["id"] = json!(LAPTOP);
+    assert_eq!(shop.inventory().put(&path, other).await.fields_at_fault(), ["id"]);
+}

@@ -157,8 +157,10 @@ async fn many_are_settled_in_one_call() {
     let settled = settle(json!({"commit": [one], "release": [two, unknown], "later": true})).await.is(200).json();
     assert_eq!(settled, json!({"settled": [one, two]}));
     // One that is the other already stays as it is.
-    let settled = settle(json!({"commit": [two, one], "release": [one, three]})).await.is(200).json();
+    let settled = settle(json!({"commit": [two, one], "release": [three]})).await.is(200).json();
     assert_eq!(settled, json!({"settled": [one, three]}));
+    assert_eq!(settle(json!({"release": [one]})).await.is(200).json(), json!({"settled": []}));
+    assert_eq!(settle(json!({"commit": [one], "release": [one]})).await.fields_at_fault(), ["release"]);
     assert_eq!(shop.database.stock(LAPTOP).await, 48);
     assert_eq!(settle(json!({})).await.is(200).json(), json!({"settled": []}));
     assert_eq!(settle(json!({"release": vec![one; 257]})).await.fields_at_fault(), ["release"]);

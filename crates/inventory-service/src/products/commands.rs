@@ -4,7 +4,7 @@ use super::domain::changes::ProductChange;
 use super::domain::{Product, ProductInput};
 use super::error::Error;
 use super::store;
-use crate::stock::{self, API, MovementReason, NewMovement};
+use crate::stock::{self, API, MovementReason, NewMovement, fits_on_hand};
 use shared_types::ProductId;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -31,6 +31,10 @@ pub async fn change(
     let input = change.of(before);
     if input == ProductChange::default().of(before) {
         return Ok(before.clone());
+    }
+    // A product that has more already may still be changed otherwise.
+    if input.stock_quantity > before.stock_quantity && !fits_on_hand(input.stock_quantity, before.reserved) {
+        return Err(stock::Error::StockLimit.into());
     }
     let product = store::update(conn, before.id, &input).await?.ok_or(Error::DuplicateSku)?;
     let delta = product.stock_quantity - before.stock_quantity;

@@ -4,7 +4,7 @@ mod documented;
 mod movements;
 mod stock;
 
-use self::documented::SkuTaken;
+use self::documented::{SkuTaken, StockLimit};
 use super::domain::changes::{PatchProduct, ProductChange, ReplaceProduct};
 use super::domain::{Product, ProductBody, ProductFilter};
 use super::error::Error;
@@ -157,14 +157,14 @@ pub async fn get_product(
     })),
     responses(
         (status = 200, description = "The product", body = Product, headers(("ETag" = String, description = "Its version"))),
-        InvalidBody, NotFound, SkuTaken, Changed, Unavailable))]
+        InvalidBody, NotFound, SkuTaken, StockLimit, Changed, Unavailable))]
 pub async fn replace_product(
     State(products): State<Arc<Products>>,
     Path(id): Path<ProductId>,
     headers: HeaderMap,
     Json(body): Json<ReplaceProduct>,
 ) -> Result<Answer, Error> {
-    change(&products, id, &headers, body.parse()?).await
+    change(&products, id, &headers, body.parse_for(id)?).await
 }
 
 /// Changes single fields of a product (JSON Merge Patch, RFC 7396); what is left out stays, stock never changes.

@@ -20,7 +20,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use service_kit::answer::Answer;
 use service_kit::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, PagedByUuid, Unavailable};
-use service_kit::extract::{Json, Path, Query};
+use service_kit::extract::{Json, Path, PlusKept, Query};
 use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::Page;
 use service_kit::telemetry::current_traceparent;
@@ -141,7 +141,7 @@ pub struct ReservationQuery {
     pub status: Option<String>,
     /// Only those that are HELD, and were so before this time (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
-    pub held_before: Option<String>,
+    pub held_before: Option<PlusKept>,
 }
 
 type ReservationFilter = (Option<ReservationStatus>, Option<OffsetDateTime>);
@@ -150,7 +150,7 @@ impl ReservationQuery {
     fn parse(self) -> Result<ReservationFilter, FieldErrors> {
         let mut errors = FieldErrors::default();
         let status = self.status.and_then(|text| text.parse().map_err(|error| errors.add("status", error)).ok());
-        let held_before = errors.time("heldBefore", self.held_before);
+        let held_before = errors.time("heldBefore", self.held_before.map(|it| it.0));
         if held_before.is_some() && status.is_some_and(|status| status != ReservationStatus::Held) {
             errors.add("heldBefore", "goes with the status HELD only");
         }

@@ -1,7 +1,7 @@
 //! Stock that comes in or goes out by hand, and what is announced where a threshold is crossed.
 
 use super::domain::counting::{Count, StockOnHand};
-use super::domain::levels::{Shortage, is_low, stock_plus};
+use super::domain::levels::{Shortage, fits_on_hand, is_low, stock_plus};
 use super::domain::movements::{API, MovementReason, NewMovement, StockChange};
 use super::error::Error;
 use super::store;
@@ -11,14 +11,16 @@ use shared_types::events::{StockLevel, StockLow, StockReplenished};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-/// Adds pieces to a locked product.
+/// Adds pieces to a locked product, of which `reserved` pieces wait to be shipped.
 pub async fn add(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     before: &StockLevel,
+    reserved: i64,
     change: StockChange,
 ) -> Result<(), Error> {
-    let stock = stock_plus(before.stock_quantity, change.quantity).ok_or(Error::StockLimit)?;
+    let stock = stock_plus(before.stock_quantity, change.quantity).filter(|stock| fits_on_hand(*stock, reserved));
+    let stock = stock.ok_or(Error::StockLimit)?;
     write(conn, now, before, stock, change).await
 }
 

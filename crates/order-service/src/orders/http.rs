@@ -23,7 +23,7 @@ use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
 };
-use service_kit::extract::{Json, Path, Query};
+use service_kit::extract::{Json, Path, PlusKept, Query};
 use service_kit::fault::Fault;
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::pagination::Page;
@@ -112,14 +112,14 @@ pub struct ListFilter {
     #[param(value_type = Option<OrderStatus>)]
     status: Option<String>,
     /// Only orders of this customer, whatever the case of the address and the spelling of its domain.
-    #[param(max_length = 254, format = "email", example = "ada@example.com")]
-    customer_email: Option<String>,
+    #[param(value_type = Option<String>, max_length = 254, format = "email", example = "ada@example.com")]
+    customer_email: Option<PlusKept>,
     /// Only orders placed at this time (RFC 3339) or later.
     #[param(value_type = Option<String>, format = DateTime)]
-    created_from: Option<String>,
+    created_from: Option<PlusKept>,
     /// Only orders placed before this time (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
-    created_to: Option<String>,
+    created_to: Option<PlusKept>,
     /// Only the order with this reference.
     #[param(value_type = Option<String>, format = Uuid)]
     reference: Option<String>,
@@ -135,8 +135,8 @@ impl ListFilter {
                 None
             }
         });
-        let created_from = errors.time("createdFrom", self.created_from);
-        let created_to = errors.time("createdTo", self.created_to);
+        let created_from = errors.time("createdFrom", self.created_from.map(|it| it.0));
+        let created_to = errors.time("createdTo", self.created_to.map(|it| it.0));
         let reference = self.reference.and_then(|text| match text.parse::<Reference>() {
             Ok(reference) => Some(reference),
             Err(_) => {
@@ -151,7 +151,7 @@ impl ListFilter {
                 None
             }
         });
-        let customer_key = self.customer_email.and_then(|text| match EmailAddress::parse_unescaped(&text) {
+        let customer_key = self.customer_email.and_then(|text| match EmailAddress::parse(&text.0) {
             Ok(address) => Some(address.key()),
             Err(error) => {
                 errors.add("customerEmail", error);
@@ -261,7 +261,8 @@ pub async fn patch_order(
 /// Moves an order on. Forwards is allowed, also skipping; the same status again changes nothing.
 ///
 /// An order that is still PENDING first gets its stock committed: one whose stock was released cannot move on.
-#[utoipa::path(method(put, patch), path = "/api/orders/{id}/status", tag = "orders", request_body = ChangeStatus,
+#[utoipa::path(method(put, patch), path = "/api/orders/{id}/status", tag = "orders", 
+    request_body(content = ChangeStatus, example = json!({"status": "SHIPPED", "reason": "Handed over to the carrier"})),
     params(("id" = i64, Path, description = "Number of the order", example = 1), IfMatch),
     responses(
         (status = 200, description = "The order", body = Order, headers(("ETag" = String, description = "Its version"))),

@@ -11,7 +11,7 @@ use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayItems, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
-use utoipa::openapi::{Components, OpenApi, PathItem, Ref, RefOr, Required, Response};
+use utoipa::openapi::{Components, OpenApi, PathItem, Ref, RefOr, Response};
 
 /// The headers that answers have, whichever route gives them.
 const HEADERS: [(&str, Type, &str); 6] = [
@@ -81,7 +81,7 @@ fn complete_parameter(parameter: &mut Parameter, consumers: &[&str]) {
         let some = types.iter().find(|it| **it != Type::Null).cloned();
         schema.schema_type = some.map_or(SchemaType::AnyValue, SchemaType::Type);
     }
-    if parameter.name == "consumer" && parameter.required == Required::True {
+    if parameter.name == "consumer" {
         schema.enum_values = Some(consumers.iter().map(|consumer| (*consumer).into()).collect());
     }
     bound_integer(schema);

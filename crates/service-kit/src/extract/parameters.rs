@@ -4,7 +4,7 @@ use crate::validation::FieldErrors;
 use crate::validation::characters::is_blank;
 use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error, IntoDeserializer, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::{Deserialize, forward_to_deserialize_any};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -26,8 +26,15 @@ pub(super) fn check_text(text: &str) -> Result<(), String> {
     }
 }
 
-/// Names and values of a query, decoded.
-type Pairs<'q> = Vec<(Cow<'q, str>, Cow<'q, str>)>;
+/// Names and values of a query: the values decoded, and as they were sent.
+type Pairs<'q> = Vec<(Cow<'q, str>, Cow<'q, str>, &'q str)>;
+
+/// A parameter in which a plus sign that was not escaped is one, where everywhere else it is a blank: an address, a time.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct PlusKept(pub String);
+
+/// What serde calls it.
+const PLUS_KEPT: &str = "PlusKept";
 
 /// The pairs of a query, with what is at fault: names that `known` does not know, and those that stand twice.
 /// Without `known`, every name is taken and the values are looked at.
@@ -38,7 +45,7 @@ fn decode<'q>(query: &'q str, known: Option<&[String]>) -> (Pairs<'q>, FieldErro
             break;
         }
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let Some(name) = decode_part(name) else {
+        let Some(name) = decode_part(name, b' ') else {
             errors.add("query", "must be percent-encoded UTF-8");
             continue;
         };
@@ -47,16 +54,16 @@ fn decode<'q>(query: &'q str, known: Option<&[String]>) -> (Pairs<'q>, FieldErro
             errors.add(shown, "is not known here");
             continue;
         }
-        if decoded.iter().any(|(earlier, _)| *earlier == name) {
+        if decoded.iter().any(|(earlier, ..)| *earlier == name) {
             errors.add(shown, "stands twice");
             continue;
         }
-        match decode_part(value).ok_or_else(|| "must be percent-encoded UTF-8".to_owned()) {
+        match decode_part(value, b' ').ok_or_else(|| "must be percent-encoded UTF-8".to_owned()) {
             // The extractors of the route look at the value, each at its own.
-            Ok(value) if known.is_some() => decoded.push((name, value)),
-            Ok(value) if is_blank(&value) => errors.add(shown, "must not be blank"),
-            Ok(value) => match check_text(&value) {
-                Ok(()) => decoded.push((name, value)),
+            Ok(text) if known.is_some() => decoded.push((name, text, value)),
+            Ok(text) if is_blank(&text) => errors.add(shown, "must not be blank"),
+            Ok(text) => match check_text(&text) {
+                Ok(()) => decoded.push((name, text, value)),
                 Err(message) => errors.add(shown, message),
             },
             Err(message) => errors.add(shown, message),
@@ -65,8 +72,9 @@ fn decode<'q>(query: &'q str, known: Option<&[String]>) -> (Pairs<'q>, FieldErro
     (decoded, errors)
 }
 
-/// Decodes a part of a query as forms write it; none where an escape is cut off or the bytes are no UTF-8.
-fn decode_part(part: &str) -> Option<Cow<'_, str>> {
+/// Decodes a part of a query as forms write it, in which a plus sign stands for a blank, or for what is given here; none
+/// where an escape is cut off or the bytes are no UTF-8.
+fn decode_part(part: &str, plus: u8) -> Option<Cow<'_, str>> {
     if !part.contains(['%', '+']) {
         return Some(Cow::Borrowed(part));
     }
@@ -75,7 +83,7 @@ fn decode_part(part: &str) -> Option<Cow<'_, str>> {
     while let Some((first, behind)) = rest.split_first() {
         rest = behind;
         bytes.push(match first {
-            b'+' => b' ',
+            b'+' => plus,
             b'%' => {
                 let (digits, behind) = rest.split_at_checked(2)?;
                 let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -97,10 +105,11 @@ pub fn check_query(query: &str, known: &[String]) -> Result<(), FieldErrors> {
 pub(super) fn read<T: DeserializeOwned>(query: &str) -> Result<T, FieldErrors> {
     let (decoded, errors) = decode(query, None);
     let errors = RefCell::new(errors);
-    let parameter = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| {
-        (name.to_string(), Parameter { name: name.to_string(), value: value.to_string(), errors: &errors })
+    let parameter = |(name, value, sent): (Cow<'_, str>, Cow<'_, str>, &'_ str)| {
+        let kept = sent.contains('+').then(|| decode_part(sent, b'+')).flatten().map(Cow::into_owned);
+        (name.to_string(), Parameter { name: name.into_owned(), value: value.into_owned(), kept, errors: &errors })
     };
-    let pairs: Vec<_> = decoded.iter().map(parameter).collect();
+    let pairs: Vec<_> = decoded.into_iter().map(parameter).collect();
     let read = T::deserialize(MapDeserializer::<_, Fault>::new(pairs.into_iter()));
     let mut errors = errors.take();
     match read {
@@ -136,6 +145,8 @@ impl Error for Fault {
 struct Parameter<'e> {
     name: String,
     value: String,
+    /// With its plus signs, where it has any that were not escaped.
+    kept: Option<String>,
     errors: &'e RefCell<FieldErrors>,
 }
 
@@ -160,8 +171,10 @@ impl<'de> Deserializer<'de> for Parameter<'_> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_newtype_struct(self)
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
+        let Self { value, kept, .. } = self;
+        let value = kept.filter(|_| name == PLUS_KEPT).unwrap_or(value);
+        visitor.visit_newtype_struct(Self { value, kept: None, ..self })
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -194,7 +207,7 @@ impl<'de> Deserializer<'de> for Parameter<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_query, read};
+    use super::{PlusKept, check_query, read};
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]
@@ -209,6 +222,20 @@ mod tests {
         let filter: Filter = read("name=a%2Bb+c%C3%A4&active=false&quantity=-3&limit=x&").unwrap();
         assert_eq!((filter.name.as_deref(), filter.active, filter.quantity), (Some("a+b cä"), Some(false), Some(-3)));
         assert!(read::<Filter>("").unwrap().name.is_none());
+    }
+
+    #[test]
+    fn a_plus_sign_is_kept_where_it_makes_sense() {
+        #[derive(Debug, Deserialize)]
+        struct Customer {
+            email: Option<PlusKept>,
+            name: Option<String>,
+        }
+        let read = |query| read::<Customer>(query).map(|it| (it.email.map(|it| it.0), it.name)).unwrap();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(read("email=+a+b@c&name=+a+b"), (text("+a+b@c"), text(" a b")));
+        assert_eq!(read("email=a%2Bb@c&name=a%2Bb"), (text("a+b@c"), text("a+b")));
+        assert_eq!(read("email=a%20b+c"), (text("a b+c"), None));
     }
 
     #[test]

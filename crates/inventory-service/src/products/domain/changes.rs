@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use service_kit::body::Body;
 use service_kit::extract::present;
 use service_kit::validation::FieldErrors;
-use shared_types::Money;
+use shared_types::{Money, ProductId};
 use utoipa::ToSchema;
 
 /// The body that replaces a product: what it leaves out stays as it is.
@@ -36,10 +36,10 @@ pub struct ReplaceProduct {
     pub low_stock_threshold: Option<i64>,
     /// Whether it can be ordered.
     pub active: Option<bool>,
-    /// As the product was read, so that it can be sent back changed: passed over, as is what follows.
-    #[schema(value_type = Option<i64>, read_only)]
-    #[expect(dead_code, reason = "passed over")]
-    pub id: Option<IgnoredAny>,
+    /// As the product was read, so that it can be sent back changed.
+    #[schema(read_only)]
+    pub id: Option<i64>,
+    /// Passed over, as is what follows.
     #[schema(value_type = Option<i64>, read_only)]
     #[expect(dead_code, reason = "passed over")]
     pub reserved: Option<IgnoredAny>,
@@ -119,8 +119,14 @@ impl ProductChange {
 }
 
 impl ReplaceProduct {
-    /// The change, or every field at fault.
-    pub fn parse(self) -> Result<ProductChange, FieldErrors> {
+    /// The change of this product, or every field at fault.
+    pub fn parse_for(self, id: ProductId) -> Result<ProductChange, FieldErrors> {
+        let other = self.id.is_some_and(|sent| sent != id.0);
+        let parsed = self.parse();
+        if other { Err(FieldErrors::one("id", "must be that of the path")) } else { parsed }
+    }
+
+    fn parse(self) -> Result<ProductChange, FieldErrors> {
         let mut errors = FieldErrors::default();
         let change = ProductChange {
             sku: Some(errors.required_text("sku", self.sku, 64)),

@@ -7,6 +7,8 @@ documented_problems! {
     SkuTaken { "409": "another product has this SKU" }
     /// A count that leaves too little for what is promised.
     CountedTooFew { "409": "fewer pieces were counted than are reserved for orders that were not shipped" }
+    /// What PUT cannot do.
+    StockLimit { "422": "more stock than can be kept, with what is reserved" }
     /// What add-stock cannot do.
     StockLimitOrKeyReused { "422": "more stock than can be kept, or the Idempotency-Key was used with another body" }
 }

@@ -37,7 +37,7 @@ pub async fn add_stock(
     let add = async |conn: &mut PgConnection| {
         let before = commands::lock(conn, id).await?;
         check_if_match(&headers, before.version)?;
-        stock::add(conn, OffsetDateTime::now_utc(), &before.stock_level(), change).await?;
+        stock::add(conn, OffsetDateTime::now_utc(), &before.stock_level(), before.reserved, change).await?;
         let product = store::find(conn, id).await?.ok_or(Error::UnknownProduct(id))?;
         Ok::<_, Error>((Answer::ok(&product)?.with_version(product.version), ()))
     };

@@ -11,6 +11,9 @@ pub fn changes_of(settlement: &Settlement, traceparent: Option<&str>) -> Result<
         let message = format!("must have at most {MAX_BATCH} reservations, with those of commit");
         return Err(FieldErrors::one("release", message));
     }
+    if settlement.release.iter().any(|reference| settlement.commit.contains(reference)) {
+        return Err(FieldErrors::one("release", "must name no reservation that commit names"));
+    }
     let change = |action| {
         move |reference: &_| Change { reference: *reference, action, traceparent: traceparent.map(str::to_owned) }
     };

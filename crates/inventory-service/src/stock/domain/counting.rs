@@ -43,10 +43,10 @@ impl StockOnHand {
 #[schema(example = json!({"counted": 60, "reason": "stocktake"}))]
 pub struct CountBody {
     /// Pieces that were counted on the shelf, those that wait to be shipped among them.
-    #[schema(value_type = i32, required, minimum = 0, maximum = 2_147_483_647)]
+    #[schema(value_type = i32, required, minimum = 0, maximum = 1_000_000_000)]
     pub counted: Option<i64>,
     /// Why it was counted; kept as the reference of the movement.
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, format = "lines")]
     pub reason: Option<String>,
 }
 
@@ -62,8 +62,8 @@ impl CountBody {
     /// The count, or every field at fault.
     pub fn parse(self) -> Result<Count, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let counted = errors.required_number("counted", self.counted, 0..=i32::MAX);
-        let reason = errors.optional_text("reason", self.reason, 200);
+        let counted = errors.required_number("counted", self.counted, 0..=MAX_STOCK);
+        let reason = errors.optional_lines("reason", self.reason, 200);
         errors.into_result(Count { counted, reason })
     }
 }

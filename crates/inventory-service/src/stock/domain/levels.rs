@@ -16,6 +16,11 @@ pub fn stock_plus(stock_quantity: i32, quantity: i32) -> Option<i32> {
     stock_quantity.checked_add(quantity).filter(|stock| *stock <= MAX_STOCK)
 }
 
+/// Whether so many pieces can be on hand: what is reserved must fit when it comes back.
+pub fn fits_on_hand(stock_quantity: i32, reserved: i64) -> bool {
+    i64::from(stock_quantity).saturating_add(reserved) <= i64::from(MAX_STOCK)
+}
+
 /// A product of which there is less than was asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Shortage {

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use service_kit::documented::{Invalid, NotFound, Unavailable};
-use service_kit::extract::{Path, Query};
+use service_kit::extract::{Path, PlusKept, Query};
 use service_kit::validation::FieldErrors;
 use shared_types::OrderId;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub async fn list_order_notifications(
 pub struct Whose {
     /// The customer's e-mail address, whatever the case of its letters and the spelling of its domain.
     #[param(required, value_type = String, max_length = 254, format = "email", example = "grace@example.com")]
-    customer_email: Option<String>,
+    customer_email: Option<PlusKept>,
 }
 
 /// How much was erased.
@@ -53,8 +53,8 @@ pub struct Erased {
 /// Erases recipients and texts of all messages to a customer, by e-mail and SMS; what waits is not sent any more.
 ///
 /// That there was a message, and what became of it, stays. Erasing again finds nothing left and answers 0. The orders
-/// stay as they are: what happens to them later is told to the customer again. An answer is a promise: what cannot be an
-/// e-mail address is refused.
+/// stay as they are: what happens to them later, or has just happened and is not written down yet, is told to the customer
+/// again. What cannot be an e-mail address is refused.
 #[utoipa::path(delete, path = "/api/notifications", tag = "notifications",
     params(Whose),
     responses((status = 200, description = "How much was erased", body = Erased), Invalid, Unavailable))]
@@ -63,7 +63,7 @@ pub async fn erase_notifications(
     Query(whose): Query<Whose>,
 ) -> Result<Json<Erased>, Error> {
     let customer_email = whose.customer_email.ok_or_else(|| FieldErrors::one("customerEmail", "is required"))?;
-    let customer = EmailAddress::parse_unescaped(&customer_email);
+    let customer = EmailAddress::parse(&customer_email.0);
     let customer = customer.map_err(|error| FieldErrors::one("customerEmail", error))?;
     customer_keys::complete(&orders.db).await?;
     let mut transaction = orders.db.begin().await?;
