@@ -27,7 +27,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use connection::Cut;
-use exposure::Exposure;
+use exposure::{Exposure, PROBED};
 use head::Head;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::any::Any;
@@ -139,11 +139,20 @@ async fn evaluated(request: Request, next: Next) -> Response {
 impl Parts {
     /// The answer to a request that no route gets to see.
     fn refusal(&self, request: &Request, connection: Option<&Connection>) -> Option<Response> {
-        let head = Head::of(request);
+        let mut head = Head::of(request);
+        // Nearly every request names the host that the one before it named.
+        let host = head.only_host().zip(connection);
+        head.host_is_known = host.is_some_and(|(host, connection)| connection.knows(host));
         if let Some(fault) = head.fault() {
             return Some(and_close(fault));
         }
-        let refusal = self.exposure.refusal(&head, connection).or_else(|| {
+        let exposed = self.exposure.refusal(&head, connection);
+        if let Some((host, connection)) =
+            host.filter(|_| !head.host_is_known && exposed.is_none() && !PROBED.contains(&head.path()))
+        {
+            connection.learns(host);
+        }
+        let refusal = exposed.or_else(|| {
             let shown = match self.face {
                 Face::Whole => true,
                 Face::Public => head.path() != "/metrics",

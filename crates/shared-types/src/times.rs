@@ -20,15 +20,36 @@ pub fn parse(text: &str) -> Result<OffsetDateTime, InvalidTime> {
 
 /// The text of a time: `2026-01-31T12:00:00.000000Z`.
 pub fn text(time: OffsetDateTime) -> Option<String> {
+    written(time).map(|text| String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The same without an allocation, digit by digit: every answer has times, and formatting costs more than all the rest of
+/// them.
+fn written(time: OffsetDateTime) -> Option<[u8; 27]> {
     let time = time.checked_to_offset(UtcOffset::UTC).filter(|time| (0..=9999).contains(&time.year()))?;
     let ((year, month, day), (hour, minute, second, micro)) = (time.to_calendar_date(), time.to_hms_micro());
-    Some(format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micro:06}Z", u8::from(month)))
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    let mut put = |end: usize, mut number: u32| {
+        for digit in text[..end].iter_mut().rev() {
+            if number == 0 {
+                break;
+            }
+            *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
+            number /= 10;
+        }
+    };
+    put(4, year.unsigned_abs());
+    for (end, number) in [(7, u8::from(month)), (10, day), (13, hour), (16, minute), (19, second)] {
+        put(end, number.into());
+    }
+    put(26, micro);
+    Some(text)
 }
 
 /// Writes a time.
 pub fn serialize<S: Serializer>(time: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
-    let text = text(*time).ok_or_else(|| ser::Error::custom("a time beyond the year 9999"))?;
-    serializer.serialize_str(&text)
+    let text = written(*time).ok_or_else(|| ser::Error::custom("a time beyond the year 9999"))?;
+    serializer.serialize_str(std::str::from_utf8(&text).map_err(ser::Error::custom)?)
 }
 
 /// Reads a time with any number of digits, as earlier builds wrote them.

@@ -4,8 +4,10 @@
 //! own. One timer a connection looks at it.
 
 use crate::server::config::Patience;
+use axum::http::HeaderValue;
 use futures_util::task::AtomicWaker;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -52,6 +54,8 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     /// The address that was called, where the service listens on all.
     pub(crate) local: Option<IpAddr>,
+    /// The host of a request that was served: what is asked for next names the same one.
+    host: OnceLock<HeaderValue>,
     began: Instant,
     phase: AtomicU8,
     /// Milliseconds after `began`: since when it is in its phase.
@@ -75,6 +79,7 @@ impl Connection {
         Self {
             peer,
             local,
+            host: OnceLock::new(),
             began: Instant::now(),
             phase: AtomicU8::new(HEAD),
             since: AtomicU64::new(0),
@@ -86,6 +91,16 @@ impl Connection {
             evicted: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
+    }
+
+    /// Whether a request that named this host was served here.
+    pub(crate) fn knows(&self, host: &HeaderValue) -> bool {
+        self.host.get() == Some(host)
+    }
+
+    /// A request that names this host is served.
+    pub(crate) fn learns(&self, host: &HeaderValue) {
+        let _ = self.host.set(host.clone());
     }
 
     fn now(&self) -> u64 {
@@ -234,6 +249,7 @@ impl Connection {
 mod tests {
     use super::{Connection, Cut, Due};
     use crate::server::config::Patience;
+    use axum::http::HeaderValue;
     use std::time::{Duration, Instant};
 
     const PATIENCE: Patience = Patience {
@@ -251,6 +267,15 @@ mod tests {
     fn over(connection: &Connection) -> Option<(u64, Due)> {
         let due = |seconds| connection.due(&PATIENCE, Instant::now() + Duration::from_secs(seconds));
         (0..60).map(|seconds| (seconds, due(seconds))).find(|(_, due)| !matches!(due, Due::At(_)))
+    }
+
+    #[test]
+    fn the_first_host_that_was_served_is_known() {
+        let (connection, [one, other]) = (connection(), ["localhost", "evil.example"].map(HeaderValue::from_static));
+        assert!(!connection.knows(&one));
+        connection.learns(&one);
+        connection.learns(&other);
+        assert!(connection.knows(&one) && !connection.knows(&other));
     }
 
     #[test]

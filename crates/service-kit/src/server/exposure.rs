@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// What probes ask for: they know a service by its address alone. No web page can be at an address that it was not loaded
 /// from, so such a host is no danger.
-const PROBED: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
+pub(crate) const PROBED: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
 
 /// Hosts that a service may be called by, beside those of its own machine.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -66,7 +66,7 @@ impl Exposure {
         let is_allowed = |host: &str| self.allows(host, connection) || (by_address && address(host).is_some());
         // In an absolute URL the target says it too.
         let target = head.request().uri().authority().and_then(|authority| split_host(authority.as_str()));
-        let named = head.host.and_then(host_name);
+        let named = head.host.filter(|_| !head.host_is_known).and_then(host_name);
         if let Some(host) = [named, target].into_iter().flatten().find(|host| !is_allowed(host)) {
             return Some(format!(
                 "requests for the host {host} are refused; if the service is meant to be called by it, add it to the \

@@ -20,6 +20,8 @@ pub(crate) struct Head<'a> {
     pub(crate) forwarded: Option<&'a str>,
     coded: bool,
     expect: Option<&'a HeaderValue>,
+    /// An earlier request on the same connection named the same host, and was served.
+    pub(crate) host_is_known: bool,
 }
 
 impl<'a> Head<'a> {
@@ -34,6 +36,7 @@ impl<'a> Head<'a> {
             forwarded: None,
             coded: false,
             expect: None,
+            host_is_known: false,
         };
         for (name, value) in request.headers() {
             match name.as_str() {
@@ -60,6 +63,11 @@ impl<'a> Head<'a> {
         self.request
     }
 
+    /// The host, where it is all that says where the request is meant to go.
+    pub(crate) fn only_host(&self) -> Option<&'a HeaderValue> {
+        self.host.filter(|_| self.hosts == 1 && self.request.uri().authority().is_none())
+    }
+
     /// What makes it impossible to serve the request. The connection cannot be used any more afterwards.
     pub(crate) fn fault(&self) -> Option<Problem> {
         self.host_fault().or_else(|| self.coding_fault()).or_else(|| self.expectation_fault())
@@ -67,6 +75,9 @@ impl<'a> Head<'a> {
 
     /// RFC 9112, 3.2: exactly one valid `Host`, which only HTTP/1.0 may leave out.
     fn host_fault(&self) -> Option<Problem> {
+        if self.host_is_known {
+            return None;
+        }
         let valid = match self.hosts {
             0 => self.request.version() < Version::HTTP_11,
             1 => self.host.is_some_and(|host| host_name(host).is_some()),
