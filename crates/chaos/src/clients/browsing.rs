@@ -3,6 +3,7 @@
 use super::{ChaosClient, Side};
 use crate::figures::Kind;
 use crate::requests::Request;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Paths with what is put in: an order that is known, its reference, its customer, a product.
 const PAGES: [(Side, &str); 19] = [
@@ -27,10 +28,14 @@ const PAGES: [(Side, &str); 19] = [
     (Side::Inventory, "/health/live"),
 ];
 
+/// The page that is looked at next.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
 impl ChaosClient {
     pub(super) async fn browse(&mut self, pick: usize) {
         let Some(order) = self.one_of_the_latest(pick) else { return };
-        let (side, path) = PAGES[pick % PAGES.len()];
+        // In turn, whichever client it is: by chance, a short run leaves a page out now and then.
+        let (side, path) = PAGES[NEXT.fetch_add(1, Relaxed) % PAGES.len()];
         let product = self.products[pick % self.products.len()].id;
         let path = path.replace("{order}", &order.id.to_string()).replace("{product}", &product.to_string());
         let path = path.replace("{reference}", &order.reference).replace("{email}", &order.customer_email);
