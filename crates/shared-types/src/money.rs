@@ -35,18 +35,6 @@ const TOO_LARGE: i128 = 10_i128.pow(24);
 const TOO_DEAR: Decimal = Decimal::from_parts(1_410_065_408, 2, 0, false, 0);
 
 impl Money {
-    /// The price of one piece: positive or not is the caller's to decide, two decimals and the range are checked.
-    pub fn price(amount: Decimal) -> Result<Self, InvalidMoney> {
-        let amount = amount.normalize();
-        if amount.scale() > 2 {
-            return Err(InvalidMoney::TooPrecise);
-        }
-        if amount.abs() >= TOO_DEAR {
-            return Err(InvalidMoney::TooLarge);
-        }
-        Ok(Self::from(amount))
-    }
-
     /// Reads a number of JSON in any notation, exactly: `2.5e3` is 2500.00.
     fn parse(number: &str) -> Result<Self, InvalidMoney> {
         let exact = Exact::parse(number).ok_or(InvalidMoney::NoNumber)?;

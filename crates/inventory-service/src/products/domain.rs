@@ -256,10 +256,13 @@ mod tests {
                 ProductBody { sku: Some(sku.to_owned()), ..body(r#"{"name": "A", "price": 1, "stockQuantity": 0}"#) };
             body.parse().map(|input| input.sku).map_err(|errors| errors.to_string())
         };
-        for hidden in ["A\u{200B}1", "\u{202E}A1", "A1\u{FEFF}", "A\u{3164}", "A\u{FE0F}1", "A\u{AD}1"] {
-            assert!(of(hidden).unwrap_err().starts_with("sku must not "), "{hidden:?}");
+        for hidden in ["A\u{200B}1", "A1\u{FEFF}", "A\u{3164}", "A\u{FE0F}1", "A\u{AD}1"] {
+            let refused = of(hidden).unwrap_err();
+            assert!(refused.starts_with("sku must not contain an invisible character (U+"), "{hidden:?}: {refused}");
         }
-        assert!(of("A\n1").unwrap_err().starts_with("sku must not contain"));
+        let turned = "sku must not contain a character that changes the direction of text (U+202E)";
+        assert_eq!(of("\u{202E}A1").unwrap_err(), turned);
+        assert_eq!(of("A\n1").unwrap_err(), "sku must not contain a line end (U+000A)");
         assert_eq!(of("Größe 38").unwrap(), "Größe 38");
     }
 

@@ -1,5 +1,6 @@
 //! Which characters a text may have: none that a reader cannot see, or that makes the text look like another one.
 
+use crate::folding;
 use std::borrow::Cow;
 
 /// A character that a text may not have, in words: `a tab (U+0009)`.
@@ -59,12 +60,7 @@ fn turns_text(c: char) -> bool {
 
 /// Characters that are shown as nothing: Default_Ignorable_Code_Point of Unicode, and a few that fonts leave blank.
 pub fn is_invisible(c: char) -> bool {
-    turns_text(c)
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+    folding::is_invisible(c) || matches!(c, '\u{fff9}'..='\u{fffb}')
 }
 
 /// Whether an invisible character shapes the visible one before it. Scripts such as Persian and Hindi, and emoji of several
