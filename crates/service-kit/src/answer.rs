@@ -4,6 +4,7 @@ mod entity_tags;
 
 use self::entity_tags::{Comparison, named};
 use crate::fault::Fault;
+use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -22,6 +23,11 @@ pub struct Answer {
     /// Whether this is the kept answer of an earlier request.
     pub replayed: bool,
 }
+
+/// Headers of an answer, with those that stand on every one: their map does not have to grow.
+const HEADERS: usize = 9;
+
+static JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The ETag of a row's version.
 pub fn etag(version: i64) -> String {
@@ -102,10 +108,11 @@ pub(crate) fn not_modified(tag: Option<&str>) -> Response {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
-        let mut response = (status, self.body).into_response();
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.reserve(HEADERS);
+        headers.insert(header::CONTENT_TYPE, JSON.clone());
         for (name, value) in [(header::LOCATION, self.location), (header::ETAG, self.etag)] {
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
                 headers.insert(name, value);

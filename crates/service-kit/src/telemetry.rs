@@ -3,12 +3,12 @@
 use crate::config::{LogFormat, ServerConfig};
 use crate::panics;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use metrics::Histogram;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Instant;
 use tracing::Instrument;
@@ -22,6 +22,10 @@ const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 
 /// Upper bounds of the histograms of batch sizes.
 const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+// Names are read letter by letter when they are made, so these are made once.
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static TRACE_HEADER: HeaderName = HeaderName::from_static("traceparent");
 
 tokio::task_local! {
     static TRACEPARENT: String;
@@ -67,10 +71,10 @@ pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> 
 pub async fn observe(request: Request, serve: impl AsyncFnOnce(Request) -> Response) -> Response {
     let started = Instant::now();
     let id = Uuid::now_v7();
-    let request_id = request.headers().get("x-request-id").filter(|id| is_request_id(id)).cloned();
+    let request_id = request.headers().get(&X_REQUEST_ID).filter(|id| is_request_id(id)).cloned();
     let request_id =
         request_id.or_else(|| HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok());
-    let incoming = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let incoming = request.headers().get(&TRACE_HEADER).and_then(|value| value.to_str().ok());
     let traceparent = child_traceparent(incoming, id);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -88,7 +92,7 @@ pub async fn observe(request: Request, serve: impl AsyncFnOnce(Request) -> Respo
     let seconds = started.elapsed().as_secs_f64();
     let status = response.status().as_u16();
     if let Some(id) = request_id {
-        response.headers_mut().insert("x-request-id", id);
+        response.headers_mut().insert(&X_REQUEST_ID, id);
     }
     span.in_scope(|| {
         let milliseconds = (seconds * 1000.0).round();
@@ -98,13 +102,13 @@ pub async fn observe(request: Request, serve: impl AsyncFnOnce(Request) -> Respo
             tracing::debug!(status, milliseconds, "answered");
         }
     });
-    request_duration(label, &method, status).record(seconds);
+    record_duration(label, &method, status, seconds);
     response
 }
 
 /// Counts a request that could not be read, so that no layer saw it.
 pub(crate) fn count_unread(status: u16) {
-    request_duration("unmatched", &Method::CONNECT, status).record(0.0);
+    record_duration("unmatched", &Method::CONNECT, status, 0.0);
 }
 
 /// Whether an id of a client can be taken over: what the log and the answer show the same.
@@ -112,24 +116,26 @@ fn is_request_id(id: &HeaderValue) -> bool {
     (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
 }
 
-/// The histograms of a route, by method and status.
-type Durations = HashMap<(&'static str, u16), Histogram>;
+/// The histograms of a route, by method and status: there are few.
+type Durations = Vec<(&'static str, u16, Histogram)>;
 
 thread_local! {
     /// By route: to look a histogram up in the registry, with its labels, costs more than to record.
-    static REQUEST_DURATIONS: RefCell<HashMap<String, Durations>> = RefCell::default();
+    static REQUEST_DURATIONS: RefCell<BTreeMap<String, Durations>> = RefCell::default();
 }
 
-fn request_duration(route: &str, method: &Method, status: u16) -> Histogram {
+fn record_duration(route: &str, method: &Method, status: u16, seconds: f64) {
     let method = method_label(method);
-    let register = || {
+    REQUEST_DURATIONS.with_borrow_mut(|routes| {
+        let known = routes.get(route).into_iter().flatten();
+        if let Some((_, _, histogram)) = known.clone().find(|known| (known.0, known.1) == (method, status)) {
+            return histogram.record(seconds);
+        }
         let labels = [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.to_string())];
-        metrics::histogram!("http_request_duration_seconds", &labels)
-    };
-    REQUEST_DURATIONS.with_borrow_mut(|routes| match routes.get_mut(route) {
-        Some(durations) => durations.entry((method, status)).or_insert_with(register).clone(),
-        None => routes.entry(route.to_owned()).or_default().entry((method, status)).or_insert_with(register).clone(),
-    })
+        let histogram = metrics::histogram!("http_request_duration_seconds", &labels);
+        histogram.record(seconds);
+        routes.entry(route.to_owned()).or_default().push((method, status, histogram));
+    });
 }
 
 /// A client may make methods up: they share one label.
@@ -152,19 +158,19 @@ fn method_label(method: &Method) -> &'static str {
 /// After W3C Trace Context: `00-<32 hex trace id>-<16 hex span id>-<2 hex flags>`. Nothing here samples traces, so a new one
 /// is not marked as sampled.
 fn child_traceparent(incoming: Option<&str>, id: Uuid) -> String {
+    let mut own = Uuid::encode_buffer();
+    let own: &str = id.simple().encode_lower(&mut own);
     // The random half of a UUIDv7, which is never zero.
-    let span = id.as_u64_pair().1;
-    match incoming.and_then(trace_and_flags) {
-        Some((trace, flags)) => format!("00-{trace}-{span:016x}-{flags:02x}"),
-        None => format!("00-{}-{span:016x}-00", id.simple()),
-    }
+    let span = own.get(16..).unwrap_or_default();
+    let (trace, flags) = incoming.and_then(trace_and_flags).unwrap_or((own, "00"));
+    ["00-", trace, "-", span, "-", flags].concat()
 }
 
-/// The flags that are known: sampled, and (in level 2) that the trace id is random.
-const KNOWN_FLAGS: u8 = 0b11;
+/// The flags that are known, as they are passed on: sampled, and (in level 2) that the trace id is random.
+const KNOWN_FLAGS: [&str; 4] = ["00", "01", "02", "03"];
 
 /// Trace id and flags of a valid `traceparent`. A later version than ours may say more behind them.
-fn trace_and_flags(traceparent: &str) -> Option<(&str, u8)> {
+fn trace_and_flags(traceparent: &str) -> Option<(&str, &str)> {
     let mut parts = traceparent.splitn(5, '-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let hex = |text: &str, length| {
@@ -175,7 +181,8 @@ fn trace_and_flags(traceparent: &str) -> Option<(&str, u8)> {
     if !version_is_known || !id(trace, 32) || !id(parent, 16) || !hex(flags, 2) {
         return None;
     }
-    Some((trace, u8::from_str_radix(flags, 16).ok()? & KNOWN_FLAGS))
+    let flags = usize::from_str_radix(flags, 16).ok()?;
+    Some((trace, KNOWN_FLAGS.get(flags % KNOWN_FLAGS.len())?))
 }
 
 #[cfg(test)]

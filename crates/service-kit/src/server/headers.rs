@@ -6,18 +6,25 @@ use axum::response::Response;
 /// For data: nothing of it is loaded, run or framed.
 pub(crate) const NOTHING_MAY_LOAD: &str = "default-src 'none'; frame-ancestors 'none'";
 
+// Values are checked byte by byte when they are made, so these are made once.
+static NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
+static DATA: HeaderValue = HeaderValue::from_static(NOTHING_MAY_LOAD);
+static NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
+static ASKED_FOR: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// For Swagger UI: its own scripts, styles and calls. It writes styles into its page.
-const SWAGGER_UI: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-    font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+static SWAGGER_UI: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+);
 
 /// Puts the headers on the answer to a request for `path`. What a route has set itself stays.
 pub(crate) fn finish(mut response: Response, path: &str) -> Response {
     let is_page = path.starts_with("/swagger-ui");
     let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    unless_set(headers, header::CONTENT_SECURITY_POLICY, if is_page { SWAGGER_UI } else { NOTHING_MAY_LOAD });
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING.clone());
+    unless_set(headers, header::CONTENT_SECURITY_POLICY, if is_page { &SWAGGER_UI } else { &DATA });
     // What has an ETag may be kept by the client itself, which asks each time whether it is still right.
-    let keep = if headers.contains_key(header::ETAG) { "private, no-cache" } else { "no-store" };
+    let keep = if headers.contains_key(header::ETAG) { &ASKED_FOR } else { &NOT_KEPT };
     unless_set(headers, header::CACHE_CONTROL, keep);
     if is_page {
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
@@ -26,8 +33,8 @@ pub(crate) fn finish(mut response: Response, path: &str) -> Response {
     response
 }
 
-fn unless_set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
-    headers.entry(name).or_insert_with(|| HeaderValue::from_static(value));
+fn unless_set(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
+    headers.entry(name).or_insert_with(|| value.clone());
 }
 
 /// The files of Swagger UI are UTF-8.
