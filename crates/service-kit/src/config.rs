@@ -199,6 +199,12 @@ pub struct ServerConfig {
     /// Requests a second that one client address may make to /api/; 0 for no limit
     #[arg(long, env = "RATE_LIMIT_PER_SECOND", default_value_t = 0)]
     pub rate_limit_per_second: u32,
+    /// Requests a second that one person may make to /api/ with access tokens; 0 for no limit
+    #[arg(long, env = "RATE_LIMIT_USER_PER_SECOND", default_value_t = 0)]
+    pub rate_limit_user_per_second: u32,
+    /// Requests a second that one API key may make to /api/; 0 for no limit
+    #[arg(long, env = "RATE_LIMIT_KEY_PER_SECOND", default_value_t = 0)]
+    pub rate_limit_key_per_second: u32,
     /// Threads that work on requests and messages; by default half of the processors, as PostgreSQL and RabbitMQ need
     /// some too
     #[arg(long, env = "WORKER_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]

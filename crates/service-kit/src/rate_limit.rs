@@ -1,7 +1,10 @@
 //! Bounds how many requests a second one client may make to the API; off unless configured.
 //!
-//! Says how much is left in `RateLimit` and `RateLimit-Policy` (IETF draft), and answers 429 with `Retry-After`.
+//! A client is an address, and where it says who it is also a person or an API key. Says how much is left in `RateLimit`
+//! and `RateLimit-Policy` (IETF draft), and answers 429 with `Retry-After`.
 
+use crate::access::{Caller, User};
+use crate::config::ServerConfig;
 use crate::problem::Problem;
 use crate::proxies::{TrustedProxies, one_client};
 use crate::server::Connection;
@@ -13,35 +16,101 @@ use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use uuid::Uuid;
 
-type Limiter = RateLimiter<IpAddr, DefaultKeyedStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>;
+type Limiter<Client> = RateLimiter<Client, DefaultKeyedStateStore<Client>, DefaultClock, StateInformationMiddleware>;
 
 /// How often clients are forgotten that have been quiet for a second.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// The limit and what each client has used of it; clones share it.
+/// The limits of a service and what each client has used of them; clones share them.
 #[derive(Clone, Debug)]
-pub struct RateLimit {
-    per_second: NonZeroU32,
-    limiter: Arc<Limiter>,
+pub struct RateLimits {
+    address: Option<Limit<IpAddr>>,
+    user: Option<Limit<Uuid>>,
+    key: Option<Limit<Uuid>>,
     proxies: TrustedProxies,
 }
 
-impl RateLimit {
-    /// Allows each client `per_second` requests a second, and as many at once. Clients behind one of the proxies are told
-    /// apart.
-    pub fn new(per_second: NonZeroU32, proxies: TrustedProxies) -> Self {
-        let limiter = RateLimiter::keyed(Quota::per_second(per_second)).with_middleware();
-        Self { per_second, limiter: Arc::new(limiter), proxies }
+/// One limit.
+#[derive(Clone, Debug)]
+struct Limit<Client: Hash + Eq + Clone> {
+    /// The name of its policy in the headers.
+    name: &'static str,
+    per_second: NonZeroU32,
+    limiter: Arc<Limiter<Client>>,
+}
+
+/// What one limit says of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Verdict {
+    name: &'static str,
+    per_second: NonZeroU32,
+    /// The requests left, or the seconds to wait.
+    taken: Result<u32, u64>,
+}
+
+impl RateLimits {
+    /// Those that are configured, if any is. Clients behind one of the proxies are told apart.
+    pub fn of(config: &ServerConfig) -> Option<Self> {
+        let limits = Self {
+            address: Limit::new("default", config.rate_limit_per_second),
+            user: Limit::new("user", config.rate_limit_user_per_second),
+            key: Limit::new("key", config.rate_limit_key_per_second),
+            proxies: config.trusted_proxies.clone(),
+        };
+        let any = limits.address.is_some() || limits.user.is_some() || limits.key.is_some();
+        any.then_some(limits)
     }
 
-    /// Forgets quiet clients again and again, beside the requests, as long as the limit is in use.
+    /// Forgets quiet clients again and again, beside the requests, as long as the limits are in use.
     pub fn sweep_regularly(&self) {
-        let limiter: Weak<Limiter> = Arc::downgrade(&self.limiter);
+        self.address.iter().for_each(Limit::sweep_regularly);
+        self.user.iter().chain(&self.key).for_each(Limit::sweep_regularly);
+    }
+
+    /// The address that a request counts for.
+    fn address_of(&self, request: &Request) -> IpAddr {
+        let connection = request.extensions().get::<Arc<Connection>>();
+        let peer = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip());
+        one_client(self.proxies.client(peer, request.headers()))
+    }
+
+    /// Counts a request; gives what each limit that it counts for says. An API key has its own limit, not its owner's.
+    fn take(&self, request: &Request) -> Vec<Verdict> {
+        let user = Caller::of(request.extensions()).and_then(|caller| caller.principal.user());
+        let by_address = self.address.as_ref().map(|limit| limit.take(&self.address_of(request)));
+        let by_name = user.and_then(|user| match user {
+            User { key: Some(key), .. } => Some(self.key.as_ref()?.take(&key.id)),
+            User { id, .. } => Some(self.user.as_ref()?.take(id)),
+        });
+        by_address.into_iter().chain(by_name).collect()
+    }
+}
+
+impl<Client: Hash + Eq + Clone + Send + Sync + 'static> Limit<Client> {
+    /// Allows each client this many requests a second, and as many at once; none where it is 0.
+    fn new(name: &'static str, per_second: u32) -> Option<Self> {
+        let per_second = NonZeroU32::new(per_second)?;
+        let limiter = RateLimiter::keyed(Quota::per_second(per_second)).with_middleware();
+        Some(Self { name, per_second, limiter: Arc::new(limiter) })
+    }
+
+    fn take(&self, client: &Client) -> Verdict {
+        let taken = match self.limiter.check_key(client) {
+            Ok(state) => Ok(state.remaining_burst_capacity()),
+            Err(refused) => Err(refused.wait_time_from(DefaultClock::default().now()).as_secs() + 1),
+        };
+        Verdict { name: self.name, per_second: self.per_second, taken }
+    }
+
+    fn sweep_regularly(&self) {
+        let limiter: Weak<Limiter<Client>> = Arc::downgrade(&self.limiter);
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(SWEEP_EVERY).await;
@@ -50,88 +119,120 @@ impl RateLimit {
             }
         });
     }
-
-    /// The client that a request counts for.
-    fn client(&self, request: &Request) -> IpAddr {
-        let connection = request.extensions().get::<Arc<Connection>>();
-        let peer = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip());
-        one_client(self.proxies.client(peer, request.headers()))
-    }
-
-    /// The requests left, or the seconds to wait.
-    fn take(&self, client: IpAddr) -> Result<u32, u64> {
-        match self.limiter.check_key(&client) {
-            Ok(state) => Ok(state.remaining_burst_capacity()),
-            Err(refused) => Err(refused.wait_time_from(DefaultClock::default().now()).as_secs() + 1),
-        }
-    }
 }
 
-fn sweep(limiter: &Limiter) {
+fn sweep<Client: Hash + Eq + Clone>(limiter: &Limiter<Client>) {
     limiter.retain_recent();
     limiter.shrink_to_fit();
 }
 
-/// Middleware: counts requests to `/api/` by the address they come from.
-pub async fn limit(State(limit): State<RateLimit>, request: Request, next: Next) -> Response {
+/// Middleware: counts requests to `/api/` by the address they come from, and by who makes them.
+pub async fn limit(State(limits): State<RateLimits>, request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with("/api/") {
         return next.run(request).await;
     }
-    let client = limit.client(&request);
-    let (mut response, left, wait) = match limit.take(client) {
-        Ok(left) => (next.run(request).await, left, 1),
-        Err(wait) => {
-            let detail = format!("more than {} requests a second", limit.per_second);
+    let verdicts = limits.take(&request);
+    let refused = verdicts.iter().filter_map(|verdict| Some((verdict, verdict.taken.err()?)));
+    let mut response = match refused.max_by_key(|(_, wait)| *wait) {
+        None => next.run(request).await,
+        Some((verdict, wait)) => {
+            let detail = format!("more than {} requests a second", verdict.per_second);
             let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests", detail);
             problem.retry_after = u32::try_from(wait).ok();
-            (problem.into_response(), 0, wait)
+            problem.into_response()
         }
     };
-    set(response.headers_mut(), "ratelimit-policy", format!("\"default\";q={};w=1", limit.per_second));
-    set(response.headers_mut(), "ratelimit", format!("\"default\";r={left};t={wait}"));
+    let policy = |it: &Verdict| format!("\"{}\";q={};w=1", it.name, it.per_second);
+    let left = |it: &Verdict| match it.taken {
+        Ok(left) => format!("\"{}\";r={left};t=1", it.name),
+        Err(wait) => format!("\"{}\";r=0;t={wait}", it.name),
+    };
+    set(response.headers_mut(), "ratelimit-policy", &verdicts, policy);
+    set(response.headers_mut(), "ratelimit", &verdicts, left);
     response
 }
 
-fn set(headers: &mut HeaderMap, name: &'static str, value: String) {
-    if let Ok(value) = HeaderValue::from_str(&value) {
+fn set(headers: &mut HeaderMap, name: &'static str, verdicts: &[Verdict], item: impl Fn(&Verdict) -> String) {
+    let list = verdicts.iter().map(item).collect::<Vec<_>>().join(", ");
+    if let Some(value) = HeaderValue::from_str(&list).ok().filter(|list| !list.is_empty()) {
         headers.insert(name, value);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{RateLimit, sweep};
+    use super::{Limit, RateLimits, sweep};
+    use crate::access::{Access, ApiKey, Caller, Principal, Role, User};
     use crate::proxies::TrustedProxies;
     use crate::server::Connection;
     use axum::body::Body;
     use axum::extract::Request;
     use std::net::{IpAddr, Ipv4Addr};
-    use std::num::NonZeroU32;
     use std::sync::Arc;
+    use uuid::Uuid;
 
-    fn limit() -> RateLimit {
-        RateLimit::new(NonZeroU32::new(2).unwrap(), "10.0.0.1".parse().unwrap())
+    fn limits(address: u32, user: u32, key: u32) -> RateLimits {
+        RateLimits {
+            address: Limit::new("default", address),
+            user: Limit::new("user", user),
+            key: Limit::new("key", key),
+            proxies: "10.0.0.1".parse().unwrap(),
+        }
+    }
+
+    fn request(peer: &str, forwarded: &str) -> Request {
+        let mut request = Request::builder().header("x-forwarded-for", forwarded).body(Body::empty()).unwrap();
+        let connection = Connection::new(format!("{peer}:1").parse().unwrap(), None);
+        request.extensions_mut().insert(Arc::new(connection));
+        request
+    }
+
+    fn request_of(id: Uuid, key: Option<Uuid>) -> Request {
+        let key = key.map(|id| ApiKey { id, scopes: ["a:b".to_owned()].into() });
+        let user = User { id, session: None, roles: [Role::Customer].into(), authenticated_at: None, key };
+        let principal = Principal::User(Arc::new(user));
+        let scope = Access::SELF.with_scope("a:b").decide(&principal, false).unwrap();
+        let mut request = request("198.51.100.1", "");
+        request.extensions_mut().insert(Caller { principal, scope });
+        request
+    }
+
+    fn left(limits: &RateLimits, request: &Request) -> Vec<(&'static str, Result<u32, u64>)> {
+        limits.take(request).into_iter().map(|verdict| (verdict.name, verdict.taken)).collect()
     }
 
     #[test]
     fn each_client_has_its_own_share() {
-        let limit = limit();
+        let limit = Limit::new("default", 2).unwrap();
         let (one, other) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)));
-        assert_eq!(limit.take(one), Ok(1));
-        assert_eq!(limit.take(one), Ok(0));
-        assert_eq!(limit.take(one), Err(1));
-        assert_eq!(limit.take(other), Ok(1));
+        let taken = [one, one, one, other].map(|client| limit.take(&client).taken);
+        assert_eq!(taken, [Ok(1), Ok(0), Err(1), Ok(1)]);
+    }
+
+    #[test]
+    fn people_and_keys_have_their_own_limits() {
+        let limits = limits(0, 2, 3);
+        let (ada, eve, key) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        assert_eq!(left(&limits, &request_of(ada, None)), [("user", Ok(1))]);
+        assert_eq!(left(&limits, &request_of(ada, None)), [("user", Ok(0))]);
+        assert_eq!(left(&limits, &request_of(ada, None)), [("user", Err(1))]);
+        assert_eq!(left(&limits, &request_of(ada, Some(key))), [("key", Ok(2))], "a key does not use up its owner's");
+        assert_eq!(left(&limits, &request_of(eve, None)), [("user", Ok(1))]);
+        assert_eq!(left(&limits, &request("198.51.100.1", "")), [], "nobody is counted by address alone");
+    }
+
+    #[test]
+    fn a_request_counts_for_its_address_and_its_caller() {
+        let limits = limits(2, 1, 0);
+        let ada = || request_of(Uuid::from_u128(1), None);
+        assert_eq!(left(&limits, &ada()), [("default", Ok(1)), ("user", Ok(0))]);
+        assert_eq!(left(&limits, &ada()), [("default", Ok(0)), ("user", Err(1))]);
     }
 
     #[test]
     fn clients_behind_a_proxy_are_told_apart() {
-        let limit = limit();
-        let client = |peer: &str, forwarded: &str| {
-            let mut request = Request::builder().header("x-forwarded-for", forwarded).body(Body::empty()).unwrap();
-            let connection = Connection::new(format!("{peer}:1").parse().unwrap(), None);
-            request.extensions_mut().insert(Arc::new(connection));
-            limit.client(&request).to_string()
-        };
+        let limits = limits(2, 0, 0);
+        let client = |peer: &str, forwarded: &str| limits.address_of(&request(peer, forwarded)).to_string();
         assert_eq!(client("10.0.0.1", "198.51.100.1"), "198.51.100.1");
         assert_eq!(client("10.0.0.1", "1.1.1.1, 198.51.100.1"), "198.51.100.1");
         assert_eq!(client("10.0.0.2", "198.51.100.1"), "10.0.0.2", "a proxy that is not known is a client");
@@ -141,12 +242,19 @@ mod tests {
     #[test]
     fn quiet_clients_are_forgotten() {
         // A thousandth of a second without a request, and a client has its whole share again.
-        let limit = RateLimit::new(NonZeroU32::new(1000).unwrap(), TrustedProxies::default());
+        let limit = Limit::new("default", 1000).unwrap();
         for last in 0..200 {
-            limit.take(IpAddr::V4(Ipv4Addr::new(198, 51, 100, last))).unwrap();
+            limit.take(&IpAddr::V4(Ipv4Addr::new(198, 51, 100, last))).taken.unwrap();
         }
         while !limit.limiter.is_empty() {
             sweep(&limit.limiter);
         }
+    }
+
+    #[test]
+    fn without_a_setting_nothing_is_limited() {
+        let none = RateLimits { proxies: TrustedProxies::default(), ..limits(0, 0, 0) };
+        assert!(none.address.is_none() && none.user.is_none() && none.key.is_none());
+        assert_eq!(left(&none, &request_of(Uuid::from_u128(1), None)), []);
     }
 }

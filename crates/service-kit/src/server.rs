@@ -19,7 +19,7 @@ use crate::health::{self, Details};
 use crate::listener::DrainingListener;
 use crate::prepared::Prepared;
 use crate::problem::{self, Problem};
-use crate::rate_limit::{self, RateLimit};
+use crate::rate_limit::{self, RateLimits};
 use crate::telemetry;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
@@ -33,7 +33,6 @@ use gate::{Gate, Unnamed};
 use head::Head;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::any::Any;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -103,11 +102,10 @@ pub(crate) fn application(
         .route("/metrics", get(move || async move { render_metrics(&metrics) }))
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed);
-    let application = match NonZeroU32::new(config.rate_limit_per_second) {
-        Some(limit) => {
-            let limit = RateLimit::new(limit, config.trusted_proxies.clone());
-            limit.sweep_regularly();
-            application.layer(middleware::from_fn_with_state(limit, rate_limit::limit))
+    let application = match RateLimits::of(config) {
+        Some(limits) => {
+            limits.sweep_regularly();
+            application.layer(middleware::from_fn_with_state(limits, rate_limit::limit))
         }
         None => application,
     };

@@ -123,10 +123,10 @@ impl<'a> Head<'a> {
         None
     }
 
-    /// Whether a body comes with a media type that other sites can send unasked.
+    /// Whether a body comes with a media type that other sites can send unasked. Pages say how long their bodies are.
     pub(crate) fn has_foreign_body(&self) -> bool {
         use axum::body::HttpBody;
-        if self.request.body().is_end_stream() {
+        if self.coded || self.request.body().is_end_stream() {
             return false;
         }
         let media_type = self.request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());

@@ -71,13 +71,15 @@ fn verdict(answer: &Result<Response, reqwest::Error>) -> Verdict {
     }
 }
 
-/// In a few words and without the URL, which may be internal.
+/// In a few words for the client. What the library says, which may name internal addresses, is for the log.
 pub fn reason(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        "no answer in time".to_owned()
+    let reason = if error.is_timeout() {
+        "no answer in time"
     } else if error.is_connect() {
-        "no connection".to_owned()
+        "no connection"
     } else {
-        error.without_url().to_string()
-    }
+        "the connection broke"
+    };
+    tracing::debug!(error = %error.without_url(), reason, "inventory-service did not answer");
+    reason.to_owned()
 }
