@@ -9,6 +9,7 @@ mod guarded;
 mod principal;
 mod rule;
 mod scope;
+mod table;
 
 pub use caller::Caller;
 pub use config::{AccessConfig, Mode};
@@ -16,3 +17,4 @@ pub use guarded::{ACCESS, BEARER, Guarded};
 pub use principal::{ApiKey, Principal, Role, User};
 pub use rule::{Access, Reach, Refusal};
 pub use scope::Scope;
+pub(crate) use table::table;
