@@ -10,6 +10,7 @@ mod principal;
 mod rule;
 mod scope;
 mod table;
+pub mod tokens;
 
 pub use caller::Caller;
 pub use config::{AccessConfig, Mode};
