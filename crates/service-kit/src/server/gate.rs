@@ -124,7 +124,6 @@ fn refused(refusal: Refusal, unnamed: Unnamed) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::{Gate, Unnamed};
-    use crate::access::tokens::{TokenFault, Verifier};
     use crate::access::{Access, AccessConfig, Mode, Principal};
     use crate::server::exposure::Doubt;
     use axum::http::{HeaderMap, HeaderValue, header};
