@@ -9,6 +9,8 @@ mod guarded;
 mod principal;
 mod rule;
 mod scope;
+mod table;
+pub mod tokens;
 
 pub use caller::Caller;
 pub use config::{AccessConfig, Mode};
@@ -16,3 +18,4 @@ pub use guarded::{ACCESS, BEARER, Guarded};
 pub use principal::{ApiKey, Principal, Role, User};
 pub use rule::{Access, Reach, Refusal};
 pub use scope::Scope;
+pub(crate) use table::table;
