@@ -1,0 +1,43 @@
+//! Knows who people and machines are: accounts, log-in and the tokens that the other services believe. One module for
+//! each domain.
+
+pub mod app;
+pub mod config;
+mod health;
+pub mod routes;
+mod schema;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::schema::{OUTBOX, SCHEMA};
+use clap::Parser;
+use service_kit::broker::Broker;
+use service_kit::db::Database;
+use service_kit::lifecycle::{self, Background, StartError};
+use service_kit::workers::Workers;
+use std::process::ExitCode;
+
+/// The allocator of the other services: it hands out first what was freed last.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Reads the configuration and runs the service until SIGTERM.
+pub fn start() -> ExitCode {
+    let config = Config::parse();
+    if config.print_openapi {
+        return lifecycle::print_openapi(&routes::routes().into_openapi());
+    }
+    lifecycle::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
+        let database = Database::connect_lazy(&config.database)?;
+        let broker = Broker::new(&config.broker)?;
+        let app = App::new(database.clone(), broker.clone(), prepared);
+        let (routes, document) = routes::routes().with_state(app).split_for_parts();
+        let background = async move {
+            database.migrate(sqlx::migrate!("../../migrations/account-service"), SCHEMA).await?;
+            let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
+            workers.start_kit(OUTBOX);
+            Ok::<_, StartError>(())
+        };
+        Ok((routes, document, Box::pin(background) as Background))
+    })
+}
