@@ -7,6 +7,7 @@ mod guarded;
 mod principal;
 mod rule;
 mod scope;
+pub mod tokens;
 
 pub use guarded::Guarded;
 pub use principal::{ApiKey, Principal, Role, User};
