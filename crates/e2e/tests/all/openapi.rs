@@ -71,13 +71,19 @@ const ORDERS: &[&str] = &[
 
 /// Every operation of account-service, likewise.
 const ACCOUNTS: &[&str] = &[
+    "delete /api/accounts/me/addresses/{id}",
+    "get /api/accounts/me/addresses",
+    "get /api/accounts/me/addresses/{id}",
     "get /api/admin/dead-letters",
     "get /api/admin/dead-letters/{id}",
     "get /api/admin/invariants",
     "get /health/live",
     "get /health/ready",
+    "post /api/accounts/me/addresses",
     "post /api/admin/dead-letters/replay",
     "post /api/admin/dead-letters/{id}/replay",
+    "put /api/accounts/me/addresses/{id}",
+    "put /api/accounts/me/addresses/{id}/default",
 ];
 
 struct Operation<'a> {
