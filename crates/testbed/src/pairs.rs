@@ -68,7 +68,7 @@ impl Plan {
     #[must_use]
     pub fn with_accounts(mut self, binary: &Path) -> Self {
         self.account_service = Some(binary.to_owned());
-        self.account.extend(owned(&[(MASTER_KEY, "5e".repeat(32)), registers_at_once()]));
+        self.account.extend(owned(&[(MASTER_KEY, format!("{}=", "A".repeat(43))), registers_at_once()]));
         self
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::workspace::Workspace;
 use testbed::error::{Result, TestbedError};
 
-const LENGTH: usize = 32;
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The key that the environment gives, else that of the development folder, where it is made if there is none. Never shown.
 pub fn of(workspace: &Workspace, variable: &str) -> Result<String> {
@@ -26,12 +26,12 @@ fn kept(path: &Path) -> Result<String> {
         }
         Err(_) => {}
     }
-    let mut random = [0; LENGTH];
+    let mut random = [0; DIGITS];
     let source = Path::new("/dev/urandom");
     File::open(source)
         .and_then(|mut file| file.read_exact(&mut random))
         .map_err(|cause| TestbedError::io("cannot read", source, &cause))?;
-    let key: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = written(random);
     OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -42,17 +42,33 @@ fn kept(path: &Path) -> Result<String> {
     Ok(key)
 }
 
+/// Digits of 32 bytes in Base64, before the sign that fills them up.
+const DIGITS: usize = 43;
+
+/// A key of 32 bytes in Base64, each digit from a random byte. The last one has four bits of the key, and two that are zero.
+fn written(random: [u8; DIGITS]) -> String {
+    let digits = random.iter().enumerate().map(|(place, byte)| if place + 1 < DIGITS { byte & 63 } else { byte & 60 });
+    digits.map(|digit| char::from(BASE64[usize::from(digit)])).chain(['=']).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::kept;
+    use super::{DIGITS, kept, written};
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_key_is_32_bytes_in_base64() {
+        // As `head -c 32 /dev/zero | base64`, and with all bits set, print it.
+        assert_eq!(written([0; DIGITS]), format!("{}=", "A".repeat(43)));
+        assert_eq!(written([255; DIGITS]), format!("{}8=", "/".repeat(42)));
+    }
 
     #[test]
     fn a_key_is_made_once_and_is_its_owners_alone() {
         let path = std::env::temp_dir().join(format!("master-key-{}", std::process::id()));
         let key = kept(&path).unwrap();
         assert_eq!(kept(&path).unwrap(), key);
-        assert_eq!((key.len(), key.chars().all(|c| c.is_ascii_hexdigit())), (64, true));
+        assert_eq!(key.len(), 44);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::remove_file(&path).unwrap();
     }
