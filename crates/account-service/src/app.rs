@@ -2,6 +2,7 @@
 //! outbox only.
 
 use crate::addresses::{self, Addresses};
+use crate::api_keys::ApiKeys;
 use crate::schema::SCHEMA;
 use axum::extract::FromRef;
 use service_kit::admin::Admin;
@@ -20,6 +21,8 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     /// Where people have things sent.
     pub addresses: Arc<Addresses>,
+    /// Keys by which programs act for people.
+    pub api_keys: Arc<ApiKeys>,
     /// What the calls for operators need.
     pub admin: Admin,
     prepared: Prepared,
@@ -38,6 +41,7 @@ impl App {
     pub fn new(db: Database, broker: Broker, prepared: Prepared) -> Self {
         let parts = Parts {
             addresses: Arc::new(Addresses::new(db.clone())),
+            api_keys: Arc::new(ApiKeys::new(db.clone())),
             admin: Admin {
                 database: db,
                 schema: SCHEMA,
@@ -65,6 +69,12 @@ impl App {
 impl FromRef<App> for Arc<Addresses> {
     fn from_ref(app: &App) -> Self {
         app.addresses.clone()
+    }
+}
+
+impl FromRef<App> for Arc<ApiKeys> {
+    fn from_ref(app: &App) -> Self {
+        app.api_keys.clone()
     }
 }
 

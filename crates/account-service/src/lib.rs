@@ -2,6 +2,7 @@
 //! each domain.
 
 pub mod addresses;
+pub mod api_keys;
 pub mod app;
 pub mod config;
 mod health;

@@ -5,9 +5,11 @@
 
 mod caller;
 mod guarded;
+pub mod key_text;
 mod principal;
 mod rule;
 mod scope;
+mod scopes;
 pub mod tokens;
 
 pub use caller::Caller;
@@ -15,3 +17,4 @@ pub use guarded::Guarded;
 pub use principal::{ApiKey, Principal, Role, User};
 pub use rule::{Access, Reach, Refusal};
 pub use scope::Scope;
+pub use scopes::KEY_SCOPES;
