@@ -4,8 +4,10 @@
 pub mod app;
 pub mod config;
 mod health;
+pub mod passwords;
 pub mod routes;
 mod schema;
+mod sealing;
 
 use crate::app::App;
 use crate::config::Config;
