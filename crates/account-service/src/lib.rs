@@ -2,12 +2,15 @@
 //! each domain.
 
 pub mod app;
+pub mod audit;
 pub mod config;
+pub mod guesses;
 mod health;
 pub mod passwords;
 pub mod routes;
 mod schema;
 mod sealing;
+pub mod users;
 
 use crate::app::App;
 use crate::config::Config;
