@@ -123,6 +123,10 @@ impl Launch {
             .map_err(|cause| TestbedError::io("cannot find", &binary, &cause))?;
         let mut environment = addresses.clone();
         environment.push(("PORT", ports.of(service).to_string()));
+        let settings = [("ACCESS", "local"), ("GUEST_ORDERS", "true")];
+        // Somebody who sets them means it.
+        let unset = settings.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
+        environment.extend(unset.map(|(name, value)| (name, value.to_owned())));
         if service == Part::OrderService {
             environment.push(pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory)));
         } else {

@@ -3,6 +3,7 @@
 // Tests only: a test that cannot go on says so by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod announcements;
 mod async_crashes;
 mod async_placing;
