@@ -1,6 +1,7 @@
 //! What every request shares: the state of each module. There is no way to publish from here: events leave through the
 //! outbox only.
 
+use crate::addresses::{self, Addresses};
 use crate::schema::SCHEMA;
 use axum::extract::FromRef;
 use service_kit::admin::Admin;
@@ -17,6 +18,8 @@ pub struct App(Arc<Parts>);
 
 /// What the application consists of.
 pub struct Parts {
+    /// Where people have things sent.
+    pub addresses: Arc<Addresses>,
     /// What the calls for operators need.
     pub admin: Admin,
     prepared: Prepared,
@@ -34,11 +37,12 @@ impl App {
     /// Puts the modules together.
     pub fn new(db: Database, broker: Broker, prepared: Prepared) -> Self {
         let parts = Parts {
+            addresses: Arc::new(Addresses::new(db.clone())),
             admin: Admin {
                 database: db,
                 schema: SCHEMA,
                 consumers: topology::consumed_by("account-service").collect(),
-                invariants: vec![],
+                invariants: vec![addresses::INVARIANTS],
                 broker,
             },
             prepared,
@@ -55,6 +59,12 @@ impl App {
     /// Whether RabbitMQ is reached.
     pub fn broker_status(&self) -> Result<(), String> {
         self.admin.broker.status()
+    }
+}
+
+impl FromRef<App> for Arc<Addresses> {
+    fn from_ref(app: &App) -> Self {
+        app.addresses.clone()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Knows who people and machines are: accounts, log-in and the tokens that the other services believe. One module for
 //! each domain.
 
+pub mod addresses;
 pub mod app;
 pub mod audit;
 pub mod config;

@@ -1,7 +1,7 @@
 //! The whole route table of account-service; each module brings its own part.
 
 use crate::app::App;
-use crate::health;
+use crate::{addresses, health};
 use service_kit::access::Guarded;
 use service_kit::admin;
 use service_kit::documented;
@@ -22,6 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
     tags(
         (name = "auth", description = "Registration, log-in and sessions"),
         (name = "accounts", description = "One's own account, and those of others for administrators"),
+        (name = "addresses", description = "Where one has things sent, and where bills go"),
         (name = "keys", description = "The keys that tokens are checked with"),
         (name = "admin", description = "For operators: messages that were set aside, and what must always hold"),
         (name = "health", description = "Whether the service works"),
@@ -32,8 +33,8 @@ struct Document;
 
 /// Every route with its documentation.
 pub fn routes() -> OpenApiRouter<App> {
-    let guarded = Guarded::new().merge(health::routes());
-    let mut routes = guarded.into_router(Document::openapi()).merge(admin::routes());
+    let guarded = Guarded::new().merge(addresses::routes()).merge(health::routes()).merge(admin::routes());
+    let mut routes = guarded.into_router(Document::openapi());
     let consumers: Vec<&str> = topology::consumed_by("account-service").collect();
     documented::complete(routes.get_openapi_mut(), &consumers);
     routes

@@ -1,5 +1,6 @@
 //! Where the service's tables are: the schema, its outbox and the answers it keeps.
 
+use service_kit::idempotency::IdempotencyKeys;
 use service_kit::outbox::Outbox;
 use service_kit::schema::Schema;
 
@@ -8,3 +9,6 @@ pub const SCHEMA: Schema = Schema("accounts");
 
 /// Events the service announces.
 pub const OUTBOX: Outbox = Outbox { schema: SCHEMA, source: "/account-service" };
+
+/// Answers kept for requests that come again.
+pub const IDEMPOTENCY: IdempotencyKeys = IdempotencyKeys(SCHEMA);
