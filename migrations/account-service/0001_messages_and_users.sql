@@ -58,7 +58,7 @@ CREATE TABLE accounts.idempotency_keys (
 
 CREATE INDEX idempotency_keys_created_at ON accounts.idempotency_keys (created_at);
 
--- Every change of a row counts its version, from which its ETag is made.
+-- Statements count the version, from which the ETag is made; the function does it for a change made by hand in psql.
 CREATE FUNCTION accounts.touch_row() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.updated_at := clock_timestamp();
@@ -98,4 +98,4 @@ CREATE TABLE accounts.users (
 );
 
 CREATE TRIGGER users_touch BEFORE UPDATE ON accounts.users
-    FOR EACH ROW EXECUTE FUNCTION accounts.touch_row();
+    FOR EACH ROW WHEN (NEW.version = OLD.version) EXECUTE FUNCTION accounts.touch_row();

@@ -4,10 +4,15 @@
 pub mod addresses;
 pub mod api_keys;
 pub mod app;
+pub mod audit;
 pub mod config;
+pub mod guesses;
 mod health;
+pub mod passwords;
 pub mod routes;
 mod schema;
+mod sealing;
+pub mod users;
 
 use crate::app::App;
 use crate::config::Config;

@@ -35,7 +35,7 @@ struct Document;
 /// Every route with its documentation.
 pub fn routes() -> OpenApiRouter<App> {
     let guarded = Guarded::new().merge(addresses::routes()).merge(api_keys::routes()).merge(health::routes());
-    let mut routes = guarded.into_router(Document::openapi()).merge(admin::routes());
+    let mut routes = guarded.merge(admin::routes()).into_router(Document::openapi());
     let consumers: Vec<&str> = topology::consumed_by("account-service").collect();
     documented::complete(routes.get_openapi_mut(), &consumers);
     routes

@@ -18,6 +18,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Answers `GET /` on this port of the loopback address with a JSON text of this many bytes, for ever.
 pub async fn serve(port: u16, size: usize) -> std::io::Result<()> {
     let body: &'static str = String::leak(body(size));
+    #[expect(clippy::disallowed_methods, reason = "the route is no service's")]
     let routes = Router::new().route("/", get(move || async move { ([(CONTENT_TYPE, "application/json")], body) }));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     axum::serve(listener, routes).await

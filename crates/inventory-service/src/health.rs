@@ -2,13 +2,13 @@
 
 use crate::app::App;
 use axum::extract::State;
+use service_kit::access::{Access, Guarded};
 use service_kit::health::{Dependency, Health};
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// The routes for those who watch the process.
-pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(get_live)).routes(routes!(get_ready))
+pub fn routes() -> Guarded<App> {
+    Guarded::new().add(Access::PUBLIC, routes!(get_live)).add(Access::PUBLIC, routes!(get_ready))
 }
 
 /// The process runs.

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::{health, products, reservations};
+use service_kit::access::Guarded;
 use service_kit::admin;
 use service_kit::documented;
 use service_kit::problem::Problem;
@@ -18,7 +19,6 @@ use utoipa_axum::router::OpenApiRouter;
         license(name = "MIT", identifier = "MIT")
     ),
     servers((url = "/", description = "This service")),
-    security(()),
     tags(
         (name = "products", description = "What can be ordered"),
         (name = "stock", description = "Stock that comes in and goes out, and every movement of it"),
@@ -32,11 +32,12 @@ struct Document;
 
 /// Every route with its documentation.
 pub fn routes() -> OpenApiRouter<App> {
-    let mut routes = OpenApiRouter::with_openapi(Document::openapi())
+    let routes = Guarded::new()
         .merge(products::routes())
         .merge(reservations::routes())
         .merge(health::routes())
         .merge(admin::routes());
+    let mut routes = routes.into_router(Document::openapi());
     let consumers: Vec<&str> = topology::consumed_by("inventory-service").collect();
     documented::complete(routes.get_openapi_mut(), &consumers);
     routes

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::{health, notifications, orders};
+use service_kit::access::Guarded;
 use service_kit::admin;
 use service_kit::documented;
 use service_kit::problem::Problem;
@@ -17,7 +18,6 @@ use utoipa_axum::router::OpenApiRouter;
         license(name = "MIT", identifier = "MIT")
     ),
     servers((url = "/", description = "This service")),
-    security(()),
     components(schemas(Problem, orders::Unsellable)),
     tags(
         (name = "orders", description = "Orders and their statuses"),
@@ -30,11 +30,12 @@ struct Document;
 
 /// Every route with its documentation.
 pub fn routes() -> OpenApiRouter<App> {
-    let mut routes = OpenApiRouter::with_openapi(Document::openapi())
+    let routes = Guarded::new()
         .merge(orders::routes())
         .merge(notifications::routes())
         .merge(health::routes())
         .merge(admin::routes());
+    let mut routes = routes.into_router(Document::openapi());
     let consumers: Vec<&str> = topology::consumed_by("order-service").collect();
     documented::complete(routes.get_openapi_mut(), &consumers);
     routes

@@ -4,6 +4,7 @@
 //! others it finds the [`Scope`]: the rows that they may see. No function over owned rows works without one.
 
 mod caller;
+mod config;
 mod guarded;
 pub mod key_text;
 mod principal;
@@ -13,7 +14,8 @@ mod scopes;
 pub mod tokens;
 
 pub use caller::Caller;
-pub use guarded::Guarded;
+pub use config::{AccessConfig, Mode};
+pub use guarded::{ACCESS, BEARER, Guarded};
 pub use principal::{ApiKey, Principal, Role, User};
 pub use rule::{Access, Reach, Refusal};
 pub use scope::Scope;

@@ -1,6 +1,7 @@
 //! Calls for operators, the same in every service: looking at dead letters, sending them again, and checking what must
 //! always hold.
 
+use crate::access::{Access, Guarded};
 use crate::answer::Answer;
 use crate::broker::Broker;
 use crate::db::Database;
@@ -21,7 +22,6 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// What the calls need of a service.
@@ -45,17 +45,18 @@ documented_problems! {
 }
 
 /// The routes, for any state that has an [`Admin`].
-pub fn routes<S>() -> OpenApiRouter<S>
+pub fn routes<S>() -> Guarded<S>
 where
     Admin: FromRef<S>,
     S: Clone + Send + Sync + 'static,
 {
-    OpenApiRouter::new()
-        .routes(routes!(list_dead_letters))
-        .routes(routes!(get_dead_letter))
-        .routes(routes!(replay_dead_letter))
-        .routes(routes!(replay_dead_letters))
-        .routes(routes!(check_invariants))
+    let read = || Access::OPERATORS.with_scope("admin:read");
+    Guarded::new()
+        .add(read(), routes!(list_dead_letters))
+        .add(read(), routes!(get_dead_letter))
+        .add(Access::OPERATORS, routes!(replay_dead_letter))
+        .add(Access::OPERATORS, routes!(replay_dead_letters))
+        .add(read(), routes!(check_invariants))
 }
 
 /// What narrows the list of dead letters down.

@@ -2,6 +2,7 @@
 //!
 //! Passwords and URLs that may hold one are [`SecretString`]s: they never show in logs, `Debug` or `--help`.
 
+use crate::access::AccessConfig;
 use crate::proxies::TrustedProxies;
 use crate::retries::RetryDelays;
 use crate::server::config::ConnectionConfig;
@@ -189,6 +190,9 @@ pub struct ServerConfig {
     /// Port of /metrics and of the details of /health/ready, which are then no longer on the other port
     #[arg(long, env = "MANAGEMENT_PORT")]
     pub management_port: Option<u16>,
+    /// Who may do what without a token.
+    #[command(flatten)]
+    pub access: AccessConfig,
     /// How long clients are waited for, and how many.
     #[command(flatten)]
     pub connections: ConnectionConfig,

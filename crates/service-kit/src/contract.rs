@@ -3,6 +3,7 @@
 //! A query has only the parameters of the route, each once. A precondition that the route does not evaluate itself is
 //! evaluated here (RFC 9110, 13).
 
+use crate::access::{ACCESS, Access};
 use crate::answer;
 use crate::extract::check_query;
 use crate::problem::Problem;
@@ -11,7 +12,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::collections::HashMap;
 use std::sync::Arc;
-use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::path::{self, Parameter, ParameterIn};
 use utoipa::openapi::{OpenApi, PathItem, RefOr};
 
 /// The extension of an operation that passes over what it does not know: its caller may be a newer build, or a provider.
@@ -19,56 +20,98 @@ pub const PASSES_OVER: &str = "x-passes-over-unknown";
 
 /// What the document says of every route; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Contract(Arc<HashMap<(Method, String), Route>>);
+pub struct Contract(Arc<HashMap<String, Methods>>);
 
-/// What must be known of a route.
+/// What the document says of each method of a path.
+type Methods = [Option<Operation>; METHODS.len()];
+
+/// The methods that routes have.
+const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+
+/// What must be known of one operation.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-struct Route {
+pub struct Operation {
+    /// Who is let in; nobody where the document says nothing.
+    access: Access,
+    is_api: bool,
     query: Vec<String>,
     passes_over_unknown: bool,
     /// It compares `If-Match` with the version of what it changes.
     knows_version: bool,
 }
 
+/// What the document says of the target of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target<'a> {
+    /// It is this operation.
+    Operation(&'a Operation),
+    /// The path has no such method.
+    OtherMethod,
+    /// There is a route, of which the document says nothing.
+    Undocumented,
+    /// There is no such path.
+    Nowhere,
+}
+
 impl Contract {
     /// The contract of a document.
     pub fn of(document: &OpenApi) -> Self {
-        let routes = document.paths.paths.iter().flat_map(|(path, item)| {
-            let operations = operations(item).into_iter();
-            operations.filter_map(move |(method, operation)| Some(((method, path.clone()), Route::of(operation?))))
-        });
-        Self(Arc::new(routes.collect()))
+        let paths = document.paths.paths.iter();
+        Self(Arc::new(paths.map(|(path, item)| (path.clone(), Operation::all_of(path, item))).collect()))
     }
 
-    /// Why a request is refused before its route sees it.
-    pub fn refusal(&self, request: &Request) -> Option<Problem> {
-        let query = request.uri().query();
-        let changes = !request.method().is_safe();
-        if query.is_none() && !(changes && is_conditional(request.headers())) {
-            return None;
-        }
-        let path = request.extensions().get::<MatchedPath>()?;
+    /// What a request wants.
+    pub fn target(&self, request: &Request) -> Target<'_> {
+        let Some(path) = request.extensions().get::<MatchedPath>() else { return Target::Nowhere };
+        let Some(methods) = self.0.get(path.as_str()) else { return Target::Undocumented };
         let method = if *request.method() == Method::HEAD { &Method::GET } else { request.method() };
-        let route = self.0.get(&(method.clone(), path.as_str().to_owned()))?;
-        let query = query.filter(|_| !route.passes_over_unknown && path.as_str().starts_with("/api/"));
-        if let Some(Err(errors)) = query.map(|query| check_query(query, &route.query)) {
-            return Some(Problem::validation(errors));
+        let operation = METHODS.iter().zip(methods).find(|(known, _)| *known == method);
+        operation.and_then(|(_, operation)| operation.as_ref()).map_or(Target::OtherMethod, Target::Operation)
+    }
+
+    /// Why a request is refused before its route sees it, whoever makes it.
+    pub fn refusal(&self, request: &Request) -> Option<Problem> {
+        match self.target(request) {
+            Target::Operation(operation) => operation.refusal(request),
+            Target::OtherMethod | Target::Undocumented | Target::Nowhere => None,
         }
-        let evaluates = changes && !route.knows_version;
-        (evaluates && !answer::allows_change(request.headers(), None)).then(Problem::precondition_failed)
     }
 }
 
-impl Route {
-    fn of(operation: &Operation) -> Self {
+impl Operation {
+    fn all_of(path: &str, item: &PathItem) -> Methods {
+        let operations = [&item.get, &item.post, &item.put, &item.patch, &item.delete];
+        operations.map(|operation| operation.as_ref().map(|operation| Self::of(path, operation)))
+    }
+
+    fn of(path: &str, operation: &path::Operation) -> Self {
         let parameters: Vec<&Parameter> = operation.parameters.iter().flatten().filter_map(inline).collect();
         let query = parameters.iter().filter(|parameter| parameter.parameter_in == ParameterIn::Query);
         let extensions = operation.extensions.as_ref();
+        let access = extensions.and_then(|extensions| extensions.get(ACCESS)).cloned();
         Self {
+            access: access.and_then(|access| serde_json::from_value(access).ok()).unwrap_or_default(),
+            is_api: path.starts_with("/api/"),
             query: query.map(|parameter| parameter.name.clone()).collect(),
             passes_over_unknown: extensions.is_some_and(|extensions| extensions.contains_key(PASSES_OVER)),
             knows_version: parameters.iter().any(|parameter| parameter.name.eq_ignore_ascii_case("if-match")),
         }
+    }
+
+    /// Who is let in.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Why a request for it is refused, whoever makes it.
+    pub fn refusal(&self, request: &Request) -> Option<Problem> {
+        let query = request.uri().query().filter(|_| !self.passes_over_unknown && self.is_api);
+        if let Some(Err(errors)) = query.map(|query| check_query(query, &self.query)) {
+            return Some(Problem::validation(errors));
+        }
+        let changes = !request.method().is_safe() && !self.knows_version;
+        let evaluates = changes && is_conditional(request.headers());
+        (evaluates && !answer::allows_change(request.headers(), None)).then(Problem::precondition_failed)
     }
 }
 
@@ -78,16 +121,6 @@ fn inline(parameter: &RefOr<Parameter>) -> Option<&Parameter> {
         RefOr::T(parameter) => Some(parameter),
         RefOr::Ref(_) => None,
     }
-}
-
-fn operations(item: &PathItem) -> [(Method, Option<&Operation>); 5] {
-    [
-        (Method::GET, item.get.as_ref()),
-        (Method::POST, item.post.as_ref()),
-        (Method::PUT, item.put.as_ref()),
-        (Method::PATCH, item.patch.as_ref()),
-        (Method::DELETE, item.delete.as_ref()),
-    ]
 }
 
 /// Whether a request has a precondition on the version of its target.
@@ -110,7 +143,8 @@ pub fn evaluated(request: &HeaderMap, response: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::{Contract, evaluated};
+    use super::{Contract, Operation, evaluated};
+    use crate::access::{Access, Principal};
     use axum::Router;
     use axum::body::Body;
     use axum::extract::Request;
@@ -149,6 +183,7 @@ mod tests {
             }
         };
         let ok = || async { StatusCode::OK };
+        #[expect(clippy::disallowed_methods, reason = "these routes stand for any, and know no callers")]
         let app = Router::new()
             .route("/api/things", get(ok).post(ok))
             .route("/api/things/{id}", get(ok).put(ok))
@@ -159,6 +194,23 @@ mod tests {
             request = request.header(name, value);
         }
         app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status().as_u16()
+    }
+
+    #[test]
+    fn an_operation_without_a_rule_lets_nobody_in() {
+        let operation = |extension: serde_json::Value| -> Access {
+            let mut operation = serde_json::json!({"responses": {}});
+            operation.as_object_mut().unwrap().extend(extension.as_object().unwrap().clone());
+            let operation = serde_json::from_value(operation).unwrap();
+            Operation::of("/api/things", &operation).access().clone()
+        };
+        let public = serde_json::to_value(Access::PUBLIC).unwrap();
+        assert_eq!(operation(serde_json::json!({"x-access": public})), Access::PUBLIC);
+        for none in [serde_json::json!({}), serde_json::json!({"x-access": "all"})] {
+            let access = operation(none);
+            assert_eq!(access, Access::default());
+            access.decide(&Principal::LocalOperator, true).unwrap_err();
+        }
     }
 
     #[tokio::test]

@@ -106,6 +106,11 @@ fn answer(description: &str, schema: impl Into<RefOr<Schema>>) -> RefOr<Response
 documented_problems! {
     /// Parameters at fault.
     Invalid { "400": "the input is at fault; `errors` names every field" }
+    /// A caller who is not let in.
+    Refused {
+        "401": "a token is needed, or the one that came is not valid; `WWW-Authenticate` says how to send one",
+        "403": "the caller may not do this, or may not without a token from where they call"
+    }
     /// A body at fault.
     InvalidBody {
         "400": "the input is at fault; `errors` names every field",

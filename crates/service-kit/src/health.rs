@@ -1,5 +1,6 @@
 //! `/health/live` and `/health/ready`, each dependency by name.
 
+use crate::access::Mode;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -86,12 +87,26 @@ pub struct Health {
     /// Each dependency by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub dependencies: BTreeMap<&'static str, Dependency>,
+    /// `open` where everybody who reaches the port may do everything; otherwise left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<Mode>,
+}
+
+/// How much of a health check is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Details {
+    /// Everything.
+    All,
+    /// The state of each dependency, without the reason.
+    States,
+    /// The state of the service.
+    StatusAlone,
 }
 
 impl Health {
     /// The process runs.
     pub fn live() -> Self {
-        Self { status: State::Up, dependencies: BTreeMap::new() }
+        Self { status: State::Up, dependencies: BTreeMap::new(), access: None }
     }
 
     /// Down without an essential dependency, degraded without another.
@@ -104,7 +119,7 @@ impl Health {
             (false, true) => State::Degraded,
             (false, false) => State::Up,
         };
-        Self { status, dependencies }
+        Self { status, dependencies, access: None }
     }
 }
 
@@ -112,23 +127,26 @@ impl IntoResponse for Health {
     /// 503 when down; a degraded service still gets its requests.
     fn into_response(self) -> Response {
         let status = if self.status == State::Down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-        let state = self.status;
-        let mut response = (status, Json(self)).into_response();
-        response.extensions_mut().insert(state);
+        let mut response = (status, Json(&self)).into_response();
+        response.extensions_mut().insert(self);
         response
     }
 }
 
-/// The answer of a health check with the state alone; any other answer stays as it is.
-pub(crate) fn without_details(mut response: Response) -> Response {
-    let Some(state) = response.extensions_mut().remove::<State>() else { return response };
-    let health = Health { status: state, dependencies: BTreeMap::new() };
+/// The answer of a health check with so many details; any other answer stays as it is.
+pub(crate) fn seen(mut response: Response, details: Details, open: bool) -> Response {
+    let Some(mut health) = response.extensions_mut().remove::<Health>() else { return response };
+    match details {
+        Details::All => health.access = open.then_some(Mode::Open),
+        Details::States => health.dependencies.values_mut().for_each(|dependency| dependency.detail = None),
+        Details::StatusAlone => health.dependencies.clear(),
+    }
     (response.status(), Json(health)).into_response()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Dependency, Health, State, without_details};
+    use super::{Dependency, Details, Health, State, seen};
     use axum::body::to_bytes;
     use axum::response::IntoResponse;
 
@@ -146,11 +164,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_details_the_state_is_left() {
-        let down = Health::ready([("db", Dependency::essential(Err("gone".to_owned())))]);
-        let response = without_details(down.into_response());
-        assert_eq!(response.status(), 503);
-        let body = to_bytes(response.into_body(), 1000).await.unwrap();
-        assert_eq!(body, &b"{\"status\":\"DOWN\"}"[..]);
+    async fn what_is_shown_depends_on_who_asks() {
+        let body = async |details, open| {
+            let down = Health::ready([("db", Dependency::essential(Err("gone".to_owned())))]);
+            let response = seen(down.into_response(), details, open);
+            assert_eq!(response.status(), 503);
+            String::from_utf8(to_bytes(response.into_body(), 1000).await.unwrap().to_vec()).unwrap()
+        };
+        assert_eq!(body(Details::StatusAlone, true).await, r#"{"status":"DOWN"}"#);
+        assert_eq!(body(Details::States, true).await, r#"{"status":"DOWN","dependencies":{"db":{"status":"DOWN"}}}"#);
+        let all = r#"{"status":"DOWN","dependencies":{"db":{"status":"DOWN","detail":"gone"}}"#;
+        assert_eq!(body(Details::All, false).await, format!("{all}}}"));
+        assert_eq!(body(Details::All, true).await, format!(r#"{all},"access":"open"}}"#));
     }
 }

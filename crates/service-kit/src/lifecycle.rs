@@ -115,7 +115,9 @@ async fn serve<Build>(config: &ServerConfig, port: u16, build: Build) -> Result<
 where
     Build: AsyncFnOnce(Shutdown, Prepared) -> Result<(Router, OpenApi, Background), StartError>,
 {
+    config.access.check(config.bind_address, false)?;
     let metrics = telemetry::start(config)?;
+    config.access.warn_while_open();
     let shutdown = Shutdown::on_signal()?;
     let prepared = Prepared::default();
     let (routes, document, background) = build(shutdown.clone(), prepared.clone()).await?;

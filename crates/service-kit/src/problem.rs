@@ -88,6 +88,18 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type", detail)
     }
 
+    /// 401 for a call that needs a token, or whose token is not valid.
+    pub fn unauthenticated(detail: impl Display) -> Self {
+        let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Unauthenticated", detail);
+        problem.challenge = Some("Bearer");
+        problem
+    }
+
+    /// 403 for a caller who may not do this.
+    pub fn forbidden(detail: impl Display) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
+    }
+
     /// 401 for who does not say who he is, and how to.
     pub fn unauthorized(challenge: &'static str, detail: impl Display) -> Self {
         let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized", detail);

@@ -4,6 +4,7 @@ pub mod config;
 mod connection;
 mod connections;
 pub mod exposure;
+mod gate;
 mod head;
 mod headers;
 mod own_answers;
@@ -13,8 +14,8 @@ pub(crate) use connection::Connection;
 pub(crate) use connections::Connections;
 
 use crate::config::ServerConfig;
-use crate::contract::{self, Contract};
-use crate::health;
+use crate::contract::{self, Contract, Target};
+use crate::health::{self, Details};
 use crate::listener::DrainingListener;
 use crate::prepared::Prepared;
 use crate::problem::{self, Problem};
@@ -28,6 +29,7 @@ use axum::routing::get;
 use axum::{Router, middleware};
 use connection::Cut;
 use exposure::{Exposure, PROBED};
+use gate::{Gate, Unnamed};
 use head::Head;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::any::Any;
@@ -64,7 +66,16 @@ struct Parts {
     prepared: Prepared,
     contract: Contract,
     exposure: Exposure,
+    gate: Gate,
     face: Face,
+}
+
+/// What a request tells of its caller by how it came.
+#[derive(Clone, Copy, Debug)]
+struct Presented {
+    unnamed: Unnamed,
+    /// A program on this machine sent it, for itself.
+    from_here: bool,
 }
 
 /// Puts Swagger UI, the OpenAPI document, `/metrics`, the fallbacks and the common layers around the routes.
@@ -81,6 +92,10 @@ pub(crate) fn application(
     // Without a validator: it would be another site.
     let look = look.validator_url("none");
     let swagger = SwaggerUi::new("/swagger-ui").url("/api-docs/openapi.json", document).config(look);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the gate knows the rules of these pages, which no document describes"
+    )]
     let application = Router::new()
         .merge(routes)
         .merge(swagger)
@@ -98,7 +113,8 @@ pub(crate) fn application(
     };
     let (hosts, proxies) = (config.allowed_hosts.clone(), config.trusted_proxies.clone());
     let exposure = Exposure::new(hosts, config.bind_address, proxies);
-    let surroundings = Surroundings(Arc::new(Parts { prepared, contract, exposure, face }));
+    let gate = Gate::new(config.access);
+    let surroundings = Surroundings(Arc::new(Parts { prepared, contract, exposure, gate, face }));
     // One layer of the router and one middleware function: each of either costs every request.
     application.layer(
         ServiceBuilder::new()
@@ -112,13 +128,13 @@ pub(crate) fn application(
 async fn around(State(Surroundings(parts)): State<Surroundings>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
-    let serve = async |request: Request| match parts.refusal(&request, connection.as_deref()) {
-        Some(refusal) => refusal,
-        None => {
+    let serve = async |mut request: Request| match parts.admit(&mut request, connection.as_deref()).await {
+        Err(refusal) => refusal,
+        Ok(by_operator) => {
             let response = evaluated(request, next).await;
             match connection.as_deref().and_then(Connection::cut) {
                 Some(why) => given_up(why),
-                None => parts.seen(response, &path),
+                None => parts.seen(response, &path, by_operator),
             }
         }
     };
@@ -137,20 +153,49 @@ async fn evaluated(request: Request, next: Next) -> Response {
 }
 
 impl Parts {
-    /// The answer to a request that no route gets to see.
-    fn refusal(&self, request: &Request, connection: Option<&Connection>) -> Option<Response> {
+    /// Lets a request through to its route, which learns who makes it; gives whether that is an operator. Otherwise gives
+    /// the answer to one that no route gets to see.
+    async fn admit(&self, request: &mut Request, connection: Option<&Connection>) -> Result<bool, Response> {
+        let presented = self.presented(request, connection)?;
+        let (operation, rule) = match self.contract.target(request) {
+            Target::Operation(operation) => (Some(operation), operation.access()),
+            Target::OtherMethod | Target::Nowhere => return Ok(false),
+            Target::Undocumented => match self.gate.rule_of_undocumented(request.uri().path()) {
+                Some(rule) if !self.shows_metrics_to(request, presented) => (None, rule),
+                _ => return Ok(false),
+            },
+        };
+        let principal = self.gate.principal(request.headers(), presented.unnamed).await;
+        let caller = principal.and_then(|principal| self.gate.admit(rule, principal, presented.unnamed));
+        let caller = caller.map_err(Problem::into_response)?;
+        if let Some(refusal) = operation.and_then(|operation| operation.refusal(request)) {
+            return Err(refusal.into_response());
+        }
+        let by_operator = caller.principal.is_operator();
+        request.extensions_mut().insert(caller);
+        Ok(by_operator)
+    }
+
+    /// Programs on this machine and those who reach the port for operators read the metrics without a token.
+    fn shows_metrics_to(&self, request: &Request, presented: Presented) -> bool {
+        request.uri().path() == "/metrics" && (self.face == Face::Management || presented.from_here)
+    }
+
+    /// What the head and the way of a request tell; or the answer, where they are reason enough to refuse it.
+    fn presented(&self, request: &Request, connection: Option<&Connection>) -> Result<Presented, Response> {
         let mut head = Head::of(request);
         // Nearly every request names the host that the one before it named.
         let host = head.only_host().zip(connection);
-        head.host_is_known = host.is_some_and(|(host, connection)| connection.knows(host));
+        let host_is_own = host.and_then(|(host, connection)| connection.knows(host));
+        head.host_is_known = host_is_own.is_some();
         if let Some(fault) = head.fault() {
-            return Some(and_close(fault));
+            return Err(and_close(fault));
         }
         let exposed = self.exposure.refusal(&head, connection);
         if let Some((host, connection)) =
             host.filter(|_| !head.host_is_known && exposed.is_none() && !PROBED.contains(&head.path()))
         {
-            connection.learns(host);
+            connection.learns(host, exposure::names_this_machine(&head));
         }
         let refusal = exposed.or_else(|| {
             let shown = match self.face {
@@ -160,16 +205,26 @@ impl Parts {
             };
             if shown { self.prepared.refusal(head.path()) } else { Some(Problem::not_found(head.path())) }
         });
-        let refusal = refusal.or_else(|| self.contract.refusal(request));
-        refusal.map(Problem::into_response)
+        match refusal {
+            Some(refusal) => Err(refusal.into_response()),
+            None => Ok(Presented {
+                unnamed: self.gate.unnamed(&head, connection, host_is_own),
+                from_here: exposure::came_from_here(&head, connection),
+            }),
+        }
     }
 
-    /// The answer as this port shows it.
-    fn seen(&self, response: Response, path: &str) -> Response {
-        if self.face == Face::Public && path.starts_with("/health/") {
-            return health::without_details(response);
+    /// The answer as this port shows it to this caller.
+    fn seen(&self, response: Response, path: &str, by_operator: bool) -> Response {
+        if !path.starts_with("/health/") {
+            return response;
         }
-        response
+        let details = match self.face {
+            Face::Public => Details::StatusAlone,
+            Face::Whole if !by_operator => Details::States,
+            Face::Whole | Face::Management => Details::All,
+        };
+        health::seen(response, details, self.gate.is_open())
     }
 }
 

@@ -81,6 +81,7 @@ impl Service {
             .env("NO_COLOR", "1")
             .env("PORT", self.port.to_string())
             .env("BIND_ADDRESS", "127.0.0.1")
+            .env("ACCESS", "local")
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log()?)

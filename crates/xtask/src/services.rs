@@ -139,6 +139,10 @@ impl Launch {
             .map_err(|cause| TestbedError::io("cannot find", &binary, &cause))?;
         let mut environment = addresses.clone();
         environment.push(("PORT", ports.of(service).to_string()));
+        let settings = [("ACCESS", "local"), ("GUEST_ORDERS", "true")];
+        // Somebody who sets them means it.
+        let unset = settings.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
+        environment.extend(unset.map(|(name, value)| (name, value.to_owned())));
         match service {
             Part::InventoryService => environment.push(pairs::sample_data()),
             Part::AccountService => {

@@ -3,16 +3,26 @@
 use super::domain::{ApiKey, ApiKeyInput, MOST_KEYS};
 use super::error::Error;
 use super::store;
+use crate::audit::{self, Action, Actor};
+use crate::users::{self, Status};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
-use service_kit::access::{Scope, key_text};
+use service_kit::access::{Caller, key_text};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Makes a key. Gives it with its text, of which only the hash is kept.
-pub async fn create(conn: &mut PgConnection, scope: Scope, input: &ApiKeyInput) -> Result<(ApiKey, String), Error> {
-    if !store::lock_owner(conn, scope).await? {
+pub async fn create(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    caller: &Caller,
+    input: &ApiKeyInput,
+) -> Result<(ApiKey, String), Error> {
+    let scope = caller.scope;
+    let owner = scope.owner().ok_or(Error::UnknownAccount)?;
+    let account = users::lock(conn, scope, owner).await?;
+    if account.is_none_or(|account| account.user.status != Status::Active) {
         return Err(Error::UnknownAccount);
     }
     if store::count(conn, scope).await? >= MOST_KEYS {
@@ -21,12 +31,28 @@ pub async fn create(conn: &mut PgConnection, scope: Scope, input: &ApiKeyInput) 
     let id = Uuid::now_v7();
     let text = key_text::write(id, &secret()?);
     let key = store::insert(conn, scope, id, &hash(&text), input).await?;
+    record(conn, now, caller, Action::KeyMade, id).await?;
     Ok((key, text))
 }
 
 /// Ends a key.
-pub async fn revoke(conn: &mut PgConnection, scope: Scope, id: Uuid, now: OffsetDateTime) -> Result<(), Error> {
-    if store::revoke(conn, scope, id, now).await? { Ok(()) } else { Err(Error::UnknownKey(id)) }
+pub async fn revoke(conn: &mut PgConnection, now: OffsetDateTime, caller: &Caller, id: Uuid) -> Result<(), Error> {
+    if !store::revoke(conn, caller.scope, id, now).await? {
+        return Err(Error::UnknownKey(id));
+    }
+    record(conn, now, caller, Action::KeyEnded, id).await
+}
+
+async fn record(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    caller: &Caller,
+    action: Action,
+    key: Uuid,
+) -> Result<(), Error> {
+    let owner = caller.scope.owner().ok_or(Error::UnknownAccount)?;
+    let actor = Actor::of(&caller.principal);
+    Ok(audit::record(conn, now, &actor, action, owner, Some(&key.to_string())).await?)
 }
 
 /// What is kept of the text of a key.

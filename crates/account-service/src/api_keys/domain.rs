@@ -60,7 +60,7 @@ pub struct NewApiKey {
     #[serde(flatten)]
     pub key: ApiKey,
     /// Its text, which is never shown again: null where the answer is repeated for an `Idempotency-Key`.
-    #[schema(example = "oms_01936f5e7c3a7b1e8a4e3f1d2c5b6a70_0123456789abcdefghijABCDEFGHIJxy_1EjyHm")]
+    #[schema(example = "oms_01936f5e7c3a7b1e8a4e3f1d2c5b6a70_0123456789abcdefghijABCDEFGHIJxy_5c2d0a7e")]
     pub secret: Option<String>,
 }
 

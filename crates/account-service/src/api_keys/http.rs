@@ -56,14 +56,14 @@ pub async fn create_api_key(
     key: IdempotencyKey,
     Json(body): Json<ApiKeyBody>,
 ) -> Result<Answer, Error> {
-    let (scope, now) = (caller.scope, OffsetDateTime::now_utc());
+    let now = OffsetDateTime::now_utc();
     let owner = caller.principal.user().ok_or(Error::UnknownAccount)?;
     if !logged_in_lately(owner, now) {
         return Err(Error::LogInAgain);
     }
     let input = body.clone().parse_for(owner, now)?;
     let create = async |conn: &mut PgConnection| {
-        let (key, text) = commands::create(conn, scope, &input).await?;
+        let (key, text) = commands::create(conn, now, &caller, &input).await?;
         let location = format!("/api/api-keys/{}", key.id);
         // What is kept for a repeat holds no secret.
         let kept = NewApiKey { key, secret: None };
@@ -96,11 +96,11 @@ pub async fn get_api_key(
     responses((status = 204, description = "It is no longer good"), Invalid, NotFound, Unavailable))]
 pub async fn delete_api_key(
     State(keys): State<Arc<ApiKeys>>,
-    scope: Scope,
+    caller: Caller,
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, Error> {
     let mut transaction = keys.db.begin().await?;
-    commands::revoke(&mut transaction, scope, id, OffsetDateTime::now_utc()).await?;
+    commands::revoke(&mut transaction, OffsetDateTime::now_utc(), &caller, id).await?;
     keys.db.commit(transaction).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -60,6 +60,7 @@ async fn a_name_that_was_pointed_here_reads_nothing() {
 async fn hosts_and_proxies_can_be_allowed() {
     let plan = Shop::plan().without_broker().order_variable("ALLOWED_HOSTS", "shop.example, order-service");
     let plan = plan.order_variable("TRUSTED_PROXIES", "127.0.0.0/8").order_variable("RATE_LIMIT_PER_SECOND", "2");
+    let plan = plan.order_variable("ACCESS", "open");
     let shop = plan.open().await;
     let read = |host, client| {
         let call = shop.orders().get("/api/orders").header("host", host);

@@ -3,7 +3,10 @@
 // Tests only: a test that cannot go on says so by a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
+mod addresses;
 mod announcements;
+mod api_keys;
 mod async_crashes;
 mod async_placing;
 mod asyncapi;

@@ -15,6 +15,7 @@ use axum::extract::{FromRef, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use service_kit::access::{Access, Guarded};
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
@@ -28,26 +29,29 @@ use sqlx::PgConnection;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// The calls about products.
-pub fn routes<S>() -> OpenApiRouter<S>
+pub fn routes<S>() -> Guarded<S>
 where
     Arc<Products>: FromRef<S>,
     S: Clone + Send + Sync + 'static,
 {
-    OpenApiRouter::new()
-        .routes(routes!(list_products, create_product))
-        .routes(routes!(list_active_products))
-        .routes(routes!(list_low_stock_products))
-        .routes(routes!(get_product, replace_product, patch_product, delete_product))
-        .routes(routes!(stock::add_stock))
-        .routes(routes!(stock::reduce_stock))
-        .routes(routes!(stock::check_stock))
-        .routes(routes!(stock::get_stock))
-        .routes(routes!(stock::count_stock))
-        .routes(routes!(movements::list_movements))
+    let write = || Access::OPERATORS.with_scope("products:write");
+    let count = || Access::OPERATORS.with_scope("stock:write");
+    Guarded::new()
+        .add(Access::PUBLIC, routes!(list_products))
+        .add(write(), routes!(create_product))
+        .add(Access::PUBLIC, routes!(list_active_products))
+        .add(count(), routes!(list_low_stock_products))
+        .add(Access::PUBLIC, routes!(get_product))
+        .add(write(), routes!(replace_product, patch_product, delete_product))
+        .add(count(), routes!(stock::add_stock))
+        .add(count(), routes!(stock::reduce_stock))
+        .add(Access::PUBLIC, routes!(stock::check_stock))
+        .add(count(), routes!(stock::get_stock))
+        .add(count(), routes!(stock::count_stock))
+        .add(count(), routes!(movements::list_movements))
 }
 
 /// Creates a product; its first stock is a receipt.

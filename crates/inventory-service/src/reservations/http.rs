@@ -18,6 +18,7 @@ use crate::stock::InsufficientStock;
 use axum::extract::{FromRef, State};
 use axum::response::Response;
 use serde::Deserialize;
+use service_kit::access::{Access, Guarded};
 use service_kit::answer::Answer;
 use service_kit::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, PagedByUuid, Unavailable};
 use service_kit::extract::{Json, Path, PlusKept, Query};
@@ -28,27 +29,31 @@ use service_kit::validation::FieldErrors;
 use shared_types::Reference;
 use shared_types::reservations::{Reservation, ReservationStatus};
 use sqlx::PgConnection;
+use std::borrow::Cow;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+/// The service that reserves stock for its orders.
+const ORDER_SERVICE: &[Cow<'static, str>] = &[Cow::Borrowed("order-service")];
+
 /// The calls about reservations.
-pub fn routes<S>() -> OpenApiRouter<S>
+pub fn routes<S>() -> Guarded<S>
 where
     Arc<Reservations>: FromRef<S>,
     S: Clone + Send + Sync + 'static,
 {
-    OpenApiRouter::new()
-        .routes(routes!(reserve_stock))
-        .routes(routes!(list_reservations, create_reservation))
-        .routes(routes!(batch::create_reservations))
-        .routes(routes!(settle::settle_reservations))
-        .routes(routes!(get_reservation))
-        .routes(routes!(commit_reservation))
-        .routes(routes!(release_reservation))
+    let reserve = || Access::service(ORDER_SERVICE);
+    Guarded::new()
+        .add(reserve(), routes!(reserve_stock))
+        .add(reserve(), routes!(list_reservations, create_reservation))
+        .add(reserve(), routes!(batch::create_reservations))
+        .add(reserve(), routes!(settle::settle_reservations))
+        .add(reserve(), routes!(get_reservation))
+        .add(reserve(), routes!(commit_reservation))
+        .add(reserve(), routes!(release_reservation))
 }
 
 fn location(reservation: &Reservation) -> String {

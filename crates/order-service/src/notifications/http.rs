@@ -16,6 +16,7 @@ use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
+use service_kit::access::{Access, Guarded};
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{Changed, IfMatch, IfNoneMatch, Invalid, KeyReused, Keyed, NotFound, Paged, Unavailable};
 use service_kit::extract::{Path, Query};
@@ -26,7 +27,6 @@ use service_kit::validation::FieldErrors;
 use sqlx::PgConnection;
 use std::sync::Arc;
 use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// A mail is shown as it is, but nothing in it can run, load or send anything.
@@ -44,17 +44,18 @@ const PAGE_HEADERS: [(HeaderName, HeaderValue); 4] = [
 ];
 
 /// The calls about notifications.
-pub fn routes<S>() -> OpenApiRouter<S>
+pub fn routes<S>() -> Guarded<S>
 where
     Arc<Notifications>: FromRef<S>,
     S: Clone + Send + Sync + 'static,
 {
-    OpenApiRouter::new()
-        .routes(routes!(list_notifications))
-        .routes(routes!(get_notification))
-        .routes(routes!(get_notification_html))
-        .routes(routes!(resend_notification))
-        .routes(routes!(webhooks::take_brevo_reports))
+    Guarded::new()
+        .add(Access::OPERATORS, routes!(list_notifications))
+        .add(Access::OPERATORS, routes!(get_notification))
+        .add(Access::OPERATORS, routes!(get_notification_html))
+        .add(Access::OPERATORS, routes!(resend_notification))
+        // Brevo proves itself by its secret.
+        .add(Access::PUBLIC, routes!(webhooks::take_brevo_reports))
 }
 
 /// Filter of the log.

@@ -11,7 +11,6 @@ use super::placing::requests::{self, PlacementRequest};
 use super::state::Orders;
 use super::store::{self, Filter};
 use crate::failure_point;
-use crate::notifications::EmailAddress;
 use crate::orders::customer_keys;
 use crate::orders::error::Error;
 use crate::schema::IDEMPOTENCY;
@@ -19,7 +18,9 @@ use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use service_kit::access::{Access, Guarded};
 use service_kit::answer::{Answer, check_if_match};
+use service_kit::contact::EmailAddress;
 use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
 };
@@ -35,34 +36,38 @@ use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// How long a client waits for its order before it is told to try again.
 const PLACEMENT_PATIENCE: Duration = Duration::from_millis(2800);
 
 /// The calls about orders.
-pub fn routes<S>() -> OpenApiRouter<S>
+pub fn routes<S>() -> Guarded<S>
 where
     Arc<Orders>: FromRef<S>,
     S: Clone + Send + Sync + 'static,
 {
-    let mut routes = OpenApiRouter::new()
-        .routes(routes!(place_order, list_orders))
-        .routes(routes!(get_order, patch_order))
-        .routes(routes!(list_orders_by_status))
-        .routes(routes!(list_orders_by_customer))
-        .routes(routes!(change_status))
-        .routes(routes!(cancel_order))
-        .routes(routes!(timeline::get_timeline))
-        .routes(routes!(notifications::list_order_notifications))
-        .routes(routes!(notifications::erase_notifications));
-    // One handler serves both verbs, but no two operations may have the same id.
-    let status = routes.get_openapi_mut().paths.paths.get_mut("/api/orders/{id}/status");
-    if let Some(patch) = status.and_then(|path| path.patch.as_mut()) {
-        patch.operation_id = Some("patch_status".to_owned());
-    }
-    routes
+    let own = |scope| Access::OWNERS.with_scope(scope);
+    let all = |scope| Access::OPERATORS.with_scope(scope);
+    let routes = Guarded::new()
+        .add(own("orders:place").and_guests(), routes!(place_order))
+        .add(own("orders:read"), routes!(list_orders))
+        .add(own("orders:read"), routes!(get_order))
+        .add(own("orders:write"), routes!(patch_order))
+        .add(all("orders:write"), routes!(list_orders_by_status))
+        .add(all("orders:write"), routes!(list_orders_by_customer))
+        .add(all("orders:write"), routes!(change_status))
+        .add(own("orders:cancel"), routes!(cancel_order))
+        .add(own("orders:read"), routes!(timeline::get_timeline))
+        .add(Access::OWNERS, routes!(notifications::list_order_notifications))
+        .add(Access::OPERATORS, routes!(notifications::erase_notifications));
+    routes.described(|document| {
+        // One handler serves both verbs, but no two operations may have the same id.
+        let status = document.paths.paths.get_mut("/api/orders/{id}/status");
+        if let Some(patch) = status.and_then(|path| path.patch.as_mut()) {
+            patch.operation_id = Some("patch_status".to_owned());
+        }
+    })
 }
 
 /// Places an order: holds its stock and writes it, or refuses it as a whole.

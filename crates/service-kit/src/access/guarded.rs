@@ -1,9 +1,11 @@
 //! Routes, each with its rule.
 
-use super::Access;
+use super::{Access, Reach};
+use crate::documented::Refused;
+use utoipa::IntoResponses;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{OpenApi, PathItem};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
@@ -38,6 +40,7 @@ impl<S: Clone + Send + Sync + 'static> Guarded<S> {
                 write(operation, &access);
             }
         }
+        #[expect(clippy::disallowed_methods, reason = "the one place where routes are added, each with its rule")]
         Self(self.0.routes((schemas, paths, methods)))
     }
 
@@ -47,8 +50,18 @@ impl<S: Clone + Send + Sync + 'static> Guarded<S> {
         Self(self.0.merge(other.0))
     }
 
-    /// Puts the routes into a document.
-    pub fn into_router(self, document: OpenApi) -> OpenApiRouter<S> {
+    /// Changes what the document says of the routes.
+    #[must_use]
+    pub fn described(mut self, change: impl FnOnce(&mut OpenApi)) -> Self {
+        change(self.0.get_openapi_mut());
+        self
+    }
+
+    /// Puts the routes into a document, which says how callers tell who they are.
+    pub fn into_router(self, mut document: OpenApi) -> OpenApiRouter<S> {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
+        let bearer = bearer.description(Some("The access token that a log-in gives")).build();
+        document.components.get_or_insert_default().add_security_scheme(BEARER, SecurityScheme::Http(bearer));
         OpenApiRouter::with_openapi(document).merge(self.0)
     }
 }
@@ -63,6 +76,10 @@ fn write(operation: &mut Operation, access: &Access) {
     let extension = Extensions::builder().add(ACCESS, rule).build();
     operation.extensions.get_or_insert_default().merge(extension);
     let bearer = SecurityRequirement::new(BEARER, Vec::<String>::new());
-    let nobody = SecurityRequirement::default();
-    operation.security = Some(if access.nobody == super::Reach::None { vec![bearer] } else { vec![nobody, bearer] });
+    let optional = access.nobody != Reach::None || access.guests;
+    let nobody = optional.then(SecurityRequirement::default);
+    operation.security = Some(nobody.into_iter().chain([bearer]).collect());
+    for (status, refusal) in Refused::responses() {
+        operation.responses.responses.entry(status).or_insert(refusal);
+    }
 }

@@ -79,6 +79,15 @@ impl Principal {
         }
     }
 
+    /// Whether it may see how the service itself is doing: the local operator, or an administrator in person.
+    pub fn is_operator(&self) -> bool {
+        match self {
+            Self::LocalOperator => true,
+            Self::User(user) => user.key.is_none() && user.roles.contains(&Role::Admin),
+            Self::Nobody | Self::Service(_) => false,
+        }
+    }
+
     /// The name under which what was answered is kept, so that nobody gets the answer to somebody else. Empty for requests
     /// without a token: builds that knew no principals kept their answers so.
     pub fn owner_of_answers(&self) -> String {

@@ -121,3 +121,80 @@ impl Access {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, Reach, Refusal};
+    use crate::access::{ApiKey, Principal, Role, User};
+    use std::borrow::Cow;
+    use std::sync::Arc;
+    use uuid::Uuid;
+
+    const ORDER_SERVICE: &[Cow<'static, str>] = &[Cow::Borrowed("order-service")];
+
+    fn user(roles: &[Role], scopes: Option<&[&str]>) -> Principal {
+        let key = scopes
+            .map(|scopes| ApiKey { id: Uuid::nil(), scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect() });
+        let roles = roles.iter().copied().collect();
+        Principal::User(Arc::new(User { id: Uuid::max(), session: None, roles, authenticated_at: None, key }))
+    }
+
+    fn callers() -> [(&'static str, Principal); 11] {
+        use Role::{Admin, Customer, Seller};
+        let service = |name: &str| Principal::Service(name.into());
+        [
+            ("nobody", Principal::Nobody),
+            ("operator", Principal::LocalOperator),
+            ("customer", user(&[Customer], None)),
+            ("seller", user(&[Seller], None)),
+            ("administrator", user(&[Admin], None)),
+            ("customer and administrator", user(&[Customer, Admin], None)),
+            ("person without a role", user(&[], None)),
+            ("key of a customer", user(&[Customer], Some(&["orders:read"]))),
+            ("other key of an administrator", user(&[Admin], Some(&["orders:place"]))),
+            ("order-service", service("order-service")),
+            ("other service", service("mail-service")),
+        ]
+    }
+
+    /// What each caller reaches, in the order of [`callers`]: all rows, their own, none for want of a token, or none.
+    fn reached(access: &Access, guests_may_order: bool) -> String {
+        let reach = |(_, principal): (&str, Principal)| match access.decide(&principal, guests_may_order) {
+            Ok(scope) if scope.owner().is_none() => '*',
+            Ok(scope) if scope.owner() == Some(Uuid::max()) => 'o',
+            Ok(_) => '?',
+            Err(Refusal::Unauthenticated) => 't',
+            Err(Refusal::Forbidden) => '-',
+        };
+        callers().map(reach).iter().collect()
+    }
+
+    #[test]
+    fn each_caller_reaches_what_the_rule_gives() {
+        let owners = Access::OWNERS.with_scope("orders:read");
+        for (what, access, expected) in [
+            ("nobody is let in by no rule", Access::default(), "t----------"),
+            ("everybody", Access::PUBLIC, "***********"),
+            ("administrators", Access::OPERATORS, "t*--**-----"),
+            ("owners", Access::OWNERS, "t*o-**-----"),
+            ("owners, and keys that read orders", owners.clone(), "t*o-**-o---"),
+            ("guests", owners.clone().and_guests(), "t*o-**-o---"),
+            ("sellers", Access::OPERATORS.and_sellers(), "t*-o**-----"),
+            ("people, for what is theirs", Access::SELF, "t-oooo-----"),
+            ("order-service", Access::service(ORDER_SERVICE), "t*--**---*-"),
+        ] {
+            assert_eq!(reached(&access, false), expected, "{what}");
+        }
+        assert_eq!(reached(&owners.and_guests(), true), "**o-**-o---");
+        assert_eq!(reached(&Access::OWNERS, true), "t*o-**-----", "only where guests may");
+    }
+
+    #[test]
+    fn a_rule_survives_the_document() {
+        let rule = Access::service(ORDER_SERVICE).and_sellers().and_guests().with_scope("a:b");
+        let written = serde_json::to_value(&rule).unwrap();
+        assert_eq!(serde_json::from_value::<Access>(written).unwrap(), rule);
+        let empty: Access = serde_json::from_str("{}").unwrap();
+        assert_eq!((empty.admin, empty.nobody), (Reach::None, Reach::None));
+    }
+}

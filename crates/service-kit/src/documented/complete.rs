@@ -14,7 +14,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{Components, OpenApi, PathItem, Ref, RefOr, Response};
 
 /// The headers that answers have, whichever route gives them.
-const HEADERS: [(&str, Type, &str); 6] = [
+const HEADERS: [(&str, Type, &str); 7] = [
     ("X-Request-Id", Type::String, "The id of the request, under which the log speaks of it"),
     ("Retry-After", Type::Integer, "Seconds after which trying again makes sense"),
     ("RateLimit", Type::String, "What is left of the limit; only where one is configured"),
@@ -24,6 +24,7 @@ const HEADERS: [(&str, Type, &str); 6] = [
         Type::String,
         "`true` where this is the kept answer to an earlier request with the same key",
     ),
+    ("WWW-Authenticate", Type::String, "How callers say who they are"),
     ("Accept-Encoding", Type::String, "`identity` where the body was compressed"),
 ];
 
@@ -122,6 +123,7 @@ fn complete_headers(response: &mut Response, status: &str, of_api: bool, keyed: 
             "Retry-After" => matches!(status, "429" | "503") && of_api,
             "RateLimit" | "RateLimit-Policy" => of_api && (success || status == "429"),
             "Idempotency-Replayed" => keyed && success,
+            "WWW-Authenticate" => status == "401",
             _ => status == "415",
         };
         if has {

@@ -54,8 +54,9 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     /// The address that was called, where the service listens on all.
     pub(crate) local: Option<IpAddr>,
-    /// The host of a request that was served: what is asked for next names the same one.
-    host: OnceLock<HeaderValue>,
+    /// The host of a request that was served, and whether it is a name of this machine: what is asked for next names the same
+    /// one.
+    host: OnceLock<(HeaderValue, bool)>,
     began: Instant,
     phase: AtomicU8,
     /// Milliseconds after `began`: since when it is in its phase.
@@ -93,14 +94,14 @@ impl Connection {
         }
     }
 
-    /// Whether a request that named this host was served here.
-    pub(crate) fn knows(&self, host: &HeaderValue) -> bool {
-        self.host.get() == Some(host)
+    /// Where a request that named this host was served here: whether that is a name of this machine.
+    pub(crate) fn knows(&self, host: &HeaderValue) -> Option<bool> {
+        self.host.get().filter(|(known, _)| known == host).map(|(_, is_own)| *is_own)
     }
 
     /// A request that names this host is served.
-    pub(crate) fn learns(&self, host: &HeaderValue) {
-        let _ = self.host.set(host.clone());
+    pub(crate) fn learns(&self, host: &HeaderValue, is_own: bool) {
+        let _ = self.host.set((host.clone(), is_own));
     }
 
     fn now(&self) -> u64 {
@@ -272,10 +273,10 @@ mod tests {
     #[test]
     fn the_first_host_that_was_served_is_known() {
         let (connection, [one, other]) = (connection(), ["localhost", "evil.example"].map(HeaderValue::from_static));
-        assert!(!connection.knows(&one));
-        connection.learns(&one);
-        connection.learns(&other);
-        assert!(connection.knows(&one) && !connection.knows(&other));
+        assert_eq!(connection.knows(&one), None);
+        connection.learns(&one, true);
+        connection.learns(&other, false);
+        assert_eq!((connection.knows(&one), connection.knows(&other)), (Some(true), None));
     }
 
     #[test]

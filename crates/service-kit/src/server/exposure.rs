@@ -108,11 +108,75 @@ impl Exposure {
     }
 
     fn is_own_page(&self, origin: &HeaderValue, connection: Option<&Connection>) -> bool {
-        let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-        let host =
-            origin.filter(|(scheme, _)| matches!(*scheme, "http" | "https")).and_then(|(_, rest)| split_host(rest));
-        host.is_some_and(|host| self.allows(host, connection))
+        host_of_page(origin).is_some_and(|host| self.allows(host, connection))
     }
+}
+
+/// Why a request may come from elsewhere than from a program or a page of this very machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Doubt {
+    /// It came from another machine.
+    Peer,
+    /// It names another host.
+    Host,
+    /// It came through a proxy, known or not.
+    Proxy,
+    /// The page of another site makes it.
+    Page,
+    /// Its body is of a type that other sites can send unasked.
+    Body,
+}
+
+impl Doubt {
+    /// In words, after "and".
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Peer => "the request came from another one",
+            Self::Host => "the request names another host than localhost",
+            Self::Proxy => "the request came through a proxy",
+            Self::Page => "the request came from the page of another site",
+            Self::Body => "the body is not JSON",
+        }
+    }
+}
+
+/// What speaks against taking the caller for somebody on this machine. `host_is_own` tells what is known of its host.
+pub(crate) fn doubt(head: &Head<'_>, connection: Option<&Connection>, host_is_own: Option<bool>) -> Option<Doubt> {
+    if head.has_foreign_body() {
+        return Some(Doubt::Body);
+    }
+    if !came_from_here(head, connection) {
+        return Some(if head.forwarded.is_some() { Doubt::Proxy } else { Doubt::Peer });
+    }
+    if !host_is_own.unwrap_or_else(|| names_this_machine(head)) {
+        return Some(Doubt::Host);
+    }
+    let is_own = |origin: &&HeaderValue| host_of_page(origin).is_some_and(is_this_machine);
+    (head.cross_site || !head.origins.iter().all(is_own)).then_some(Doubt::Page)
+}
+
+/// Whether a program on this machine sent it, for itself.
+pub(crate) fn came_from_here(head: &Head<'_>, connection: Option<&Connection>) -> bool {
+    let from_loopback = connection.is_some_and(|connection| connection.peer.ip().to_canonical().is_loopback());
+    from_loopback && head.forwarded.is_none()
+}
+
+/// Whether all that a request says of its host is a name of this machine.
+pub(crate) fn names_this_machine(head: &Head<'_>) -> bool {
+    let target = head.request().uri().authority().map(|authority| split_host(authority.as_str()));
+    let named = [head.host.map(host_name), target];
+    head.host.is_some() && named.into_iter().flatten().all(|host| host.is_some_and(is_this_machine))
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let bare = host.strip_suffix('.').unwrap_or(host);
+    bare.eq_ignore_ascii_case("localhost") || address(host).is_some_and(|address| address.is_loopback())
+}
+
+/// The host of the page that an `Origin` names.
+fn host_of_page(origin: &HeaderValue) -> Option<&str> {
+    let (scheme, rest) = origin.to_str().ok()?.split_once("://")?;
+    if matches!(scheme, "http" | "https") { split_host(rest) } else { None }
 }
 
 fn is_safe(method: &Method) -> bool {
@@ -127,8 +191,10 @@ fn address(host: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AllowedHosts, Exposure};
+    use super::{AllowedHosts, Doubt, Exposure, doubt};
+    use crate::access::{AccessConfig, Mode};
     use crate::server::connection::Connection;
+    use crate::server::gate::{Gate, Unnamed};
     use crate::server::head::Head;
     use axum::body::Body;
     use axum::extract::Request;
@@ -191,28 +257,65 @@ mod tests {
         }
     }
 
-    /// Every combination of the conditions: one that is not met is enough.
+    /// Every combination of the conditions in every mode: one that is not met is enough.
     #[test]
     fn each_condition_counts() {
-        let exposure = exposure("", "127.0.0.1");
-        for case in 0..1 << 6 {
+        let exposure = exposure("shop.example", "127.0.0.1");
+        let gates = [Mode::Required, Mode::Local, Mode::Open]
+            .map(|access| (access, Gate::new(AccessConfig { access, guest_orders: false })));
+        for case in 0..1 << 9 {
             let is = |bit: u32| case & (1 << bit) != 0;
-            let mut headers = vec![("host", if is(0) { "evil.example" } else { "127.0.0.1:8081" })];
-            if is(1) {
-                headers.push(("origin", "http://evil.example"));
+            let (foreign_host, named_host) = (is(0), is(1));
+            let host = if named_host { "shop.example" } else { "127.0.0.1:8081" };
+            let mut headers = vec![("host", if foreign_host { "evil.example" } else { host })];
+            let (foreign_page, named_page, cross_site, forwarded) = (is(2), is(3), is(4), is(5));
+            headers.extend(foreign_page.then_some(("origin", "http://evil.example")));
+            headers.extend(named_page.then_some(("origin", "https://shop.example")));
+            headers.extend(cross_site.then_some(("sec-fetch-site", "cross-site")));
+            headers.extend(forwarded.then_some(("x-forwarded-for", "198.51.100.1")));
+            let (changes, from_proxy, foreign_body) = (is(6), is(7), is(8));
+            headers.extend(foreign_body.then_some(("content-type", "text/plain")));
+            let (method, peer) =
+                (if changes { "POST" } else { "GET" }, if from_proxy { "10.0.0.1" } else { "127.0.0.1" });
+            let mut request = request(method, "/api/orders", &headers);
+            if foreign_body {
+                *request.body_mut() = Body::from("x");
             }
-            if is(2) {
-                headers.push(("sec-fetch-site", "cross-site"));
+            let expected = foreign_host || (forwarded && !from_proxy) || (changes && (foreign_page || cross_site));
+            let status = if foreign_body { 415 } else { 403 };
+            let what = format!("{method} {headers:?} from {peer}");
+            assert_eq!(refused_from(peer, &exposure, &request), expected.then_some(status), "{what}");
+            let elsewhere = foreign_host || named_host || foreign_page || named_page || cross_site || forwarded;
+            let doubted = elsewhere || from_proxy || foreign_body;
+            for (mode, gate) in &gates {
+                let connection = Connection::new(format!("{peer}:1").parse().unwrap(), None);
+                let unnamed = gate.unnamed(&Head::of(&request), Some(&connection), None);
+                let everything = match mode {
+                    Mode::Required => false,
+                    Mode::Local => !doubted,
+                    Mode::Open => true,
+                };
+                assert_eq!(unnamed == Unnamed::Operator, everything, "{mode:?}: {what}");
             }
-            if is(3) {
-                headers.push(("x-forwarded-for", "198.51.100.1"));
-            }
-            let (method, peer) = (if is(4) { "POST" } else { "GET" }, if is(5) { "10.0.0.1" } else { "127.0.0.1" });
-            let expected = is(0) || (is(3) && !is(5)) || (is(4) && (is(1) || is(2)));
-            let request = request(method, "/api/orders", &headers);
-            let refused = refused_from(peer, &exposure, &request);
-            assert_eq!(refused, expected.then_some(403), "{method} {headers:?} from {peer}");
         }
+    }
+
+    #[test]
+    fn this_machine_is_called_by_its_own_names() {
+        let peer = Connection::new("[::ffff:127.0.0.1]:1".parse().unwrap(), None);
+        let of = |uri, headers: &[(&str, &str)]| doubt(&Head::of(&request("GET", uri, headers)), Some(&peer), None);
+        for own in ["localhost:8081", "LOCALHOST.", "127.8.9.10", "[::1]:8081", "[::ffff:127.0.0.1]"] {
+            assert_eq!(of("/", &[("host", own)]), None, "{own}");
+        }
+        for other in ["192.0.2.7", "localhost.evil.example", "[2001:db8::1]", "0.0.0.0"] {
+            assert_eq!(of("/", &[("host", other)]), Some(Doubt::Host), "{other}");
+        }
+        assert_eq!(of("/", &[]), Some(Doubt::Host));
+        assert_eq!(of("http://evil.example/", &[("host", "localhost")]), Some(Doubt::Host));
+        let from = |origin| of("/", &[("host", "localhost"), ("origin", origin)]);
+        assert_eq!([from("http://localhost:3000"), from("http://[::1]")], [None; 2]);
+        assert_eq!([from("null"), from("https://192.0.2.7"), from("")], [Some(Doubt::Page); 3]);
+        assert_eq!(doubt(&Head::of(&request("GET", "/", &[("host", "localhost")])), None, None), Some(Doubt::Peer));
     }
 
     #[test]

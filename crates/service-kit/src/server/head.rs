@@ -130,8 +130,11 @@ impl<'a> Head<'a> {
             return false;
         }
         let media_type = self.request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        !(essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")))
+        let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let is = |text: Option<&str>, wanted: &str| text.is_some_and(|text| text.eq_ignore_ascii_case(wanted));
+        let of_application = is(essence.get(.."application/".len()), "application/");
+        let is_json = is(Some(essence), "application/json");
+        !(is_json || (of_application && is(essence.len().checked_sub(5).and_then(|at| essence.get(at..)), "+json")))
     }
 
     /// The path.

@@ -1,0 +1,317 @@
+//! Who may call what: every operation of both documents with every kind of caller, against a table that is written twice, in
+//! the code and here.
+
+use e2e::client::{Call, Client, Response};
+use e2e::environment::workspace;
+use e2e::samples::{LAPTOP, order};
+use e2e::shop::{Plan, Shop};
+use reqwest::Method;
+use serde_json::Value;
+use testbed::ports;
+
+/// Who is let in, and what an API key must be for.
+type Rule = (&'static str, Option<&'static str>);
+
+const PUBLIC: Rule = ("everybody", None);
+const PLACE: Rule = ("customers, administrators and guests", Some("orders:place"));
+const OPERATORS: Rule = ("administrators", None);
+const ORDER_SERVICE: Rule = ("administrators and order-service", None);
+const ADMIN_READ: Rule = ("administrators", Some("admin:read"));
+const WRITE_ORDERS: Rule = ("administrators", Some("orders:write"));
+const PRODUCTS: Rule = ("administrators", Some("products:write"));
+const STOCK: Rule = ("administrators", Some("stock:write"));
+
+const fn own(scope: &'static str) -> Rule {
+    ("customers and administrators", Some(scope))
+}
+
+/// Every operation with its rule. One that is not here may not be there.
+const POLICY: &[(&str, Rule)] = &[
+    ("delete /api/inventory/products/{id}", PRODUCTS),
+    ("delete /api/notifications", OPERATORS),
+    ("get /api/admin/dead-letters", ADMIN_READ),
+    ("get /api/admin/dead-letters/{id}", ADMIN_READ),
+    ("get /api/admin/invariants", ADMIN_READ),
+    ("get /api/inventory/products", PUBLIC),
+    ("get /api/inventory/products/active", PUBLIC),
+    ("get /api/inventory/products/low-stock", STOCK),
+    ("get /api/inventory/products/{id}", PUBLIC),
+    ("get /api/inventory/products/{id}/check-stock", PUBLIC),
+    ("get /api/inventory/products/{id}/movements", STOCK),
+    ("get /api/inventory/products/{id}/stock", STOCK),
+    ("get /api/inventory/reservations", ORDER_SERVICE),
+    ("get /api/inventory/reservations/{id}", ORDER_SERVICE),
+    ("get /api/notifications", OPERATORS),
+    ("get /api/notifications/{id}", OPERATORS),
+    ("get /api/notifications/{id}/html", OPERATORS),
+    ("get /api/orders", own("orders:read")),
+    ("get /api/orders/customer/{email}", WRITE_ORDERS),
+    ("get /api/orders/status/{status}", WRITE_ORDERS),
+    ("get /api/orders/{id}", own("orders:read")),
+    ("get /api/orders/{id}/notifications", ("customers and administrators", None)),
+    ("get /api/orders/{id}/timeline", own("orders:read")),
+    ("get /health/live", PUBLIC),
+    ("get /health/ready", PUBLIC),
+    ("patch /api/inventory/products/{id}", PRODUCTS),
+    ("patch /api/orders/{id}", own("orders:write")),
+    ("patch /api/orders/{id}/status", WRITE_ORDERS),
+    ("post /api/admin/dead-letters/replay", OPERATORS),
+    ("post /api/admin/dead-letters/{id}/replay", OPERATORS),
+    ("post /api/inventory/products", PRODUCTS),
+    ("post /api/inventory/products/{id}/add-stock", STOCK),
+    ("post /api/inventory/products/{id}/count", STOCK),
+    ("post /api/inventory/products/{id}/reduce-stock", STOCK),
+    ("post /api/inventory/reservations", ORDER_SERVICE),
+    ("post /api/inventory/reservations/batch", ORDER_SERVICE),
+    ("post /api/inventory/reservations/settle", ORDER_SERVICE),
+    ("post /api/inventory/reservations/{id}/commit", ORDER_SERVICE),
+    ("post /api/inventory/reservations/{id}/release", ORDER_SERVICE),
+    ("post /api/inventory/reserve-stock", ORDER_SERVICE),
+    ("post /api/notifications/webhooks/brevo", PUBLIC),
+    ("post /api/notifications/{id}/resend", OPERATORS),
+    ("post /api/orders", PLACE),
+    ("post /api/orders/{id}/cancel", own("orders:cancel")),
+    ("put /api/inventory/products/{id}", PRODUCTS),
+    ("put /api/orders/{id}/status", WRITE_ORDERS),
+];
+
+fn rule(operation: &str) -> Rule {
+    let known = POLICY.iter().find(|(name, _)| *name == operation);
+    known.unwrap_or_else(|| panic!("{operation} is not in the table of who may call what")).1
+}
+
+/// A shop in which requests may come through a proxy: those do not come from this machine.
+fn behind_a_proxy() -> Plan {
+    let plan = Shop::plan().without_broker().order_variable("TRUSTED_PROXIES", "127.0.0.0/8");
+    plan.inventory_variable("TRUSTED_PROXIES", "127.0.0.0/8")
+}
+
+struct Operation<'a> {
+    client: &'a Client,
+    name: String,
+    path: String,
+    method: Method,
+    document: Value,
+}
+
+impl Operation<'_> {
+    fn call(&self) -> Call {
+        self.client.call(self.method.clone(), &self.path)
+    }
+
+    fn through_the_proxy(&self) -> Call {
+        self.call().header("x-forwarded-for", "198.51.100.7")
+    }
+}
+
+async fn operations(shop: &Shop) -> Vec<Operation<'_>> {
+    let mut operations = Vec::new();
+    for client in [shop.orders(), shop.inventory()] {
+        let document = client.get("/api-docs/openapi.json").await.is(200).json();
+        assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, document) in item.as_object().unwrap() {
+                let filled = path.replace("{id}", "1").replace("{status}", "PENDING").replace("{email}", "a@b.example");
+                let (name, method) = (format!("{method} {path}"), method.to_uppercase().parse().unwrap());
+                operations.push(Operation { client, name, path: filled, method, document: document.clone() });
+            }
+        }
+    }
+    operations
+}
+
+#[tokio::test]
+async fn every_operation_has_the_rule_of_the_table() {
+    let shop = behind_a_proxy().open().await;
+    let mut seen = Vec::new();
+    for Operation { name, document, .. } in operations(&shop).await {
+        let access = &document["x-access"];
+        let (who, scope) = rule(&name);
+        let is = |caller: &str, reach: &str| access[caller] == reach;
+        let found = match access["services"].as_array().unwrap().as_slice() {
+            [] if is("nobody", "all") && is("customer", "all") && is("seller", "all") && is("admin", "all") => {
+                "everybody"
+            }
+            [] if is("nobody", "none") && is("customer", "own") && is("seller", "none") && is("admin", "all") => {
+                if access["guests"] == true {
+                    "customers, administrators and guests"
+                } else {
+                    "customers and administrators"
+                }
+            }
+            [] if is("nobody", "none") && is("customer", "none") && is("seller", "none") && is("admin", "all") => {
+                "administrators"
+            }
+            [service] if service == "order-service" && is("nobody", "none") && is("customer", "none") => {
+                "administrators and order-service"
+            }
+            _ => "others",
+        };
+        assert_eq!((found, access["scope"].as_str()), (who, scope), "{name}: {access}");
+        let without_token = document["security"].as_array().unwrap().iter().any(|it| it == &serde_json::json!({}));
+        assert_eq!(without_token, name == "post /api/orders" || who == "everybody", "{name}");
+        assert!(document["responses"]["401"].is_object() && document["responses"]["403"].is_object(), "{name}");
+        seen.push(name);
+    }
+    let gone: Vec<_> = POLICY.iter().filter(|(name, _)| !seen.iter().any(|seen| seen == name)).collect();
+    assert!(gone.is_empty(), "{gone:?} are in the table of who may call what, and not there");
+}
+
+#[tokio::test]
+async fn who_may_not_gets_nowhere() {
+    let shop = behind_a_proxy().open().await;
+    for operation in operations(&shop).await {
+        let name = &operation.name;
+        // A program on this machine may do everything: whatever is wrong with such a call is something else.
+        let own = operation.call().await;
+        assert!(![401, 403].contains(&own.status) || name.ends_with("/brevo"), "{name}: {}", own.text);
+        // Others see what everybody may.
+        let other = operation.through_the_proxy().await;
+        if rule(name) == PUBLIC {
+            assert_eq!(other.status, own.status, "{name}: {}", other.text);
+        } else {
+            let detail = other.problem(403, "protected-mode")["detail"].to_string();
+            assert!(detail.contains("through a proxy") && detail.contains("send a token"), "{detail}");
+            assert!(detail.contains("call from this machine by http://localhost"), "{detail}");
+        }
+        // What is no token is refused, whoever might have come without one.
+        for token in ["Bearer nonsense", "Bearer", "Basic YTpi", ""] {
+            for call in [operation.call(), operation.through_the_proxy()] {
+                unauthenticated(&call.header("authorization", token).await);
+            }
+        }
+        unauthenticated(
+            &operation.call().header("authorization", "Bearer a").header("authorization", "Bearer a").await,
+        );
+    }
+}
+
+fn unauthenticated(answer: &Response) {
+    answer.problem(401, "unauthenticated");
+    assert_eq!(answer.header("www-authenticate"), "Bearer");
+}
+
+#[tokio::test]
+async fn method_and_path_are_judged_first_and_queries_last() {
+    let shop = behind_a_proxy().open().await;
+    let get = |path| shop.orders().get(path).header("authorization", "Bearer nonsense");
+    get("/nothing").await.problem(404, "not-found");
+    let delete = shop.orders().delete("/api/orders").header("authorization", "Bearer nonsense");
+    let refused = delete.await;
+    refused.problem(405, "method-not-allowed");
+    assert!(refused.header("allow").contains("GET"));
+    unauthenticated(&get("/api/orders?nosuch=1").await);
+    shop.orders().get("/api/orders?nosuch=1").header("via", "1.1 x").await.problem(403, "protected-mode");
+    assert_eq!(shop.orders().get("/api/orders?nosuch=1").await.fields_at_fault(), ["nosuch"]);
+    // Pages that everybody may see ask for no token, so that none is looked at.
+    for page in ["/", "/swagger-ui/", "/api-docs/openapi.json"] {
+        let answer = get(page).header("via", "1.1 x").await;
+        assert!(answer.status < 400, "{page}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_and_other_names_read_nothing_of_this_machine() {
+    let plan = behind_a_proxy().order_variable("ALLOWED_HOSTS", "shop.example");
+    let shop = plan.open().await;
+    for (header, value) in [
+        ("host", "shop.example"),
+        ("origin", "http://evil.example"),
+        ("origin", "https://shop.example"),
+        ("sec-fetch-site", "cross-site"),
+        ("x-real-ip", "127.0.0.1"),
+        ("forwarded", "for=127.0.0.1"),
+    ] {
+        let read = |path| shop.orders().get(path).header(header, value);
+        read("/api/orders").await.problem(403, "protected-mode");
+        read("/health/live").await.is(200);
+    }
+    let own = shop.orders().get("/api/orders").header("origin", "http://localhost:3000");
+    own.header("sec-fetch-site", "same-site").await.is(200);
+}
+
+#[tokio::test]
+async fn guests_order_only_where_they_may() {
+    let place = |shop: &Shop| {
+        let body = order(&[(LAPTOP, 1)]);
+        shop.orders().post("/api/orders", body).header("x-forwarded-for", "198.51.100.7")
+    };
+    let shop = behind_a_proxy().open().await;
+    place(&shop).await.problem(403, "protected-mode");
+    let shop = behind_a_proxy().order_variable("GUEST_ORDERS", "true").open().await;
+    place(&shop).await.is(201);
+    shop.orders().get("/api/orders/1").header("x-forwarded-for", "198.51.100.7").await.problem(403, "protected-mode");
+}
+
+#[tokio::test]
+async fn an_open_service_lets_everybody_in_and_says_so() {
+    let shop = behind_a_proxy().inventory_only().inventory_variable("ACCESS", "open").open().await;
+    let inventory = &shop.inventory_services[0];
+    let get = |path| shop.inventory().get(path).header("x-forwarded-for", "198.51.100.7");
+    get("/api/inventory/reservations").await.is(200);
+    unauthenticated(&get("/api/inventory/reservations").header("authorization", "Bearer nonsense").await);
+    assert_eq!(get("/health/ready").await.is(200).json()["access"], "open");
+    assert!(get("/metrics").await.is(200).text.contains("auth_open{reach=\"network\"} 1"));
+    assert_eq!(inventory.log_lines(&["WARN", "ACCESS is open"]), 1, "{}", inventory.log());
+}
+
+#[tokio::test]
+async fn metrics_and_details_are_for_operators() {
+    let shop = behind_a_proxy().inventory_only().open().await;
+    let get = |path| shop.inventory().get(path).header("x-forwarded-for", "198.51.100.7");
+    get("/metrics").await.problem(403, "protected-mode");
+    unauthenticated(&get("/metrics").header("authorization", "Bearer nonsense").await);
+    let details = |health: Value| health["dependencies"]["rabbitmq"]["detail"].is_string();
+    let health = get("/health/ready").await.is(200).json();
+    assert!(!details(health.clone()) && health["dependencies"]["rabbitmq"]["status"] == "DOWN", "{health}");
+    assert!(details(shop.inventory().get("/health/ready").await.is(200).json()));
+    let metrics = shop.inventory().get("/metrics").await.is(200).text;
+    assert!(metrics.contains("auth_open{reach=\"network\"} 0"));
+
+    let port = ports::free_port().unwrap();
+    let plan = behind_a_proxy().inventory_only().inventory_variable("MANAGEMENT_PORT", &port.to_string());
+    let _shop = plan.open().await;
+    let operators = Client::new(format!("http://127.0.0.1:{port}"));
+    let get = |path| operators.get(path).header("x-forwarded-for", "198.51.100.7");
+    get("/metrics").await.is(200);
+    assert!(details(get("/health/ready").await.is(200).json()));
+}
+
+#[tokio::test]
+async fn a_service_that_nobody_could_call_or_everybody_does_not_start() {
+    let mut shop = Shop::plan().without_broker().open().await;
+    let services = shop.order_services.iter_mut().chain(&mut shop.inventory_services);
+    for service in services {
+        for (access, address, advice) in [
+            ("required", "127.0.0.1", "set AUTH_ISSUER or TRUSTED_SERVICES"),
+            ("local", "0.0.0.0", "set BIND_ADDRESS=127.0.0.1"),
+        ] {
+            service.kill();
+            service.set("ACCESS", access);
+            service.set("BIND_ADDRESS", address);
+            service.launch();
+            assert!(!service.ended().await.success(), "{access} on {address}");
+            assert_eq!(service.log_lines(&["error: ACCESS:", advice]), 1, "{}", service.log());
+        }
+    }
+}
+
+#[test]
+fn containers_that_are_open_are_published_on_this_machine_alone() {
+    let compose = std::fs::read_to_string(workspace().join("docker-compose.yml")).unwrap();
+    assert!(compose.contains("ACCESS: open"));
+    let mut lines = compose.lines().map(str::trim_start);
+    let mut published = 0;
+    while let Some(line) = lines.next() {
+        assert!(!line.starts_with("network_mode"), "{line}");
+        if !line.starts_with("ports:") {
+            continue;
+        }
+        assert_eq!(line, "ports:", "each port stands on a line of its own");
+        for port in lines.by_ref().take_while(|line| line.starts_with("- ")) {
+            assert!(port.starts_with("- \"127.0.0.1:"), "{port}");
+            published += 1;
+        }
+    }
+    assert!(published >= 4, "the ports were not found");
+}
