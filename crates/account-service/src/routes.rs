@@ -1,7 +1,7 @@
 //! The whole route table of account-service; each module brings its own part.
 
 use crate::app::App;
-use crate::{addresses, health};
+use crate::{accounts, addresses, codes, health, sessions, signing_keys};
 use service_kit::access::Guarded;
 use service_kit::admin;
 use service_kit::documented;
@@ -24,6 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
         (name = "accounts", description = "One's own account, and those of others for administrators"),
         (name = "addresses", description = "Where one has things sent, and where bills go"),
         (name = "keys", description = "The keys that tokens are checked with"),
+        (name = "internal", description = "For the other services"),
         (name = "admin", description = "For operators: messages that were set aside, and what must always hold"),
         (name = "health", description = "Whether the service works"),
     ),
@@ -33,7 +34,14 @@ struct Document;
 
 /// Every route with its documentation.
 pub fn routes() -> OpenApiRouter<App> {
-    let guarded = Guarded::new().merge(addresses::routes()).merge(health::routes()).merge(admin::routes());
+    let guarded = Guarded::new()
+        .merge(sessions::routes())
+        .merge(accounts::routes())
+        .merge(addresses::routes())
+        .merge(signing_keys::routes())
+        .merge(codes::routes())
+        .merge(health::routes())
+        .merge(admin::routes());
     let mut routes = guarded.into_router(Document::openapi());
     let consumers: Vec<&str> = topology::consumed_by("account-service").collect();
     documented::complete(routes.get_openapi_mut(), &consumers);
