@@ -1,10 +1,12 @@
 //! Knows who people and machines are: accounts, log-in and the tokens that the other services believe. One module for
 //! each domain.
 
+pub mod accounts;
 pub mod addresses;
 pub mod api_keys;
 pub mod app;
 pub mod audit;
+pub mod codes;
 pub mod config;
 pub mod guesses;
 mod health;
@@ -12,11 +14,15 @@ pub mod passwords;
 pub mod routes;
 mod schema;
 mod sealing;
+pub mod sessions;
+pub mod signing_keys;
+mod terminal;
 pub mod users;
 
 use crate::app::App;
 use crate::config::Config;
 use crate::schema::{OUTBOX, SCHEMA};
+use crate::sealing::Seal;
 use clap::Parser;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
@@ -34,15 +40,24 @@ pub fn start() -> ExitCode {
     if config.print_openapi {
         return lifecycle::print_openapi(&routes::routes().into_openapi());
     }
+    if let Some(command) = config.command.clone() {
+        return terminal::run(&config, &command);
+    }
     lifecycle::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
-        let app = App::new(database.clone(), broker.clone(), prepared);
-        let (routes, document) = routes::routes().with_state(app).split_for_parts();
+        config.accounts.check(config.server.access.access)?;
+        let seal = Seal::new(&config.sealing)?;
+        let app = App::new(&config, seal, database.clone(), broker.clone(), prepared);
+        let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/account-service"), SCHEMA).await?;
+            signing_keys::prepare(&app.signing_keys).await?;
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
             workers.start_kit(OUTBOX);
+            signing_keys::jobs(&workers, &app.signing_keys);
+            sessions::jobs(&workers, &app.sessions);
+            codes::jobs(&workers, &app.codes);
             Ok::<_, StartError>(())
         };
         Ok((routes, document, Box::pin(background) as Background))

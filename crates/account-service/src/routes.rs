@@ -1,7 +1,7 @@
 //! The whole route table of account-service; each module brings its own part.
 
 use crate::app::App;
-use crate::{addresses, api_keys, health};
+use crate::{accounts, addresses, api_keys, codes, health, sessions, signing_keys};
 use service_kit::access::Guarded;
 use service_kit::admin;
 use service_kit::documented;
@@ -25,6 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
         (name = "addresses", description = "Where one has things sent, and where bills go"),
         (name = "api-keys", description = "Keys by which programs act for one"),
         (name = "keys", description = "The keys that tokens are checked with"),
+        (name = "internal", description = "For the other services"),
         (name = "admin", description = "For operators: messages that were set aside, and what must always hold"),
         (name = "health", description = "Whether the service works"),
     ),
@@ -34,8 +35,16 @@ struct Document;
 
 /// Every route with its documentation.
 pub fn routes() -> OpenApiRouter<App> {
-    let guarded = Guarded::new().merge(addresses::routes()).merge(api_keys::routes()).merge(health::routes());
-    let mut routes = guarded.merge(admin::routes()).into_router(Document::openapi());
+    let guarded = Guarded::new()
+        .merge(sessions::routes())
+        .merge(accounts::routes())
+        .merge(addresses::routes())
+        .merge(api_keys::routes())
+        .merge(signing_keys::routes())
+        .merge(codes::routes())
+        .merge(health::routes())
+        .merge(admin::routes());
+    let mut routes = guarded.into_router(Document::openapi());
     let consumers: Vec<&str> = topology::consumed_by("account-service").collect();
     documented::complete(routes.get_openapi_mut(), &consumers);
     routes

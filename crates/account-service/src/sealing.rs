@@ -9,6 +9,8 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
 use service_kit::config::ConfigError;
+use service_kit::fault::Fault;
+use service_kit::problem::Problem;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -33,6 +35,12 @@ pub struct Config {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("a sealed value cannot be read or written: is ACCOUNT_MASTER_KEY the one it was sealed with?")]
 pub struct Unsealable;
+
+impl From<Unsealable> for Fault {
+    fn from(unsealable: Unsealable) -> Self {
+        Problem::unexpected(unsealable).into()
+    }
+}
 
 /// Random bytes of the operating system.
 pub fn random<const N: usize>() -> Result<[u8; N], Unsealable> {

@@ -4,6 +4,7 @@ use crate::sealing::sha256;
 use service_kit::proxies::one_client;
 use std::net::{IpAddr, Ipv4Addr};
 use time::Duration;
+use uuid::Uuid;
 
 /// Failures from one network that cost no wait.
 const FREE: u32 = 5;
@@ -27,6 +28,11 @@ impl Guesser {
     /// Somebody at an address of the network who tries the account of an e-mail address, by its key.
     pub fn new(email_key: &str, client: IpAddr) -> Self {
         Self { account: account_of(email_key), network: one_client(client).to_string() }
+    }
+
+    /// Somebody with a token of a session who tries its person's password.
+    pub fn in_session(session: Uuid) -> Self {
+        Self { account: account_of(&session.to_string()), network: "session".to_owned() }
     }
 }
 

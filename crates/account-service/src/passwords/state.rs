@@ -4,6 +4,7 @@ use super::config::Config;
 use super::domain::{Password, PersonalWords, weakness};
 use super::hashing;
 use metrics::Counter;
+use secrecy::{ExposeSecret, SecretString};
 use service_kit::fault::Fault;
 use service_kit::validation::FieldErrors;
 use std::sync::Arc;
@@ -81,21 +82,21 @@ impl Passwords {
     }
 
     /// The hash of a password, to be kept.
-    pub async fn hash(&self, password: &Password) -> Result<String, Unhashed> {
+    pub async fn hash(&self, password: &Password) -> Result<SecretString, Unhashed> {
         let (password, computed) = (password.clone(), self.computed.clone());
         let hashed = self.in_turn(move || {
             computed.increment(1);
             hashing::hash(&password)
         });
-        hashed.await?.map_err(|_| Unhashed::Failed)
+        hashed.await?.map(SecretString::from).map_err(|_| Unhashed::Failed)
     }
 
     /// Whether it is the password that is kept. It takes as long where none is.
-    pub async fn matches(&self, password: &Password, kept: Option<String>) -> Result<bool, Unhashed> {
+    pub async fn matches(&self, password: &Password, kept: Option<SecretString>) -> Result<bool, Unhashed> {
         let (password, computed) = (password.clone(), self.computed.clone());
         let matched = self.in_turn(move || {
             computed.increment(1);
-            hashing::matches(&password, kept.as_deref())
+            hashing::matches(&password, kept.as_ref().map(ExposeSecret::expose_secret))
         });
         matched.await
     }

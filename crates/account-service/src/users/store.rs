@@ -17,6 +17,14 @@ pub struct Account {
     pub password_hash: Option<SecretString>,
 }
 
+impl Account {
+    /// Whether it still has the password that another reading of it had.
+    pub fn has_password_of(&self, other: &Self) -> bool {
+        let hash = |account: &Self| account.password_hash.as_ref().map(|hash| hash.expose_secret().to_owned());
+        hash(self) == hash(other)
+    }
+}
+
 struct Row {
     id: Uuid,
     email: Option<String>,
