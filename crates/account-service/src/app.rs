@@ -3,6 +3,7 @@
 
 use crate::accounts::{Accounts, Registration};
 use crate::addresses::{self, Addresses};
+use crate::api_keys::ApiKeys;
 use crate::audit;
 use crate::codes::Codes;
 use crate::config::Config;
@@ -37,6 +38,8 @@ pub struct Parts {
     pub signing_keys: Arc<SigningKeys>,
     /// Where people have things sent.
     pub addresses: Arc<Addresses>,
+    /// Keys by which programs act for people.
+    pub api_keys: Arc<ApiKeys>,
     /// What the calls for operators need.
     pub admin: Admin,
     prepared: Prepared,
@@ -72,6 +75,7 @@ impl App {
         let parts = Parts {
             accounts: Arc::new(accounts),
             addresses: Arc::new(Addresses::new(db.clone())),
+            api_keys: Arc::new(ApiKeys::new(db.clone())),
             admin: Admin {
                 database: db,
                 schema: SCHEMA,
@@ -102,6 +106,12 @@ impl App {
 impl FromRef<App> for Arc<Addresses> {
     fn from_ref(app: &App) -> Self {
         app.addresses.clone()
+    }
+}
+
+impl FromRef<App> for Arc<ApiKeys> {
+    fn from_ref(app: &App) -> Self {
+        app.api_keys.clone()
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod addresses;
+pub mod api_keys;
 pub mod app;
 pub mod audit;
 pub mod codes;

@@ -1,7 +1,7 @@
 //! The whole route table of account-service; each module brings its own part.
 
 use crate::app::App;
-use crate::{accounts, addresses, codes, health, sessions, signing_keys};
+use crate::{accounts, addresses, api_keys, codes, health, sessions, signing_keys};
 use service_kit::access::Guarded;
 use service_kit::admin;
 use service_kit::documented;
@@ -23,6 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
         (name = "auth", description = "Registration, log-in and sessions"),
         (name = "accounts", description = "One's own account, and those of others for administrators"),
         (name = "addresses", description = "Where one has things sent, and where bills go"),
+        (name = "api-keys", description = "Keys by which programs act for one"),
         (name = "keys", description = "The keys that tokens are checked with"),
         (name = "internal", description = "For the other services"),
         (name = "admin", description = "For operators: messages that were set aside, and what must always hold"),
@@ -38,6 +39,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(sessions::routes())
         .merge(accounts::routes())
         .merge(addresses::routes())
+        .merge(api_keys::routes())
         .merge(signing_keys::routes())
         .merge(codes::routes())
         .merge(health::routes())

@@ -17,6 +17,7 @@ pub mod invariants;
 pub mod mail_server;
 pub mod notices;
 pub mod pages;
+pub mod people;
 pub mod poll;
 pub mod process;
 pub mod raw;

@@ -4,6 +4,7 @@
 use super::domain::{Address, AddressInput, Defaults, MOST_ADDRESSES};
 use super::error::Error;
 use super::store;
+use crate::users::{self, Status};
 use service_kit::access::Scope;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -60,5 +61,9 @@ pub async fn make_default(
 }
 
 async fn lock_owner(conn: &mut PgConnection, scope: Scope) -> Result<(), Error> {
-    if store::lock_owner(conn, scope).await? { Ok(()) } else { Err(Error::UnknownAccount) }
+    let owner = scope.owner().ok_or(Error::UnknownAccount)?;
+    match users::lock(conn, scope, owner).await? {
+        Some(account) if account.user.status == Status::Active => Ok(()),
+        _ => Err(Error::UnknownAccount),
+    }
 }

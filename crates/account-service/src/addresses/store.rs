@@ -34,16 +34,6 @@ pub async fn find(db: impl PgExecutor<'_>, scope: Scope, id: Uuid) -> Result<Opt
     .await
 }
 
-/// Locks the owner, so that their addresses change one after the other. Gives whether the account is there.
-pub async fn lock_owner(conn: &mut PgConnection, scope: Scope) -> Result<bool, sqlx::Error> {
-    let locked = sqlx::query_scalar!(
-        "SELECT id FROM accounts.users
-         WHERE id = $1 AND CASE WHEN status = 'ACTIVE' THEN TRUE ELSE FALSE END FOR NO KEY UPDATE",
-        scope.owner()
-    );
-    Ok(locked.fetch_optional(conn).await?.is_some())
-}
-
 /// How many addresses the owner has.
 pub async fn count(conn: &mut PgConnection, scope: Scope) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT COUNT(*) AS "count!" FROM accounts.addresses WHERE user_id = $1"#, scope.owner())

@@ -36,6 +36,10 @@ pub enum Action {
     Enabled,
     /// Everything personal was removed.
     Erased,
+    /// An API key was made; the detail is its id.
+    KeyMade,
+    /// An API key was ended; the detail is its id.
+    KeyEnded,
 }
 
 impl Action {
@@ -55,6 +59,8 @@ impl Action {
             Self::Disabled => "disabled",
             Self::Enabled => "enabled",
             Self::Erased => "erased",
+            Self::KeyMade => "key-made",
+            Self::KeyEnded => "key-ended",
         }
     }
 }

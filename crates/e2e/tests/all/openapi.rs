@@ -72,16 +72,20 @@ const ORDERS: &[&str] = &[
 /// Every operation of account-service, likewise.
 const ACCOUNTS: &[&str] = &[
     "delete /api/accounts/me/addresses/{id}",
+    "delete /api/api-keys/{id}",
     "get /api/accounts/me/addresses",
     "get /api/accounts/me/addresses/{id}",
     "get /api/admin/dead-letters",
     "get /api/admin/dead-letters/{id}",
     "get /api/admin/invariants",
+    "get /api/api-keys",
+    "get /api/api-keys/{id}",
     "get /health/live",
     "get /health/ready",
     "post /api/accounts/me/addresses",
     "post /api/admin/dead-letters/replay",
     "post /api/admin/dead-letters/{id}/replay",
+    "post /api/api-keys",
     "put /api/accounts/me/addresses/{id}",
     "put /api/accounts/me/addresses/{id}/default",
 ];
