@@ -2,7 +2,12 @@
 //!
 //! A second request with the same key waits at the row until the first has committed, and gets the same answer; when
 //! the first fails, its row goes with it and the key is free again.
+//!
+//! A key is its caller's: the same key of another caller is another key. Whose it is stands in front of the route, so the table
+//! is as it was. Callers without a token have nothing there, as in builds that knew no callers: a request that comes again
+//! after the upgrade finds the answer that an earlier build kept.
 
+use crate::access::Caller;
 use crate::answer::Answer;
 use crate::db::Database;
 use crate::fault::Fault;
@@ -20,11 +25,11 @@ use uuid::Uuid;
 /// Longest key, in characters.
 const LONGEST_KEY: usize = 255;
 
-/// The key of a request, if it has one, and the route it counts for.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// The key of a request, if it has one, whose it is, and the route it counts for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct IdempotencyKey {
-    /// Method and path: the same key on another path is another key. However the client writes the ids in a path, there is
-    /// one text for it.
+    /// The caller, if it has a token, method and path: `user:01936f5e-… POST /api/orders`. The same key on another path is
+    /// another key. However the client writes the ids in a path, there is one text for it.
     pub route: String,
     /// The key; without one nothing is remembered.
     pub key: Option<String>,
@@ -35,9 +40,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let mut keys = parts.headers.get_all("idempotency-key").iter();
-        let Some(value) = keys.next() else {
-            return Ok(Self { route: format!("{} {}", parts.method, parts.uri.path()), key: None });
-        };
+        let Some(value) = keys.next() else { return Ok(Self { route: String::new(), key: None }) };
         let refused = |message| Problem::validation(FieldErrors::one("Idempotency-Key", message));
         if keys.next().is_some() {
             return Err(refused("stands twice".to_owned()));
@@ -46,7 +49,10 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
             refused(format!("must have 1 to {LONGEST_KEY} printable ASCII characters, in quotes or without any"))
         })?;
         let key = Some(key.to_owned());
-        Ok(Self { route: route(parts, state).await, key })
+        let route = route(parts, state).await;
+        let owner = Caller::of(&parts.extensions).map(|caller| caller.principal.owner_of_answers()).unwrap_or_default();
+        let route = if owner.is_empty() { route } else { format!("{owner} {route}") };
+        Ok(Self { route, key })
     }
 }
 
@@ -114,8 +120,8 @@ impl Kept {
 /// A key with the answer to keep for it.
 #[derive(Clone, Debug)]
 pub struct NewAnswer<'a> {
-    /// The key.
-    pub key: &'a str,
+    /// The key; nothing is kept without one.
+    pub key: &'a IdempotencyKey,
     /// Of the request.
     pub fingerprint: &'a Fingerprint,
     /// Its answer.
@@ -174,8 +180,8 @@ impl IdempotencyKeys {
         if claimed.rows_affected() == 1 {
             return Ok(None);
         }
-        let kept = self.find(conn, &key.route, &[name.to_owned()]).await?;
-        let kept = kept.get(name).ok_or(sqlx::Error::RowNotFound)?;
+        let kept = self.find(conn, &[key]).await?;
+        let kept = kept.get(key).ok_or(sqlx::Error::RowNotFound)?;
         kept.replay(fingerprint).map(Some)
     }
 
@@ -197,22 +203,24 @@ impl IdempotencyKeys {
         Ok(())
     }
 
-    /// Looks many keys of one route up at once; each by itself, so that no plan goes through all keys of the route.
+    /// Looks many keys up at once; each by itself, so that no plan goes through all keys of a route.
     pub async fn find(
         self,
         conn: &mut PgConnection,
-        route: &str,
-        keys: &[String],
-    ) -> Result<HashMap<String, Kept>, sqlx::Error> {
+        keys: &[&IdempotencyKey],
+    ) -> Result<HashMap<IdempotencyKey, Kept>, sqlx::Error> {
+        let (routes, keys): (Vec<&str>, Vec<&str>) =
+            keys.iter().filter_map(|key| Some((key.route.as_str(), key.key.as_deref()?))).unzip();
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
         let rows = sqlx::query(self.0.sql(
-            "SELECT kept.* FROM unnest($2::text[]) AS wanted (key)
-             CROSS JOIN LATERAL (SELECT key, request_hash, status, location, etag, body FROM {schema}.idempotency_keys
-                                 WHERE route = $1 AND key = wanted.key AND status IS NOT NULL OFFSET 0) AS kept",
+            "SELECT kept.* FROM unnest($1::text[], $2::text[]) AS wanted (route, key)
+             CROSS JOIN LATERAL (SELECT route, key, request_hash, status, location, etag, body
+                                 FROM {schema}.idempotency_keys
+                                 WHERE route = wanted.route AND key = wanted.key AND status IS NOT NULL OFFSET 0) AS kept",
         ))
-        .bind(route)
+        .bind(routes)
         .bind(keys)
         .fetch_all(conn)
         .await?;
@@ -225,19 +233,15 @@ impl IdempotencyKeys {
                     body: row.try_get("body")?,
                     replayed: true,
                 };
-                Ok((row.try_get("key")?, Kept { fingerprint: Fingerprint(row.try_get("request_hash")?), answer }))
+                let key = IdempotencyKey { route: row.try_get("route")?, key: Some(row.try_get("key")?) };
+                Ok((key, Kept { fingerprint: Fingerprint(row.try_get("request_hash")?), answer }))
             })
             .collect()
     }
 
-    /// Keeps many answers of one route in one statement. A key that is taken already is an error of the caller's
-    /// transaction. Sorted by key, so that two transactions with the same keys cannot wait for each other in a circle.
-    pub async fn keep_all(
-        self,
-        conn: &mut PgConnection,
-        route: &str,
-        answers: &[NewAnswer<'_>],
-    ) -> Result<(), sqlx::Error> {
+    /// Keeps many answers in one statement. A key that is taken already is an error of the caller's transaction. Sorted by
+    /// key, so that two transactions with the same keys cannot wait for each other in a circle.
+    pub async fn keep_all(self, conn: &mut PgConnection, answers: &[NewAnswer<'_>]) -> Result<(), sqlx::Error> {
         if answers.is_empty() {
             return Ok(());
         }
@@ -245,11 +249,11 @@ impl IdempotencyKeys {
         let optional = |of: fn(&Answer) -> Option<String>| answers.iter().map(|a| of(a.answer)).collect::<Vec<_>>();
         sqlx::query(self.0.sql(
             "INSERT INTO {schema}.idempotency_keys (route, key, request_hash, status, location, etag, body)
-             SELECT $1, * FROM unnest($2::text[], $3::bytea[], $4::smallint[], $5::text[], $6::text[], $7::text[])
-                               AS n (key) ORDER BY key",
+             SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::smallint[], $5::text[], $6::text[], $7::text[])
+                           AS n (route, key) ORDER BY key, route",
         ))
-        .bind(route)
-        .bind(column(|a| a.key.to_owned()))
+        .bind(answers.iter().map(|a| a.key.route.as_str()).collect::<Vec<_>>())
+        .bind(answers.iter().map(|a| a.key.key.as_deref()).collect::<Vec<_>>())
         .bind(answers.iter().map(|a| a.fingerprint.0.clone()).collect::<Vec<_>>())
         .bind(answers.iter().map(|a| i16::try_from(a.answer.status).unwrap_or(200)).collect::<Vec<_>>())
         .bind(optional(|a| a.location.clone()))
@@ -269,7 +273,36 @@ impl IdempotencyKeys {
 
 #[cfg(test)]
 mod tests {
-    use super::{canonical, parse_key};
+    use super::{IdempotencyKey, canonical, parse_key};
+    use crate::access::{Access, Caller, Principal, Role, User};
+    use axum::extract::FromRequestParts;
+    use axum::http::Request;
+    use std::sync::Arc;
+    use uuid::Uuid;
+
+    async fn route_for(principal: Principal) -> String {
+        let scope = Access::PUBLIC.decide(&principal, false).unwrap();
+        let request =
+            Request::post("/api/orders").header("idempotency-key", "a").extension(Caller { principal, scope });
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        IdempotencyKey::from_request_parts(&mut parts, &()).await.unwrap().route
+    }
+
+    #[tokio::test]
+    async fn a_key_is_its_callers() {
+        let user = |id| {
+            let roles = [Role::Customer].into();
+            Principal::User(Arc::new(User { id, session: None, roles, authenticated_at: None, key: None }))
+        };
+        let (ada, grace) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(route_for(user(ada)).await, format!("user:{ada} POST /api/orders"));
+        assert_ne!(route_for(user(ada)).await, route_for(user(grace)).await);
+        assert_eq!(route_for(Principal::Service("a".into())).await, "service:a POST /api/orders");
+        // As earlier builds kept it.
+        for unnamed in [Principal::Nobody, Principal::LocalOperator] {
+            assert_eq!(route_for(unnamed).await, "POST /api/orders");
+        }
+    }
 
     #[test]
     fn an_id_has_one_notation() {

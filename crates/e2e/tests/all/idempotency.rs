@@ -292,3 +292,24 @@ async fn a_key_of_a_reservation_is_kept() {
     answers.dedup();
     assert_eq!((answers.len(), shop.database.stock(MOUSE).await), (1, 197));
 }
+
+#[tokio::test]
+async fn a_key_of_another_caller_is_another_key() {
+    let shop = Shop::plan().without_broker().open().await;
+    let cancel = async || shop.orders().post("/api/orders/1/cancel", json!({})).key("a").await.is(200);
+    let place = async |way| shop.orders().post(ORDERS, order(&[(MOUSE, 1)])).header("prefer", way).key("a").await;
+    let first = place("return=representation").await.is(201);
+    cancel().await;
+    // Without a token the rows are those of builds that knew no callers: what these kept is found.
+    let routes = "SELECT route FROM orders.idempotency_keys ORDER BY route";
+    assert_eq!(shop.database.texts(routes).await, ["POST /api/orders", "POST /api/orders/1/cancel"]);
+    assert_replay(&place("return=representation").await, &first);
+    assert_eq!(cancel().await.header("idempotency-replayed"), "true");
+    // The same rows of somebody else are found no more. Their orders stay theirs.
+    let others = "UPDATE orders.idempotency_keys SET route = 'user:01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70 ' || route";
+    assert_eq!(shop.database.execute(others).await, 2);
+    shop.database.execute("UPDATE orders.orders SET reference = gen_random_uuid()").await;
+    assert_eq!(cancel().await.find_header("idempotency-replayed"), None);
+    let second = place("respond-async").await.is(202);
+    assert_ne!(second.json()["id"], first.json()["id"]);
+}

@@ -7,14 +7,11 @@ use crate::orders::store::NewOrderRow;
 use crate::orders::store::placing::{self, NewOrderWithItems};
 use crate::schema::IDEMPOTENCY;
 use service_kit::answer::Answer;
-use service_kit::idempotency::{Fingerprint, NewAnswer};
+use service_kit::idempotency::{Fingerprint, IdempotencyKey, NewAnswer};
 use shared_types::Reference;
 use shared_types::reservations::Reservation;
 use sqlx::PgConnection;
 use std::collections::HashMap;
-
-/// The route that keys of placements count for.
-pub const ROUTE: &str = "POST /api/orders";
 
 /// An order to write. One for each reference.
 #[derive(Clone, Debug)]
@@ -25,7 +22,7 @@ pub struct Placement<'a> {
     /// Its stock, where it is held already.
     pub reservation: Option<Reservation>,
     /// Key and hash of the request, if it had a key.
-    pub key: Option<(&'a str, &'a Fingerprint)>,
+    pub key: Option<(&'a IdempotencyKey, &'a Fingerprint)>,
     /// Trace context of the request.
     pub traceparent: Option<String>,
 }
@@ -62,7 +59,7 @@ pub(super) async fn write<'w>(
             Some(NewAnswer { key, fingerprint, answer: &written.answer })
         })
         .collect();
-    IDEMPOTENCY.keep_all(conn, ROUTE, &kept).await?;
+    IDEMPOTENCY.keep_all(conn, &kept).await?;
     Ok(written)
 }
 

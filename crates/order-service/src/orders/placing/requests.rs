@@ -1,6 +1,6 @@
 //! Requests to place an order as they wait in a queue, and what those with one key are answered.
 
-use crate::orders::commands::write::{Placement, ROUTE};
+use crate::orders::commands::write::Placement;
 use crate::orders::domain::NewOrder;
 use crate::orders::error::Error;
 use crate::schema::IDEMPOTENCY;
@@ -23,7 +23,7 @@ pub struct PlacementRequest {
     /// What duplicates carry that came in the hour that is nearest, the one before or the one after.
     pub(crate) neighbour: Option<Reference>,
     pub(crate) order: NewOrder,
-    key: Option<String>,
+    key: IdempotencyKey,
     fingerprint: Fingerprint,
     pub(crate) traceparent: Option<String>,
 }
@@ -36,17 +36,17 @@ impl PlacementRequest {
     pub fn new(order: NewOrder, key: IdempotencyKey, fingerprint: Fingerprint, now: OffsetDateTime) -> Self {
         let other_hour = if now.minute() < 30 { now - Duration::HOUR } else { now + Duration::HOUR };
         let of = |at| {
-            let key = key.key.as_ref()?;
+            let (route, key) = (&key.route, key.key.as_ref()?);
             Some(match &order.guard {
-                None => Reference::from_idempotency_key(ROUTE, key, at),
-                Some(guard) => Reference::from_idempotency_key(ROUTE, &format!("{key}\n{guard}"), at),
+                None => Reference::from_idempotency_key(route, key, at),
+                Some(guard) => Reference::from_idempotency_key(route, &format!("{key}\n{guard}"), at),
             })
         };
         Self {
             reference: of(now).unwrap_or_else(Reference::random),
             neighbour: of(other_hour),
             order,
-            key: key.key,
+            key,
             fingerprint,
             traceparent: telemetry::current_traceparent(),
         }
@@ -58,17 +58,22 @@ impl PlacementRequest {
             reference: reservation.as_ref().map_or(self.reference, |reservation| reservation.id),
             order: &self.order,
             reservation,
-            key: self.key.as_deref().map(|key| (key, &self.fingerprint)),
+            key: self.named().map(|key| (key, &self.fingerprint)),
             traceparent: self.traceparent.clone(),
         }
     }
 
     fn identity(&self) -> Identity<'_> {
-        self.key.as_deref().map_or(Identity::Alone(self.reference), Identity::Key)
+        self.named().map_or(Identity::Alone(self.reference), Identity::Key)
     }
 
-    fn kept<'k>(&self, kept: &'k HashMap<String, Kept>) -> Option<&'k Kept> {
-        kept.get(self.key.as_deref()?)
+    /// The key, if it has one.
+    fn named(&self) -> Option<&IdempotencyKey> {
+        Some(&self.key).filter(|key| key.key.is_some())
+    }
+
+    fn kept<'k>(&self, kept: &'k HashMap<IdempotencyKey, Kept>) -> Option<&'k Kept> {
+        kept.get(self.named()?)
     }
 }
 
@@ -100,7 +105,8 @@ pub(crate) type Answers = HashMap<Reference, Result<Answer, Arc<Error>>>;
 /// What duplicates have in common.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Identity<'a> {
-    Key(&'a str),
+    /// The same key of the same caller.
+    Key(&'a IdempotencyKey),
     /// Without a key, a request has no duplicate.
     Alone(Reference),
 }
@@ -108,7 +114,7 @@ enum Identity<'a> {
 /// A batch whose duplicates have found each other: of those with one key only the first is worked on.
 pub(crate) struct Duplicates<'a> {
     batch: &'a [PlacementRequest],
-    kept: HashMap<String, Kept>,
+    kept: HashMap<IdempotencyKey, Kept>,
     /// Those to work on: one for each key that has no answer yet, and those without a key.
     pub first: Vec<&'a PlacementRequest>,
 }
@@ -152,10 +158,48 @@ fn answer(request: &PlacementRequest, first: Option<&PlacementRequest>, outcomes
 }
 
 /// The answers that requests with these keys got before, by key.
-async fn answers_kept(db: &Database, batch: &[PlacementRequest]) -> Result<HashMap<String, Kept>, Error> {
-    let keys: Vec<String> = batch.iter().filter_map(|request| request.key.clone()).collect();
+async fn answers_kept(db: &Database, batch: &[PlacementRequest]) -> Result<HashMap<IdempotencyKey, Kept>, Error> {
+    let keys: Vec<&IdempotencyKey> = batch.iter().filter_map(PlacementRequest::named).collect();
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    Ok(IDEMPOTENCY.find(&mut *db.pool().acquire().await?, ROUTE, &keys).await?)
+    Ok(IDEMPOTENCY.find(&mut *db.pool().acquire().await?, &keys).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IdempotencyKey, PlacementRequest};
+    use crate::orders::domain::PlaceOrder;
+    use service_kit::idempotency::Fingerprint;
+    use shared_types::Reference;
+    use time::macros::datetime;
+
+    const NOW: time::OffsetDateTime = datetime!(2026-11-25 10:15 UTC);
+
+    fn request(route: &str, key: Option<&str>) -> PlacementRequest {
+        let body: PlaceOrder = serde_json::from_value(serde_json::json!({
+            "customerName": "Ada", "customerEmail": "ada@example.com", "shippingAddress": "1 Main St",
+            "items": [{"productId": 1, "quantity": 1}]
+        }))
+        .unwrap();
+        let fingerprint = Fingerprint::of(&body).unwrap();
+        let key = IdempotencyKey { route: route.to_owned(), key: key.map(str::to_owned) };
+        PlacementRequest::new(body.parse().unwrap(), key, fingerprint, NOW)
+    }
+
+    #[test]
+    fn one_key_of_two_callers_is_two_orders() {
+        let of = |caller| request(&format!("user:{caller} POST /api/orders"), Some("a"));
+        let (ada, again, grace) = (of("ada"), of("ada"), of("grace"));
+        assert!(ada.identity() == again.identity() && ada.reference == again.reference);
+        assert!(ada.identity() != grace.identity() && ada.reference != grace.reference);
+        assert_ne!(ada.neighbour, grace.neighbour);
+        assert!(request("", None).identity() != request("", None).identity());
+    }
+
+    #[test]
+    fn without_a_token_the_reference_is_that_of_earlier_builds() {
+        let expected = Reference::from_idempotency_key("POST /api/orders", "a", NOW);
+        assert_eq!(request("POST /api/orders", Some("a")).reference, expected);
+    }
 }
