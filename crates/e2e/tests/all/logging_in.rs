@@ -3,8 +3,8 @@
 use e2e::client::Response;
 use e2e::samples::text;
 use e2e::shop::{Plan, Shop};
-use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 const PASSWORD: &str = "plum-tractor-violin-9";
 
@@ -69,7 +69,9 @@ async fn after_five_wrong_passwords_somebody_waits() {
     let shop = plan().open().await;
     register(&shop, "ada@example.com").await;
     // At once, so that none knows of the others.
-    let tries = join_all((0..20).map(|_| log_in(&shop, "ada@example.com", "wrong password"))).await;
+    let wrong = json!({"email": "ada@example.com", "password": "wrong password"});
+    let tries = (0..20).map(|_| shop.accounts().post("/api/auth/login", wrong.clone()).into_future());
+    let tries = tries.collect::<JoinSet<_>>().join_all().await;
     let compared = tries.iter().filter(|answer| answer.status == 401).count();
     assert_eq!((compared, tries.iter().filter(|answer| answer.status == 429).count()), (5, 15));
     let refused = log_in(&shop, "ada@example.com", PASSWORD).await;
@@ -128,7 +130,9 @@ async fn one_network_has_so_many_tries() {
 async fn two_tabs_get_the_same_successor() {
     let shop = plan().open().await;
     let first = register(&shop, "ada@example.com").await;
-    let answers = join_all((0..8).map(|_| refresh(&shop, &first))).await;
+    let body = json!({"refreshToken": first["refreshToken"]});
+    let tabs = (0..8).map(|_| shop.accounts().post("/api/auth/refresh", body.clone()).into_future());
+    let answers = tabs.collect::<JoinSet<_>>().join_all().await;
     let successors: Vec<Value> = answers.into_iter().map(|answer| answer.is(200).json()).collect();
     assert!(successors.iter().all(|it| it["refreshToken"] == successors[0]["refreshToken"]));
     assert_ne!(successors[0]["refreshToken"], first["refreshToken"]);

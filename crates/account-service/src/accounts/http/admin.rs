@@ -36,7 +36,6 @@ pub struct AccountQuery {
     #[param(max_length = 254, example = "ada@example.com")]
     email: Option<String>,
     /// Only those that may, may not, or never again log in.
-    #[param(value_type = Option<Status>)]
     status: Option<Status>,
 }
 
