@@ -73,7 +73,10 @@ async fn accounts_are_listed_newest_first_and_found_by_address() {
     assert_eq!((emails(&next), next.next_page()), (vec!["a@example.com".to_owned()], None));
     let found = shop.accounts().get("/api/accounts?email=B@EXAMPLE.com&status=ACTIVE").await.is(200);
     assert_eq!(emails(&found), ["b@example.com"]);
-    assert_eq!(shop.accounts().get("/api/accounts?email=b").await.fields_at_fault(), ["email"]);
+    let none = shop.accounts().get("/api/accounts?email=b@example.com&status=DISABLED").await.is(200);
+    assert_eq!(emails(&none), Vec::<String>::new());
+    let faults = shop.accounts().get("/api/accounts?email=b&status=GONE").await.fields_at_fault();
+    assert_eq!(faults, ["email", "status"]);
 }
 
 #[tokio::test]
