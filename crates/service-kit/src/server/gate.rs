@@ -108,3 +108,49 @@ fn refused(refusal: Refusal, principal: &Principal, unnamed: Unnamed) -> Problem
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Gate, Unnamed};
+    use crate::access::{Access, AccessConfig, Mode, Principal};
+    use crate::server::exposure::Doubt;
+    use axum::http::{HeaderMap, HeaderValue, header};
+
+    fn gate() -> Gate {
+        Gate::new(AccessConfig { access: Mode::Local, guest_orders: false })
+    }
+
+    #[test]
+    fn a_route_that_nobody_thought_of_lets_nobody_in() {
+        for page in ["/", "/swagger-ui", "/swagger-ui/index.css", "/api-docs/openapi.json"] {
+            assert!(gate().rule_of_undocumented(page).is_none(), "{page}");
+        }
+        for other in ["/api/orders", "/swagger-ui.json", "/api-docs/openapi.json/x", "/internal", ""] {
+            let rule = gate().rule_of_undocumented(other).cloned().unwrap();
+            assert!(gate().admit(&rule, Principal::LocalOperator, Unnamed::Operator).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn who_is_not_let_in_is_told_why() {
+        let refused = |unnamed| gate().admit(&Access::OPERATORS, Principal::Nobody, unnamed).unwrap_err();
+        assert_eq!(refused(Unnamed::Nobody).status, 401);
+        assert_eq!(refused(Unnamed::Doubted(Doubt::Body)).status, 415);
+        for doubt in [Doubt::Peer, Doubt::Host, Doubt::Proxy, Doubt::Page] {
+            let problem = refused(Unnamed::Doubted(doubt));
+            assert!(problem.status == 403 && problem.detail.contains(doubt.reason()), "{problem:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_not_good_is_refused_whoever_may_come_without() {
+        for unnamed in [Unnamed::Operator, Unnamed::Nobody, Unnamed::Doubted(Doubt::Peer)] {
+            let mut headers = HeaderMap::new();
+            assert!(gate().principal(&headers, unnamed).await.is_ok());
+            for token in ["Bearer x", "Bearer", "Basic YTpi", ""] {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(token));
+                assert_eq!(gate().principal(&headers, unnamed).await.unwrap_err().status, 401, "{token}");
+            }
+        }
+    }
+}
