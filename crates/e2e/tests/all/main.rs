@@ -37,6 +37,7 @@ mod openapi;
 mod order_lists;
 mod order_status;
 mod outages;
+mod own_account;
 mod owners;
 mod placing;
 mod plans;
