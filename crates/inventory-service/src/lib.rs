@@ -13,10 +13,12 @@ use crate::app::App;
 use crate::config::Config;
 use crate::schema::{OUTBOX, SCHEMA};
 use clap::Parser;
+use service_kit::access::tokens::Verifier;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
 use service_kit::lifecycle::{self, Background, StartError};
 use service_kit::workers::Workers;
+use shared_types::topology::INVENTORY_ACCOUNT_EVENTS;
 use std::process::ExitCode;
 
 /// Requests allocate and free many small pieces. This one hands out first what was freed last, which is still in the
@@ -36,18 +38,21 @@ pub fn start() -> ExitCode {
     lifecycle::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
+        let verifier = Verifier::new(&config.server.auth, "inventory-service")?;
         let app = App::new(&config, database.clone(), broker.clone(), prepared);
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
+        let known = verifier.clone();
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/inventory-service"), SCHEMA).await?;
             products::load_sample_data(&database, &config.products).await?;
             products::fold_names_at_start(&database).await?;
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
             workers.start_kit(OUTBOX);
+            verifier.start(&workers, &database, SCHEMA, INVENTORY_ACCOUNT_EVENTS).await?;
             products::jobs(&workers, &database);
             reservations::consumers(&workers, &app.reservations);
             Ok::<_, StartError>(())
         };
-        Ok((routes, document, Box::pin(background) as Background))
+        Ok((routes, document, known, Box::pin(background) as Background))
     })
 }
