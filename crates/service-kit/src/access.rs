@@ -6,9 +6,11 @@
 mod caller;
 mod config;
 mod guarded;
+pub mod key_text;
 mod principal;
 mod rule;
 mod scope;
+mod scopes;
 mod table;
 pub mod tokens;
 
@@ -18,4 +20,5 @@ pub use guarded::{ACCESS, BEARER, Guarded};
 pub use principal::{ApiKey, Principal, Role, User};
 pub use rule::{Access, Reach, Refusal};
 pub use scope::Scope;
+pub use scopes::KEY_SCOPES;
 pub(crate) use table::table;

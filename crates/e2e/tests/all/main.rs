@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod addresses;
+mod administering;
 mod announcements;
+mod api_keys;
 mod async_crashes;
 mod async_placing;
 mod asyncapi;
@@ -23,6 +26,7 @@ mod guard;
 mod hostile;
 mod idempotency;
 mod invariants;
+mod logging_in;
 mod lost_stock;
 mod mails_in_order;
 mod messages;
@@ -33,6 +37,7 @@ mod openapi;
 mod order_lists;
 mod order_status;
 mod outages;
+mod own_account;
 mod owners;
 mod placing;
 mod plans;
@@ -51,6 +56,7 @@ mod schemathesis;
 mod sending_mail;
 mod sending_sms;
 mod settling;
+mod signing_up;
 mod skus;
 mod starting;
 mod stock;
