@@ -16,6 +16,7 @@ use time::format_description::well_known::Rfc3339;
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    token: Option<String>,
 }
 
 impl Client {
@@ -27,7 +28,13 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("an HTTP client");
-        Self { http, base: base.into() }
+        Self { http, base: base.into(), token: None }
+    }
+
+    /// The same client with this token on every call.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
     /// The service's URL without a path.
@@ -38,7 +45,11 @@ impl Client {
     /// A call of any kind, without a body.
     pub fn call(&self, method: Method, path: &str) -> Call {
         let what = format!("{method} {path}");
-        Call { request: self.http.request(method, format!("{}{path}", self.base)), what }
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        Call { request, what }
     }
 
     /// `GET path`.

@@ -1,4 +1,4 @@
-//! The harness of the end-to-end tests: both services as processes, on a real PostgreSQL and a real RabbitMQ.
+//! The harness of the end-to-end tests: the services as processes, on a real PostgreSQL and a real RabbitMQ.
 //!
 //! It knows the services by their binaries, their HTTP and their tables only, and fails the test at hand (by a panic)
 //! whenever something is not as it must be.
@@ -17,6 +17,7 @@ pub mod invariants;
 pub mod mail_server;
 pub mod notices;
 pub mod pages;
+pub mod people;
 pub mod poll;
 pub mod process;
 pub mod raw;

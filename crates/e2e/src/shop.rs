@@ -1,4 +1,4 @@
-//! A whole shop for one test: database, broker and both services, as many of each as the test asks for.
+//! A whole shop for one test: database, broker and the services, as many of each as the test asks for.
 
 use crate::brevo::Brevo;
 use crate::broker::TestBroker;
@@ -30,12 +30,14 @@ pub const BREVO_KEY: &str = "xkeysib-test";
 pub struct Plan {
     pairs: usize,
     with_orders: bool,
+    with_accounts: bool,
     with_broker: bool,
     own_postgres: bool,
     own_rabbitmq: bool,
     failure_point: Option<&'static str>,
     inventory_environment: Variables,
     order_environment: Variables,
+    account_environment: Variables,
 }
 
 /// A running shop. Its services end with it.
@@ -45,9 +47,11 @@ pub struct Shop {
     /// Order-service processes; each asks the inventory-service process at the same place.
     pub order_services: Vec<Service>,
     pub inventory_services: Vec<Service>,
+    /// Account-service processes, where the test asks for accounts.
+    pub account_services: Vec<Service>,
     /// The broker, where the shop has one.
     pub broker: Option<TestBroker>,
-    /// The database of both.
+    /// The database of all of them.
     pub database: TestDatabase,
     /// A PostgreSQL of the test's own.
     pub postgres: Option<Postgres>,
@@ -59,6 +63,11 @@ impl Plan {
     /// Without order-service, and without the broker it would need.
     pub fn inventory_only(self) -> Self {
         Self { with_orders: false, ..self }.without_broker()
+    }
+
+    /// With account-service, which lets people in at once.
+    pub fn with_accounts(self) -> Self {
+        Self { with_accounts: true, ..self }
     }
 
     /// The services are told of a broker on a port where there is none.
@@ -96,6 +105,12 @@ impl Plan {
     pub fn order_variable(mut self, name: &str, value: &str) -> Self {
         self.order_environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// With a variable for account-service, which is then there.
+    pub fn account_variable(mut self, name: &str, value: &str) -> Self {
+        self.account_environment.push((name.to_owned(), value.to_owned()));
+        self.with_accounts()
     }
 
     /// E-mail goes to this server, and what fails is tried again soon.
@@ -139,11 +154,12 @@ impl Plan {
         let amqp_url = broker.as_ref().map_or_else(closed_port, |broker| broker.url().to_owned());
         let services = self.services(environment, database.url(), &amqp_url);
         let services = services.prepare(&folder).expect("ports for the services");
-        let [order_services, inventory_services] =
-            [services.orders, services.inventory].map(|all| all.into_iter().map(Service::new).collect());
-        let mut shop = Shop { order_services, inventory_services, broker, database, postgres, rabbitmq };
-        let mut services: Vec<&mut Service> =
-            shop.inventory_services.iter_mut().chain(&mut shop.order_services).collect();
+        let [order_services, inventory_services, account_services] =
+            [services.orders, services.inventory, services.accounts]
+                .map(|all| all.into_iter().map(Service::new).collect());
+        let mut shop =
+            Shop { order_services, inventory_services, account_services, broker, database, postgres, rabbitmq };
+        let mut services: Vec<&mut Service> = shop.services().collect();
         services.iter_mut().for_each(|service| service.launch());
         for service in services {
             service.ready_as(states).await;
@@ -152,7 +168,7 @@ impl Plan {
     }
 
     fn services(self, environment: &Environment, database_url: &str, amqp_url: &str) -> testbed::Plan {
-        let Environment { order_service, inventory_service, .. } = environment;
+        let Environment { order_service, inventory_service, account_service, .. } = environment;
         let mut plan = testbed::Plan::new(order_service, inventory_service, database_url, amqp_url).with_sample_data();
         plan.pairs = self.pairs;
         plan.inventory.extend(self.inventory_environment);
@@ -160,6 +176,10 @@ impl Plan {
         plan.order.extend(self.failure_point.map(|point| (FAILURE_POINT.to_owned(), point.to_owned())));
         if !self.with_orders {
             plan.order_service = None;
+        }
+        if self.with_accounts {
+            plan = plan.with_accounts(account_service);
+            plan.account.extend(self.account_environment);
         }
         plan
     }
@@ -171,12 +191,14 @@ impl Shop {
         Plan {
             pairs: 1,
             with_orders: true,
+            with_accounts: false,
             with_broker: true,
             own_postgres: false,
             own_rabbitmq: false,
             failure_point: None,
             inventory_environment: Vec::new(),
             order_environment: Vec::new(),
+            account_environment: Vec::new(),
         }
     }
 
@@ -193,6 +215,16 @@ impl Shop {
     /// Calls the first inventory-service.
     pub fn inventory(&self) -> &Client {
         self.inventory_services[0].client()
+    }
+
+    /// Calls the first account-service.
+    pub fn accounts(&self) -> &Client {
+        self.account_services[0].client()
+    }
+
+    /// Every process of the shop.
+    pub fn services(&mut self) -> impl Iterator<Item = &mut Service> {
+        self.inventory_services.iter_mut().chain(&mut self.order_services).chain(&mut self.account_services)
     }
 
     /// The broker of a shop that has one.

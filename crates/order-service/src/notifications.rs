@@ -23,7 +23,6 @@ pub use channels::sms::SmsGateway;
 pub use commands::erase;
 pub use config::Config;
 pub use consumers::consumers;
-pub use domain::email_address::{EmailAddress, kept_key};
 pub use domain::log::Notification;
 pub use domain::phone_number::PhoneNumber;
 pub use domain::texts::MailText;

@@ -6,9 +6,12 @@
 mod caller;
 mod config;
 mod guarded;
+pub mod key_text;
 mod principal;
 mod rule;
 mod scope;
+mod scopes;
+pub mod tokens;
 
 pub use caller::Caller;
 pub use config::{AccessConfig, Mode};
@@ -16,3 +19,4 @@ pub use guarded::{ACCESS, BEARER, Guarded};
 pub use principal::{ApiKey, Principal, Role, User};
 pub use rule::{Access, Reach, Refusal};
 pub use scope::Scope;
+pub use scopes::KEY_SCOPES;

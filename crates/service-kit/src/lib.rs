@@ -14,6 +14,7 @@ pub mod circuit;
 pub mod columns;
 pub mod config;
 pub mod consumer;
+pub mod contact;
 pub mod contract;
 pub mod db;
 pub mod dead_letters;

@@ -1,8 +1,12 @@
 //! Which client a request comes from, where proxies stand in between.
 
+use crate::server::Connection;
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -50,6 +54,19 @@ impl TrustedProxies {
     }
 }
 
+/// Who holds the other end of the connection: the client, or a proxy in front of it ([`TrustedProxies::client`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer(pub IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let connection = parts.extensions.get::<Arc<Connection>>();
+        Ok(Self(connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip())))
+    }
+}
+
 /// An address with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -58,7 +75,7 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// What counts as one client: an IPv4 address, or the /64 that one IPv6 customer gets as a rule.
-pub(crate) fn one_client(address: IpAddr) -> IpAddr {
+pub fn one_client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),

@@ -161,6 +161,67 @@ pub struct StockLevel {
     pub low_stock_threshold: i32,
 }
 
+/// A session that ended before its time. Its tokens are good for nothing from then on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionEnded {
+    /// The session, `sid` in its tokens.
+    pub session_id: Uuid,
+    /// Whose it was.
+    pub user_id: Uuid,
+    /// Why, where it was not the user's own wish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A user to whom something happened. What their tokens say that were signed up to the event's time no longer holds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserChanged {
+    /// The user, `sub` in their tokens.
+    pub user_id: Uuid,
+    /// What they are from then on.
+    #[serde(default)]
+    pub roles: Vec<String>,
+}
+
+/// A key by which tokens were signed, and which may be in wrong hands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyRevoked {
+    /// Its name in the header of a token.
+    pub kid: String,
+}
+
+/// Somebody who has an account now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewUser {
+    /// The user.
+    pub user_id: Uuid,
+    /// Where to write to.
+    pub email: String,
+    /// Their name.
+    pub name: String,
+}
+
+/// A code that waits to be sent. The event names the code and does not hold it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CodeIssued {
+    /// The code's own id, by which it is fetched when it is sent.
+    pub code_id: Uuid,
+    /// What it is for: `VERIFY`, `RESET`.
+    pub purpose: String,
+    /// Whose it is; none where the address has no account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<Uuid>,
+    /// Where to write to.
+    pub email: String,
+    /// Their name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+}
+
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident($data:ty), about $subject:ident = $type:literal;)*) => {$(
         $(#[$doc])*
@@ -201,10 +262,22 @@ events! {
     StockLow(StockLevel), about product_id = "stock.low";
     /// A product's stock has risen above its threshold again.
     StockReplenished(StockLevel), about product_id = "stock.replenished";
+    /// A session was ended: by log-out, by an operator, or because somebody else had its refresh token.
+    SessionRevoked(SessionEnded), about session_id = "session.revoked";
+    /// A user may no longer log in.
+    UserDisabled(UserChanged), about user_id = "user.disabled";
+    /// A user's roles are others than before.
+    UserRolesChanged(UserChanged), about user_id = "user.roles_changed";
+    /// Tokens signed by this key are good for nothing.
+    SigningKeyRevoked(KeyRevoked), about kid = "signing_key.revoked";
+    /// A user has an account and a verified address.
+    UserRegistered(NewUser), about user_id = "user.registered";
+    /// A code waits to be sent to a user.
+    UserCodeIssued(CodeIssued), about code_id = "user.code_issued";
 }
 
 /// Every type of event there is, for the documentation and the tests that hold it to the code.
-pub const ALL_TYPES: [&str; 11] = [
+pub const ALL_TYPES: [&str; 17] = [
     OrderCreated::TYPE,
     OrderConfirmed::TYPE,
     OrderShipped::TYPE,
@@ -216,6 +289,12 @@ pub const ALL_TYPES: [&str; 11] = [
     OrderStockLost::TYPE,
     StockLow::TYPE,
     StockReplenished::TYPE,
+    SessionRevoked::TYPE,
+    UserDisabled::TYPE,
+    UserRolesChanged::TYPE,
+    SigningKeyRevoked::TYPE,
+    UserRegistered::TYPE,
+    UserCodeIssued::TYPE,
 ];
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub struct Environment {
     pub order_service: PathBuf,
     /// The binary of inventory-service.
     pub inventory_service: PathBuf,
+    /// The binary of account-service.
+    pub account_service: PathBuf,
     /// Folder for logs and for servers of a test's own; servers in it are ended with the run.
     pub run_dir: PathBuf,
 }
@@ -51,6 +53,7 @@ impl Environment {
             management_url: variable("TEST_RABBITMQ_MANAGEMENT_URL")?,
             order_service: variable("ORDER_SERVICE_BIN")?.into(),
             inventory_service: variable("INVENTORY_SERVICE_BIN")?.into(),
+            account_service: variable("ACCOUNT_SERVICE_BIN")?.into(),
             run_dir: variable("TEST_RUN_DIR")?.into(),
         })
     }

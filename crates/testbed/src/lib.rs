@@ -1,4 +1,4 @@
-//! What everything that runs the two services stands on: a private PostgreSQL and RabbitMQ, which may be killed, and
+//! What everything that runs the services stands on: a private PostgreSQL and RabbitMQ, which may be killed, and
 //! the services as processes. `cargo xtask`, the end-to-end tests, chaos and the benchmark bring them up in this way.
 //!
 //! All of it blocks; who works with tokio calls what takes long through `spawn_blocking`.

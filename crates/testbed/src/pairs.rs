@@ -1,5 +1,5 @@
-//! Both services on one database and one broker, as many processes of each as are asked for: the one way in which
-//! tests, chaos and the benchmark bring them up.
+//! The services on one database and one broker, as many processes of each as are asked for: the one way in which tests,
+//! chaos and the benchmark bring them up. Account-service is there only where it is asked for.
 
 use std::path::{Path, PathBuf};
 
@@ -18,21 +18,27 @@ pub struct Plan {
     pub order_service: Option<PathBuf>,
     /// The binary of inventory-service.
     pub inventory_service: PathBuf,
-    /// What every process is told: where the servers are, and settings of both services.
+    /// The binary of account-service, where it is to be there too.
+    pub account_service: Option<PathBuf>,
+    /// What every process is told: where the servers are, and settings of all services.
     pub both: Variables,
     /// What order-service is told beside.
     pub order: Variables,
     /// What inventory-service is told beside.
     pub inventory: Variables,
+    /// What account-service is told beside.
+    pub account: Variables,
 }
 
-/// The processes of both services.
+/// The processes of the services.
 #[derive(Debug)]
 pub struct Pairs {
     /// Of order-service, `order-1` and so on.
     pub orders: Vec<Service>,
     /// Of inventory-service, `inventory-1` and so on.
     pub inventory: Vec<Service>,
+    /// Of account-service, `account-1` and so on.
+    pub accounts: Vec<Service>,
 }
 
 impl Plan {
@@ -43,9 +49,11 @@ impl Plan {
             pairs: 1,
             order_service: Some(order_service.to_owned()),
             inventory_service: inventory_service.to_owned(),
+            account_service: None,
             both: owned(&both),
             order: Variables::new(),
             inventory: Variables::new(),
+            account: Variables::new(),
         }
     }
 
@@ -56,9 +64,17 @@ impl Plan {
         self
     }
 
+    /// With account-service, which seals its secrets under a key that everybody may know.
+    #[must_use]
+    pub fn with_accounts(mut self, binary: &Path) -> Self {
+        self.account_service = Some(binary.to_owned());
+        self.account.extend(owned(&[(MASTER_KEY, format!("{}=", "A".repeat(43))), registers_at_once()]));
+        self
+    }
+
     /// Gives the processes their ports and logs, the latter in `folder`; none is started.
     pub fn prepare(&self, folder: &Path) -> Result<Pairs> {
-        let mut prepared = Pairs { orders: Vec::new(), inventory: Vec::new() };
+        let mut prepared = Pairs { orders: Vec::new(), inventory: Vec::new(), accounts: Vec::new() };
         for number in 1..=self.pairs {
             let variables = [&self.both[..], &self.inventory].concat();
             let name = format!("inventory-{number}");
@@ -69,6 +85,10 @@ impl Plan {
                 prepared.orders.push(Service::new(format!("order-{number}"), binary, folder, variables)?);
             }
             prepared.inventory.push(inventory);
+            if let Some(binary) = &self.account_service {
+                let variables = [&self.both[..], &self.account].concat();
+                prepared.accounts.push(Service::new(format!("account-{number}"), binary, folder, variables)?);
+            }
         }
         Ok(prepared)
     }
@@ -85,10 +105,10 @@ impl Plan {
 impl Pairs {
     /// Every process.
     pub fn all(&mut self) -> impl Iterator<Item = &mut Service> {
-        self.inventory.iter_mut().chain(&mut self.orders)
+        self.inventory.iter_mut().chain(&mut self.orders).chain(&mut self.accounts)
     }
 
-    /// Starts all processes at once: neither service waits for the other to be there.
+    /// Starts all processes at once: no service waits for another to be there.
     pub fn launch(&mut self) -> Result<()> {
         self.all().try_for_each(Service::launch)
     }
@@ -109,6 +129,14 @@ pub fn sample_data() -> (&'static str, String) {
     ("LOAD_SAMPLE_DATA", "true".to_owned())
 }
 
+/// The variable with the key under which account-service seals its secrets.
+pub const MASTER_KEY: &str = "ACCOUNT_MASTER_KEY";
+
+/// What an account-service is told that is to let people in without a code by e-mail.
+pub fn registers_at_once() -> (&'static str, String) {
+    ("REGISTRATION", "immediate".to_owned())
+}
+
 /// Variables out of names and values.
 pub fn owned<V: Into<String> + Clone>(variables: &[(&str, V)]) -> Variables {
     variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect()
@@ -125,6 +153,14 @@ mod tests {
         assert_eq!(pairs.orders[1].name(), "order-2");
         assert_ne!(pairs.inventory[0].base(), pairs.inventory[1].base());
         let alone = Plan { order_service: None, ..plan }.prepare(&std::env::temp_dir()).unwrap();
-        assert_eq!((alone.orders.len(), alone.inventory.len()), (0, 2));
+        assert_eq!((alone.orders.len(), alone.inventory.len(), alone.accounts.len()), (0, 2, 0));
+    }
+
+    #[test]
+    fn account_service_is_there_where_it_is_asked_for() {
+        let plan = Plan::new(Path::new("order"), Path::new("inventory"), "postgres:", "amqp:");
+        let pairs = plan.with_accounts(Path::new("account")).prepare(&std::env::temp_dir()).unwrap();
+        assert_eq!(pairs.accounts[0].name(), "account-1");
+        assert_eq!(pairs.accounts[0].environment("REGISTRATION").as_deref(), Some("immediate"));
     }
 }

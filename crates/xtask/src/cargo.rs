@@ -9,8 +9,12 @@ use testbed::error::{Result, TestbedError};
 use testbed::interrupt;
 use testbed::process::{self, Signal};
 
-/// The binaries of the two services.
-pub const SERVICES: [&str; 2] = ["order-service", "inventory-service"];
+/// The binaries of the services.
+pub const SERVICES: [&str; 3] = ["order-service", "inventory-service", "account-service"];
+
+/// The binaries that an order passes through: chaos and the benchmark run on these, and so does every earlier commit that
+/// the benchmark compares with.
+pub const SERVICES_OF_AN_ORDER: [&str; 2] = ["order-service", "inventory-service"];
 
 /// The variable that tells a test where the binary of a service is: `ORDER_SERVICE_BIN`.
 pub fn binary_variable(service: &str) -> String {
@@ -41,7 +45,7 @@ pub fn cargo(workspace: &Workspace) -> Command {
 /// of dependencies by what is selected; with another selection they would be built a second time.
 pub const EVERYTHING: [&str; 3] = ["--workspace", "--features", "order-service/failure-points"];
 
-/// Builds the two services.
+/// Builds the services.
 pub fn build_services(workspace: &Workspace, profile: Profile) -> Result<()> {
     build(workspace, &SERVICES, profile)
 }

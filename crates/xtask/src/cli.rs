@@ -12,17 +12,17 @@ The project's own commands:
   cargo xtask down                        stop what `up` started
   cargo xtask reset                       stop it and delete its data
   cargo xtask test [--keep] [ARGS…]       run all tests against private servers; ARGS go to cargo test
-  cargo xtask verify [ARGS…]              compare the two running services order by order; --help says what ARGS are
+  cargo xtask verify [ARGS…]              compare orders with their stock in the running services; --help says what ARGS are
   cargo xtask chaos [--keep] [ARGS…]      break everything under load and check what is left; --help likewise
   cargo xtask fuzz [--minutes N]          throw changed requests at all that reads one, for a minute unless told otherwise
-  cargo xtask bench [--smoke] [ARGS…]     measure both services against plain PostgreSQL; --help likewise
+  cargo xtask bench [--smoke] [ARGS…]     measure orders and stock against plain PostgreSQL; --help likewise
   cargo xtask bench --against COMMIT      … against the build of another commit, turn by turn
   cargo xtask generate [--check]          renew .sqlx, database-schema.sql and docs/openapi, or check them
 
 Settings of `up` (environment variables): DATABASE_URL or PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD; AMQP_URL or
 RABBITMQ_HOST, RABBITMQ_PORT, RABBITMQ_USERNAME, RABBITMQ_PASSWORD: servers to use instead of private ones;
-ORDER_SERVICE_PORT (8081), INVENTORY_SERVICE_PORT (8082). `verify` looks at those ports, or at ORDER_SERVICE_URL and
-INVENTORY_SERVICE_URL.
+ORDER_SERVICE_PORT (8081), INVENTORY_SERVICE_PORT (8082), ACCOUNT_SERVICE_PORT (8083). `verify` looks at the first two,
+or at ORDER_SERVICE_URL and INVENTORY_SERVICE_URL.
 ";
 
 /// What the command line asks for, for commands that work on servers of their own.

@@ -10,6 +10,7 @@ mod fuzz;
 mod generate;
 mod install;
 mod lock;
+mod master_key;
 mod parts;
 mod services;
 mod test;

@@ -21,6 +21,8 @@ pub enum Part {
     OrderService,
     /// The service on 8082.
     InventoryService,
+    /// The service on 8083.
+    AccountService,
     RabbitMq,
     Postgres,
     /// The containers that stand in for the private servers.
@@ -29,14 +31,24 @@ pub enum Part {
 
 impl Part {
     /// All of them, in the order in which they are stopped.
-    pub const ALL: [Self; 5] =
-        [Self::OrderService, Self::InventoryService, Self::RabbitMq, Self::Postgres, Self::Containers];
+    pub const ALL: [Self; 6] = [
+        Self::OrderService,
+        Self::InventoryService,
+        Self::AccountService,
+        Self::RabbitMq,
+        Self::Postgres,
+        Self::Containers,
+    ];
+
+    /// The services, in the order in which they are started.
+    pub const SERVICES: [Self; 3] = [Self::InventoryService, Self::OrderService, Self::AccountService];
 
     /// What people call it; for a service also the name of its binary.
     pub fn name(self) -> &'static str {
         match self {
             Self::OrderService => "order-service",
             Self::InventoryService => "inventory-service",
+            Self::AccountService => "account-service",
             Self::RabbitMq => "RabbitMQ",
             Self::Postgres => "PostgreSQL",
             Self::Containers => "the containers",
@@ -51,9 +63,11 @@ impl Part {
     /// The process behind it while it runs; containers have none of ours.
     pub fn process(self, workspace: &Workspace) -> Result<Option<Identity>> {
         match self {
-            Self::OrderService | Self::InventoryService => Ok(State::read(&self.state_file(workspace))?
-                .and_then(|state| state.process("service"))
-                .filter(Identity::is_running)),
+            Self::OrderService | Self::InventoryService | Self::AccountService => {
+                Ok(State::read(&self.state_file(workspace))?
+                    .and_then(|state| state.process("service"))
+                    .filter(Identity::is_running))
+            }
             Self::RabbitMq => match RabbitMq::attach(&rabbitmq_folder(workspace))? {
                 Some(server) => server.process(),
                 None => Ok(None),
@@ -71,7 +85,7 @@ impl Part {
         let since = Instant::now();
         let process = self.process(workspace)?;
         match (self, &process) {
-            (Self::OrderService | Self::InventoryService, Some(process)) => {
+            (Self::OrderService | Self::InventoryService | Self::AccountService, Some(process)) => {
                 // A service finishes the requests it has before it ends.
                 if !process.end(Signal::Terminate, Duration::from_secs(30)) {
                     steps.say(&format!("{} did not end within 30 s and was killed", self.name()));

@@ -1,4 +1,4 @@
-//! Starting the two services, and telling whether one that runs is still the one that is wanted.
+//! Starting the services, and telling whether one that runs is still the one that is wanted.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -6,10 +6,11 @@ use std::process::Command;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::dev_servers::{Addresses, given_settings};
+use crate::master_key;
 use crate::parts::{Part, Started};
 use crate::workspace::{Profile, Workspace};
 use testbed::error::{Result, TestbedError};
-use testbed::pairs;
+use testbed::pairs::{self, MASTER_KEY};
 use testbed::poll;
 use testbed::ports;
 use testbed::process::{self, Identity};
@@ -24,17 +25,27 @@ const READY_LIMIT: Duration = Duration::from_secs(120);
 pub struct ServicePorts {
     pub order: u16,
     pub inventory: u16,
+    pub account: u16,
 }
 
 impl ServicePorts {
-    /// 8081 and 8082, unless the environment says otherwise.
+    /// 8081 to 8083, unless the environment says otherwise.
     pub fn from_environment() -> Result<Self> {
-        Ok(Self { order: port_from(ORDER_PORT, 8081)?, inventory: port_from(INVENTORY_PORT, 8082)? })
+        Ok(Self {
+            order: port_from(ORDER_PORT, 8081)?,
+            inventory: port_from(INVENTORY_PORT, 8082)?,
+            account: port_from(ACCOUNT_PORT, 8083)?,
+        })
     }
 
     /// An error when another program listens on one of them. Our own services may: they are reused or restarted.
     pub fn check_free(self, workspace: &Workspace) -> Result<()> {
-        for (part, variable) in [(Part::OrderService, ORDER_PORT), (Part::InventoryService, INVENTORY_PORT)] {
+        let variables = [
+            (Part::OrderService, ORDER_PORT),
+            (Part::InventoryService, INVENTORY_PORT),
+            (Part::AccountService, ACCOUNT_PORT),
+        ];
+        for (part, variable) in variables {
             let port = self.of(part);
             if part.process(workspace)?.is_none() && !ports::is_free_everywhere(port) {
                 return Err(TestbedError::new(format!(
@@ -50,12 +61,17 @@ impl ServicePorts {
 
     /// The port of this service.
     pub fn of(self, service: Part) -> u16 {
-        if service == Part::InventoryService { self.inventory } else { self.order }
+        match service {
+            Part::InventoryService => self.inventory,
+            Part::AccountService => self.account,
+            _ => self.order,
+        }
     }
 }
 
 const ORDER_PORT: &str = "ORDER_SERVICE_PORT";
 const INVENTORY_PORT: &str = "INVENTORY_SERVICE_PORT";
+const ACCOUNT_PORT: &str = "ACCOUNT_SERVICE_PORT";
 
 fn port_from(variable: &str, default: u16) -> Result<u16> {
     match std::env::var(variable) {
@@ -66,8 +82,8 @@ fn port_from(variable: &str, default: u16) -> Result<u16> {
     }
 }
 
-/// Starts both services, or reuses those that run, and waits until both are ready.
-pub fn start_both(
+/// Starts the services, or reuses those that run, and waits until all are ready.
+pub fn start_all(
     workspace: &Workspace,
     profile: Profile,
     ports: ServicePorts,
@@ -76,8 +92,8 @@ pub fn start_both(
     steps: &Steps,
 ) -> Result<()> {
     let since = Instant::now();
-    // Both at once: neither waits for the other to be there.
-    for service in [Part::InventoryService, Part::OrderService] {
+    // All at once: none waits for another to be there.
+    for service in Part::SERVICES {
         let wanted = Launch::new(workspace, service, profile, ports, addresses)?;
         if wanted.runs(workspace)? {
             steps.say(&format!("{} runs already on port {}", service.name(), ports.of(service)));
@@ -89,7 +105,7 @@ pub fn start_both(
         }
         started.add(service, Some(wanted.start(workspace)?));
     }
-    for service in [Part::InventoryService, Part::OrderService] {
+    for service in Part::SERVICES {
         wait_until_ready(workspace, service, ports.of(service))?;
         steps.done(&format!("{} is ready on port {}", service.name(), ports.of(service)), since);
     }
@@ -127,10 +143,13 @@ impl Launch {
         // Somebody who sets them means it.
         let unset = settings.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
         environment.extend(unset.map(|(name, value)| (name, value.to_owned())));
-        if service == Part::OrderService {
-            environment.push(pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory)));
-        } else {
-            environment.push(pairs::sample_data());
+        match service {
+            Part::InventoryService => environment.push(pairs::sample_data()),
+            Part::AccountService => {
+                environment.push((MASTER_KEY, master_key::of(workspace, MASTER_KEY)?));
+                environment.push(pairs::registers_at_once());
+            }
+            _ => environment.push(pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory))),
         }
         let mut hasher = DefaultHasher::new();
         (&binary, built.duration_since(UNIX_EPOCH).ok(), &environment, given_settings()).hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! `cargo xtask up`: from a bare checkout to both services answering.
+//! `cargo xtask up`: from a bare checkout to all services answering.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ pub struct Options {
 
 /// Starts what does not run yet and, unless detached, stays until Ctrl-C and stops that again.
 pub fn run(workspace: &Workspace, options: Options) -> Result<u8> {
-    let steps = Steps::begin("starting PostgreSQL, RabbitMQ and both services");
+    let steps = Steps::begin("starting PostgreSQL, RabbitMQ and the services");
     let started = Started::default();
     let ports = ServicePorts::from_environment()?;
     let lock = Lock::take(workspace, &steps)?;
@@ -58,7 +58,7 @@ fn start(workspace: &Workspace, profile: Profile, ports: ServicePorts, started: 
     make_folder(&workspace.dev_folder().join("logs"))?;
     let plan = Plan::make(workspace)?;
     let addresses = start_servers_while_building(workspace, profile, &plan, started, steps)?;
-    services::start_both(workspace, profile, ports, &addresses, started, steps)
+    services::start_all(workspace, profile, ports, &addresses, started, steps)
 }
 
 fn start_servers_while_building(
@@ -83,11 +83,12 @@ fn start_servers_while_building(
 
 /// What a person can do with it now; every line of it works as it is printed.
 fn what_now(ports: ServicePorts) -> String {
-    let ServicePorts { order, inventory } = ports;
+    let ServicePorts { order, inventory, account } = ports;
     format!(
         r#"
   order-service      http://localhost:{order}/swagger-ui/
   inventory-service  http://localhost:{inventory}/swagger-ui/
+  account-service    http://localhost:{account}/swagger-ui/
 
   the products:       curl -s http://localhost:{inventory}/api/inventory/products
   place an order:     curl -s -X POST http://localhost:{order}/api/orders -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-order' -d '{{"customerName":"Ada Lovelace","customerEmail":"ada@example.com","shippingAddress":"12 Saint James Square, London","items":[{{"productId":1,"quantity":1}}]}}'

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod addresses;
 mod announcements;
+mod api_keys;
 mod async_crashes;
 mod async_placing;
 mod asyncapi;

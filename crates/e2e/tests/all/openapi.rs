@@ -69,6 +69,27 @@ const ORDERS: &[&str] = &[
     "put /api/orders/{id}/status",
 ];
 
+/// Every operation of account-service, likewise.
+const ACCOUNTS: &[&str] = &[
+    "delete /api/accounts/me/addresses/{id}",
+    "delete /api/api-keys/{id}",
+    "get /api/accounts/me/addresses",
+    "get /api/accounts/me/addresses/{id}",
+    "get /api/admin/dead-letters",
+    "get /api/admin/dead-letters/{id}",
+    "get /api/admin/invariants",
+    "get /api/api-keys",
+    "get /api/api-keys/{id}",
+    "get /health/live",
+    "get /health/ready",
+    "post /api/accounts/me/addresses",
+    "post /api/admin/dead-letters/replay",
+    "post /api/admin/dead-letters/{id}/replay",
+    "post /api/api-keys",
+    "put /api/accounts/me/addresses/{id}",
+    "put /api/accounts/me/addresses/{id}/default",
+];
+
 struct Operation<'a> {
     name: String,
     document: &'a Value,
@@ -83,12 +104,13 @@ fn operations(document: &Value) -> Vec<Operation<'_>> {
     all
 }
 
-async fn documents() -> (Shop, [(&'static str, Value, &'static [&'static str]); 2]) {
-    let shop = Shop::plan().without_broker().open().await;
-    let path = "/api-docs/openapi.json";
-    let orders = shop.orders().get(path).await.is(200).json();
-    let inventory = shop.inventory().get(path).await.is(200).json();
-    (shop, [("order-service", orders, ORDERS), ("inventory-service", inventory, INVENTORY)])
+async fn documents() -> (Shop, [(&'static str, Value, &'static [&'static str]); 3]) {
+    let shop = Shop::plan().with_accounts().without_broker().open().await;
+    let served = async |client: &Client| client.get("/api-docs/openapi.json").await.is(200).json();
+    let orders = ("order-service", served(shop.orders()).await, ORDERS);
+    let inventory = ("inventory-service", served(shop.inventory()).await, INVENTORY);
+    let accounts = ("account-service", served(shop.accounts()).await, ACCOUNTS);
+    (shop, [orders, inventory, accounts])
 }
 
 #[tokio::test]
@@ -226,7 +248,7 @@ async fn operation_ids_and_references_are_sound() {
 #[tokio::test]
 async fn the_examples_work_when_tried_out() {
     let (shop, documents) = documents().await;
-    let [(_, orders, _), (_, inventory, _)] = &documents;
+    let [(_, orders, _), (_, inventory, _), _] = &documents;
     for (name, status) in [("post /api/inventory/reservations", 201), ("post /api/inventory/reservations/batch", 200)] {
         try_out(shop.inventory(), inventory, name).await.is(status);
     }
@@ -312,7 +334,7 @@ fn example_of(document: &Value, schema: &Value) -> Value {
 
 #[tokio::test]
 async fn a_key_is_offered_where_it_is_kept_and_numbers_have_bounds() {
-    let (_shop, [_, (_, inventory, _)]) = documents().await;
+    let (_shop, [_, (_, inventory, _), _]) = documents().await;
     for Operation { name, document } in operations(&inventory).iter().filter(|it| it.name.starts_with("post ")) {
         let parameters = document["parameters"].as_array().cloned().unwrap_or_default();
         let keyed = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");

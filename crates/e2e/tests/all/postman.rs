@@ -7,13 +7,21 @@ use std::process::{Command, Output};
 
 const COLLECTION: &str = "docs/postman/oms.postman_collection.json";
 
+/// The services and the variables with their URLs.
+const SERVICES: [(&str, &str); 3] = [
+    ("order-service", "orderServiceUrl"),
+    ("inventory-service", "inventoryServiceUrl"),
+    ("account-service", "accountServiceUrl"),
+];
+
 /// Runs the collection once, from the first request to the last.
 fn run(shop: &Shop) -> Output {
     let newman = std::env::var_os("NEWMAN_BIN").unwrap_or_else(|| panic!("no newman: run `cargo xtask test`"));
     let mut run = Command::new(&newman);
     run.current_dir(workspace()).args(["run", COLLECTION, "--color", "off", "--timeout-request", "20000"]);
     run.env("FORCE_COLOR", "0");
-    for (variable, client) in [("orderServiceUrl", shop.orders()), ("inventoryServiceUrl", shop.inventory())] {
+    let services = [shop.orders(), shop.inventory(), shop.accounts()];
+    for ((_, variable), client) in SERVICES.iter().zip(services) {
         run.arg("--env-var").arg(format!("{variable}={}", client.base()));
     }
     run.output().unwrap_or_else(|error| panic!("cannot run {}: {error}", newman.display()))
@@ -22,7 +30,7 @@ fn run(shop: &Shop) -> Output {
 #[tokio::test]
 async fn the_collection_is_green_on_fresh_sample_data_and_once_more() {
     Environment::get();
-    let shop = Shop::open().await;
+    let shop = Shop::plan().with_accounts().open().await;
     for time in ["the first", "the second"] {
         let Output { status, stdout, stderr } = run(&shop);
         let report = [stdout, stderr].concat();
@@ -80,7 +88,7 @@ fn every_request_says_what_it_must_be_answered() {
 fn every_call_of_the_services_is_in_the_collection() {
     let requests = requests();
     let mut missing = Vec::new();
-    for (service, variable) in [("order-service", "orderServiceUrl"), ("inventory-service", "inventoryServiceUrl")] {
+    for (service, variable) in SERVICES {
         let text = std::fs::read_to_string(workspace().join(format!("docs/openapi/{service}.json"))).unwrap();
         let document: Value = serde_json::from_str(&text).unwrap();
         let paths = document["paths"].as_object().unwrap();

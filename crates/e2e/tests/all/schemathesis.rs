@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// How long each service is asked; both at the same time.
+/// How long each service is asked; all at the same time.
 const SECONDS: &str = "60";
 
 /// The same requests each time: what others find is looked for with another one, not while somebody waits for something else.
@@ -49,19 +49,23 @@ fn run(program: OsString, client: &Client, document: &Path) -> std::thread::Join
 }
 
 #[tokio::test]
-async fn both_services_do_what_their_documents_say() {
+async fn the_services_do_what_their_documents_say() {
     Environment::get();
     let program =
         std::env::var_os("SCHEMATHESIS_BIN").unwrap_or_else(|| panic!("no schemathesis: run `cargo xtask test`"));
-    let shop = Shop::plan().order_variable("BREVO_WEBHOOK_SECRET", "hush").open().await;
-    let documents = [document(shop.orders(), "orders.json").await, document(shop.inventory(), "inventory.json").await];
-    let runs = [(shop.orders(), &documents[0]), (shop.inventory(), &documents[1])];
-    let runs = runs.map(|(client, document)| run(program.clone(), client, document));
+    let shop = Shop::plan().with_accounts().order_variable("BREVO_WEBHOOK_SECRET", "hush").open().await;
+    let documents = [
+        document(shop.orders(), "orders.json").await,
+        document(shop.inventory(), "inventory.json").await,
+        document(shop.accounts(), "accounts.json").await,
+    ];
+    let runs = [shop.orders(), shop.inventory(), shop.accounts()];
+    let runs = std::array::from_fn::<_, 3, _>(|index| run(program.clone(), runs[index], &documents[index]));
     let reports = runs.map(|run| run.join().expect("schemathesis"));
     let found: Vec<&str> = reports.iter().filter(|(clean, _)| !clean).map(|(_, report)| report.as_str()).collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
     // Each for itself: reservations were committed that have no order.
-    for client in [shop.orders(), shop.inventory()] {
+    for client in [shop.orders(), shop.inventory(), shop.accounts()] {
         poll::eventually("every invariant to hold", async || {
             let found = client.get("/api/admin/invariants").await.is(200).json();
             if found["holds"] == true { Ok(()) } else { Err(found.to_string()) }

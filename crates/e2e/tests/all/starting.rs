@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 #[tokio::test]
 async fn instances_that_start_at_once_migrate_once() {
-    // Six processes come to an empty database together.
-    let shop = Shop::plan().pairs(3).open().await;
-    for (schema, folder) in [("orders", "order-service"), ("inventory", "inventory-service")] {
+    // Nine processes come to an empty database together.
+    let mut shop = Shop::plan().with_accounts().pairs(3).open().await;
+    let folders = [("orders", "order-service"), ("inventory", "inventory-service"), ("accounts", "account-service")];
+    for (schema, folder) in folders {
         let applied =
             shop.database.number(format!("SELECT COUNT(*) FROM {schema}._sqlx_migrations WHERE success")).await;
         let folder = e2e::environment::workspace().join("migrations").join(folder);
@@ -25,7 +26,7 @@ async fn instances_that_start_at_once_migrate_once() {
         5,
         "sample data was loaded twice"
     );
-    for service in shop.order_services.iter().chain(&shop.inventory_services) {
+    for service in shop.services() {
         assert_eq!(service.log_lines(&["database schema is up to date"]), 1, "{}", service.log());
         // RabbitMQ may break a link off that consumes from a queue which another one is just creating. lapin calls that an
         // error; the link is made anew.
@@ -38,15 +39,15 @@ async fn instances_that_start_at_once_migrate_once() {
 
 #[tokio::test]
 async fn an_older_build_does_not_touch_a_newer_schema() {
-    let mut shop = Shop::open().await;
-    for schema in ["orders", "inventory"] {
+    let mut shop = Shop::plan().with_accounts().open().await;
+    for schema in ["orders", "inventory", "accounts"] {
         let newer = format!(
             "INSERT INTO {schema}._sqlx_migrations (version, description, success, checksum, execution_time)
              VALUES (9999, 'from the future', TRUE, '', 1)"
         );
         shop.database.execute(newer).await;
     }
-    for service in shop.order_services.iter_mut().chain(&mut shop.inventory_services) {
+    for service in shop.services() {
         service.kill();
         service.launch();
         let status = service.ended().await;

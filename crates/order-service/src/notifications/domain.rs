@@ -1,7 +1,6 @@
 //! What customers and the shop are told, by which way, and how far a message has come.
 
 pub mod announced;
-pub mod email_address;
 pub mod log;
 pub mod phone_number;
 pub mod rules;

@@ -1,9 +1,9 @@
 //! EDGE: gives rows of earlier builds the key by which customers are found. An instance of the build before may run beside
 //! this one, so a privacy call looks for such rows each time.
 
-use crate::notifications::kept_key;
 use crate::orders::error::Error;
 use crate::orders::store::customer_keys::{self, BATCH};
+use service_kit::contact::kept_key;
 use service_kit::db::Database;
 
 /// Completes all rows, some hundreds in a transaction. Nearly always there are none.

@@ -2,13 +2,12 @@
 
 mod changes;
 mod price_guard;
-mod texts;
 
-use crate::notifications::EmailAddress;
 pub use changes::{CancelOrder, ChangeStatus, PatchOrder};
 pub use price_guard::{ChangedTotal, PriceGuard, Unsellable};
 use serde::{Deserialize, Serialize};
 use service_kit::body::Body;
+use service_kit::contact::{self, EmailAddress};
 use service_kit::validation::FieldErrors;
 use shared_types::events::{OrderLine, OrderSnapshot};
 use shared_types::reservations::{MAX_LINES, Reservation, ReservationLine, ReservationStatus, ReservedLine};
@@ -92,9 +91,9 @@ impl PlaceOrder {
     /// Checks every field and names all that are at fault.
     pub fn parse(self) -> Result<NewOrder, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let customer_name = texts::parse_name(&mut errors, self.customer_name);
-        let customer_email = parse_email(&mut errors, self.customer_email);
-        let customer_phone = texts::parse_phone(&mut errors, self.customer_phone);
+        let customer_name = contact::parse_name(&mut errors, "customerName", self.customer_name);
+        let customer_email = contact::parse_email(&mut errors, "customerEmail", self.customer_email);
+        let customer_phone = contact::parse_phone(&mut errors, "customerPhone", self.customer_phone);
         let shipping_address = errors.required_lines("shippingAddress", self.shipping_address, 500);
         let note = parse_note(&mut errors, self.note);
         let guard = parse_guard(&mut errors, self.expected_total, self.items.as_deref().unwrap_or_default());
@@ -173,19 +172,6 @@ fn parse_lines(errors: &mut FieldErrors, items: Option<Vec<PlaceOrderLine>>) -> 
         *quantities.entry(ProductId(product)).or_default() += quantity;
     }
     quantities.into_iter().map(|(product_id, quantity)| ReservationLine { product_id, quantity }).collect()
-}
-
-/// The address, or nothing and a field at fault.
-fn parse_email(errors: &mut FieldErrors, text: Option<String>) -> Option<EmailAddress> {
-    match text.as_deref().map(str::trim) {
-        None => errors.add("customerEmail", "is required"),
-        Some("") => errors.add("customerEmail", "must not be blank"),
-        Some(text) => match EmailAddress::parse(text) {
-            Ok(address) => return Some(address),
-            Err(error) => errors.add("customerEmail", error),
-        },
-    }
-    None
 }
 
 /// An order as it is kept and shown.

@@ -11,7 +11,6 @@ use super::placing::requests::{self, PlacementRequest};
 use super::state::Orders;
 use super::store::{self, Filter};
 use crate::failure_point;
-use crate::notifications::EmailAddress;
 use crate::orders::customer_keys;
 use crate::orders::error::Error;
 use crate::schema::IDEMPOTENCY;
@@ -21,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use service_kit::access::{Access, Guarded};
 use service_kit::answer::{Answer, check_if_match};
+use service_kit::contact::EmailAddress;
 use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
 };

@@ -9,7 +9,7 @@ use utoipa::Number;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::schema::{
-    AdditionalProperties, ArrayItems, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+    AdditionalProperties, Array, ArrayItems, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::{Components, OpenApi, PathItem, Ref, RefOr, Response};
 
@@ -33,6 +33,11 @@ pub fn complete(document: &mut OpenApi, consumers: &[&str]) {
     let mut bodies = BTreeSet::new();
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
+            if consumers.is_empty() {
+                // Nobody can name one.
+                let parameters = operation.parameters.iter_mut();
+                parameters.for_each(|all| all.retain(|it| !matches!(it, RefOr::T(it) if it.name == "consumer")));
+            }
             let keyed = complete_parameters(operation, consumers);
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response {
@@ -151,10 +156,23 @@ fn complete_body(schema: &mut Schema, found: &mut BTreeSet<String>) {
     let required: BTreeSet<&String> = object.required.iter().collect();
     for (name, property) in &mut object.properties {
         find_references(property, found);
-        if let RefOr::T(Schema::Object(property)) = property {
-            bound_integer(property);
-            complete_text(property, required.contains(name));
+        match property {
+            RefOr::T(Schema::Object(property)) => {
+                bound_integer(property);
+                complete_text(property, required.contains(name));
+            }
+            RefOr::T(Schema::Array(array)) => complete_items(array),
+            _ => {}
         }
+    }
+}
+
+/// What the texts of a list may be: none of them may be left blank.
+fn complete_items(array: &mut Array) {
+    if let ArrayItems::RefOrSchema(items) = &mut array.items
+        && let RefOr::T(Schema::Object(item)) = items.as_mut()
+    {
+        complete_text(item, true);
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::cargo::{self, SERVICES};
+use crate::cargo::{self, SERVICES_OF_AN_ORDER};
 use crate::workspace::{Profile, Workspace};
 use testbed::error::{Result, TestbedError};
 use testbed::folders::{delete_folder, make_folder};
@@ -33,7 +33,7 @@ pub fn build(workspace: &Workspace, commit: &str, profile: Profile, steps: &Step
     let old = Workspace { root: folder.join("checkout"), target: folder.join("target") };
     check_out(workspace, &old.root, id.trim())?;
     let mut build = cargo::cargo(&old);
-    build.args(["build", "--locked", "--workspace"]).args(SERVICES.iter().flat_map(|name| ["--bin", name]));
+    build.args(["build", "--locked", "--workspace"]).args(SERVICES_OF_AN_ORDER.iter().flat_map(|name| ["--bin", name]));
     if profile == Profile::Release {
         build.arg("--release");
     }

@@ -1,4 +1,4 @@
-//! The migrations of both services, in the order in which they are applied.
+//! The migrations of the services, in the order in which they are applied.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,9 @@ use testbed::error::{Result, TestbedError};
 use testbed::postgres::Postgres;
 use testbed::process;
 
-const FOLDERS: [&str; 2] = ["migrations/inventory-service", "migrations/order-service"];
+const FOLDERS: [&str; 3] = ["migrations/inventory-service", "migrations/order-service", "migrations/account-service"];
 
-/// The paths of all migrations, relative to the checkout: inventory-service's in name order, then order-service's.
+/// The paths of all migrations, relative to the checkout: one service after the other, each in name order.
 pub fn list(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for folder in FOLDERS {

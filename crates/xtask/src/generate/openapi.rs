@@ -10,7 +10,7 @@ use testbed::error::Result;
 use testbed::process;
 use testbed::step::Steps;
 
-/// Builds both services and renews or compares their documents.
+/// Builds the services and renews or compares their documents.
 pub fn settle_documents(workspace: &Workspace, mode: Mode, steps: &Steps) -> Result<Comparison> {
     cargo::build_services(workspace, Profile::Dev)?;
     let mut outcome = Comparison::UpToDate;

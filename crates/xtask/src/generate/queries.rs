@@ -16,7 +16,7 @@ use testbed::step::Steps;
 
 const FOLDER: &str = ".sqlx";
 
-/// Renews or compares `.sqlx` by compiling both services against the migrated database.
+/// Renews or compares `.sqlx` by compiling the services against the migrated database.
 pub fn settle_queries(
     workspace: &Workspace,
     postgres: &Postgres,

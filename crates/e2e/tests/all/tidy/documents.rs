@@ -1,6 +1,6 @@
 //! What the documents and the generated files say is what is there.
 
-use super::{assert_none, production, read, sources, walk};
+use super::{SERVICES, assert_none, production, read, sources, walk};
 use e2e::environment::workspace;
 
 #[test]
@@ -21,10 +21,10 @@ fn the_readme_names_every_variable() {
 #[test]
 fn what_people_look_for_is_there() {
     let wanted = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "docker-compose.yml"];
-    let wanted = wanted.into_iter().chain(["database-schema.sql", "docs/openapi/order-service.json"]);
-    let missing =
-        wanted.chain(["docs/openapi/inventory-service.json"]).filter(|path| !workspace().join(path).is_file());
-    assert_none("missing in the checkout", missing.map(str::to_owned).collect());
+    let wanted = wanted.into_iter().chain(["database-schema.sql"]).map(str::to_owned);
+    let documents = SERVICES.map(|service| format!("docs/openapi/{service}.json"));
+    let missing = wanted.chain(documents).filter(|path| !workspace().join(path).is_file());
+    assert_none("missing in the checkout", missing.collect());
 }
 
 #[test]

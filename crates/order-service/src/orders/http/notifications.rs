@@ -1,6 +1,6 @@
 //! EDGE: what customers were told of their orders, and forgetting it.
 
-use crate::notifications::{self, EmailAddress, Notification};
+use crate::notifications::{self, Notification};
 use crate::orders::customer_keys;
 use crate::orders::error::Error;
 use crate::orders::state::Orders;
@@ -8,6 +8,7 @@ use crate::orders::store;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use service_kit::contact::EmailAddress;
 use service_kit::documented::{Invalid, NotFound, Unavailable};
 use service_kit::extract::{Path, PlusKept, Query};
 use service_kit::validation::FieldErrors;

@@ -1,8 +1,8 @@
 //! The columns of an order, each listed once for reading and once for writing.
 
-use crate::notifications::kept_key;
 use crate::orders::domain::{NewOrder, Order, OrderItem};
 use rust_decimal::Decimal;
+use service_kit::contact::kept_key;
 use service_kit::{read_columns, written_columns};
 use shared_types::{Money, OrderId, OrderStatus, ProductId, Reference};
 use sqlx::FromRow;

@@ -1,11 +1,11 @@
 //! A message as it goes over the wire (RFC 5322): headers, a plain-text part and an HTML part.
 
 use super::{Envelope, Mail, Mailbox, Response, SendError};
-use crate::notifications::domain::email_address::EmailAddress;
 use crate::notifications::domain::texts::one_line;
 use lettre::Address;
 use lettre::message::MultiPart;
 use lettre::message::header::{HeaderName, HeaderValue};
+use service_kit::contact::EmailAddress;
 
 /// Longest name of a recipient that a header gets.
 const LONGEST_NAME: usize = 100;

@@ -1,6 +1,6 @@
 //! E-mail addresses: what counts as one, how they are compared, and how they are handed to a mail server.
 
-use service_kit::folding::{fold, is_invisible};
+use crate::folding::{fold, is_invisible};
 use std::fmt;
 
 /// Octets of the part before the `@` (RFC 5321, 4.5.3.1.1).

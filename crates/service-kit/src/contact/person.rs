@@ -1,17 +1,31 @@
-//! Texts of an order as people type and paste them.
+//! Names, addresses and telephone numbers as people type and paste them.
 
-use service_kit::validation::FieldErrors;
+use super::EmailAddress;
+use crate::validation::FieldErrors;
 
 /// Digits of a telephone number with its country code (ITU-T E.164), and those dialled before it.
 const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 4..=17;
 
 /// The name that mails begin with: one line, and no link that a stranger could be sent.
-pub fn parse_name(errors: &mut FieldErrors, name: Option<String>) -> String {
-    let name = errors.required_text("customerName", name, 200);
+pub fn parse_name(errors: &mut FieldErrors, field: &str, name: Option<String>) -> String {
+    let name = errors.required_text(field, name, 200);
     if has_url(&name) {
-        errors.add("customerName", "must not contain a URL");
+        errors.add(field, "must not contain a URL");
     }
     name
+}
+
+/// An e-mail address, or nothing and a field at fault.
+pub fn parse_email(errors: &mut FieldErrors, field: &str, text: Option<String>) -> Option<EmailAddress> {
+    match text.as_deref().map(str::trim) {
+        None => errors.add(field, "is required"),
+        Some("") => errors.add(field, "must not be blank"),
+        Some(text) => match EmailAddress::parse(text) {
+            Ok(address) => return Some(address),
+            Err(error) => errors.add(field, error),
+        },
+    }
+    None
 }
 
 fn has_url(name: &str) -> bool {
@@ -23,10 +37,10 @@ fn has_url(name: &str) -> bool {
 }
 
 /// A telephone number, without what comes along when it is pasted; a blank one is none.
-pub fn parse_phone(errors: &mut FieldErrors, phone: Option<String>) -> Option<String> {
-    let phone = errors.optional_text("customerPhone", phone.map(|phone| as_typed(&phone)), 32);
+pub fn parse_phone(errors: &mut FieldErrors, field: &str, phone: Option<String>) -> Option<String> {
+    let phone = errors.optional_text(field, phone.map(|phone| as_typed(&phone)), 32);
     if phone.as_deref().is_some_and(|phone| !is_phone(phone)) {
-        errors.add("customerPhone", "must be a telephone number such as +44 20 7946 0000");
+        errors.add(field, "must be a telephone number such as +44 20 7946 0000");
     }
     phone
 }
@@ -37,7 +51,7 @@ fn as_typed(phone: &str) -> String {
         '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\t' => Some(' '),
         '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe63}' | '\u{ff0d}' => Some('-'),
         '\u{ff0b}' => Some('+'),
-        c if service_kit::folding::is_invisible(c) => None,
+        c if crate::folding::is_invisible(c) => None,
         c => Some(c),
     };
     phone.chars().filter_map(typed).collect()
@@ -73,11 +87,11 @@ fn is_phone(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{parse_name, parse_phone};
-    use service_kit::validation::FieldErrors;
+    use crate::validation::FieldErrors;
 
     fn phone(text: &str) -> Result<Option<String>, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let phone = parse_phone(&mut errors, Some(text.to_owned()));
+        let phone = parse_phone(&mut errors, "phone", Some(text.to_owned()));
         errors.into_result(phone)
     }
 
@@ -141,7 +155,7 @@ mod tests {
     fn a_name_is_one_line_without_a_link() {
         let name = |text: &str| {
             let mut errors = FieldErrors::default();
-            let name = parse_name(&mut errors, Some(text.to_owned()));
+            let name = parse_name(&mut errors, "name", Some(text.to_owned()));
             errors.into_result(name)
         };
         for good in

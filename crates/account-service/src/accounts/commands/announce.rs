@@ -1,0 +1,54 @@
+//! What others are told of accounts. No event holds a code.
+
+use crate::codes::Purpose;
+use crate::schema::OUTBOX;
+use crate::users::User;
+use service_kit::access::Role;
+use service_kit::fault::Fault;
+use service_kit::outbox::Event;
+use shared_types::events::{
+    CodeIssued, NewUser, UserChanged, UserCodeIssued, UserDisabled, UserRegistered, UserRolesChanged,
+};
+use sqlx::PgConnection;
+use std::collections::BTreeSet;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Somebody has an account and may use it.
+pub async fn registered(conn: &mut PgConnection, now: OffsetDateTime, user: &User) -> Result<(), Fault> {
+    let (email, name) = (user.email.clone().unwrap_or_default(), user.name.clone().unwrap_or_default());
+    let event = Event::new(&UserRegistered(NewUser { user_id: user.id, email, name }))?;
+    Ok(OUTBOX.enqueue(conn, now, &[event]).await?)
+}
+
+/// A code waits to be sent.
+pub async fn code(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    user: &User,
+    purpose: Purpose,
+    code_id: Uuid,
+) -> Result<(), Fault> {
+    let (email, name) = (user.email.clone().unwrap_or_default(), user.name.clone().unwrap_or_default());
+    let (user_id, purpose) = (Some(user.id), purpose.name().to_owned());
+    let event = Event::new(&UserCodeIssued(CodeIssued { code_id, purpose, user_id, email, name }))?;
+    Ok(OUTBOX.enqueue(conn, now, &[event]).await?)
+}
+
+/// Somebody may no longer log in.
+pub async fn disabled(conn: &mut PgConnection, now: OffsetDateTime, user: Uuid) -> Result<(), Fault> {
+    let event = Event::new(&UserDisabled(UserChanged { user_id: user, roles: Vec::new() }))?;
+    Ok(OUTBOX.enqueue(conn, now, &[event]).await?)
+}
+
+/// Somebody is something else than before.
+pub async fn roles(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    user: Uuid,
+    roles: &BTreeSet<Role>,
+) -> Result<(), Fault> {
+    let roles = roles.iter().map(|role| role.name().to_owned()).collect();
+    let event = Event::new(&UserRolesChanged(UserChanged { user_id: user, roles }))?;
+    Ok(OUTBOX.enqueue(conn, now, &[event]).await?)
+}

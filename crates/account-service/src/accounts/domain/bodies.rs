@@ -1,0 +1,232 @@
+//! What is sent by people who are not logged in. None of it shows in `Debug`.
+
+use crate::passwords::{self, Password};
+use crate::sessions::Tokens;
+use crate::users::{NewUser, User};
+use serde::{Deserialize, Serialize};
+use service_kit::access::Role;
+use service_kit::body::Body;
+use service_kit::contact::{EmailAddress, parse_email, parse_name, parse_phone};
+use service_kit::validation::FieldErrors;
+use std::fmt;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+macro_rules! hidden {
+    ($($name:ident),+) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    )+};
+}
+
+hidden!(Register, Verify, Reset);
+
+/// Somebody who wants an account.
+#[derive(Clone, Default, Deserialize, ToSchema)]
+pub struct Register {
+    /// Where to write to.
+    #[schema(
+        required,
+        nullable = false,
+        min_length = 1,
+        max_length = 254,
+        format = "email",
+        example = "ada@example.com"
+    )]
+    pub email: Option<String>,
+    /// 15 to 128 characters of any kind that are not guessed easily.
+    #[schema(
+        required,
+        nullable = false,
+        min_length = 15,
+        max_length = 128,
+        pattern = "",
+        example = "plum-tractor-violin-9"
+    )]
+    pub password: Option<String>,
+    /// Their name.
+    #[schema(required, nullable = false, max_length = 200, example = "Ada Lovelace")]
+    pub name: Option<String>,
+    /// Where to call.
+    #[schema(max_length = 32, example = "+44 20 7946 0000")]
+    pub phone: Option<String>,
+}
+
+impl Register {
+    /// The account to make, and its password.
+    pub fn parse(self, shortest: u8) -> Result<(NewUser, Password), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let email = parse_email(&mut errors, "email", self.email);
+        let password = passwords::parse(&mut errors, "password", self.password.as_deref(), shortest);
+        let name = Some(parse_name(&mut errors, "name", self.name));
+        let phone = parse_phone(&mut errors, "phone", self.phone);
+        let (Some(email), Some(password)) = (email, password) else { return Err(errors) };
+        let id = Uuid::now_v7();
+        let new = NewUser { id, email, name, phone, roles: [Role::Customer].into(), verified_at: None };
+        errors.into_result((new, password))
+    }
+}
+
+impl Body for Register {
+    fn faults(&self) -> FieldErrors {
+        self.clone().parse(0).err().unwrap_or_default()
+    }
+}
+
+/// The code that came by e-mail.
+#[derive(Clone, Default, Deserialize, ToSchema)]
+pub struct Verify {
+    /// The address that it came to.
+    #[schema(
+        required,
+        nullable = false,
+        min_length = 1,
+        max_length = 254,
+        format = "email",
+        example = "ada@example.com"
+    )]
+    pub email: Option<String>,
+    /// The code, in any case, with or without the hyphen.
+    #[schema(required, nullable = false, max_length = 20, example = "7K2M-Q9XB")]
+    pub code: Option<String>,
+}
+
+impl Verify {
+    /// The address and the code.
+    pub fn parse(self) -> Result<(EmailAddress, String), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let email = parse_email(&mut errors, "email", self.email);
+        let code = errors.required_text("code", self.code, 20);
+        let Some(email) = email else { return Err(errors) };
+        errors.into_result((email, code))
+    }
+}
+
+impl Body for Verify {
+    fn faults(&self) -> FieldErrors {
+        self.clone().parse().err().unwrap_or_default()
+    }
+}
+
+/// Somebody who forgot their password.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct Forgot {
+    /// The address of the account.
+    #[schema(
+        required,
+        nullable = false,
+        min_length = 1,
+        max_length = 254,
+        format = "email",
+        example = "ada@example.com"
+    )]
+    pub email: Option<String>,
+}
+
+impl Forgot {
+    /// The address.
+    pub fn parse(self) -> Result<EmailAddress, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        parse_email(&mut errors, "email", self.email).ok_or(errors)
+    }
+}
+
+impl Body for Forgot {
+    fn faults(&self) -> FieldErrors {
+        self.clone().parse().err().unwrap_or_default()
+    }
+}
+
+/// A new password, with the code that allows it.
+#[derive(Clone, Default, Deserialize, ToSchema)]
+pub struct Reset {
+    /// The address that the code came to.
+    #[schema(
+        required,
+        nullable = false,
+        min_length = 1,
+        max_length = 254,
+        format = "email",
+        example = "ada@example.com"
+    )]
+    pub email: Option<String>,
+    /// The code, in any case, with or without the hyphen.
+    #[schema(required, nullable = false, max_length = 20, example = "7K2M-Q9XB")]
+    pub code: Option<String>,
+    /// 15 to 128 characters of any kind that are not guessed easily.
+    #[schema(
+        required,
+        nullable = false,
+        min_length = 15,
+        max_length = 128,
+        pattern = "",
+        example = "plum-tractor-violin-9"
+    )]
+    pub password: Option<String>,
+}
+
+impl Reset {
+    /// The address, the code and the password.
+    pub fn parse(self, shortest: u8) -> Result<(EmailAddress, String, Password), FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let email = parse_email(&mut errors, "email", self.email);
+        let code = errors.required_text("code", self.code, 20);
+        let password = passwords::parse(&mut errors, "password", self.password.as_deref(), shortest);
+        let (Some(email), Some(password)) = (email, password) else { return Err(errors) };
+        errors.into_result((email, code, password))
+    }
+}
+
+impl Body for Reset {
+    fn faults(&self) -> FieldErrors {
+        self.clone().parse(0).err().unwrap_or_default()
+    }
+}
+
+/// The answer where mail may be on its way.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Sent {
+    /// The same whether the address has an account or not.
+    #[schema(example = "If that is possible with this address, a code is on its way to it.")]
+    pub message: &'static str,
+}
+
+impl Sent {
+    /// The one answer.
+    pub const ANSWER: Self = Self { message: "If that is possible with this address, a code is on its way to it." };
+}
+
+/// The answer to a registration that needs no code. It has no `Debug`, so that it gets into no log.
+#[derive(Serialize, ToSchema)]
+pub struct Registered {
+    /// The tokens of the first session.
+    #[serde(flatten)]
+    pub tokens: Tokens,
+    /// The account.
+    pub user: User,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Register, Reset};
+
+    #[test]
+    fn every_field_at_fault_is_named_and_no_secret_is_shown() {
+        let register = Register {
+            email: Some("ada".to_owned()),
+            password: Some("hush".to_owned()),
+            name: None,
+            phone: Some("x".to_owned()),
+        };
+        assert!(!format!("{register:?}").contains("hush"));
+        let errors = register.parse(15).unwrap_err();
+        assert_eq!(errors.0.keys().collect::<Vec<_>>(), ["email", "name", "password", "phone"]);
+        assert!(!errors.to_string().contains("hush"));
+        let reset = Reset { password: Some("hush".to_owned()), ..Reset::default() };
+        assert!(!format!("{reset:?}").contains("hush"));
+        assert_eq!(reset.parse(15).unwrap_err().0.keys().collect::<Vec<_>>(), ["code", "email", "password"]);
+    }
+}

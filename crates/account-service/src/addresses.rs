@@ -1,0 +1,15 @@
+//! Where people have things sent, and where bills go.
+//!
+//! Others may mount the module by `routes`, and ask for its `INVARIANTS`. Every call is about the caller's own addresses:
+//! no statement works without their scope.
+
+mod commands;
+mod domain;
+mod error;
+mod http;
+mod state;
+mod store;
+
+pub use http::routes;
+pub use state::Addresses;
+pub use store::invariants::INVARIANTS;

@@ -1,0 +1,13 @@
+//! Keys by which programs act for people, without a password and for what their scopes allow.
+//!
+//! Others may mount the module by `routes`. A key is shown once, when it is made; of its text only the hash is kept.
+
+mod commands;
+mod domain;
+mod error;
+mod http;
+mod state;
+mod store;
+
+pub use http::routes;
+pub use state::ApiKeys;

@@ -1,0 +1,247 @@
+//! What an API key is, and what may be asked of one.
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use service_kit::access::{KEY_SCOPES, Role, User};
+use service_kit::body::Body;
+use service_kit::validation::FieldErrors;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use time::{Duration, OffsetDateTime};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use uuid::Uuid;
+
+/// Most keys of one person.
+pub const MOST_KEYS: i64 = 50;
+
+/// Most networks of one key.
+const MOST_NETWORKS: usize = 16;
+
+/// Longest text of a network.
+const LONGEST_NETWORK: usize = 49;
+
+/// How long after a log-in keys may be made.
+const AFTER_LOG_IN: Duration = Duration::minutes(10);
+
+/// An API key, without what is secret about it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKey {
+    /// Its id, the `client_id` of its tokens.
+    pub id: Uuid,
+    /// What its owner calls it.
+    #[schema(example = "Warehouse scanner")]
+    pub name: String,
+    /// The roles in which it acts, as far as its owner still has them.
+    #[schema(value_type = Vec<Role>)]
+    pub roles: Vec<String>,
+    /// What it is for.
+    #[schema(example = json!(["orders:read"]))]
+    pub scopes: Vec<String>,
+    /// Addresses and networks from which it may be used; from everywhere where there are none.
+    #[schema(example = json!([]))]
+    pub networks: Vec<String>,
+    /// When it ends by itself.
+    #[serde(with = "shared_types::times::option")]
+    pub expires_at: Option<OffsetDateTime>,
+    /// When it was last used, to the minute.
+    #[serde(with = "shared_types::times::option")]
+    pub last_used_at: Option<OffsetDateTime>,
+    /// When it was made.
+    #[serde(with = "shared_types::times")]
+    pub created_at: OffsetDateTime,
+}
+
+/// A key that was just made.
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct NewApiKey {
+    /// The key.
+    #[serde(flatten)]
+    pub key: ApiKey,
+    /// Its text, which is never shown again: null where the answer is repeated for an `Idempotency-Key`.
+    #[schema(example = "oms_01936f5e7c3a7b1e8a4e3f1d2c5b6a70_0123456789abcdefghijABCDEFGHIJxy_5c2d0a7e")]
+    pub secret: Option<String>,
+}
+
+/// The body that makes a key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({"name": "Warehouse scanner", "roles": ["CUSTOMER"], "scopes": ["orders:read"]}))]
+pub struct ApiKeyBody {
+    /// What its owner calls it.
+    #[schema(required, nullable = false, max_length = 100)]
+    pub name: Option<String>,
+    /// The roles in which it acts, among one's own.
+    #[schema(required, nullable = false, min_items = 1, max_items = 3)]
+    pub roles: Option<Vec<Role>>,
+    /// What it is for.
+    #[schema(required, nullable = false, schema_with = scopes_schema)]
+    pub scopes: Option<Vec<String>>,
+    /// When it ends by itself, in the future.
+    #[schema(format = DateTime)]
+    pub expires_at: Option<String>,
+    /// Addresses and networks from which it may be used, such as 192.0.2.7 and 2001:db8::/32.
+    #[schema(schema_with = networks_schema)]
+    pub networks: Option<Vec<String>>,
+}
+
+/// A key that may be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApiKeyInput {
+    pub name: String,
+    pub roles: Vec<String>,
+    pub scopes: Vec<String>,
+    pub networks: Vec<String>,
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+impl ApiKeyBody {
+    /// The key that this person may make now, or every field at fault.
+    pub fn parse_for(self, owner: &User, now: OffsetDateTime) -> Result<ApiKeyInput, FieldErrors> {
+        let roles: BTreeSet<Role> = self.roles.iter().flatten().copied().collect();
+        let mut errors = FieldErrors::default();
+        if !roles.is_subset(&owner.roles) {
+            let own: Vec<&str> = owner.roles.iter().map(|role| role.name()).collect();
+            errors.add("roles", format!("must be among your own: {}", own.join(", ")));
+        }
+        let input = self.read(&mut errors);
+        if input.expires_at.is_some_and(|end| end <= now) {
+            errors.add("expiresAt", "must be in the future");
+        }
+        errors.into_result(input)
+    }
+
+    fn read(self, errors: &mut FieldErrors) -> ApiKeyInput {
+        let roles: BTreeSet<Role> = self.roles.unwrap_or_default().into_iter().collect();
+        if roles.is_empty() {
+            errors.add("roles", "must name at least one role");
+        }
+        ApiKeyInput {
+            name: errors.required_text("name", self.name, 100),
+            roles: roles.iter().map(|role| role.name().to_owned()).collect(),
+            scopes: read_scopes(errors, self.scopes.unwrap_or_default()),
+            networks: read_networks(errors, self.networks.unwrap_or_default()),
+            expires_at: errors.time("expiresAt", self.expires_at),
+        }
+    }
+}
+
+impl Body for ApiKeyBody {
+    fn faults(&self) -> FieldErrors {
+        let mut errors = FieldErrors::default();
+        self.clone().read(&mut errors);
+        errors
+    }
+}
+
+fn read_scopes(errors: &mut FieldErrors, scopes: Vec<String>) -> Vec<String> {
+    for (index, scope) in scopes.iter().enumerate() {
+        if !KEY_SCOPES.contains(&scope.as_str()) {
+            errors.add(format!("scopes[{index}]"), format!("must be one of {}", KEY_SCOPES.join(", ")));
+        }
+    }
+    if scopes.is_empty() {
+        errors.add("scopes", "must name at least one scope");
+    }
+    scopes.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn read_networks(errors: &mut FieldErrors, networks: Vec<String>) -> Vec<String> {
+    if networks.len() > MOST_NETWORKS {
+        errors.add("networks", format!("must have at most {MOST_NETWORKS} entries"));
+        return Vec::new();
+    }
+    let mut read = BTreeSet::new();
+    for (index, text) in networks.iter().enumerate() {
+        match network(text) {
+            Some(network) => drop(read.insert(network.to_string())),
+            None => errors.add(format!("networks[{index}]"), "must be an address or network, such as 192.0.2.0/24"),
+        }
+    }
+    read.into_iter().collect()
+}
+
+/// A network, or an address as the network of it alone.
+fn network(text: &str) -> Option<IpNet> {
+    let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse::<IpNet>().ok().or_else(alone).map(|network| network.trunc())
+}
+
+/// Whether the person proved who they are so lately that they may make a key.
+pub fn logged_in_lately(owner: &User, now: OffsetDateTime) -> bool {
+    owner.authenticated_at.is_some_and(|at| now.unix_timestamp() - at <= AFTER_LOG_IN.whole_seconds())
+}
+
+fn texts(longest: usize) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).max_length(Some(longest))
+}
+
+fn scopes_schema() -> Array {
+    let scope = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some(KEY_SCOPES));
+    let scopes = ArrayBuilder::new().items(scope.build()).min_items(Some(1)).max_items(Some(KEY_SCOPES.len()));
+    scopes.description(Some("What it is for")).build()
+}
+
+fn networks_schema() -> Array {
+    let networks = ArrayBuilder::new().items(texts(LONGEST_NETWORK).build()).max_items(Some(MOST_NETWORKS));
+    let described = "Addresses and networks from which it may be used, such as 192.0.2.7 and 2001:db8::/32";
+    networks.description(Some(described)).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ApiKeyBody, logged_in_lately};
+    use service_kit::access::{Role, User};
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
+    const NOW: OffsetDateTime = time::macros::datetime!(2026-11-25 12:00 UTC);
+
+    fn owner() -> User {
+        let (roles, authenticated_at) = ([Role::Customer].into(), Some(NOW.unix_timestamp() - 600));
+        User { id: Uuid::nil(), session: None, roles, authenticated_at, key: None }
+    }
+
+    fn body() -> ApiKeyBody {
+        ApiKeyBody {
+            name: Some(" Scanner ".to_owned()),
+            roles: Some(vec![Role::Customer, Role::Customer]),
+            scopes: Some(vec!["orders:read".to_owned(), "orders:place".to_owned(), "orders:read".to_owned()]),
+            expires_at: Some("2026-11-25T12:00:01Z".to_owned()),
+            networks: Some(vec!["192.0.2.7/24".to_owned(), "2001:db8::1".to_owned()]),
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_sorted_and_stands_once() {
+        let input = body().parse_for(&owner(), NOW).unwrap();
+        assert_eq!((input.name.as_str(), input.roles), ("Scanner", vec!["CUSTOMER".to_owned()]));
+        assert_eq!(input.scopes, ["orders:place", "orders:read"]);
+        assert_eq!(input.networks, ["192.0.2.0/24", "2001:db8::1/128"]);
+    }
+
+    #[test]
+    fn every_field_at_fault_is_named() {
+        let faults = |body: ApiKeyBody| body.parse_for(&owner(), NOW).unwrap_err().0.into_keys().collect::<Vec<_>>();
+        assert_eq!(faults(ApiKeyBody::default()), ["name", "roles", "scopes"]);
+        let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
+        for (wrong, field) in [
+            (ApiKeyBody { roles: Some(vec![Role::Customer, Role::Admin]), ..body() }, "roles"),
+            (ApiKeyBody { scopes: words(&["orders:read", "orders:burn"]), ..body() }, "scopes[1]"),
+            (ApiKeyBody { expires_at: Some("2026-11-25T12:00:00Z".to_owned()), ..body() }, "expiresAt"),
+            (ApiKeyBody { expires_at: Some("tomorrow".to_owned()), ..body() }, "expiresAt"),
+            (ApiKeyBody { networks: words(&["192.0.2.0/33"]), ..body() }, "networks[0]"),
+            (ApiKeyBody { networks: words(&["::1"; 17]), ..body() }, "networks"),
+        ] {
+            assert_eq!(faults(wrong), [field]);
+        }
+    }
+
+    #[test]
+    fn a_log_in_of_long_ago_makes_no_key() {
+        assert!(logged_in_lately(&owner(), NOW));
+        assert!(!logged_in_lately(&User { authenticated_at: Some(NOW.unix_timestamp() - 601), ..owner() }, NOW));
+        assert!(!logged_in_lately(&User { authenticated_at: None, ..owner() }, NOW));
+    }
+}

@@ -1,0 +1,65 @@
+//! Knows who people and machines are: accounts, log-in and the tokens that the other services believe. One module for
+//! each domain.
+
+pub mod accounts;
+pub mod addresses;
+pub mod api_keys;
+pub mod app;
+pub mod audit;
+pub mod codes;
+pub mod config;
+pub mod guesses;
+mod health;
+pub mod passwords;
+pub mod routes;
+mod schema;
+mod sealing;
+pub mod sessions;
+pub mod signing_keys;
+mod terminal;
+pub mod users;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::schema::{OUTBOX, SCHEMA};
+use crate::sealing::Seal;
+use clap::Parser;
+use service_kit::broker::Broker;
+use service_kit::db::Database;
+use service_kit::lifecycle::{self, Background, StartError};
+use service_kit::workers::Workers;
+use std::process::ExitCode;
+
+/// The allocator of the other services: it hands out first what was freed last.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Reads the configuration and runs the service until SIGTERM.
+pub fn start() -> ExitCode {
+    let config = Config::parse();
+    if config.print_openapi {
+        return lifecycle::print_openapi(&routes::routes().into_openapi());
+    }
+    if let Some(command) = config.command.clone() {
+        return terminal::run(&config, &command);
+    }
+    lifecycle::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
+        let database = Database::connect_lazy(&config.database)?;
+        let broker = Broker::new(&config.broker)?;
+        config.accounts.check(config.server.access.access)?;
+        let seal = Seal::new(&config.sealing)?;
+        let app = App::new(&config, seal, database.clone(), broker.clone(), prepared);
+        let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
+        let background = async move {
+            database.migrate(sqlx::migrate!("../../migrations/account-service"), SCHEMA).await?;
+            signing_keys::prepare(&app.signing_keys).await?;
+            let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
+            workers.start_kit(OUTBOX);
+            signing_keys::jobs(&workers, &app.signing_keys);
+            sessions::jobs(&workers, &app.sessions);
+            codes::jobs(&workers, &app.codes);
+            Ok::<_, StartError>(())
+        };
+        Ok((routes, document, Box::pin(background) as Background))
+    })
+}

@@ -1,0 +1,43 @@
+//! EDGE: keys are made when they are due, at the start and again and again.
+
+use super::commands;
+use super::state::SigningKeys;
+use crate::sealing::Seal;
+use service_kit::db::{self, Database};
+use service_kit::fault::Fault;
+use service_kit::workers::Workers;
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+
+/// How often it is looked whether a key is due.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Makes the first key, so that the first log-in has one. Waits for the database while it is away.
+pub async fn prepare(keys: &SigningKeys) -> Result<(), sqlx::Error> {
+    loop {
+        match keep_signing(&keys.db, &keys.seal).await {
+            Ok(()) => return Ok(()),
+            Err(Fault::Database(error)) if db::is_unavailable(&error) => {
+                tokio::time::sleep(Duration::from_secs(1)).await
+            }
+            Err(Fault::Database(error)) => return Err(error),
+            Err(error) => return Err(sqlx::Error::Protocol(error.to_string())),
+        }
+    }
+}
+
+/// Starts the jobs.
+pub fn jobs(workers: &Workers, keys: &Arc<SigningKeys>) {
+    let keys = keys.clone();
+    workers.every("make signing keys", EVERY, move || {
+        let keys = keys.clone();
+        async move { keep_signing(&keys.db, &keys.seal).await }
+    });
+}
+
+async fn keep_signing(database: &Database, seal: &Seal) -> Result<(), Fault> {
+    let mut transaction = database.begin().await?;
+    commands::keep_signing(&mut transaction, OffsetDateTime::now_utc(), seal).await?;
+    Ok(database.commit(transaction).await?)
+}
