@@ -29,6 +29,9 @@ pub struct Config {
     /// Print the OpenAPI document and exit
     #[arg(long)]
     pub print_openapi: bool,
+    /// Write who may call what to standard output, as a table, and end
+    #[arg(long)]
+    pub print_access: bool,
 }
 
 #[cfg(test)]

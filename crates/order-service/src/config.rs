@@ -24,6 +24,9 @@ pub struct Config {
     /// Write the OpenAPI document to standard output and end
     #[arg(long)]
     pub print_openapi: bool,
+    /// Write who may call what to standard output, as a table, and end
+    #[arg(long)]
+    pub print_access: bool,
 }
 
 #[cfg(test)]

@@ -30,6 +30,9 @@ pub fn start() -> ExitCode {
     if config.print_openapi {
         return lifecycle::print_openapi(&routes::routes().into_openapi());
     }
+    if config.print_access {
+        return lifecycle::print_access(&routes::routes().into_openapi());
+    }
     lifecycle::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;

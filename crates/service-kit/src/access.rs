@@ -11,6 +11,7 @@ mod principal;
 mod rule;
 mod scope;
 mod scopes;
+mod table;
 pub mod tokens;
 
 pub use caller::Caller;
@@ -20,3 +21,4 @@ pub use principal::{ApiKey, Principal, Role, User};
 pub use rule::{Access, Reach, Refusal};
 pub use scope::Scope;
 pub use scopes::KEY_SCOPES;
+pub(crate) use table::table;

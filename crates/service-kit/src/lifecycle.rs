@@ -1,5 +1,6 @@
 //! The life of a service's process: take the port, get the database ready, listen, end in order.
 
+use crate::access;
 use crate::config::{ConfigError, ServerConfig};
 use crate::prepared::Prepared;
 use crate::server::{self, Connections, Face};
@@ -67,10 +68,16 @@ pub type Background = Pin<Box<dyn Future<Output = Result<(), StartError>> + Send
 
 /// Writes the OpenAPI document to standard output.
 pub fn print_openapi(document: &OpenApi) -> ExitCode {
-    let written = document.to_pretty_json().map_err(std::io::Error::from).and_then(|json| {
-        let mut out = std::io::stdout();
-        writeln!(out, "{json}")
-    });
+    print(document.to_pretty_json().map_err(std::io::Error::from))
+}
+
+/// Writes who may call what to standard output, as a table in Markdown.
+pub fn print_access(document: &OpenApi) -> ExitCode {
+    print(Ok(access::table(document).trim_end().to_owned()))
+}
+
+fn print(text: std::io::Result<String>) -> ExitCode {
+    let written = text.and_then(|text| writeln!(std::io::stdout(), "{text}"));
     if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask generate`: everything in the checkout that is made from something else in it.
 
+mod access;
 mod compared;
 mod migrations;
 mod openapi;
@@ -23,8 +24,8 @@ pub use compared::Mode;
 /// Renews or compares everything; in [`Mode::Check`] the exit code says whether all of it was up to date.
 pub fn run(workspace: &Workspace, mode: Mode) -> Result<u8> {
     let steps = Steps::begin(match mode {
-        Mode::Write => "renewing .sqlx, database-schema.sql and docs/openapi",
-        Mode::Check => "checking that .sqlx, database-schema.sql and docs/openapi are up to date",
+        Mode::Write => "renewing .sqlx, database-schema.sql, docs/openapi and docs/access.md",
+        Mode::Check => "checking that .sqlx, database-schema.sql, docs/openapi and docs/access.md are up to date",
     });
     let since = Instant::now();
     let mut outcome =
@@ -37,7 +38,12 @@ pub fn run(workspace: &Workspace, mode: Mode) -> Result<u8> {
 
     let since = Instant::now();
     match openapi::settle_documents(workspace, mode, &steps) {
-        Ok(documents) => outcome = outcome.and(report("docs/openapi", documents, mode, since, &steps)),
+        Ok(documents) => {
+            outcome = outcome.and(report("docs/openapi", documents, mode, since, &steps));
+            let since = Instant::now();
+            let rules = access::settle_rules(workspace, mode, &steps)?;
+            outcome = outcome.and(report("docs/access.md", rules, mode, since, &steps));
+        }
         // Queries that are missing from .sqlx do not compile; the reason was said above.
         Err(error) if mode == Mode::Check && queries == Comparison::Changed && !error.is_interruption() => {
             steps.say(&format!("docs/openapi was not compared: {error}"));

@@ -23,10 +23,12 @@ pub async fn claim(conn: &mut PgConnection, guesser: &Guesser, now: OffsetDateTi
     let longest = waits.last().copied().unwrap_or_default();
     let claimed = sqlx::query_scalar!(
         "INSERT INTO accounts.guesses AS g (account, network, failures, blocked_until, last_at)
-         VALUES ($1, $2, 1, $3, $3)
+         VALUES ($1, $2, 1, to_timestamp(0), $3)
          ON CONFLICT (account, network) DO UPDATE
          SET failures = g.failures + 1, last_at = $3,
-             blocked_until = $3 + make_interval(secs => COALESCE(($4::integer[])[g.failures + 1], $5))
+             -- Long ago where there is no wait: of two at once, the second may have looked at its clock earlier.
+             blocked_until = CASE WHEN ($4::integer[])[g.failures + 1] = 0 THEN to_timestamp(0)
+                 ELSE $3 + make_interval(secs => COALESCE(($4::integer[])[g.failures + 1], $5)) END
          WHERE g.blocked_until <= $3
          RETURNING failures",
         guesser.account,
@@ -50,7 +52,7 @@ pub async fn claim(conn: &mut PgConnection, guesser: &Guesser, now: OffsetDateTi
     }
     let in_a_row = sqlx::query_scalar!(
         "INSERT INTO accounts.guesses AS g (account, network, failures, blocked_until, last_at)
-         VALUES ($1, '', 1, $2, $2)
+         VALUES ($1, '', 1, to_timestamp(0), $2)
          ON CONFLICT (account, network) DO UPDATE SET failures = LEAST(g.failures + 1, $3 + 1), last_at = $2
          RETURNING failures",
         guesser.account,

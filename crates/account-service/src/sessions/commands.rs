@@ -80,7 +80,7 @@ async fn again(
             return Ok(Refreshed::Goes(Box::new(live), successor));
         }
     }
-    store::end(conn, Scope::system(), live.id, now, Reason::Reuse).await?;
+    store::end_held(conn, live.id, now, Reason::Reuse).await?;
     announce(conn, now, live.user, &[live.id], Reason::Reuse).await?;
     audit::record(conn, now, &Actor::Nobody, Action::TokenReused, live.user, None).await?;
     Ok(Refreshed::Reused)
@@ -89,7 +89,7 @@ async fn again(
 /// Ends the session of a refresh token, whichever of its tokens it is. What is no token ends nothing.
 pub async fn log_out(conn: &mut PgConnection, now: OffsetDateTime, token: &str) -> Result<(), Error> {
     let Some(session) = store::session_of(conn, &sha256(token.as_bytes())).await? else { return Ok(()) };
-    if let Some(user) = store::end(conn, Scope::system(), session, now, Reason::Logout).await? {
+    if let Some(user) = store::end_held(conn, session, now, Reason::Logout).await? {
         announce(conn, now, user, &[session], Reason::Logout).await?;
         audit::record(conn, now, &Actor::User(user), Action::LoggedOut, user, None).await?;
     }

@@ -191,6 +191,23 @@ pub async fn end(
     .await
 }
 
+/// Ends a session that is not over, of which somebody holds a token; gives whose it is.
+pub async fn end_held(
+    conn: &mut PgConnection,
+    id: Uuid,
+    now: OffsetDateTime,
+    reason: Reason,
+) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "UPDATE accounts.sessions SET revoked_at = $2, reason = $3 WHERE id = $1 AND revoked_at IS NULL RETURNING user_id",
+        id,
+        now,
+        reason.name()
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Ends every session of a person but one; gives those that it ended.
 pub async fn end_all(
     conn: &mut PgConnection,

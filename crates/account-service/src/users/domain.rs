@@ -21,6 +21,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Disabled, Self::Erased];
+
     /// As the table and the API write it.
     pub fn name(self) -> &'static str {
         match self {
@@ -32,7 +35,7 @@ impl Status {
 
     /// The status of this name; what the table cannot hold counts as disabled.
     pub fn of(name: &str) -> Self {
-        [Self::Active, Self::Erased].into_iter().find(|status| status.name() == name).unwrap_or(Self::Disabled)
+        Self::ALL.into_iter().find(|status| status.name() == name).unwrap_or(Self::Disabled)
     }
 }
 

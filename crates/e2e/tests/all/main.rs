@@ -5,6 +5,7 @@
 
 mod access;
 mod addresses;
+mod administering;
 mod announcements;
 mod api_keys;
 mod async_crashes;
@@ -25,6 +26,7 @@ mod guard;
 mod hostile;
 mod idempotency;
 mod invariants;
+mod logging_in;
 mod lost_stock;
 mod mails_in_order;
 mod messages;
@@ -52,6 +54,7 @@ mod schemathesis;
 mod sending_mail;
 mod sending_sms;
 mod settling;
+mod signing_up;
 mod skus;
 mod starting;
 mod stock;

@@ -4,6 +4,7 @@ mod documents;
 mod layout;
 mod links;
 mod modules;
+mod scopes;
 mod sql;
 
 use e2e::environment::workspace;

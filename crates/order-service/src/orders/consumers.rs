@@ -2,6 +2,7 @@
 
 use crate::orders::commands::{confirm, lose_stock};
 use crate::orders::error::Error;
+use service_kit::access::Scope;
 use service_kit::consumer::Handler;
 use service_kit::fault::Fault;
 use service_kit::workers::Workers;
@@ -63,6 +64,6 @@ impl Handler for LostStock {
                 other => return Err(Fault::UnexpectedEvent(other.to_owned()).into()),
             }
         }
-        lose_stock::lose_stock(conn, OffsetDateTime::now_utc(), &lost).await
+        lose_stock::lose_stock(conn, OffsetDateTime::now_utc(), Scope::system(), &lost).await
     }
 }

@@ -15,6 +15,7 @@ use shared_types::{Money, OrderId, OrderStatus, ProductId, Reference};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// Most pieces in one line.
 const MAX_QUANTITY: i32 = 1_000_000;
@@ -185,6 +186,9 @@ pub struct Order {
     pub order_number: String,
     /// Its public reference, also the key of its reservation.
     pub reference: Reference,
+    /// The account of the customer who placed it; null for orders of guests and operators.
+    #[schema(required)]
+    pub customer_id: Option<Uuid>,
     /// Who ordered.
     #[schema(example = "Ada Lovelace")]
     pub customer_name: String,

@@ -18,7 +18,7 @@ use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use service_kit::access::{Access, Guarded};
+use service_kit::access::{Access, Guarded, Scope};
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::contact::EmailAddress;
 use service_kit::documented::{
@@ -86,12 +86,13 @@ where
         InvalidBody, CannotBeSold, UnknownProductOrKeyReused, Unavailable))]
 pub async fn place_order(
     State(orders): State<Arc<Orders>>,
+    scope: Scope,
     key: IdempotencyKey,
     prefer: Prefer,
     Json(body): Json<PlaceOrder>,
 ) -> Result<Response, Error> {
     let fingerprint = Fingerprint::of(&body)?;
-    let placement = PlacementRequest::new(body.parse()?, key, fingerprint, OffsetDateTime::now_utc());
+    let placement = PlacementRequest::new(body.parse()?, scope, key, fingerprint, OffsetDateTime::now_utc());
     let queue = if prefer.respond_async { &orders.acceptances } else { &orders.placements };
     let answer = tokio::time::timeout(PLACEMENT_PATIENCE, requests::submit(queue, placement))
         .await
@@ -167,7 +168,7 @@ impl ListFilter {
     }
 }
 
-/// Orders, newest first.
+/// Orders, newest first; to customers their own.
 #[utoipa::path(get, path = "/api/orders", tag = "orders",
     params(ListFilter, Paged),
     responses(
@@ -175,10 +176,11 @@ impl ListFilter {
         Invalid, Unavailable))]
 pub async fn list_orders(
     State(orders): State<Arc<Orders>>,
+    scope: Scope,
     page: Page,
     Query(filter): Query<ListFilter>,
 ) -> Result<Response, Error> {
-    list(&orders, &page, &filter.parse()?).await
+    list(&orders, scope, &page, &filter.parse()?).await
 }
 
 /// Orders of one status, newest first.
@@ -189,11 +191,12 @@ pub async fn list_orders(
         Invalid, Unavailable))]
 pub async fn list_orders_by_status(
     State(orders): State<Arc<Orders>>,
+    scope: Scope,
     page: Page,
     Path(status): Path<String>,
 ) -> Result<Response, Error> {
     let status = status.parse().map_err(|error| FieldErrors::one("status", error))?;
-    list(&orders, &page, &Filter { status: Some(status), ..Filter::default() }).await
+    list(&orders, scope, &page, &Filter { status: Some(status), ..Filter::default() }).await
 }
 
 /// Orders of one customer, newest first, whatever the case of the address.
@@ -204,19 +207,20 @@ pub async fn list_orders_by_status(
         Invalid, Unavailable))]
 pub async fn list_orders_by_customer(
     State(orders): State<Arc<Orders>>,
+    scope: Scope,
     page: Page,
     Path(email): Path<String>,
 ) -> Result<Response, Error> {
     let customer = EmailAddress::parse(&email).map_err(|error| FieldErrors::one("email", error))?;
-    list(&orders, &page, &Filter { customer_key: Some(customer.key()), ..Filter::default() }).await
+    list(&orders, scope, &page, &Filter { customer_key: Some(customer.key()), ..Filter::default() }).await
 }
 
-async fn list(orders: &Orders, page: &Page, filter: &Filter) -> Result<Response, Error> {
+async fn list(orders: &Orders, scope: Scope, page: &Page, filter: &Filter) -> Result<Response, Error> {
     // Orders that an instance of the build before has just written may lack the key. They are next to none.
     if filter.customer_key.as_deref().is_some_and(|key| !key.is_ascii() || key.contains("xn--")) {
         customer_keys::complete(&orders.db).await?;
     }
-    let found = store::list(orders.db.pool(), filter, page.after, page.fetch()).await?;
+    let found = store::list(orders.db.pool(), scope, filter, page.after, page.fetch()).await?;
     Ok(page.answer(found, |order| order.id))
 }
 
@@ -229,10 +233,11 @@ async fn list(orders: &Orders, page: &Page, filter: &Filter) -> Result<Response,
         Invalid, NotFound, Unavailable))]
 pub async fn get_order(
     State(orders): State<Arc<Orders>>,
+    scope: Scope,
     Path(id): Path<OrderId>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let order = orders.reads.submit(id).await?.ok_or(Error::UnknownOrder(id))?;
+    let order = orders.reads.submit((id, scope)).await?.ok_or(Error::UnknownOrder(id))?;
     Ok(Answer::ok(&*order)?.with_version(order.version).unless_known(&headers))
 }
 
@@ -247,18 +252,19 @@ pub async fn get_order(
         InvalidBody, NotFound, NotAllowed, Changed, Unavailable))]
 pub async fn patch_order(
     State(orders): State<Arc<Orders>>,
+    scope: Scope,
     Path(id): Path<OrderId>,
     headers: HeaderMap,
     Json(body): Json<PatchOrder>,
 ) -> Result<Answer, Error> {
     let note = body.parse()?;
     let mut transaction = orders.db.begin().await?;
-    let order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let order = store::lock(&mut transaction, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
     check_if_match(&headers, order.version)?;
     if let Some(note) = note {
         command::change_note(&mut transaction, &order, note.as_deref()).await?;
     }
-    let order = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let order = store::find(&mut *transaction, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
     orders.db.commit(transaction).await?;
     Ok(Answer::ok(&order)?.with_version(order.version))
 }
@@ -274,13 +280,14 @@ pub async fn patch_order(
         InvalidBody, NotFound, NotAllowed, Changed, Unavailable))]
 pub async fn change_status(
     State(orders): State<Arc<Orders>>,
+    scope: Scope,
     Path(id): Path<OrderId>,
     headers: HeaderMap,
     Json(body): Json<ChangeStatus>,
 ) -> Result<Answer, Error> {
     let (status, explanation) = body.parse()?;
     let mut transaction = orders.db.begin().await?;
-    let mut order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let mut order = store::lock(&mut transaction, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
     check_if_match(&headers, order.version)?;
     if order.needs_commit_for(status) {
         // Asked for without the lock. What is committed is not released by hand any more.
@@ -289,11 +296,11 @@ pub async fn change_status(
             return Err(Error::StockReleased(id));
         }
         transaction = orders.db.begin().await?;
-        order = store::lock(&mut transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+        order = store::lock(&mut transaction, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
         check_if_match(&headers, order.version)?;
     }
     command::change_status(&mut transaction, OffsetDateTime::now_utc(), &order, status, explanation).await?;
-    let order = store::find(&mut *transaction, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let order = store::find(&mut *transaction, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
     orders.db.commit(transaction).await?;
     Ok(Answer::ok(&order)?.with_version(order.version))
 }
@@ -306,6 +313,7 @@ pub async fn change_status(
         InvalidBody, NotFound, NotAllowed, Changed, KeyReused, Unavailable))]
 pub async fn cancel_order(
     State(orders): State<Arc<Orders>>,
+    scope: Scope,
     Path(id): Path<OrderId>,
     key: IdempotencyKey,
     headers: HeaderMap,
@@ -313,12 +321,15 @@ pub async fn cancel_order(
 ) -> Result<Answer, Error> {
     let Json(body) = body.unwrap_or(Json(CancelOrder::default()));
     let explanation = body.parse()?;
+    if scope.owner().is_some() && explanation.internal_note.is_some() {
+        return Err(FieldErrors::one("internalNote", "is for operators alone").into());
+    }
     let cancel = async |conn: &mut PgConnection| {
-        let order = store::lock(conn, id).await?.ok_or(Error::UnknownOrder(id))?;
+        let order = store::lock(conn, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
         check_if_match(&headers, order.version)?;
         let (now, cancelled) = (OffsetDateTime::now_utc(), OrderStatus::Cancelled);
         command::change_status(conn, now, &order, cancelled, explanation).await?;
-        let order = store::find(conn, id).await?.ok_or(Error::UnknownOrder(id))?;
+        let order = store::find(conn, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
         Ok::<_, Error>((Answer::ok(&order)?.with_version(order.version), ()))
     };
     IDEMPOTENCY.once(&orders.db, &key, &body, cancel, |()| {}).await

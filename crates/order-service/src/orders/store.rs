@@ -4,10 +4,11 @@
 //! for changes by hand only: for thousands of orders a second its call would cost more than the condition.
 
 use crate::orders::domain::{Explanation, Order, TimelineEntry};
+use service_kit::access::Scope;
 use shared_types::{OrderId, OrderStatus, Reference};
 use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -60,15 +61,34 @@ fn select_from(source: &str) -> String {
 static FIND: LazyLock<String> =
     LazyLock::new(|| format!("{} WHERE o.id = ANY($1) ORDER BY o.id, i.product_id", select_from("orders.orders")));
 
-/// One order with its lines.
-pub async fn find(db: impl PgExecutor<'_>, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
-    Ok(find_all(db, &[id]).await?.pop())
+/// One order with its lines, if the scope has it.
+pub async fn find(db: impl PgExecutor<'_>, scope: Scope, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
+    Ok(find_all(db, scope, &[id]).await?.pop())
 }
 
-/// Orders with their lines, by number, in one statement. An order has at least one line; one that does not exist is
-/// missing. Every order that is read by its number is read here.
-pub async fn find_all(db: impl PgExecutor<'_>, ids: &[OrderId]) -> Result<Vec<Order>, sqlx::Error> {
-    let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+/// Those of the orders that the scope has, with their lines, by number.
+pub async fn find_all(db: impl PgExecutor<'_>, scope: Scope, ids: &[OrderId]) -> Result<Vec<Order>, sqlx::Error> {
+    let mut found = read(db, ids.iter().map(|id| id.0).collect()).await?;
+    found.retain(|order| scope.includes(order.customer_id));
+    Ok(found)
+}
+
+/// For each of the numbers the order as its caller sees it: what the scope beside it does not have is missing, like what does
+/// not exist.
+pub async fn find_each(
+    db: impl PgExecutor<'_>,
+    wanted: &[(OrderId, Scope)],
+) -> Result<Vec<Option<Arc<Order>>>, sqlx::Error> {
+    let found = read(db, wanted.iter().map(|(id, _)| id.0).collect()).await?;
+    let found: HashMap<OrderId, Arc<Order>> = found.into_iter().map(|order| (order.id, Arc::new(order))).collect();
+    let seen =
+        |(id, scope): &(OrderId, Scope)| found.get(id).filter(|order| scope.includes(order.customer_id)).cloned();
+    Ok(wanted.iter().map(seen).collect())
+}
+
+/// Orders with their lines, by number, in one statement, whoever asks. An order has at least one line; one that does not exist
+/// is missing. Every order that is read by its number is read here.
+async fn read(db: impl PgExecutor<'_>, ids: Vec<i64>) -> Result<Vec<Order>, sqlx::Error> {
     in_order(sqlx::query_as(FIND.as_str()).bind(ids).fetch_all(db).await?)
 }
 
@@ -86,25 +106,36 @@ fn in_order(rows: Vec<LineRow>) -> Result<Vec<Order>, sqlx::Error> {
     Ok(orders)
 }
 
-/// A page of orders with their lines, newest first, in one statement.
+/// A page of those orders that the scope has, with their lines, newest first, in one statement.
 ///
 /// Put together from the filters that are set, so that each list is served by the index that fits it. Orders of a time
 /// are sorted by it, which is also the order of their numbers but for those placed in the same moment: by number, all
 /// that are newer would be walked through first. Of a customer, each bucket gives a page, and the newest of these are it.
-pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i64) -> Result<Vec<Order>, sqlx::Error> {
+pub async fn list(
+    pool: &PgPool,
+    scope: Scope,
+    filter: &Filter,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Order>, sqlx::Error> {
+    let by_bucket = scope.owner().is_some() || filter.customer_key.is_some();
     let columns = OrderRow::select("o");
     // The page goes where the sign stands, with its parameters.
     let frame = select_from("(?)");
     let (head, tail) = frame.split_once('?').unwrap_or((&frame, ""));
     let mut query = QueryBuilder::new(head);
-    if filter.customer_key.is_some() {
+    if by_bucket {
         query.push(format!("SELECT {columns} FROM orders.buckets CROSS JOIN LATERAL ("));
     }
     query.push(format!("SELECT {columns} FROM orders.orders o WHERE TRUE"));
+    if by_bucket {
+        query.push(" AND orders.bucket(id) = bucket");
+    }
+    if let Some(owner) = scope.owner() {
+        query.push(" AND customer_id = ").push_bind(owner);
+    }
     if let Some(key) = &filter.customer_key {
-        query
-            .push(" AND orders.bucket(id) = bucket AND COALESCE(customer_key, lower(customer_email COLLATE \"C\")) = ");
-        query.push_bind(key);
+        query.push(" AND COALESCE(customer_key, lower(customer_email COLLATE \"C\")) = ").push_bind(key);
     }
     if let Some(id) = filter.id {
         query.push(" AND id = ").push_bind(id.0);
@@ -132,17 +163,18 @@ pub async fn list(pool: &PgPool, filter: &Filter, before: Option<i64>, limit: i6
     }
     let newest = if by_time { " ORDER BY o.created_at DESC, o.id DESC" } else { " ORDER BY o.id DESC" };
     query.push(newest).push(" LIMIT ").push_bind(limit);
-    if filter.customer_key.is_some() {
+    if by_bucket {
         query.push(") AS o").push(newest).push(" LIMIT ").push_bind(limit);
     }
     query.push(tail).push(newest).push(", i.product_id");
     in_order(query.build_query_as().fetch_all(pool).await?)
 }
 
-/// Locks an order until the end of the transaction, and then reads it: what another transaction wrote meanwhile is seen.
-pub async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
+/// Locks an order until the end of the transaction, and then reads it, if the scope has it: what another transaction wrote
+/// meanwhile is seen.
+pub async fn lock(conn: &mut PgConnection, scope: Scope, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
     sqlx::query!("SELECT id FROM orders.orders WHERE id = $1 FOR UPDATE", id.0).fetch_optional(&mut *conn).await?;
-    find(conn, id).await
+    find(conn, scope, id).await
 }
 
 static ADVANCE: LazyLock<String> = LazyLock::new(|| {
@@ -175,8 +207,12 @@ pub async fn advance(
     moved.into_iter().map(Order::try_from).collect()
 }
 
-/// The numbers of all orders of the customer whose address has this key.
-pub async fn ids_of_customer(conn: &mut PgConnection, customer_key: &str) -> Result<Vec<OrderId>, sqlx::Error> {
+/// The numbers of all orders that the scope has of the customer whose address has this key.
+pub async fn ids_of_customer(
+    conn: &mut PgConnection,
+    scope: Scope,
+    customer_key: &str,
+) -> Result<Vec<OrderId>, sqlx::Error> {
     let ids = sqlx::query_scalar!(
         r#"SELECT o.id AS "id!" FROM orders.buckets CROSS JOIN LATERAL (
                SELECT id FROM orders.orders
@@ -184,7 +220,11 @@ pub async fn ids_of_customer(conn: &mut PgConnection, customer_key: &str) -> Res
                OFFSET 0) o"#,
         customer_key
     );
-    Ok(ids.fetch_all(conn).await?.into_iter().map(OrderId).collect())
+    let ids: Vec<OrderId> = ids.fetch_all(&mut *conn).await?.into_iter().map(OrderId).collect();
+    match scope.owner() {
+        None => Ok(ids),
+        Some(_) => Ok(find_all(conn, scope, &ids).await?.into_iter().map(|order| order.id).collect()),
+    }
 }
 
 /// Moves locked orders on and writes their timelines.
@@ -239,8 +279,13 @@ async fn write_history(conn: &mut PgConnection, changes: &[NewStatus]) -> Result
     Ok(())
 }
 
-/// The statuses an order went through, oldest first; `None` where there is no such order.
-pub async fn timeline(pool: &PgPool, id: OrderId) -> Result<Option<Vec<TimelineEntry>>, sqlx::Error> {
+/// The statuses an order went through, oldest first; `None` where the scope has no such order. What operators noted is not
+/// for those who see only their own.
+pub async fn timeline(pool: &PgPool, scope: Scope, id: OrderId) -> Result<Option<Vec<TimelineEntry>>, sqlx::Error> {
+    let owned = scope.owner().is_some();
+    if owned && find(pool, scope, id).await?.is_none() {
+        return Ok(None);
+    }
     let rows = sqlx::query!(
         "SELECT status, at, actor, reason, internal_note FROM orders.order_status_history WHERE order_id = $1 ORDER BY id",
         id.0
@@ -253,7 +298,8 @@ pub async fn timeline(pool: &PgPool, id: OrderId) -> Result<Option<Vec<TimelineE
     }
     rows.into_iter()
         .map(|row| {
-            let (status, reason, internal_note) = (status(&row.status)?, row.reason, row.internal_note);
+            let (status, reason) = (status(&row.status)?, row.reason);
+            let internal_note = row.internal_note.filter(|_| !owned);
             Ok(TimelineEntry { status, at: row.at, actor: row.actor, reason, internal_note })
         })
         .collect::<Result<Vec<_>, _>>()

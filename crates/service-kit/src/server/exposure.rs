@@ -142,7 +142,8 @@ impl Doubt {
 
 /// What speaks against taking the caller for somebody on this machine. `host_is_own` tells what is known of its host.
 pub(crate) fn doubt(head: &Head<'_>, connection: Option<&Connection>, host_is_own: Option<bool>) -> Option<Doubt> {
-    if head.has_foreign_body() {
+    // What comes in chunks no page sends unasked, and may be no body at all.
+    if head.has_foreign_body() && !head.coded {
         return Some(Doubt::Body);
     }
     if !came_from_here(head, connection) {

@@ -18,7 +18,8 @@ pub(crate) struct Head<'a> {
     pub(crate) cross_site: bool,
     /// A header that only a proxy sets.
     pub(crate) forwarded: Option<&'a str>,
-    coded: bool,
+    /// Whether the body, if there is one, comes in chunks.
+    pub(crate) coded: bool,
     expect: Option<&'a HeaderValue>,
     /// An earlier request on the same connection named the same host, and was served.
     pub(crate) host_is_known: bool,

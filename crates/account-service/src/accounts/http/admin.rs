@@ -37,14 +37,21 @@ pub struct AccountQuery {
     email: Option<String>,
     /// Only those that may, may not, or never again log in.
     #[param(value_type = Option<Status>)]
-    status: Option<Status>,
+    status: Option<String>,
 }
 
 impl AccountQuery {
     fn parse(self) -> Result<Filter, FieldErrors> {
         let mut errors = FieldErrors::default();
         let email = self.email.and_then(|email| parse_email(&mut errors, "email", Some(email)));
-        errors.into_result(Filter { email_key: email.map(|email| email.key()), status: self.status })
+        let status = self.status.and_then(|name| {
+            let status = Status::ALL.into_iter().find(|status| status.name() == name);
+            if status.is_none() {
+                errors.add("status", "must be ACTIVE, DISABLED or ERASED");
+            }
+            status
+        });
+        errors.into_result(Filter { email_key: email.map(|email| email.key()), status })
     }
 }
 

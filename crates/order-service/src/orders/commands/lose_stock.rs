@@ -5,6 +5,7 @@ use crate::orders::domain::{Explanation, Order};
 use crate::orders::error::Error;
 use crate::orders::store::{self, NewStatus, lost_stock};
 use crate::schema::OUTBOX;
+use service_kit::access::Scope;
 use service_kit::outbox::Event;
 use shared_types::events::{OrderSnapshot, OrderStockLost};
 use shared_types::{OrderStatus, Reference};
@@ -23,12 +24,13 @@ const SORRY: &str = "We are sorry: the goods are not available any more.";
 pub async fn lose_stock(
     conn: &mut PgConnection,
     now: OffsetDateTime,
+    scope: Scope,
     released: &HashMap<Reference, Option<OffsetDateTime>>,
 ) -> Result<(), Error> {
     if released.is_empty() {
         return Ok(());
     }
-    let orders = lost_stock::lock_alive(conn, released).await?;
+    let orders = lost_stock::lock_alive(conn, scope, released).await?;
     let (mut changes, mut events) = (Vec::new(), Vec::new());
     for order in lost_stock::insert(conn, orders).await? {
         tracing::warn!(order = %order.id, status = %order.status, "its stock was released under it");

@@ -7,6 +7,7 @@ use crate::orders::error::Error;
 use crate::orders::store::accepted::{self, PlacedTotal, UnplacedOrder};
 use crate::orders::store::{self, NewStatus};
 use crate::schema::OUTBOX;
+use service_kit::access::Scope;
 use shared_types::reservations::Reservation;
 use shared_types::{OrderId, OrderStatus};
 use sqlx::PgConnection;
@@ -52,13 +53,14 @@ pub struct AttemptCounts {
 pub async fn place_accepted(
     conn: &mut PgConnection,
     now: OffsetDateTime,
+    scope: Scope,
     tried: &[Attempt],
 ) -> Result<AttemptCounts, Error> {
     let ids: Vec<OrderId> = tried.iter().map(|tried| tried.id).collect();
     let outcomes: HashMap<OrderId, &StockAnswer> = tried.iter().map(|tried| (tried.id, &tried.outcome)).collect();
     let (mut held, mut cancelled, mut later) = (Vec::new(), Vec::new(), Vec::new());
     let mut count = AttemptCounts::default();
-    for order in accepted::lock_unplaced(conn, &ids).await? {
+    for order in accepted::lock_unplaced(conn, scope, &ids).await? {
         match outcomes.get(&order.order.id) {
             Some(StockAnswer::Reserved(reservation)) => match changed_prices(&order, reservation) {
                 // Its stock goes back when inventory-service hears that it is cancelled.
@@ -71,7 +73,7 @@ pub async fn place_accepted(
         }
     }
     count.refused = cancelled.len();
-    let (placed, late) = set_totals(conn, now, held).await?;
+    let (placed, late) = set_totals(conn, now, scope, held).await?;
     count.placed = placed.len();
     later.extend(late.into_iter().map(|order| (order, "its stock was held for too long".to_owned())));
     let (overdue, later): (Vec<_>, Vec<_>) = later.into_iter().partition(|(order, _)| order.overdue);
@@ -92,6 +94,7 @@ pub async fn place_accepted(
 async fn set_totals(
     conn: &mut PgConnection,
     now: OffsetDateTime,
+    scope: Scope,
     held: Vec<(UnplacedOrder, &Reservation)>,
 ) -> Result<(Vec<OrderId>, Vec<UnplacedOrder>), Error> {
     if held.is_empty() {
@@ -111,7 +114,7 @@ async fn set_totals(
     };
     accepted::set_prices(conn, &held.iter().flat_map(items).collect::<Vec<_>>()).await?;
     let ids: Vec<OrderId> = held.iter().map(|(order, _)| order.order.id).collect();
-    let orders = store::find_all(&mut *conn, &ids).await?;
+    let orders = store::find_all(&mut *conn, scope, &ids).await?;
     let placed = orders.iter().zip(&held).map(|(order, (unplaced, reservation))| PlacedOrder {
         order,
         stock: reservation.status,

@@ -12,11 +12,14 @@ use shared_types::Reference;
 use shared_types::reservations::Reservation;
 use sqlx::PgConnection;
 use std::collections::HashMap;
+use uuid::Uuid;
 
 /// An order to write. One for each reference.
 #[derive(Clone, Debug)]
 pub struct Placement<'a> {
     pub reference: Reference,
+    /// Whose it is to be, if it is somebody's.
+    pub customer_id: Option<Uuid>,
     /// What was asked for.
     pub order: &'a NewOrder,
     /// Its stock, where it is held already.
@@ -48,7 +51,8 @@ pub(super) async fn write<'w>(
     let mut written = Vec::with_capacity(rows.len());
     for (placement, row) in placements.iter().zip(rows) {
         if let Some(inserted) = inserted.remove(&placement.reference) {
-            let order = inserted.order(placement.order, placement.reservation.as_ref().map(total), row.items);
+            let total = placement.reservation.as_ref().map(total);
+            let order = inserted.order(placement.customer_id, placement.order, total, row.items);
             written.push(WrittenOrder { placement, answer: answer(placement, &order)?, order });
         }
     }
@@ -71,7 +75,7 @@ pub(super) fn answers(written: Vec<WrittenOrder<'_>>) -> HashMap<Reference, Answ
 fn row<'a>(placement: &Placement<'a>) -> NewOrderWithItems<'a> {
     let (order, reservation) = (placement.order, placement.reservation.as_ref());
     NewOrderWithItems {
-        order: NewOrderRow::of(placement.reference, order, reservation.map(total)),
+        order: NewOrderRow::of(placement.reference, placement.customer_id, order, reservation.map(total)),
         deadline: reservation.and_then(placement_deadline),
         items: match reservation {
             Some(reservation) => reservation.items.iter().map(OrderItem::reserved).collect(),

@@ -6,12 +6,13 @@ use crate::orders::state::Orders;
 use crate::orders::store;
 use axum::Json;
 use axum::extract::State;
+use service_kit::access::Scope;
 use service_kit::documented::{Invalid, NotFound, Unavailable};
 use service_kit::extract::Path;
 use shared_types::OrderId;
 use std::sync::Arc;
 
-/// Every status the order came to, oldest first.
+/// Every status the order came to, oldest first. Customers see no `internalNote`.
 #[utoipa::path(get, path = "/api/orders/{id}/timeline", tag = "orders",
     params(("id" = i64, Path, description = "Number of the order", example = 1)),
     responses(
@@ -19,7 +20,8 @@ use std::sync::Arc;
         Invalid, NotFound, Unavailable))]
 pub async fn get_timeline(
     State(orders): State<Arc<Orders>>,
+    scope: Scope,
     Path(id): Path<OrderId>,
 ) -> Result<Json<Vec<TimelineEntry>>, Error> {
-    store::timeline(orders.db.pool(), id).await?.map(Json).ok_or(Error::UnknownOrder(id))
+    store::timeline(orders.db.pool(), scope, id).await?.map(Json).ok_or(Error::UnknownOrder(id))
 }

@@ -8,6 +8,7 @@ use crate::orders::domain::Explanation;
 use crate::orders::error::Error;
 use crate::orders::state::Orders;
 use crate::orders::store::accepted::{self, DueOrder, QUEUE, Queued};
+use service_kit::access::Scope;
 use service_kit::batcher::Blame;
 use service_kit::fault::Fault;
 use service_kit::work_queue::{Claimed, TIME_TO_RECORD, WorkQueue};
@@ -119,7 +120,8 @@ async fn write_each(orders: &Orders, tried: &[Attempt]) -> Result<(), Error> {
 
 async fn write(orders: &Orders, tried: &[Attempt]) -> Result<(), Error> {
     let mut transaction = orders.db.begin().await?;
-    let count = place_accepted::place_accepted(&mut transaction, OffsetDateTime::now_utc(), tried).await?;
+    let count =
+        place_accepted::place_accepted(&mut transaction, OffsetDateTime::now_utc(), Scope::system(), tried).await?;
     orders.db.commit(transaction).await?;
     let AttemptCounts { placed, refused, given_up, retried } = count;
     for (outcome, count) in [("placed", placed), ("refused", refused), ("given_up", given_up), ("retried", retried)] {

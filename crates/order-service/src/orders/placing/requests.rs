@@ -4,6 +4,7 @@ use crate::orders::commands::write::Placement;
 use crate::orders::domain::NewOrder;
 use crate::orders::error::Error;
 use crate::schema::IDEMPOTENCY;
+use service_kit::access::Scope;
 use service_kit::answer::Answer;
 use service_kit::batcher::Batcher;
 use service_kit::db::Database;
@@ -15,6 +16,7 @@ use shared_types::reservations::Reservation;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 /// A request to place an order.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct PlacementRequest {
     pub(crate) reference: Reference,
     /// What duplicates carry that came in the hour that is nearest, the one before or the one after.
     pub(crate) neighbour: Option<Reference>,
+    /// Whose the order is to be, if it is somebody's.
+    customer_id: Option<Uuid>,
     pub(crate) order: NewOrder,
     key: IdempotencyKey,
     fingerprint: Fingerprint,
@@ -29,11 +33,19 @@ pub struct PlacementRequest {
 }
 
 impl PlacementRequest {
+    /// The order is the customer's who sees no more than their own: never that of anybody whom the body names.
+    ///
     /// Requests with the same key get the same reference for an hour, so that they meet in one reservation and one order.
     ///
     /// Those that expect other prices get another reference: what is held for one at the wrong price is given back, and must
     /// not be what another one is placed with. The row of the key still lets only one of them be written.
-    pub fn new(order: NewOrder, key: IdempotencyKey, fingerprint: Fingerprint, now: OffsetDateTime) -> Self {
+    pub fn new(
+        order: NewOrder,
+        scope: Scope,
+        key: IdempotencyKey,
+        fingerprint: Fingerprint,
+        now: OffsetDateTime,
+    ) -> Self {
         let other_hour = if now.minute() < 30 { now - Duration::HOUR } else { now + Duration::HOUR };
         let of = |at| {
             let (route, key) = (&key.route, key.key.as_ref()?);
@@ -45,6 +57,7 @@ impl PlacementRequest {
         Self {
             reference: of(now).unwrap_or_else(Reference::random),
             neighbour: of(other_hour),
+            customer_id: scope.owner(),
             order,
             key,
             fingerprint,
@@ -56,6 +69,7 @@ impl PlacementRequest {
     pub(crate) fn placement(&self, reservation: Option<Reservation>) -> Placement<'_> {
         Placement {
             reference: reservation.as_ref().map_or(self.reference, |reservation| reservation.id),
+            customer_id: self.customer_id,
             order: &self.order,
             reservation,
             key: self.named().map(|key| (key, &self.fingerprint)),
@@ -170,6 +184,7 @@ async fn answers_kept(db: &Database, batch: &[PlacementRequest]) -> Result<HashM
 mod tests {
     use super::{IdempotencyKey, PlacementRequest};
     use crate::orders::domain::PlaceOrder;
+    use service_kit::access::{Access, Principal};
     use service_kit::idempotency::Fingerprint;
     use shared_types::Reference;
     use time::macros::datetime;
@@ -184,7 +199,8 @@ mod tests {
         .unwrap();
         let fingerprint = Fingerprint::of(&body).unwrap();
         let key = IdempotencyKey { route: route.to_owned(), key: key.map(str::to_owned) };
-        PlacementRequest::new(body.parse().unwrap(), key, fingerprint, NOW)
+        let scope = Access::PUBLIC.decide(&Principal::Nobody, false).unwrap();
+        PlacementRequest::new(body.parse().unwrap(), scope, key, fingerprint, NOW)
     }
 
     #[test]

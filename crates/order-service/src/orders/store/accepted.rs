@@ -6,6 +6,7 @@
 use super::find_all;
 use crate::orders::domain::{Order, OrderItem, PriceGuard};
 use rust_decimal::Decimal;
+use service_kit::access::Scope;
 use service_kit::work_queue::{Backoff, Claimed, Table};
 use shared_types::reservations::ReservationLine;
 use shared_types::{Money, OrderId, ProductId, Reference};
@@ -140,7 +141,11 @@ pub async fn due(db: impl PgExecutor<'_>, claimed: Vec<Claimed<Queued>>) -> Resu
 }
 
 /// Locks those of the orders that are neither placed nor cancelled, in the order of their numbers, and reads them.
-pub async fn lock_unplaced(conn: &mut PgConnection, ids: &[OrderId]) -> Result<Vec<UnplacedOrder>, sqlx::Error> {
+pub async fn lock_unplaced(
+    conn: &mut PgConnection,
+    scope: Scope,
+    ids: &[OrderId],
+) -> Result<Vec<UnplacedOrder>, sqlx::Error> {
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     let locked = sqlx::query!(
         r#"SELECT o.id, p.traceparent, p.price_guard AS "price_guard: Json<PriceGuard>",
@@ -156,7 +161,7 @@ pub async fn lock_unplaced(conn: &mut PgConnection, ids: &[OrderId]) -> Result<V
     .fetch_all(&mut *conn)
     .await?;
     let ids: Vec<OrderId> = locked.iter().map(|row| OrderId(row.id)).collect();
-    let orders = find_all(conn, &ids).await?;
+    let orders = find_all(conn, scope, &ids).await?;
     let unplaced = locked.into_iter().zip(orders).map(|(row, order)| UnplacedOrder {
         order,
         traceparent: row.traceparent,

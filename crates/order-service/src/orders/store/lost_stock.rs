@@ -2,6 +2,7 @@
 
 use super::find_all;
 use crate::orders::domain::Order;
+use service_kit::access::Scope;
 use shared_types::{OrderId, Reference};
 use sqlx::PgConnection;
 use std::collections::{HashMap, HashSet};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 /// there is a time, only those that have not changed since: an order is changed when it is placed.
 pub async fn lock_alive(
     conn: &mut PgConnection,
+    scope: Scope,
     released: &HashMap<Reference, Option<OffsetDateTime>>,
 ) -> Result<Vec<Order>, sqlx::Error> {
     let mut released: Vec<(Uuid, Option<OffsetDateTime>)> = released.iter().map(|(it, at)| (it.0, *at)).collect();
@@ -32,7 +34,7 @@ pub async fn lock_alive(
     if ids.is_empty() {
         Ok(Vec::new())
     } else {
-        find_all(conn, &ids.into_iter().map(OrderId).collect::<Vec<_>>()).await
+        find_all(conn, scope, &ids.into_iter().map(OrderId).collect::<Vec<_>>()).await
     }
 }
 

@@ -20,6 +20,7 @@ read_columns! {
     pub(super) struct OrderRow {
         id: i64,
         reference: Uuid,
+        customer_id: Option<Uuid>,
         customer_name: String,
         customer_email: String,
         customer_phone: Option<String>,
@@ -39,6 +40,8 @@ written_columns! {
     pub struct NewOrderRow<'a> {
         /// Its reference.
         reference: Uuid = "uuid",
+        /// Whose it is, if it is somebody's.
+        customer_id: Option<Uuid> = "uuid",
         /// Who orders.
         customer_name: &'a str = "text",
         /// Where to write to.
@@ -80,9 +83,10 @@ pub(super) struct LineRow {
 
 impl<'a> NewOrderRow<'a> {
     /// The row of an order, which begins as PENDING.
-    pub fn of(reference: Reference, new: &'a NewOrder, total_amount: Option<Money>) -> Self {
+    pub fn of(reference: Reference, customer_id: Option<Uuid>, new: &'a NewOrder, total_amount: Option<Money>) -> Self {
         Self {
             reference: reference.0,
+            customer_id,
             customer_name: &new.customer_name,
             customer_email: new.customer_email.as_str(),
             customer_key: kept_key(new.customer_email.as_str()),
@@ -110,13 +114,20 @@ pub struct Inserted {
 
 impl Inserted {
     /// The order that was written, as it would be read.
-    pub fn order(self, new: &NewOrder, total_amount: Option<Money>, items: Vec<OrderItem>) -> Order {
+    pub fn order(
+        self,
+        customer_id: Option<Uuid>,
+        new: &NewOrder,
+        total_amount: Option<Money>,
+        items: Vec<OrderItem>,
+    ) -> Order {
         let id_of = |item: &OrderItem| self.items.get(&item.product_id).copied().unwrap_or_default();
         let new = new.clone();
         Order {
             id: self.id,
             order_number: self.id.order_number(),
             reference: self.reference,
+            customer_id,
             customer_name: new.customer_name,
             customer_email: new.customer_email.to_string(),
             customer_phone: new.customer_phone,
@@ -141,6 +152,7 @@ impl TryFrom<OrderRow> for Order {
             id,
             order_number: id.order_number(),
             reference: Reference(row.reference),
+            customer_id: row.customer_id,
             customer_name: row.customer_name,
             customer_email: row.customer_email,
             customer_phone: row.customer_phone,
