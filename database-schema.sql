@@ -1038,7 +1038,7 @@ CREATE TABLE accounts.sessions (
     absolute_until   TIMESTAMPTZ NOT NULL,
     revoked_at       TIMESTAMPTZ,
     reason           TEXT CONSTRAINT sessions_reason
-                     CHECK (reason IN ('LOGOUT', 'ENDED', 'PASSWORD', 'ROLES', 'DISABLED', 'ERASED', 'REUSE')),
+                     CHECK (reason IN ('LOGOUT', 'ENDED', 'PASSWORD', 'DISABLED', 'ERASED', 'REUSE')),
     agent            TEXT,
     network          TEXT,
     CONSTRAINT sessions_reason_of_end CHECK ((revoked_at IS NULL) = (reason IS NULL)),

@@ -1,6 +1,6 @@
 //! Where people have things sent, and where bills go.
 //!
-//! Others may mount the module by `routes`, and ask for its `INVARIANTS`. Every call is about the caller's own addresses:
+//! Others may mount the module by `routes`, ask for its `INVARIANTS`, and `forget` what an account has. Every call is about the caller's own addresses:
 //! no statement works without their scope.
 
 mod commands;
@@ -12,4 +12,5 @@ mod store;
 
 pub use http::routes;
 pub use state::Addresses;
+pub use store::forget;
 pub use store::invariants::INVARIANTS;

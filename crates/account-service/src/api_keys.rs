@@ -1,6 +1,6 @@
 //! Keys by which programs act for people, without a password and for what their scopes allow.
 //!
-//! Others may mount the module by `routes`. A key is shown once, when it is made; of its text only the hash is kept.
+//! Others may mount the module by `routes`, and `forget` the keys of an account. A key is shown once, when it is made; of its text only the hash is kept.
 
 mod commands;
 mod domain;
@@ -11,3 +11,4 @@ mod store;
 
 pub use http::routes;
 pub use state::ApiKeys;
+pub use store::forget;

@@ -60,6 +60,7 @@ impl App {
         let passwords = Arc::new(Passwords::new(&config.passwords));
         let limits = Arc::new(NetworkLimits::new(&config.guesses));
         let signing_keys = Arc::new(SigningKeys::new(&config.signing_keys, config.port, db.clone(), seal.clone()));
+        let api_keys = Arc::new(ApiKeys::new(db.clone(), signing_keys.clone(), proxies.clone()));
         let codes = Arc::new(Codes::new(db.clone(), seal));
         let sessions = Arc::new(Sessions::new(
             &config.sessions,
@@ -75,7 +76,7 @@ impl App {
         let parts = Parts {
             accounts: Arc::new(accounts),
             addresses: Arc::new(Addresses::new(db.clone())),
-            api_keys: Arc::new(ApiKeys::new(db.clone())),
+            api_keys,
             admin: Admin {
                 database: db,
                 schema: SCHEMA,

@@ -45,6 +45,9 @@ pub struct Config {
     /// Print the OpenAPI document and exit
     #[arg(long)]
     pub print_openapi: bool,
+    /// Write who may call what to standard output, as a table, and end
+    #[arg(long)]
+    pub print_access: bool,
 }
 
 /// What can be done from the terminal, beside a service that runs.

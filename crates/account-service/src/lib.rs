@@ -40,6 +40,9 @@ pub fn start() -> ExitCode {
     if config.print_openapi {
         return lifecycle::print_openapi(&routes::routes().into_openapi());
     }
+    if config.print_access {
+        return lifecycle::print_access(&routes::routes().into_openapi());
+    }
     if let Some(command) = config.command.clone() {
         return terminal::run(&config, &command);
     }

@@ -74,23 +74,36 @@ impl Plan {
 
     /// Gives the processes their ports and logs, the latter in `folder`; none is started.
     pub fn prepare(&self, folder: &Path) -> Result<Pairs> {
-        let mut prepared = Pairs { orders: Vec::new(), inventory: Vec::new(), accounts: Vec::new() };
+        let mut prepared = Pairs { orders: Vec::new(), inventory: Vec::new(), accounts: self.accounts(folder)? };
+        // Every service takes the tokens that the first account-service signs, under its name.
+        let issuer = prepared.accounts.first().map(|service| takes_tokens_of(service.base().to_owned()));
+        let both = [&self.both[..], &owned(&issuer.into_iter().collect::<Vec<_>>())].concat();
         for number in 1..=self.pairs {
-            let variables = [&self.both[..], &self.inventory].concat();
+            let variables = [&both[..], &self.inventory].concat();
             let name = format!("inventory-{number}");
             let inventory = Service::new(name, &self.inventory_service, folder, variables)?;
             if let Some(binary) = &self.order_service {
                 let asks = owned(&[asks_inventory_at(inventory.base().to_owned())]);
-                let variables = [&self.both[..], &asks, &self.order].concat();
+                let variables = [&both[..], &asks, &self.order].concat();
                 prepared.orders.push(Service::new(format!("order-{number}"), binary, folder, variables)?);
             }
             prepared.inventory.push(inventory);
-            if let Some(binary) = &self.account_service {
-                let variables = [&self.both[..], &self.account].concat();
-                prepared.accounts.push(Service::new(format!("account-{number}"), binary, folder, variables)?);
-            }
         }
         Ok(prepared)
+    }
+
+    fn accounts(&self, folder: &Path) -> Result<Vec<Service>> {
+        let Some(binary) = &self.account_service else { return Ok(Vec::new()) };
+        let variables = [&self.both[..], &self.account].concat();
+        let service = |number| Service::new(format!("account-{number}"), binary, folder, variables.clone());
+        let mut services = (1..=self.pairs).map(service).collect::<Result<Vec<_>>>()?;
+        let issuer = services.first().map(|first| first.base().to_owned()).unwrap_or_default();
+        for service in &mut services {
+            service.set(ISSUER_URL, &issuer);
+            let (name, value) = takes_tokens_of(issuer.clone());
+            service.set(name, &value);
+        }
+        Ok(services)
     }
 
     /// [`Self::prepare`], starts all processes, and waits until each is in one of these states.
@@ -132,6 +145,14 @@ pub fn sample_data() -> (&'static str, String) {
 /// The variable with the key under which account-service seals its secrets.
 pub const MASTER_KEY: &str = "ACCOUNT_MASTER_KEY";
 
+/// The variable with the name that an account-service has in its tokens.
+const ISSUER_URL: &str = "ISSUER_URL";
+
+/// What a service is told that is to take the tokens of the issuer at this URL.
+pub fn takes_tokens_of(issuer: String) -> (&'static str, String) {
+    ("AUTH_ISSUER", issuer)
+}
+
 /// What an account-service is told that is to let people in without a code by e-mail.
 pub fn registers_at_once() -> (&'static str, String) {
     ("REGISTRATION", "immediate".to_owned())
@@ -162,5 +183,8 @@ mod tests {
         let pairs = plan.with_accounts(Path::new("account")).prepare(&std::env::temp_dir()).unwrap();
         assert_eq!(pairs.accounts[0].name(), "account-1");
         assert_eq!(pairs.accounts[0].environment("REGISTRATION").as_deref(), Some("immediate"));
+        for service in pairs.orders.iter().chain(&pairs.inventory).chain(&pairs.accounts) {
+            assert_eq!(service.environment("AUTH_ISSUER").as_deref(), Some(pairs.accounts[0].base()));
+        }
     }
 }

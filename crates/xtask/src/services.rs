@@ -143,6 +143,8 @@ impl Launch {
         // Somebody who sets them means it.
         let unset = settings.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
         environment.extend(unset.map(|(name, value)| (name, value.to_owned())));
+        // As account-service calls itself in its tokens.
+        environment.push(pairs::takes_tokens_of(format!("http://localhost:{}", ports.account)));
         match service {
             Part::InventoryService => environment.push(pairs::sample_data()),
             Part::AccountService => {

@@ -93,6 +93,7 @@ fn what_now(ports: ServicePorts) -> String {
   the products:       curl -s http://localhost:{inventory}/api/inventory/products
   place an order:     curl -s -X POST http://localhost:{order}/api/orders -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-order' -d '{{"customerName":"Ada Lovelace","customerEmail":"ada@example.com","shippingAddress":"12 Saint James Square, London","items":[{{"productId":1,"quantity":1}}]}}'
   see how it went:    curl -s http://localhost:{order}/api/orders/1/timeline
+  make an account:    curl -s -X POST http://localhost:{account}/api/auth/register -H 'Content-Type: application/json' -d '{{"email":"ada@example.com","password":"plum-tractor-violin-9","name":"Ada Lovelace"}}'
 "#
     )
 }

@@ -131,3 +131,9 @@ pub async fn switch_defaults(
     .await?;
     Ok(())
 }
+
+/// Forgets every address of the owner.
+pub async fn forget(conn: &mut PgConnection, scope: Scope) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM accounts.addresses WHERE user_id = $1", scope.owner()).execute(conn).await?;
+    Ok(())
+}

@@ -1,16 +1,31 @@
 //! Making API keys and ending them.
 
-use super::domain::{ApiKey, ApiKeyInput, MOST_KEYS};
+use super::domain::grant::{Grant, Refused};
+use super::domain::{ApiKey, ApiKeyInput, MOST_KEYS, is_within};
 use super::error::Error;
 use super::store;
 use crate::audit::{self, Action, Actor};
+use crate::schema::OUTBOX;
+use crate::signing_keys::SigningKeys;
 use crate::users::{self, Status};
+use ipnet::IpNet;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
-use service_kit::access::{Caller, key_text};
+use service_kit::access::tokens::{AMR_API_KEY, AccessClaims};
+use service_kit::access::{Caller, Scope, key_text};
+use service_kit::outbox::Event;
+use shared_types::events::{SessionEnded, SessionRevoked};
 use sqlx::PgConnection;
-use time::OffsetDateTime;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
+
+/// The services that a token is for.
+const AUDIENCE: [&str; 3] = ["order-service", "inventory-service", "account-service"];
+
+/// Longest time for which the token of a key is good.
+const LONGEST_TOKEN: Duration = Duration::minutes(10);
 
 /// Makes a key. Gives it with its text, of which only the hash is kept.
 pub async fn create(
@@ -40,6 +55,10 @@ pub async fn revoke(conn: &mut PgConnection, now: OffsetDateTime, caller: &Calle
     if !store::revoke(conn, caller.scope, id, now).await? {
         return Err(Error::UnknownKey(id));
     }
+    // The tokens that it got have its id as their session: they end as well.
+    let user_id = caller.scope.owner().ok_or(Error::UnknownAccount)?;
+    let ended = SessionEnded { session_id: id, user_id, reason: None };
+    OUTBOX.enqueue(&mut *conn, now, &[Event::new(&SessionRevoked(ended))?]).await?;
     record(conn, now, caller, Action::KeyEnded, id).await
 }
 
@@ -53,6 +72,51 @@ async fn record(
     let owner = caller.scope.owner().ok_or(Error::UnknownAccount)?;
     let actor = Actor::of(&caller.principal);
     Ok(audit::record(conn, now, &actor, action, owner, Some(&key.to_string())).await?)
+}
+
+/// A token for a program.
+pub struct Token {
+    /// Signed.
+    pub text: String,
+    /// Seconds for which it is good.
+    pub expires_in: i64,
+    /// What it is for.
+    pub scopes: BTreeSet<String>,
+}
+
+/// Gives a token for a key that is good where it comes from. It says what both key and owner are, and does not outlast the
+/// key. Its session is the key: what ends the one ends the other.
+pub async fn exchange(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    scope: Scope,
+    keys: &SigningKeys,
+    grant: Grant,
+    address: IpAddr,
+) -> Result<Token, Error> {
+    let key = store::find_good(conn, scope, grant.id, &hash(&grant.key), now).await?;
+    let key = key.filter(|key| is_within(&key.networks, &IpNet::from(address))).ok_or(Refused::Client)?;
+    let scopes = key.grant(grant.scopes)?;
+    store::note_use(conn, &key, now).await?;
+    let until = now + keys.lifetime().min(LONGEST_TOKEN);
+    let until = key.expires_at.map_or(until, |end| end.min(until));
+    let claims = AccessClaims {
+        iss: keys.issuer().to_owned(),
+        sub: key.owner,
+        aud: AUDIENCE.map(str::to_owned).to_vec(),
+        client_id: key.id.to_string(),
+        iat: now.unix_timestamp(),
+        exp: until.unix_timestamp(),
+        jti: Uuid::now_v7(),
+        sid: Some(key.id),
+        auth_time: None,
+        amr: vec![AMR_API_KEY.to_owned()],
+        roles: key.roles,
+        scope: Some(scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ")),
+        seller: key.seller,
+    };
+    let text = keys.sign(conn, now, &claims).await?;
+    Ok(Token { text, expires_in: claims.exp - claims.iat, scopes })
 }
 
 /// What is kept of the text of a key.

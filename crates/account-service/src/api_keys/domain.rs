@@ -1,13 +1,15 @@
 //! What an API key is, and what may be asked of one.
 
+pub mod grant;
+
+use crate::users::role_of;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use service_kit::access::{KEY_SCOPES, Role, User};
 use service_kit::body::Body;
 use service_kit::validation::FieldErrors;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use uuid::Uuid;
@@ -20,9 +22,6 @@ const MOST_NETWORKS: usize = 16;
 
 /// Longest text of a network.
 const LONGEST_NETWORK: usize = 49;
-
-/// How long after a log-in keys may be made.
-const AFTER_LOG_IN: Duration = Duration::minutes(10);
 
 /// An API key, without what is secret about it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
@@ -73,8 +72,8 @@ pub struct ApiKeyBody {
     #[schema(required, nullable = false, max_length = 100)]
     pub name: Option<String>,
     /// The roles in which it acts, among one's own.
-    #[schema(required, nullable = false, min_items = 1, max_items = 3)]
-    pub roles: Option<Vec<Role>>,
+    #[schema(value_type = Vec<Role>, required, nullable = false, min_items = 1, max_items = 3)]
+    pub roles: Option<Vec<String>>,
     /// What it is for.
     #[schema(required, nullable = false, schema_with = scopes_schema)]
     pub scopes: Option<Vec<String>>,
@@ -99,13 +98,13 @@ pub struct ApiKeyInput {
 impl ApiKeyBody {
     /// The key that this person may make now, or every field at fault.
     pub fn parse_for(self, owner: &User, now: OffsetDateTime) -> Result<ApiKeyInput, FieldErrors> {
-        let roles: BTreeSet<Role> = self.roles.iter().flatten().copied().collect();
         let mut errors = FieldErrors::default();
-        if !roles.is_subset(&owner.roles) {
-            let own: Vec<&str> = owner.roles.iter().map(|role| role.name()).collect();
+        let input = self.read(&mut errors);
+        let own: Vec<&str> = owner.roles.iter().map(|role| role.name()).collect();
+        let mut known = input.roles.iter().filter(|role| role_of(role).is_some());
+        if !known.all(|role| own.contains(&role.as_str())) {
             errors.add("roles", format!("must be among your own: {}", own.join(", ")));
         }
-        let input = self.read(&mut errors);
         if input.expires_at.is_some_and(|end| end <= now) {
             errors.add("expiresAt", "must be in the future");
         }
@@ -113,13 +112,9 @@ impl ApiKeyBody {
     }
 
     fn read(self, errors: &mut FieldErrors) -> ApiKeyInput {
-        let roles: BTreeSet<Role> = self.roles.unwrap_or_default().into_iter().collect();
-        if roles.is_empty() {
-            errors.add("roles", "must name at least one role");
-        }
         ApiKeyInput {
             name: errors.required_text("name", self.name, 100),
-            roles: roles.iter().map(|role| role.name().to_owned()).collect(),
+            roles: read_roles(errors, self.roles.unwrap_or_default()),
             scopes: read_scopes(errors, self.scopes.unwrap_or_default()),
             networks: read_networks(errors, self.networks.unwrap_or_default()),
             expires_at: errors.time("expiresAt", self.expires_at),
@@ -133,6 +128,19 @@ impl Body for ApiKeyBody {
         self.clone().read(&mut errors);
         errors
     }
+}
+
+fn read_roles(errors: &mut FieldErrors, roles: Vec<String>) -> Vec<String> {
+    for (index, role) in roles.iter().enumerate() {
+        if role_of(role).is_none() {
+            let all = Role::ALL.map(Role::name).join(", ");
+            errors.add(format!("roles[{index}]"), format!("must be one of {all}"));
+        }
+    }
+    if roles.is_empty() {
+        errors.add("roles", "must name at least one role");
+    }
+    roles.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn read_scopes(errors: &mut FieldErrors, scopes: Vec<String>) -> Vec<String> {
@@ -164,13 +172,14 @@ fn read_networks(errors: &mut FieldErrors, networks: Vec<String>) -> Vec<String>
 
 /// A network, or an address as the network of it alone.
 fn network(text: &str) -> Option<IpNet> {
-    let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    text.parse::<IpNet>().ok().or_else(alone).map(|network| network.trunc())
+    let alone = || format!("{text}/{}", if text.contains(':') { 128 } else { 32 });
+    let network = if text.contains('/') { text.parse::<IpNet>() } else { alone().parse() };
+    network.ok().map(|network| network.trunc())
 }
 
-/// Whether the person proved who they are so lately that they may make a key.
-pub fn logged_in_lately(owner: &User, now: OffsetDateTime) -> bool {
-    owner.authenticated_at.is_some_and(|at| now.unix_timestamp() - at <= AFTER_LOG_IN.whole_seconds())
+/// Whether the address, as the network of it alone, is in one of the networks; where there are none, it is.
+pub fn is_within(networks: &[String], address: &IpNet) -> bool {
+    networks.is_empty() || networks.iter().filter_map(|it| network(it)).any(|network| network.contains(address))
 }
 
 fn texts(longest: usize) -> ObjectBuilder {
@@ -191,7 +200,7 @@ fn networks_schema() -> Array {
 
 #[cfg(test)]
 mod tests {
-    use super::{ApiKeyBody, logged_in_lately};
+    use super::{ApiKeyBody, is_within};
     use service_kit::access::{Role, User};
     use time::OffsetDateTime;
     use uuid::Uuid;
@@ -206,7 +215,7 @@ mod tests {
     fn body() -> ApiKeyBody {
         ApiKeyBody {
             name: Some(" Scanner ".to_owned()),
-            roles: Some(vec![Role::Customer, Role::Customer]),
+            roles: Some(vec!["CUSTOMER".to_owned(), "CUSTOMER".to_owned()]),
             scopes: Some(vec!["orders:read".to_owned(), "orders:place".to_owned(), "orders:read".to_owned()]),
             expires_at: Some("2026-11-25T12:00:01Z".to_owned()),
             networks: Some(vec!["192.0.2.7/24".to_owned(), "2001:db8::1".to_owned()]),
@@ -227,7 +236,8 @@ mod tests {
         assert_eq!(faults(ApiKeyBody::default()), ["name", "roles", "scopes"]);
         let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
         for (wrong, field) in [
-            (ApiKeyBody { roles: Some(vec![Role::Customer, Role::Admin]), ..body() }, "roles"),
+            (ApiKeyBody { roles: words(&["CUSTOMER", "ADMIN"]), ..body() }, "roles"),
+            (ApiKeyBody { roles: words(&["CUSTOMER", "KING"]), ..body() }, "roles[1]"),
             (ApiKeyBody { scopes: words(&["orders:read", "orders:burn"]), ..body() }, "scopes[1]"),
             (ApiKeyBody { expires_at: Some("2026-11-25T12:00:00Z".to_owned()), ..body() }, "expiresAt"),
             (ApiKeyBody { expires_at: Some("tomorrow".to_owned()), ..body() }, "expiresAt"),
@@ -239,9 +249,11 @@ mod tests {
     }
 
     #[test]
-    fn a_log_in_of_long_ago_makes_no_key() {
-        assert!(logged_in_lately(&owner(), NOW));
-        assert!(!logged_in_lately(&User { authenticated_at: Some(NOW.unix_timestamp() - 601), ..owner() }, NOW));
-        assert!(!logged_in_lately(&User { authenticated_at: None, ..owner() }, NOW));
+    fn a_network_holds_its_addresses() {
+        let networks = ["192.0.2.0/24".to_owned(), "2001:db8::1/128".to_owned()];
+        let within = |address: &str| is_within(&networks, &address.parse().unwrap());
+        assert!(within("192.0.2.7/32") && within("2001:db8::1/128"));
+        assert!(!within("192.0.3.7/32") && !within("2001:db8::2/128"));
+        assert!(is_within(&[], &"198.51.100.1/32".parse().unwrap()));
     }
 }

@@ -1,7 +1,9 @@
 //! What can go wrong with API keys, and the two places that say what becomes of it: for a client, and for a message.
 
 use super::domain::MOST_KEYS;
+use super::domain::grant::Refused;
 use axum::http::StatusCode;
+use serde_json::json;
 use service_kit::consumer::Decision;
 use service_kit::fault::Fault;
 use service_kit::module_error;
@@ -26,6 +28,9 @@ pub enum Error {
     /// The caller logged in too long ago for something that outlasts their session.
     #[error("an API key is made within ten minutes of logging in; log in again")]
     LogInAgain,
+    /// There is no token for this.
+    #[error(transparent)]
+    NoToken(Refused),
     /// The operating system gives no random bytes.
     #[error("there are no random bytes")]
     NoRandomness,
@@ -41,7 +46,22 @@ impl Error {
             Self::UnknownKey(id) => Problem::not_found(format!("API key {id}")),
             Self::UnknownAccount => Problem::not_found("the account"),
             Self::TooMany => Problem::new(StatusCode::CONFLICT, "too-many-api-keys", "Too many API keys", self),
-            Self::LogInAgain => Problem::new(StatusCode::FORBIDDEN, "log-in-again", "Log in again", self),
+            Self::LogInAgain => {
+                let mut problem = Problem::new(StatusCode::UNAUTHORIZED, "log-in-again", "Log in again", self);
+                // RFC 9470, 3.
+                problem.challenge = Some("Bearer error=\"insufficient_user_authentication\", max_age=600");
+                problem
+            }
+            Self::NoToken(refused) => {
+                let problem = match refused {
+                    Refused::Client => Problem::unauthenticated(refused),
+                    Refused::Request | Refused::GrantType | Refused::Scope => {
+                        Problem::new(StatusCode::BAD_REQUEST, "no-token", "No token", refused)
+                    }
+                };
+                // As clients of OAuth read it (RFC 6749, 5.2).
+                problem.with(&json!({"error": refused.code(), "error_description": refused.to_string()}))
+            }
             Self::NoRandomness => Problem::unexpected(self),
         }
     }
@@ -50,9 +70,12 @@ impl Error {
     pub fn decision(&self) -> Decision {
         match self {
             Self::Fault(fault) => fault.decision(),
-            Self::UnknownKey(_) | Self::UnknownAccount | Self::TooMany | Self::LogInAgain | Self::NoRandomness => {
-                Decision::DeadLetter
-            }
+            Self::UnknownKey(_)
+            | Self::UnknownAccount
+            | Self::TooMany
+            | Self::LogInAgain
+            | Self::NoToken(_)
+            | Self::NoRandomness => Decision::DeadLetter,
         }
     }
 }

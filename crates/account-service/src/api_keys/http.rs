@@ -1,10 +1,13 @@
 //! EDGE: the calls about the caller's own API keys.
 
-use super::domain::{ApiKey, ApiKeyBody, NewApiKey, logged_in_lately};
+mod token;
+
+use super::domain::{ApiKey, ApiKeyBody, NewApiKey};
 use super::error::Error;
 use super::state::ApiKeys;
 use super::{commands, store};
 use crate::schema::IDEMPOTENCY;
+use crate::sessions::recently_authenticated;
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
 use service_kit::access::{Access, Caller, Guarded, Scope};
@@ -28,6 +31,7 @@ where
     Guarded::new()
         .add(Access::SELF, routes!(list_api_keys, create_api_key))
         .add(Access::SELF, routes!(get_api_key, delete_api_key))
+        .add(Access::PUBLIC, routes!(token::exchange_api_key))
 }
 
 documented_problems! {
@@ -58,7 +62,7 @@ pub async fn create_api_key(
 ) -> Result<Answer, Error> {
     let now = OffsetDateTime::now_utc();
     let owner = caller.principal.user().ok_or(Error::UnknownAccount)?;
-    if !logged_in_lately(owner, now) {
+    if !recently_authenticated(&caller.principal, now) {
         return Err(Error::LogInAgain);
     }
     let input = body.clone().parse_for(owner, now)?;

@@ -1,6 +1,9 @@
-//! The table of API keys. Each statement is about the keys of one owner; a scope without an owner has none.
+//! The table of API keys. Each statement is about the keys of one owner; a scope without an owner has none. Only who shows
+//! the key itself finds it otherwise.
 
+use super::domain::grant::GoodKey;
 use super::domain::{ApiKey, ApiKeyInput};
+use crate::users::role_of;
 use service_kit::access::Scope;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
@@ -76,4 +79,53 @@ pub async fn revoke(conn: &mut PgConnection, scope: Scope, id: Uuid, now: Offset
         now
     );
     Ok(revoked.execute(conn).await?.rows_affected() == 1)
+}
+
+/// The key of this id and hash, provided that it is good now. It is joined with its owner, so that no token says more than
+/// they are at that moment.
+pub async fn find_good(
+    conn: &mut PgConnection,
+    scope: Scope,
+    id: Uuid,
+    hash: &[u8],
+    now: OffsetDateTime,
+) -> Result<Option<GoodKey>, sqlx::Error> {
+    let found = sqlx::query!(
+        "SELECT k.user_id, k.roles, k.scopes, k.networks, k.expires_at, u.roles AS owner_roles, u.seller_id
+         FROM accounts.api_keys k JOIN accounts.users u ON u.id = k.user_id
+         WHERE k.id = $1 AND k.hash = $2 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $3)
+           AND u.status = 'ACTIVE'",
+        id,
+        hash,
+        now
+    );
+    let found = found.fetch_optional(conn).await?.filter(|key| scope.includes(Some(key.user_id)));
+    Ok(found.map(|key| GoodKey {
+        id,
+        owner: key.user_id,
+        seller: key.seller_id,
+        roles: key.roles.iter().filter(|role| key.owner_roles.contains(role)).filter_map(|it| role_of(it)).collect(),
+        scopes: key.scopes.into_iter().collect(),
+        networks: key.networks,
+        expires_at: key.expires_at,
+    }))
+}
+
+/// Notes that a key was used; not more often than once a minute.
+pub async fn note_use(conn: &mut PgConnection, key: &GoodKey, now: OffsetDateTime) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE accounts.api_keys SET last_used_at = $2
+         WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2::timestamptz - INTERVAL '1 minute')",
+        key.id,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Forgets every key of the owner.
+pub async fn forget(conn: &mut PgConnection, scope: Scope) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM accounts.api_keys WHERE user_id = $1", scope.owner()).execute(conn).await?;
+    Ok(())
 }

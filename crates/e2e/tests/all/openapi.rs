@@ -107,6 +107,7 @@ const ACCOUNTS: &[&str] = &[
     "post /api/auth/password/reset",
     "post /api/auth/refresh",
     "post /api/auth/register",
+    "post /api/auth/token",
     "post /api/auth/verify",
     "post /internal/codes/{id}/take",
     "put /api/accounts/me/addresses/{id}",

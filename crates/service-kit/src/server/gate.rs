@@ -78,7 +78,7 @@ impl Gate {
     pub(crate) fn admit(&self, rule: &Access, principal: Principal, unnamed: Unnamed) -> Result<Caller, Problem> {
         match rule.decide(&principal, self.config.guest_orders) {
             Ok(scope) => Ok(Caller { principal, scope }),
-            Err(refusal) => Err(refused(refusal, unnamed)),
+            Err(refusal) => Err(refused(refusal, &principal, unnamed)),
         }
     }
 
@@ -88,8 +88,11 @@ impl Gate {
     }
 }
 
-fn refused(refusal: Refusal, unnamed: Unnamed) -> Problem {
+fn refused(refusal: Refusal, principal: &Principal, unnamed: Unnamed) -> Problem {
     match (refusal, unnamed) {
+        (Refusal::Forbidden, _) if *principal == Principal::LocalOperator => {
+            Problem::forbidden("this is for those who have an account, for what is theirs: log in and send the token")
+        }
         (Refusal::Forbidden, _) => Problem::forbidden("the token does not give the right to do this"),
         (Refusal::Unauthenticated, Unnamed::Doubted(Doubt::Body)) => Problem::unsupported_media_type(),
         (Refusal::Unauthenticated, Unnamed::Doubted(doubt)) => {

@@ -8,6 +8,7 @@ use crate::guesses::{self, Claim, Guesser};
 use crate::passwords::PersonalWords;
 use crate::sessions::recently_authenticated;
 use crate::users::{self, Account, User};
+use crate::{addresses, api_keys};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -90,6 +91,8 @@ pub async fn delete_me(
     let account = lock(&mut transaction, caller.scope).await?;
     check_if_match(&headers, account.user.version)?;
     commands::erase(&mut transaction, now, &account).await?;
+    addresses::forget(&mut transaction, caller.scope).await?;
+    api_keys::forget(&mut transaction, caller.scope).await?;
     accounts.db.commit(transaction).await?;
     Ok(StatusCode::NO_CONTENT)
 }
