@@ -14,6 +14,7 @@ pub mod client;
 pub mod database;
 pub mod environment;
 pub mod invariants;
+pub mod issuer;
 pub mod mail_server;
 pub mod notices;
 pub mod pages;

@@ -13,10 +13,12 @@ use crate::app::App;
 use crate::config::Config;
 use crate::schema::{OUTBOX, SCHEMA};
 use clap::Parser;
+use service_kit::access::tokens::Verifier;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
 use service_kit::lifecycle::{self, Background, StartError};
 use service_kit::workers::Workers;
+use shared_types::topology::INVENTORY_ACCOUNT_EVENTS;
 use std::process::ExitCode;
 
 /// Requests allocate and free many small pieces. This one hands out first what was freed last, which is still in the
@@ -36,6 +38,7 @@ pub fn start() -> ExitCode {
     lifecycle::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
+        let verifier = Verifier::new(&config.server.auth, "inventory-service")?;
         let app = App::new(&config, database.clone(), broker.clone(), prepared);
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
         let background = async move {
@@ -44,6 +47,7 @@ pub fn start() -> ExitCode {
             products::fold_names_at_start(&database).await?;
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
             workers.start_kit(OUTBOX);
+            verifier.start(&workers, &database, SCHEMA, INVENTORY_ACCOUNT_EVENTS).await?;
             products::jobs(&workers, &database);
             reservations::consumers(&workers, &app.reservations);
             Ok::<_, StartError>(())

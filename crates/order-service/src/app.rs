@@ -6,6 +6,7 @@ use crate::notifications::{self, Notifications};
 use crate::orders::{self, Orders};
 use crate::schema::SCHEMA;
 use axum::extract::FromRef;
+use service_kit::access::tokens::ServiceIdentity;
 use service_kit::admin::Admin;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
@@ -41,8 +42,9 @@ impl Deref for App {
 impl App {
     /// Puts the modules together and starts their batches.
     pub fn new(config: &Config, db: Database, broker: Broker, prepared: Prepared) -> Result<Self, StartError> {
+        let identity = ServiceIdentity::new(&config.server.auth, "order-service", "inventory-service")?;
         let parts = Parts {
-            orders: Arc::new(Orders::new(&config.orders, db.clone())?),
+            orders: Arc::new(Orders::new(&config.orders, db.clone(), identity)?),
             notifications: Arc::new(Notifications::new(&config.notifications, &config.broker, db.clone())?),
             admin: Admin {
                 database: db,

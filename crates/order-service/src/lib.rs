@@ -13,10 +13,12 @@ use crate::app::App;
 use crate::config::Config;
 use crate::schema::{OUTBOX, SCHEMA};
 use clap::Parser;
+use service_kit::access::tokens::Verifier;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
 use service_kit::lifecycle::{self, Background, StartError};
 use service_kit::workers::Workers;
+use shared_types::topology::ORDER_ACCOUNT_EVENTS;
 use std::process::ExitCode;
 
 /// Requests allocate and free many small pieces. This one hands out first what was freed last, which is still in the
@@ -36,12 +38,14 @@ pub fn start() -> ExitCode {
     lifecycle::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
+        let verifier = Verifier::new(&config.server.auth, "order-service")?;
         let app = App::new(&config, database.clone(), broker.clone(), prepared)?;
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/order-service"), SCHEMA).await?;
-            let workers = Workers::new(database, broker, SCHEMA, shutdown);
+            let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
             workers.start_kit(OUTBOX);
+            verifier.start(&workers, &database, SCHEMA, ORDER_ACCOUNT_EVENTS).await?;
             orders::consumers(&workers);
             orders::jobs(&workers, &app.orders);
             notifications::consumers(&workers, &app.notifications);

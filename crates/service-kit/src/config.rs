@@ -3,6 +3,7 @@
 //! Passwords and URLs that may hold one are [`SecretString`]s: they never show in logs, `Debug` or `--help`.
 
 use crate::access::AccessConfig;
+use crate::access::tokens::AuthConfig;
 use crate::proxies::TrustedProxies;
 use crate::retries::RetryDelays;
 use crate::server::config::ConnectionConfig;
@@ -199,6 +200,9 @@ pub struct ServerConfig {
     /// Requests a second that one client address may make to /api/; 0 for no limit
     #[arg(long, env = "RATE_LIMIT_PER_SECOND", default_value_t = 0)]
     pub rate_limit_per_second: u32,
+    /// Whose tokens are believed.
+    #[command(flatten)]
+    pub auth: AuthConfig,
     /// Threads that work on requests and messages; by default half of the processors, as PostgreSQL and RabbitMQ need
     /// some too
     #[arg(long, env = "WORKER_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -1,5 +1,6 @@
 //! Work that is done again and again in the background.
 
+use crate::access::tokens::expire_revocations;
 use crate::db::Database;
 use crate::idempotency::IdempotencyKeys;
 use crate::inbox::Inbox;
@@ -43,14 +44,15 @@ pub async fn every<Job, Fut, E>(
 /// How often old rows are looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 
-/// Forgets answers that were kept for a day and events that were dealt with a week ago, at once and every hour until
-/// `shutdown`.
+/// Forgets answers that were kept for a day, events that were dealt with a week ago, and revocations of which no token is
+/// left, at once and every hour until `shutdown`.
 pub async fn forget_old_rows(database: Database, schema: Schema, shutdown: CancellationToken) {
     let job = || async {
         let mut conn = database.pool().acquire().await?;
         let keys = IdempotencyKeys(schema).expire(&mut conn).await?;
         let events = Inbox(schema).expire(&mut conn).await?;
-        tracing::debug!(keys, events, "forgot old rows");
+        let revocations = expire_revocations(&mut conn, schema).await?;
+        tracing::debug!(keys, events, revocations, "forgot old rows");
         Ok::<_, sqlx::Error>(())
     };
     every("forget old rows", Duration::ZERO, FORGET_EVERY, shutdown, job).await;

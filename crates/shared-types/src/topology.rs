@@ -3,7 +3,8 @@
 
 use crate::events::{
     EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, OrderStockLost,
-    ReservationCommitted, ReservationRefused, ReservationReleased, StockLow, StockReplenished,
+    ReservationCommitted, ReservationRefused, ReservationReleased, SessionRevoked, SigningKeyRevoked, StockLow,
+    StockReplenished, UserDisabled, UserRolesChanged,
 };
 
 /// The topic exchange that every event is published to; the routing key is the event's type.
@@ -50,9 +51,26 @@ pub const ORDER_NOTIFICATIONS: Queue = Queue {
     ],
 };
 
+/// What makes tokens good for nothing before their time.
+const REVOCATIONS: &[&str] =
+    &[SessionRevoked::TYPE, UserDisabled::TYPE, UserRolesChanged::TYPE, SigningKeyRevoked::TYPE];
+
+/// Inventory-service stops accepting tokens that were taken back.
+pub const INVENTORY_ACCOUNT_EVENTS: Queue = Queue { name: "inventory-service.account-events", bindings: REVOCATIONS };
+
+/// Order-service does, too.
+pub const ORDER_ACCOUNT_EVENTS: Queue = Queue { name: "order-service.account-events", bindings: REVOCATIONS };
+
 /// Every queue of the system.
-pub const QUEUES: [Queue; 5] =
-    [INVENTORY_ORDER_EVENTS, INVENTORY_SHIPMENTS, ORDER_RESERVATION_EVENTS, ORDER_LOST_STOCK, ORDER_NOTIFICATIONS];
+pub const QUEUES: [Queue; 7] = [
+    INVENTORY_ORDER_EVENTS,
+    INVENTORY_SHIPMENTS,
+    INVENTORY_ACCOUNT_EVENTS,
+    ORDER_RESERVATION_EVENTS,
+    ORDER_LOST_STOCK,
+    ORDER_NOTIFICATIONS,
+    ORDER_ACCOUNT_EVENTS,
+];
 
 /// How often the broker hands out a message that nobody acknowledges (its consumer dies on it), before it sets the
 /// message aside.

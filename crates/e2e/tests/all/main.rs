@@ -59,6 +59,7 @@ mod skus;
 mod starting;
 mod stock;
 mod tidy;
+mod tokens;
 mod transactions;
 mod twice;
 mod undeliverable;

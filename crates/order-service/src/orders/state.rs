@@ -4,6 +4,7 @@ use super::config::Config;
 use super::inventory::client::InventoryClient;
 use super::placing::{accepting, immediate, requests::PlacementQueue};
 use super::reads::{self, OrderReads};
+use service_kit::access::tokens::ServiceIdentity;
 use service_kit::db::Database;
 use service_kit::health::Dependency;
 use service_kit::lifecycle::StartError;
@@ -27,9 +28,9 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Starts the batches; connects to nothing yet.
-    pub fn new(config: &Config, db: Database) -> Result<Self, StartError> {
-        let inventory = InventoryClient::new(config)?;
+    /// Starts the batches; connects to nothing yet. Inventory-service is shown `identity`, where there is one.
+    pub fn new(config: &Config, db: Database, identity: Option<ServiceIdentity>) -> Result<Self, StartError> {
+        let inventory = InventoryClient::new(config, identity)?;
         let (limits, accepted) = (config.placement_limits(), Arc::new(Notify::new()));
         Ok(Self {
             placements: immediate::start(limits, db.clone(), inventory.clone()),

@@ -1,9 +1,13 @@
 //! Every statement of the code runs on full tables once, or says why not; and what each may read of them.
 
 use super::{MANY, fill, place_later, plan, rarely, services, set, statements, stop, use_everything, walked_through};
+use e2e::broker::event;
+use e2e::issuer::Issuer;
 use e2e::mail_server::{Fault, MailServer};
 use e2e::poll;
 use e2e::samples::MOUSE;
+use serde_json::json;
+use uuid::Uuid;
 
 /// Statements that are not run here: a piece of their place or text, and why.
 const NOT_RUN: [(&str, &str); 1] =
@@ -22,7 +26,9 @@ async fn every_statement_runs_on_full_tables_and_walks_through_none() {
     // Puts every mail off, until it goes away: then what is claimed is given back.
     let mut server = MailServer::start().await;
     server.set_fault(Some(Fault::Recipient(451)));
+    let issuer = Issuer::start().await;
     let plan = plan().mail(&server).own_postgres().order_variable("SETTLE_INTERVAL_SECONDS", "1");
+    let plan = plan.order_variable("AUTH_ISSUER", issuer.url());
     let mut shop = plan.order_variable("PGAPPNAME", "service").inventory_variable("PGAPPNAME", "service").open().await;
     // The tables are filled from the third order on.
     for _ in 0..2 {
@@ -41,6 +47,8 @@ async fn every_statement_runs_on_full_tables_and_walks_through_none() {
     place_later(&shop).await;
     rarely::use_the_rest(&shop, "seldom").await;
     rarely::hear_of_an_order_from_an_earlier_build(&shop).await;
+    let disabled = event("user.disabled", "x", json!({"userId": Uuid::now_v7()}));
+    shop.broker().publish("user.disabled", &disabled.to_string()).await;
     server.stop();
 
     let all = statements::all();

@@ -6,6 +6,7 @@ use crate::orders::inventory::guard::{InventoryGuard, reason};
 use reqwest::{Client, Response, StatusCode, Url, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use service_kit::access::tokens::ServiceIdentity;
 use service_kit::config::ConfigError;
 use service_kit::fault::Fault;
 use service_kit::health::Circuit;
@@ -53,13 +54,13 @@ pub struct HeldPage {
 
 impl InventoryClient {
     /// Prepares the client; connects to nothing yet.
-    pub fn new(config: &Config) -> Result<Self, StartError> {
+    pub fn new(config: &Config, identity: Option<ServiceIdentity>) -> Result<Self, StartError> {
         let http = http_client::client()
             .connect_timeout(Duration::from_millis(500))
             .timeout(config.inventory_timeout())
             .pool_idle_timeout(Duration::from_secs(30))
             .build()?;
-        let guard = InventoryGuard::new(config);
+        let guard = InventoryGuard::new(config, identity);
         let base = config.inventory_service_url.trim_end_matches('/');
         // Its value is not shown: it may hold a password.
         let is_base = |url: Url| matches!(url.scheme(), "http" | "https") && url.has_host();
