@@ -360,6 +360,35 @@ ALTER TABLE inventory.products VALIDATE CONSTRAINT products_reserved_not_negativ
 -- Who moved the stock, where somebody did: NULL where a reservation did, and for movements from before.
 ALTER TABLE inventory.stock_movements ADD COLUMN actor TEXT;
 
+-- migrations/inventory-service/0015_tokens.sql
+
+-- Whose tokens are believed while their issuer is away, and which are not believed before their time is over.
+
+-- The last good keys of each issuer, for a restart: `remember` in service-kit/src/access/tokens/keys_table.rs.
+CREATE TABLE inventory.issuer_keys (
+    issuer TEXT PRIMARY KEY,
+    jwks TEXT NOT NULL,
+    token_endpoint TEXT,
+    fetched_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+-- What was taken back: a session (`sid`), all tokens of a user signed up to a moment (`sub`), or those of a key (`kid`).
+CREATE TABLE inventory.revocations (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    issued_until TIMESTAMPTZ,
+    until TIMESTAMPTZ NOT NULL,
+    recorded_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT revocations_pkey PRIMARY KEY (kind, id),
+    CONSTRAINT revocations_kind CHECK (kind IN ('sid', 'sub', 'kid')),
+    CONSTRAINT revocations_issued_until CHECK ((issued_until IS NOT NULL) = (kind = 'sub'))
+);
+
+-- For what every instance asks each second: `recent` in service-kit/src/access/tokens/revocations/table.rs.
+CREATE INDEX revocations_recorded ON inventory.revocations (recorded_at);
+-- For what is asked at start, and for forgetting: `all` and `expire` there.
+CREATE INDEX revocations_until ON inventory.revocations (until);
+
 -- migrations/order-service/0001_orders.sql
 
 -- Order-service: orders, their lines, and every status they went through.
@@ -917,6 +946,35 @@ ALTER TABLE orders.pending_placements ADD COLUMN price_guard JSONB;
 
 -- Looks at every row, beside those who read and write them: in a migration of its own, so that no stronger lock is held.
 ALTER TABLE orders.order_status_history VALIDATE CONSTRAINT order_status_history_internal_note_length;
+
+-- migrations/order-service/0023_tokens.sql
+
+-- Whose tokens are believed while their issuer is away, and which are not believed before their time is over.
+
+-- The last good keys of each issuer, for a restart: `remember` in service-kit/src/access/tokens/keys_table.rs.
+CREATE TABLE orders.issuer_keys (
+    issuer TEXT PRIMARY KEY,
+    jwks TEXT NOT NULL,
+    token_endpoint TEXT,
+    fetched_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+-- What was taken back: a session (`sid`), all tokens of a user signed up to a moment (`sub`), or those of a key (`kid`).
+CREATE TABLE orders.revocations (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    issued_until TIMESTAMPTZ,
+    until TIMESTAMPTZ NOT NULL,
+    recorded_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT revocations_pkey PRIMARY KEY (kind, id),
+    CONSTRAINT revocations_kind CHECK (kind IN ('sid', 'sub', 'kid')),
+    CONSTRAINT revocations_issued_until CHECK ((issued_until IS NOT NULL) = (kind = 'sub'))
+);
+
+-- For what every instance asks each second: `recent` in service-kit/src/access/tokens/revocations/table.rs.
+CREATE INDEX revocations_recorded ON orders.revocations (recorded_at);
+-- For what is asked at start, and for forgetting: `all` and `expire` there.
+CREATE INDEX revocations_until ON orders.revocations (until);
 
 -- migrations/sample-data.sql
 
