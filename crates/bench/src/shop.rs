@@ -76,7 +76,7 @@ impl<'a> Shop<'a> {
             plan.inventory.extend(settings);
             plan.start(&folder, &["UP"])
         });
-        let Pairs { orders, inventory } = starting.await??;
+        let Pairs { orders, inventory, accounts: _ } = starting.await??;
         Ok(Self { stage, orders, inventory, database })
     }
 
