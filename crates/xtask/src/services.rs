@@ -6,8 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::dev_servers::{Addresses, given_settings};
-use crate::master_key;
 use crate::parts::{Part, Started};
+use crate::secrets;
 use crate::workspace::{Profile, Workspace};
 use testbed::error::{Result, TestbedError};
 use testbed::pairs::{self, MASTER_KEY};
@@ -112,6 +112,19 @@ pub fn start_all(
     Ok(())
 }
 
+/// A command of account-service's own program, with the settings that the service runs with.
+pub fn account_command(
+    workspace: &Workspace,
+    profile: Profile,
+    ports: ServicePorts,
+    addresses: &Addresses,
+) -> Result<Command> {
+    let service = Launch::new(workspace, Part::AccountService, profile, ports, addresses)?;
+    let mut command = Command::new(&service.binary);
+    command.current_dir(&workspace.root).envs(service.environment);
+    Ok(command)
+}
+
 /// The log of a service.
 pub fn log_of(workspace: &Workspace, service: Part) -> PathBuf {
     workspace.dev_folder().join("logs").join(format!("{}.log", service.name()))
@@ -148,7 +161,7 @@ impl Launch {
         match service {
             Part::InventoryService => environment.push(pairs::sample_data()),
             Part::AccountService => {
-                environment.push((MASTER_KEY, master_key::of(workspace, MASTER_KEY)?));
+                environment.push((MASTER_KEY, secrets::master_key(workspace, MASTER_KEY)?));
                 environment.push(pairs::registers_at_once());
             }
             _ => environment.push(pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory))),

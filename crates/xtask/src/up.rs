@@ -6,6 +6,7 @@ use crate::cargo;
 use crate::dev_servers::{Addresses, Plan};
 use crate::lock::Lock;
 use crate::parts::{Part, Started};
+use crate::people::{self, Person};
 use crate::services::{self, ServicePorts};
 use crate::workspace::{Profile, Workspace};
 use testbed::error::{Result, TestbedError};
@@ -31,16 +32,19 @@ pub fn run(workspace: &Workspace, options: Options) -> Result<u8> {
     let started = Started::default();
     let ports = ServicePorts::from_environment()?;
     let lock = Lock::take(workspace, &steps)?;
-    if let Err(error) = start(workspace, options.profile, ports, &started, &steps) {
-        if !started.parts().is_empty() {
-            let reason = if error.is_interruption() { "interrupted" } else { "that did not work out" };
-            steps.say(&format!("{reason}; stopping what was started"));
+    let people = match start(workspace, options.profile, ports, &started, &steps) {
+        Ok(people) => people,
+        Err(error) => {
+            if !started.parts().is_empty() {
+                let reason = if error.is_interruption() { "interrupted" } else { "that did not work out" };
+                steps.say(&format!("{reason}; stopping what was started"));
+            }
+            started.stop(workspace, &steps)?;
+            return Err(error);
         }
-        started.stop(workspace, &steps)?;
-        return Err(error);
-    }
+    };
     drop(lock);
-    println!("{}", what_now(ports));
+    println!("{}", what_now(ports, &people));
     if started.parts().is_empty() {
         println!("Everything was running already. `cargo xtask down` stops it.");
         return Ok(0);
@@ -53,12 +57,19 @@ pub fn run(workspace: &Workspace, options: Options) -> Result<u8> {
     stay(workspace, &started, &steps)
 }
 
-fn start(workspace: &Workspace, profile: Profile, ports: ServicePorts, started: &Started, steps: &Steps) -> Result<()> {
+fn start(
+    workspace: &Workspace,
+    profile: Profile,
+    ports: ServicePorts,
+    started: &Started,
+    steps: &Steps,
+) -> Result<Vec<Person>> {
     ports.check_free(workspace)?;
     make_folder(&workspace.dev_folder().join("logs"))?;
     let plan = Plan::make(workspace)?;
     let addresses = start_servers_while_building(workspace, profile, &plan, started, steps)?;
-    services::start_all(workspace, profile, ports, &addresses, started, steps)
+    services::start_all(workspace, profile, ports, &addresses, started, steps)?;
+    people::make(workspace, profile, ports, &addresses)
 }
 
 fn start_servers_while_building(
@@ -81,19 +92,31 @@ fn start_servers_while_building(
     })
 }
 
-/// What a person can do with it now; every line of it works as it is printed.
-fn what_now(ports: ServicePorts) -> String {
+/// What can be done with it now; every line of it works as it is printed.
+fn what_now(ports: ServicePorts, people: &[Person]) -> String {
     let ServicePorts { order, inventory, account } = ports;
+    let log_in = |person: &Person| {
+        format!(
+            "  log in as {:<14}  TOKEN=$(curl -s -X POST http://localhost:{account}/api/auth/login -H 'Content-Type: \
+             application/json' -d '{{\"email\":\"{}\",\"password\":\"{}\"}}' | sed -E 's/.*\"accessToken\":\"([^\"]+)\".*/\\1/')\n",
+            format!("{}:", person.name),
+            person.email(),
+            person.password
+        )
+    };
+    let log_in: String = people.iter().map(log_in).collect();
     format!(
         r#"
   order-service      http://localhost:{order}/swagger-ui/
   inventory-service  http://localhost:{inventory}/swagger-ui/
   account-service    http://localhost:{account}/swagger-ui/
 
-  the products:       curl -s http://localhost:{inventory}/api/inventory/products
-  place an order:     curl -s -X POST http://localhost:{order}/api/orders -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-order' -d '{{"customerName":"Ada Lovelace","customerEmail":"ada@example.com","shippingAddress":"12 Saint James Square, London","items":[{{"productId":1,"quantity":1}}]}}'
-  see how it went:    curl -s http://localhost:{order}/api/orders/1/timeline
-  make an account:    curl -s -X POST http://localhost:{account}/api/auth/register -H 'Content-Type: application/json' -d '{{"email":"ada@example.com","password":"plum-tractor-violin-9","name":"Ada Lovelace"}}'
+  the products:            curl -s http://localhost:{inventory}/api/inventory/products
+  place an order:          curl -s -X POST http://localhost:{order}/api/orders -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-order' -d '{{"customerName":"Ada Lovelace","customerEmail":"ada@example.com","shippingAddress":"12 Saint James Square, London","items":[{{"productId":1,"quantity":1}}]}}'
+  see how it went:         curl -s http://localhost:{order}/api/orders/1/timeline
+
+  Without a token a program on this machine may do everything. With one it may do what its owner may:
+{log_in}  the orders one may see:  curl -s http://localhost:{order}/api/orders -H "Authorization: Bearer $TOKEN"
 "#
     )
 }

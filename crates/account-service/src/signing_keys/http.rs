@@ -81,7 +81,7 @@ impl Issuer {
             response_types_supported: [],
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: ["ES256"],
-            token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+            token_endpoint_auth_methods_supported: ["client_secret_post"],
         }
     }
 }
