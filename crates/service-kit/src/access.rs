@@ -6,7 +6,6 @@
 mod caller;
 mod config;
 mod guarded;
-pub mod key_text;
 mod principal;
 mod rule;
 mod scope;

@@ -6,13 +6,14 @@ use super::error::Error;
 use super::store;
 use crate::audit::{self, Action, Actor};
 use crate::revocations;
+use crate::sealing::sha256;
 use crate::signing_keys::SigningKeys;
 use crate::users::{self, Status};
 use ipnet::IpNet;
-use ring::digest::{SHA256, digest};
-use ring::rand::{SecureRandom, SystemRandom};
-use service_kit::access::tokens::{AMR_API_KEY, AccessClaims};
-use service_kit::access::{Caller, Scope, key_text};
+use secrecy::{ExposeSecret, SecretString};
+use service_kit::access::tokens::{AMR_API_KEY, AccessClaims, new_api_key};
+use service_kit::access::{Caller, Scope};
+use service_kit::problem::Problem;
 use shared_types::events::{SessionEnded, SessionRevoked};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
@@ -32,7 +33,7 @@ pub async fn create(
     now: OffsetDateTime,
     caller: &Caller,
     input: &ApiKeyInput,
-) -> Result<(ApiKey, String), Error> {
+) -> Result<(ApiKey, SecretString), Error> {
     let scope = caller.scope;
     let owner = scope.owner().ok_or(Error::UnknownAccount)?;
     let account = users::lock(conn, scope, owner).await?;
@@ -43,8 +44,8 @@ pub async fn create(
         return Err(Error::TooMany);
     }
     let id = Uuid::now_v7();
-    let text = key_text::write(id, &secret()?);
-    let key = store::insert(conn, scope, id, &hash(&text), input).await?;
+    let text = new_api_key(id).map_err(Problem::unexpected)?;
+    let key = store::insert(conn, scope, id, &hash(text.expose_secret()), input).await?;
     record(conn, now, caller, Action::KeyMade, id).await?;
     Ok((key, text))
 }
@@ -120,38 +121,5 @@ pub async fn exchange(
 
 /// What is kept of the text of a key.
 fn hash(text: &str) -> Vec<u8> {
-    digest(&SHA256, text.as_bytes()).as_ref().to_vec()
-}
-
-/// Random characters. What does not divide evenly among them is drawn again, so that none is likelier than another.
-fn secret() -> Result<String, Error> {
-    let random = SystemRandom::new();
-    let even = u8::MAX - u8::MAX % 62;
-    let mut secret = String::with_capacity(key_text::SECRET);
-    while secret.len() < key_text::SECRET {
-        let mut bytes = [0; key_text::SECRET];
-        random.fill(&mut bytes).map_err(|_| Error::NoRandomness)?;
-        let missing = key_text::SECRET - secret.len();
-        let drawn = bytes.into_iter().filter(|byte| *byte < even).take(missing);
-        secret.extend(drawn.map(|byte| char::from(key_text::BASE62[usize::from(byte % 62)])));
-    }
-    Ok(secret)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::secret;
-    use service_kit::access::key_text;
-    use std::collections::HashSet;
-    use uuid::Uuid;
-
-    #[test]
-    fn secrets_differ_and_use_every_character() {
-        let secrets: HashSet<String> = (0..200).map(|_| secret().unwrap()).collect();
-        assert_eq!(secrets.len(), 200);
-        let id = Uuid::now_v7();
-        assert!(secrets.iter().all(|secret| key_text::read(&key_text::write(id, secret)) == Some(id)));
-        let used: HashSet<char> = secrets.iter().flat_map(|secret| secret.chars()).collect();
-        assert_eq!(used.len(), 62);
-    }
+    sha256(text.as_bytes())
 }

@@ -31,9 +31,6 @@ pub enum Error {
     /// There is no token for this.
     #[error(transparent)]
     NoToken(Refused),
-    /// The operating system gives no random bytes.
-    #[error("there are no random bytes")]
-    NoRandomness,
 }
 
 module_error!(Error);
@@ -62,7 +59,6 @@ impl Error {
                 // As clients of OAuth read it (RFC 6749, 5.2).
                 problem.with(&json!({"error": refused.code(), "error_description": refused.to_string()}))
             }
-            Self::NoRandomness => Problem::unexpected(self),
         }
     }
 
@@ -70,12 +66,9 @@ impl Error {
     pub fn decision(&self) -> Decision {
         match self {
             Self::Fault(fault) => fault.decision(),
-            Self::UnknownKey(_)
-            | Self::UnknownAccount
-            | Self::TooMany
-            | Self::LogInAgain
-            | Self::NoToken(_)
-            | Self::NoRandomness => Decision::DeadLetter,
+            Self::UnknownKey(_) | Self::UnknownAccount | Self::TooMany | Self::LogInAgain | Self::NoToken(_) => {
+                Decision::DeadLetter
+            }
         }
     }
 }

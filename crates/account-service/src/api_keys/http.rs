@@ -10,6 +10,7 @@ use crate::schema::IDEMPOTENCY;
 use crate::sessions::recently_authenticated;
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
+use secrecy::ExposeSecret;
 use service_kit::access::{Access, Caller, Guarded, Scope};
 use service_kit::answer::Answer;
 use service_kit::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, Unavailable};
@@ -71,7 +72,10 @@ pub async fn create_api_key(
         let location = format!("/api/api-keys/{}", key.id);
         // What is kept for a repeat holds no secret.
         let kept = NewApiKey { key, secret: None };
-        Ok::<_, Error>((Answer::created(location, &kept)?, NewApiKey { secret: Some(text), ..kept }))
+        Ok::<_, Error>((
+            Answer::created(location, &kept)?,
+            NewApiKey { secret: Some(text.expose_secret().to_owned()), ..kept },
+        ))
     };
     let mut made = None;
     let answer = IDEMPOTENCY.once(&keys.db, &key, &body, create, |new| made = Some(new)).await?;

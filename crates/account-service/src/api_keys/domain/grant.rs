@@ -1,6 +1,7 @@
 //! What a program sends to get a token for its API key, and what it gets (RFC 6749, 4.4 and 5).
 
-use service_kit::access::{KEY_SCOPES, Role, key_text};
+use service_kit::access::tokens::api_key_id;
+use service_kit::access::{KEY_SCOPES, Role};
 use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -80,7 +81,7 @@ impl Grant {
             return Err(Refused::GrantType);
         }
         let key = *fields.get("client_secret").ok_or(Refused::Request)?;
-        let id = key_text::read(key).ok_or(Refused::Client)?;
+        let id = api_key_id(key).ok_or(Refused::Client)?;
         let is_its_id = |named: &&str| named.parse::<Uuid>().is_ok_and(|named| named == id);
         if !fields.get("client_id").is_none_or(is_its_id) {
             return Err(Refused::Client);
@@ -122,11 +123,12 @@ impl GoodKey {
 #[cfg(test)]
 mod tests {
     use super::{GoodKey, Grant, Refused};
-    use service_kit::access::key_text;
+    use secrecy::ExposeSecret;
+    use service_kit::access::tokens::new_api_key;
     use uuid::Uuid;
 
     fn key() -> String {
-        key_text::write(Uuid::from_u128(7), &"x".repeat(32))
+        new_api_key(Uuid::from_u128(7)).unwrap().expose_secret().to_owned()
     }
 
     fn parse(fields: &[(&str, &str)]) -> Result<Grant, Refused> {

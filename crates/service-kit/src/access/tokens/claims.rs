@@ -36,7 +36,7 @@ pub struct AccessClaims {
     pub exp: i64,
     /// The token's own id.
     pub jti: Uuid,
-    /// The session. A token given for an API key has none.
+    /// The session; in a token given for an API key, the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<Uuid>,
     /// When the person last proved who they are.
