@@ -151,7 +151,10 @@ impl Launch {
                 environment.push((MASTER_KEY, master_key::of(workspace, MASTER_KEY)?));
                 environment.push(pairs::registers_at_once());
             }
-            _ => environment.push(pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory))),
+            _ => environment.extend([
+                pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory)),
+                pairs::asks_accounts_at(format!("http://127.0.0.1:{}", ports.account)),
+            ]),
         }
         let mut hasher = DefaultHasher::new();
         (&binary, built.duration_since(UNIX_EPOCH).ok(), &environment, given_settings()).hash(&mut hasher);
