@@ -360,35 +360,6 @@ ALTER TABLE inventory.products VALIDATE CONSTRAINT products_reserved_not_negativ
 -- Who moved the stock, where somebody did: NULL where a reservation did, and for movements from before.
 ALTER TABLE inventory.stock_movements ADD COLUMN actor TEXT;
 
--- migrations/inventory-service/0015_tokens.sql
-
--- Whose tokens are believed while their issuer is away, and which are not believed before their time is over.
-
--- The last good keys of each issuer, for a restart: `remember` in service-kit/src/access/tokens/keys_table.rs.
-CREATE TABLE inventory.issuer_keys (
-    issuer TEXT PRIMARY KEY,
-    jwks TEXT NOT NULL,
-    token_endpoint TEXT,
-    fetched_at TIMESTAMPTZ NOT NULL DEFAULT now()
-);
-
--- What was taken back: a session (`sid`), all tokens of a user signed up to a moment (`sub`), or those of a key (`kid`).
-CREATE TABLE inventory.revocations (
-    kind TEXT NOT NULL,
-    id TEXT NOT NULL,
-    issued_until TIMESTAMPTZ,
-    until TIMESTAMPTZ NOT NULL,
-    recorded_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    CONSTRAINT revocations_pkey PRIMARY KEY (kind, id),
-    CONSTRAINT revocations_kind CHECK (kind IN ('sid', 'sub', 'kid')),
-    CONSTRAINT revocations_issued_until CHECK ((issued_until IS NOT NULL) = (kind = 'sub'))
-);
-
--- For what every instance asks each second: `recent` in service-kit/src/access/tokens/revocations/table.rs.
-CREATE INDEX revocations_recorded ON inventory.revocations (recorded_at);
--- For what is asked at start, and for forgetting: `all` and `expire` there.
-CREATE INDEX revocations_until ON inventory.revocations (until);
-
 -- migrations/order-service/0001_orders.sql
 
 -- Order-service: orders, their lines, and every status they went through.
@@ -958,42 +929,6 @@ ALTER TABLE orders.orders ADD COLUMN IF NOT EXISTS customer_id UUID;
 -- `list` in order-service/src/orders/store.rs.
 CREATE INDEX IF NOT EXISTS orders_by_owner ON orders.orders (orders.bucket(id), customer_id, id DESC)
     WHERE customer_id IS NOT NULL;
-
--- migrations/order-service/0023_tokens.sql
-
--- Whose tokens are believed while their issuer is away, and which are not believed before their time is over.
-
--- The last good keys of each issuer, for a restart: `remember` in service-kit/src/access/tokens/keys_table.rs.
-CREATE TABLE orders.issuer_keys (
-    issuer TEXT PRIMARY KEY,
-    jwks TEXT NOT NULL,
-    token_endpoint TEXT,
-    fetched_at TIMESTAMPTZ NOT NULL DEFAULT now()
-);
-
--- What was taken back: a session (`sid`), all tokens of a user signed up to a moment (`sub`), or those of a key (`kid`).
-CREATE TABLE orders.revocations (
-    kind TEXT NOT NULL,
-    id TEXT NOT NULL,
-    issued_until TIMESTAMPTZ,
-    until TIMESTAMPTZ NOT NULL,
-    recorded_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    CONSTRAINT revocations_pkey PRIMARY KEY (kind, id),
-    CONSTRAINT revocations_kind CHECK (kind IN ('sid', 'sub', 'kid')),
-    CONSTRAINT revocations_issued_until CHECK ((issued_until IS NOT NULL) = (kind = 'sub'))
-);
-
--- For what every instance asks each second: `recent` in service-kit/src/access/tokens/revocations/table.rs.
-CREATE INDEX revocations_recorded ON orders.revocations (recorded_at);
--- For what is asked at start, and for forgetting: `all` and `expire` there.
-CREATE INDEX revocations_until ON orders.revocations (until);
-
--- migrations/order-service/0024_mails_about_accounts.sql
-
--- Messages about accounts name no order. `erase` in order-service/src/notifications/store.rs finds them by the key of their
--- address. Messages about orders are not in it. While it is built, messages can be read and not written.
-CREATE INDEX notifications_by_address ON orders.notifications (customer_email)
-    WHERE order_id IS NULL AND customer_email IS NOT NULL;
 
 -- migrations/account-service/0001_messages_and_users.sql
 

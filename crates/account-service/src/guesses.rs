@@ -6,9 +6,11 @@
 mod config;
 mod domain;
 mod limits;
+mod networks;
 mod store;
 
 pub use config::Config;
-pub use domain::{Guesser, network_of};
+pub use domain::Guesser;
 pub use limits::{Kind, NetworkLimits, too_many};
+pub use networks::{guesser_at, network_of};
 pub use store::{Claim, claim, forget_account, forget_old, succeeded};

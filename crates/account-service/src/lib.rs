@@ -11,6 +11,7 @@ pub mod config;
 pub mod guesses;
 mod health;
 pub mod passwords;
+mod revocations;
 pub mod routes;
 mod schema;
 mod sealing;
@@ -24,6 +25,7 @@ use crate::config::Config;
 use crate::schema::{OUTBOX, SCHEMA};
 use crate::sealing::Seal;
 use clap::Parser;
+use service_kit::access::tokens::Verifier;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
 use service_kit::lifecycle::{self, Background, StartError};
@@ -36,7 +38,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Reads the configuration and runs the service until SIGTERM.
 pub fn start() -> ExitCode {
-    let config = Config::parse();
+    let mut config = Config::parse();
     if config.print_openapi {
         return lifecycle::print_openapi(&routes::routes().into_openapi());
     }
@@ -46,23 +48,29 @@ pub fn start() -> ExitCode {
     if let Some(command) = config.command.clone() {
         return terminal::run(&config, &command);
     }
+    // Its own tokens are those that it takes.
+    config.server.auth.auth_issuer = Some(config.signing_keys.issuer(config.port));
     lifecycle::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
+        let verifier = Verifier::new(&config.server.auth, "account-service")?;
         config.accounts.check(config.server.access.access)?;
         let seal = Seal::new(&config.sealing)?;
         let app = App::new(&config, seal, database.clone(), broker.clone(), prepared);
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
+        let known = verifier.clone();
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/account-service"), SCHEMA).await?;
             signing_keys::prepare(&app.signing_keys).await?;
+            signing_keys::publish(&app.signing_keys, &verifier).await?;
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
             workers.start_kit(OUTBOX);
-            signing_keys::jobs(&workers, &app.signing_keys);
+            verifier.start_at_issuer(&workers, &database, SCHEMA).await?;
+            signing_keys::jobs(&workers, &app.signing_keys, &verifier);
             sessions::jobs(&workers, &app.sessions);
             codes::jobs(&workers, &app.codes);
             Ok::<_, StartError>(())
         };
-        Ok((routes, document, Box::pin(background) as Background))
+        Ok((routes, document, known, Box::pin(background) as Background))
     })
 }

@@ -13,5 +13,5 @@ mod store;
 pub use commands::rotate_now;
 pub use config::Config;
 pub use http::routes;
-pub use jobs::{jobs, prepare};
+pub use jobs::{jobs, prepare, publish};
 pub use state::SigningKeys;

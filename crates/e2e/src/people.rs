@@ -21,6 +21,12 @@ pub struct Person {
 }
 
 impl Person {
+    /// Somebody with these tokens.
+    pub fn new(shop: &Shop, id: &str, token: &str, refresh_token: &str) -> Self {
+        let accounts = shop.accounts().with_token(token);
+        Self { id: id.to_owned(), token: token.to_owned(), refresh_token: refresh_token.to_owned(), accounts }
+    }
+
     /// Calls account-service.
     pub fn accounts(&self) -> &Client {
         &self.accounts

@@ -41,6 +41,7 @@ pub fn start() -> ExitCode {
         let verifier = Verifier::new(&config.server.auth, "inventory-service")?;
         let app = App::new(&config, database.clone(), broker.clone(), prepared);
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
+        let known = verifier.clone();
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/inventory-service"), SCHEMA).await?;
             products::load_sample_data(&database, &config.products).await?;
@@ -52,6 +53,6 @@ pub fn start() -> ExitCode {
             reservations::consumers(&workers, &app.reservations);
             Ok::<_, StartError>(())
         };
-        Ok((routes, document, Box::pin(background) as Background))
+        Ok((routes, document, known, Box::pin(background) as Background))
     })
 }

@@ -41,6 +41,7 @@ pub fn start() -> ExitCode {
         let verifier = Verifier::new(&config.server.auth, "order-service")?;
         let app = App::new(&config, database.clone(), broker.clone(), prepared)?;
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
+        let known = verifier.clone();
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/order-service"), SCHEMA).await?;
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
@@ -52,6 +53,6 @@ pub fn start() -> ExitCode {
             notifications::jobs(&workers, &app.notifications);
             Ok::<_, StartError>(())
         };
-        Ok((routes, document, Box::pin(background) as Background))
+        Ok((routes, document, known, Box::pin(background) as Background))
     })
 }

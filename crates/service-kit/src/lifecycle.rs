@@ -1,9 +1,9 @@
 //! The life of a service's process: take the port, get the database ready, listen, end in order.
 
-use crate::access;
+use crate::access::{self, tokens::Verifier};
 use crate::config::{ConfigError, ServerConfig};
 use crate::prepared::Prepared;
-use crate::server::{self, Connections, Face};
+use crate::server::{self, Connections, Face, Gate};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, TelemetryError};
 use axum::Router;
@@ -92,11 +92,11 @@ const MANAGEMENT_CONNECTIONS: usize = 64;
 
 /// Runs a service until SIGTERM or Ctrl-C.
 ///
-/// `build` gives the routes, their document and what runs in the background. The routes are served as soon as that is
+/// `build` gives the routes, their document, whoever knows callers by their tokens, and what runs in the background. The routes are served as soon as that is
 /// under way, or after two seconds when the database is still away; a failure in the background ends the process.
 pub fn run<Build>(config: &ServerConfig, port: u16, build: Build) -> ExitCode
 where
-    Build: AsyncFnOnce(Shutdown, Prepared) -> Result<(Router, OpenApi, Background), StartError>,
+    Build: AsyncFnOnce(Shutdown, Prepared) -> Result<(Router, OpenApi, Verifier, Background), StartError>,
 {
     let threads = config.worker_threads();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
@@ -120,14 +120,14 @@ where
 
 async fn serve<Build>(config: &ServerConfig, port: u16, build: Build) -> Result<(), StartError>
 where
-    Build: AsyncFnOnce(Shutdown, Prepared) -> Result<(Router, OpenApi, Background), StartError>,
+    Build: AsyncFnOnce(Shutdown, Prepared) -> Result<(Router, OpenApi, Verifier, Background), StartError>,
 {
-    config.access.check(config.bind_address, false)?;
+    config.access.check(config.bind_address, config.auth.knows_callers())?;
     let metrics = telemetry::start(config)?;
     config.access.warn_while_open();
     let shutdown = Shutdown::on_signal()?;
     let prepared = Prepared::default();
-    let (routes, document, background) = build(shutdown.clone(), prepared.clone()).await?;
+    let (routes, document, verifier, background) = build(shutdown.clone(), prepared.clone()).await?;
     let address = (config.bind_address, port).into();
     let socket = bind(address).map_err(|source| StartError::Listen { address, source })?;
     let management = config.management_port.map(|port| SocketAddr::from((config.bind_address, port)));
@@ -151,8 +151,9 @@ where
     let listen = |socket: TcpSocket, address: SocketAddr, face: Face, most: usize| {
         let listener = socket.listen(BACKLOG).map_err(|source| StartError::Listen { address, source })?;
         tracing::info!(%address, "listening");
+        let gate = Gate::new(config.access, Some(verifier.clone()));
         let (routes, document, metrics) = (routes.clone(), document.clone(), metrics.clone());
-        let application = server::application(routes, document, metrics, config, prepared.clone(), face);
+        let application = server::application(routes, document, metrics, config, prepared.clone(), gate, face);
         let (waits, proxies) = (config.connections.patience(), config.trusted_proxies.clone());
         let connections = Connections::new(most, waits, proxies, config.bind_address.is_unspecified());
         Ok::<_, StartError>(server::serve(listener, application, connections, shutdown.signal(), patience))

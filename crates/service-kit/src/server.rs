@@ -29,7 +29,8 @@ use axum::routing::get;
 use axum::{Router, middleware};
 use connection::Cut;
 use exposure::{Exposure, PROBED};
-use gate::{Gate, Unnamed};
+pub(crate) use gate::Gate;
+use gate::Unnamed;
 use head::Head;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::any::Any;
@@ -85,6 +86,7 @@ pub(crate) fn application(
     metrics: PrometheusHandle,
     config: &ServerConfig,
     prepared: Prepared,
+    gate: Gate,
     face: Face,
 ) -> Router {
     let contract = Contract::of(&document);
@@ -113,7 +115,6 @@ pub(crate) fn application(
     };
     let (hosts, proxies) = (config.allowed_hosts.clone(), config.trusted_proxies.clone());
     let exposure = Exposure::new(hosts, config.bind_address, proxies);
-    let gate = Gate::new(config.access);
     let surroundings = Surroundings(Arc::new(Parts { prepared, contract, exposure, gate, face }));
     // One layer of the router and one middleware function: each of either costs every request.
     application.layer(

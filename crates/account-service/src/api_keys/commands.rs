@@ -5,7 +5,7 @@ use super::domain::{ApiKey, ApiKeyInput, MOST_KEYS, is_within};
 use super::error::Error;
 use super::store;
 use crate::audit::{self, Action, Actor};
-use crate::schema::OUTBOX;
+use crate::revocations;
 use crate::signing_keys::SigningKeys;
 use crate::users::{self, Status};
 use ipnet::IpNet;
@@ -13,7 +13,6 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use service_kit::access::tokens::{AMR_API_KEY, AccessClaims};
 use service_kit::access::{Caller, Scope, key_text};
-use service_kit::outbox::Event;
 use shared_types::events::{SessionEnded, SessionRevoked};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
@@ -58,7 +57,7 @@ pub async fn revoke(conn: &mut PgConnection, now: OffsetDateTime, caller: &Calle
     // The tokens that it got have its id as their session: they end as well.
     let user_id = caller.scope.owner().ok_or(Error::UnknownAccount)?;
     let ended = SessionEnded { session_id: id, user_id, reason: None };
-    OUTBOX.enqueue(&mut *conn, now, &[Event::new(&SessionRevoked(ended))?]).await?;
+    revocations::announce(&mut *conn, now, &[SessionRevoked(ended)]).await?;
     record(conn, now, caller, Action::KeyEnded, id).await
 }
 

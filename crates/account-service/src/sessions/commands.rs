@@ -5,12 +5,11 @@ use super::domain::{Client, Reason, is_in_grace, limits, new_token};
 use super::error::Error;
 use super::store::{self, Live};
 use crate::audit::{self, Action, Actor};
-use crate::schema::OUTBOX;
+use crate::revocations;
 use crate::sealing::{Seal, sha256};
 use crate::users::User;
 use service_kit::access::Scope;
 use service_kit::fault::Fault;
-use service_kit::outbox::Event;
 use shared_types::events::{SessionEnded, SessionRevoked};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -122,10 +121,10 @@ async fn announce(
     sessions: &[Uuid],
     reason: Reason,
 ) -> Result<(), Fault> {
-    let event = |session: &Uuid| {
+    let ended = |session: &Uuid| {
         let reason = Some(reason.name().to_owned());
-        Event::new(&SessionRevoked(SessionEnded { session_id: *session, user_id: user, reason }))
+        SessionRevoked(SessionEnded { session_id: *session, user_id: user, reason })
     };
-    let events: Vec<Event> = sessions.iter().map(event).collect::<Result<_, _>>()?;
-    Ok(OUTBOX.enqueue(conn, now, &events).await?)
+    let ended: Vec<SessionRevoked> = sessions.iter().map(ended).collect();
+    revocations::announce(conn, now, &ended).await
 }

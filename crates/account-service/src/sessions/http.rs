@@ -6,7 +6,7 @@ use super::error::Error;
 use super::state::Sessions;
 use super::store;
 use crate::audit::{self, Action, Actor};
-use crate::guesses::{self, Claim, Guesser, Kind, network_of};
+use crate::guesses::{self, Claim, Kind, guesser_at, network_of};
 use crate::users::{self, Account, Status};
 use axum::Json;
 use axum::extract::{FromRef, State};
@@ -69,7 +69,7 @@ pub async fn log_in(
     let (email, password) = body.parse()?;
     let address = sessions.proxies.client(peer, &headers);
     sessions.limits.take(Kind::LogIn, address)?;
-    let (now, guesser) = (OffsetDateTime::now_utc(), Guesser::new(&email.key(), address));
+    let (now, guesser) = (OffsetDateTime::now_utc(), guesser_at(&email.key(), address));
     let mut conn = sessions.db.pool().acquire().await?;
     let claim = guesses::claim(&mut conn, &guesser, now).await?;
     if let Claim::Wait(seconds) = claim {

@@ -2,11 +2,10 @@
 
 use super::domain::{self, Times};
 use super::store;
-use crate::schema::OUTBOX;
+use crate::revocations;
 use crate::sealing::Seal;
 use service_kit::access::tokens::SigningKey;
 use service_kit::fault::Fault;
-use service_kit::outbox::Event;
 use service_kit::problem::Problem;
 use shared_types::events::{KeyRevoked, SigningKeyRevoked};
 use sqlx::PgConnection;
@@ -32,9 +31,9 @@ pub async fn rotate_now(conn: &mut PgConnection, now: OffsetDateTime, seal: &Sea
     store::lock(conn).await?;
     let revoked = store::revoke_all(conn, now).await?;
     make(conn, seal, &Times::new(now, now)).await?;
-    let event = |kid: &String| Event::new(&SigningKeyRevoked(KeyRevoked { kid: kid.clone() }));
-    let events: Vec<Event> = revoked.iter().map(event).collect::<Result<_, _>>()?;
-    OUTBOX.enqueue(conn, now, &events).await?;
+    let keys: Vec<SigningKeyRevoked> =
+        revoked.iter().map(|kid| SigningKeyRevoked(KeyRevoked { kid: kid.clone() })).collect();
+    revocations::announce(conn, now, &keys).await?;
     Ok(revoked)
 }
 

@@ -1,6 +1,8 @@
 //! Who may call what: every operation of both documents with every kind of caller, against a table that is written twice, in
 //! the code and here.
 
+mod callers;
+
 use e2e::client::{Call, Client, Response};
 use e2e::environment::workspace;
 use e2e::samples::{LAPTOP, order};
@@ -188,7 +190,7 @@ async fn who_may_not_gets_nowhere() {
 
 fn unauthenticated(answer: &Response) {
     answer.problem(401, "unauthenticated");
-    assert_eq!(answer.header("www-authenticate"), "Bearer");
+    assert!(answer.header("www-authenticate").starts_with("Bearer"), "{}", answer.header("www-authenticate"));
 }
 
 #[tokio::test]

@@ -38,6 +38,8 @@ mod openapi;
 mod order_lists;
 mod order_status;
 mod outages;
+mod own_account;
+mod owners;
 mod placing;
 mod plans;
 mod postman;

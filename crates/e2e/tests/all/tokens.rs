@@ -60,7 +60,8 @@ impl Instance {
         poll::within(Duration::from_secs(2), "the token is refused", async || {
             poll::equal(self.knows(token).await, Err(Flaw::Revoked.into()))
         })
-        .await;
+        .await
+        .unwrap_err();
     }
 }
 

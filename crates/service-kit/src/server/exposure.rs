@@ -263,7 +263,7 @@ mod tests {
     fn each_condition_counts() {
         let exposure = exposure("shop.example", "127.0.0.1");
         let gates = [Mode::Required, Mode::Local, Mode::Open]
-            .map(|access| (access, Gate::new(AccessConfig { access, guest_orders: false })));
+            .map(|access| (access, Gate::new(AccessConfig { access, guest_orders: false }, None)));
         for case in 0..1 << 9 {
             let is = |bit: u32| case & (1 << bit) != 0;
             let (foreign_host, named_host) = (is(0), is(1));

@@ -1,16 +1,19 @@
 //! Lets a request through to its route, or not: who makes it, and what the rule of the route says of them.
 
+use crate::access::tokens::{TokenFault, Verifier};
 use crate::access::{Access, AccessConfig, Caller, Mode, Principal, Refusal};
 use crate::problem::Problem;
 use crate::server::connection::Connection;
 use crate::server::exposure::{self, Doubt};
 use crate::server::head::Head;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use time::OffsetDateTime;
 
 /// Holds requests against the rules of their routes.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     config: AccessConfig,
+    verifier: Option<Verifier>,
     metrics: Access,
     closed: Access,
 }
@@ -27,9 +30,9 @@ pub(crate) enum Unnamed {
 }
 
 impl Gate {
-    /// The gate of a service with these settings.
-    pub(crate) fn new(config: AccessConfig) -> Self {
-        Self { config, metrics: Access::OPERATORS.with_scope("metrics:read"), closed: Access::default() }
+    /// The gate of a service with these settings, which knows people and services by the verifier, if there is one.
+    pub(crate) fn new(config: AccessConfig, verifier: Option<Verifier>) -> Self {
+        Self { config, verifier, metrics: Access::OPERATORS.with_scope("metrics:read"), closed: Access::default() }
     }
 
     /// Who makes the request where it brings no token.
@@ -69,9 +72,12 @@ impl Gate {
     }
 
     /// Who the header `Authorization` says that it is.
-    #[expect(clippy::unused_async, reason = "whoever knows tokens may have to fetch a key first")]
-    async fn principal_of(&self, _authorization: &HeaderValue) -> Result<Principal, Problem> {
-        Err(Problem::unauthenticated("the service knows nobody who gives out tokens, and takes none"))
+    async fn principal_of(&self, authorization: &HeaderValue) -> Result<Principal, Problem> {
+        let token = bearer(authorization).ok_or_else(|| Problem::unauthenticated(NO_TOKEN))?;
+        match self.verifier.as_ref().filter(|verifier| verifier.knows_callers()) {
+            Some(verifier) => verifier.identify(token, OffsetDateTime::now_utc()).await.map_err(TokenFault::problem),
+            None => Err(Problem::unauthenticated("the service knows nobody who gives out tokens, and takes none")),
+        }
     }
 
     /// The caller, where the rule lets them in.
@@ -86,6 +92,15 @@ impl Gate {
     pub(crate) fn is_open(&self) -> bool {
         self.config.access == Mode::Open
     }
+}
+
+const NO_TOKEN: &str = "the header Authorization must be Bearer and an access token";
+
+/// The token in `Authorization: Bearer …` (RFC 6750, 2.1).
+fn bearer(authorization: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 fn refused(refusal: Refusal, principal: &Principal, unnamed: Unnamed) -> Problem {
@@ -105,6 +120,53 @@ fn refused(refusal: Refusal, principal: &Principal, unnamed: Unnamed) -> Problem
         }
         (Refusal::Unauthenticated, Unnamed::Operator | Unnamed::Nobody) => {
             Problem::unauthenticated("this needs a token: send the header Authorization: Bearer with an access token")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Gate, Unnamed};
+    use crate::access::tokens::{TokenFault, Verifier};
+    use crate::access::{Access, AccessConfig, Mode, Principal};
+    use crate::server::exposure::Doubt;
+    use axum::http::{HeaderMap, HeaderValue, header};
+
+    fn gate() -> Gate {
+        Gate::new(AccessConfig { access: Mode::Local, guest_orders: false }, None)
+    }
+
+    #[test]
+    fn a_route_that_nobody_thought_of_lets_nobody_in() {
+        for page in ["/", "/swagger-ui", "/swagger-ui/index.css", "/api-docs/openapi.json"] {
+            assert!(gate().rule_of_undocumented(page).is_none(), "{page}");
+        }
+        for other in ["/api/orders", "/swagger-ui.json", "/api-docs/openapi.json/x", "/internal", ""] {
+            let rule = gate().rule_of_undocumented(other).cloned().unwrap();
+            assert!(gate().admit(&rule, Principal::LocalOperator, Unnamed::Operator).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn who_is_not_let_in_is_told_why() {
+        let refused = |unnamed| gate().admit(&Access::OPERATORS, Principal::Nobody, unnamed).unwrap_err();
+        assert_eq!(refused(Unnamed::Nobody).status, 401);
+        assert_eq!(refused(Unnamed::Doubted(Doubt::Body)).status, 415);
+        for doubt in [Doubt::Peer, Doubt::Host, Doubt::Proxy, Doubt::Page] {
+            let problem = refused(Unnamed::Doubted(doubt));
+            assert!(problem.status == 403 && problem.detail.contains(doubt.reason()), "{problem:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_not_good_is_refused_whoever_may_come_without() {
+        for unnamed in [Unnamed::Operator, Unnamed::Nobody, Unnamed::Doubted(Doubt::Peer)] {
+            let mut headers = HeaderMap::new();
+            assert!(gate().principal(&headers, unnamed).await.is_ok());
+            for token in ["Bearer x", "Bearer", "Basic YTpi", ""] {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(token));
+                assert_eq!(gate().principal(&headers, unnamed).await.unwrap_err().status, 401, "{token}");
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What others are told of accounts. No event holds a code.
 
 use crate::codes::Purpose;
+use crate::revocations;
 use crate::schema::OUTBOX;
 use crate::users::User;
 use service_kit::access::Role;
@@ -37,8 +38,7 @@ pub async fn code(
 
 /// Somebody may no longer log in.
 pub async fn disabled(conn: &mut PgConnection, now: OffsetDateTime, user: Uuid) -> Result<(), Fault> {
-    let event = Event::new(&UserDisabled(UserChanged { user_id: user, roles: Vec::new() }))?;
-    Ok(OUTBOX.enqueue(conn, now, &[event]).await?)
+    revocations::announce(conn, now, &[UserDisabled(UserChanged { user_id: user, roles: Vec::new() })]).await
 }
 
 /// Somebody is something else than before.
@@ -49,6 +49,5 @@ pub async fn roles(
     roles: &BTreeSet<Role>,
 ) -> Result<(), Fault> {
     let roles = roles.iter().map(|role| role.name().to_owned()).collect();
-    let event = Event::new(&UserRolesChanged(UserChanged { user_id: user, roles }))?;
-    Ok(OUTBOX.enqueue(conn, now, &[event]).await?)
+    revocations::announce(conn, now, &[UserRolesChanged(UserChanged { user_id: user, roles })]).await
 }

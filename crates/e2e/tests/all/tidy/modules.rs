@@ -4,7 +4,7 @@ use super::{SERVICES, Source, assert_none, production};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What puts a service together and is named by no module; it may name all of them.
-const WIRING: [&str; 7] = ["lib", "main", "main_with_failure_points", "app", "routes", "config", "health"];
+const WIRING: [&str; 8] = ["lib", "main", "main_with_failure_points", "app", "routes", "config", "health", "terminal"];
 
 /// The sources of a service by the file or folder below `src` that they belong to.
 fn modules(service: &str) -> BTreeMap<String, Vec<Source>> {
