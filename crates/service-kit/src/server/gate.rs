@@ -127,7 +127,6 @@ fn refused(refusal: Refusal, principal: &Principal, unnamed: Unnamed) -> Problem
 #[cfg(test)]
 mod tests {
     use super::{Gate, Unnamed};
-    use crate::access::tokens::{TokenFault, Verifier};
     use crate::access::{Access, AccessConfig, Mode, Principal};
     use crate::server::exposure::Doubt;
     use axum::http::{HeaderMap, HeaderValue, header};

@@ -45,6 +45,8 @@ async fn every_statement_runs_on_full_tables_and_walks_through_none() {
     }
     use_everything(&shop, "covered").await;
     place_later(&shop).await;
+    let customer = format!("Bearer {}", issuer.token(json!({})));
+    shop.orders().get("/api/orders").header("authorization", &customer).await.is(200);
     rarely::use_the_rest(&shop, "seldom").await;
     rarely::hear_of_an_order_from_an_earlier_build(&shop).await;
     let disabled = event("user.disabled", "x", json!({"userId": Uuid::now_v7()}));

@@ -158,6 +158,7 @@ mod tests {
             };
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}/", listener.local_addr().unwrap());
+            #[expect(clippy::disallowed_methods, reason = "a stand-in knows no callers")]
             let routes = Router::new().route("/", get(answer));
             tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
             Self { url, shown }

@@ -149,7 +149,7 @@ impl FromStr for TrustedService {
 impl AuthConfig {
     /// Whether there is any way to know a caller. Without one a service can serve only who needs no token.
     pub fn knows_callers(&self) -> bool {
-        self.auth_issuer.is_some() || !self.trusted_services.is_empty()
+        self.auth_issuer.as_deref().is_some_and(|issuer| !issuer.is_empty()) || !self.trusted_services.is_empty()
     }
 
     /// The issuer, to the letter, and its URL.
@@ -164,6 +164,13 @@ impl AuthConfig {
                 reason: "must look like https://accounts.example".to_owned(),
             }),
         }
+    }
+
+    /// What access tokens must be for, at the service of that name.
+    pub(super) fn audience(&self, service: &str) -> Vec<String> {
+        let named = self.auth_audience.iter().filter(|audience| !audience.is_empty()).cloned();
+        let named: Vec<String> = named.collect();
+        if named.is_empty() { vec![service.to_owned()] } else { named }
     }
 
     pub(super) fn refresh(&self) -> Duration {
@@ -194,7 +201,7 @@ mod tests {
             let flags = [&["x"], flags].concat();
             Flags::parse_from(flags).auth.knows_callers()
         };
-        assert!(!known(&[]));
+        assert!(!known(&[]) && !known(&["--auth-issuer", ""]), "a variable that is set to nothing is not set");
         assert!(known(&["--auth-issuer", "https://accounts.example"]));
         assert!(known(&["--trusted-services", "order-service=/keys/order.pub"]));
     }

@@ -33,9 +33,8 @@ const ANY: &str = "JWT";
 
 impl Rules {
     pub fn new(config: &AuthConfig, service: &str) -> Self {
-        let own = || vec![service.to_owned()];
         Self {
-            audience: if config.auth_audience.is_empty() { own() } else { config.auth_audience.clone() },
+            audience: config.audience(service),
             audience_claim: config.auth_audience_claim,
             types: config.auth_token_types.iter().map(|typ| media_type(typ).to_owned()).collect(),
             roles_claim: config.auth_roles_claim.clone(),
