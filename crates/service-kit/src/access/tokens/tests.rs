@@ -20,8 +20,8 @@ const NOW: i64 = 1_800_000_000;
 const ADA: &str = "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70";
 const SESSION: &str = "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a71";
 
-/// PKCS#8 of `openssl genpkey -algorithm RSA`: ring makes no such keys.
-const RSA: &[u8] = include_bytes!("tests/rsa.pk8");
+/// PKCS#8 of `openssl genpkey -algorithm RSA`, in Base64: ring makes no such keys.
+const RSA: &str = include_str!("tests/rsa.txt");
 
 #[derive(Parser, Debug)]
 struct Flags {
@@ -256,7 +256,7 @@ fn what_is_revoked_is_refused_at_once() {
 
 #[test]
 fn a_token_of_keycloak_is_read_as_the_settings_say() {
-    let rsa = RsaKeyPair::from_pkcs8(RSA).unwrap();
+    let rsa = RsaKeyPair::from_pkcs8(&data_encoding::BASE64.decode(RSA.replace('\n', "").as_bytes()).unwrap()).unwrap();
     let public: ring::signature::RsaPublicKeyComponents<Vec<u8>> = rsa.public().into();
     let jwk = json!({"kty": "RSA", "kid": "kc", "alg": "RS256", "use": "sig", "n": base64url(&public.n),
                      "e": base64url(&public.e), "x5c": ["MIIC"], "x5t": "t"});
