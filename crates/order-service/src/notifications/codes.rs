@@ -125,9 +125,12 @@ mod tests {
 
     const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgj3wj9xtw0GpH4p2/\nT1ajVKCQ0XfxQqwMX2k3ZRHBUTChRANCAASLlEg3xha0Lov3z7laegzVR2n1DAx5\nOxZYKptwswJLcKDEc1liDqJOIGWmWDE16vdPjGnEaKMZJbGyUAHBnZyV\n-----END PRIVATE KEY-----";
 
+    /// The path of a call, and how its caller says who it is.
+    type Call = (String, Option<String>);
+
     /// An account-service that answers each call by its number, and what it was asked and shown.
     #[derive(Clone, Default)]
-    struct Accounts(Arc<Mutex<Vec<(String, Option<String>)>>>);
+    struct Accounts(Arc<Mutex<Vec<Call>>>);
 
     impl Accounts {
         async fn answering(&self, status_of: fn(usize) -> StatusCode) -> String {
