@@ -947,6 +947,18 @@ ALTER TABLE orders.pending_placements ADD COLUMN price_guard JSONB;
 -- Looks at every row, beside those who read and write them: in a migration of its own, so that no stronger lock is held.
 ALTER TABLE orders.order_status_history VALIDATE CONSTRAINT order_status_history_internal_note_length;
 
+-- migrations/order-service/0022_owners.sql
+
+-- Whose an order is: the customer who placed it with a token. Guests and operators place orders that are nobody's. Never the
+-- e-mail address: whoever registers with it later would see them.
+ALTER TABLE orders.orders ADD COLUMN IF NOT EXISTS customer_id UUID;
+
+-- While this is built, orders can be read and not written. With many millions of orders, add the column by hand (ADD COLUMN
+-- IF NOT EXISTS) and build it CONCURRENTLY before the update. Orders that are nobody's have no entry.
+-- `list` in order-service/src/orders/store.rs.
+CREATE INDEX IF NOT EXISTS orders_by_owner ON orders.orders (orders.bucket(id), customer_id, id DESC)
+    WHERE customer_id IS NOT NULL;
+
 -- migrations/order-service/0023_tokens.sql
 
 -- Whose tokens are believed while their issuer is away, and which are not believed before their time is over.
@@ -975,6 +987,333 @@ CREATE TABLE orders.revocations (
 CREATE INDEX revocations_recorded ON orders.revocations (recorded_at);
 -- For what is asked at start, and for forgetting: `all` and `expire` there.
 CREATE INDEX revocations_until ON orders.revocations (until);
+
+-- migrations/order-service/0024_mails_about_accounts.sql
+
+-- Messages about accounts name no order. `erase` in order-service/src/notifications/store.rs finds them by the key of their
+-- address. Messages about orders are not in it. While it is built, messages can be read and not written.
+CREATE INDEX notifications_by_address ON orders.notifications (customer_email)
+    WHERE order_id IS NULL AND customer_email IS NOT NULL;
+
+-- migrations/account-service/0001_messages_and_users.sql
+
+-- account-service: the kit's tables (messages out, messages in, messages set aside, answers kept for repeats), and the
+-- people. All of it lives in the schema `accounts`; nothing here refers to the tables of the other services.
+-- Times of a new row are those of its statement, so that it begins with `updated_at` = `created_at`.
+
+CREATE SCHEMA IF NOT EXISTS accounts;
+
+-- One row is one message: the events of one type that a transaction announces travel together. The relay publishes them
+-- in order of `id` and deletes what the broker confirmed. `queue` is set where a dead letter is replayed.
+CREATE TABLE accounts.outbox (
+    id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event_type TEXT NOT NULL,
+    body       BYTEA COMPRESSION lz4 NOT NULL,
+    events     INTEGER NOT NULL DEFAULT 1 CONSTRAINT outbox_events_positive CHECK (events > 0),
+    queue      TEXT,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+);
+
+-- One row for each event a consumer has dealt with, written in the transaction of its effect.
+CREATE TABLE accounts.inbox (
+    consumer    TEXT NOT NULL,
+    event_id    UUID NOT NULL,
+    received_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (event_id, consumer)
+);
+
+CREATE INDEX inbox_received_at ON accounts.inbox USING brin (received_at) WITH (autosummarize = on);
+
+-- Messages that could not be dealt with, with the reason, as they came. One message is one letter, until it is replayed.
+CREATE TABLE accounts.dead_letters (
+    id               BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    consumer         TEXT NOT NULL,
+    event_id         UUID,
+    event_type       TEXT NOT NULL,
+    body             BYTEA NOT NULL,
+    reason           TEXT NOT NULL,
+    attempts         INTEGER NOT NULL CONSTRAINT dead_letters_attempts_positive CHECK (attempts > 0),
+    dead_lettered_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    replayed_at      TIMESTAMPTZ
+);
+
+CREATE UNIQUE INDEX dead_letters_waiting_unique ON accounts.dead_letters (consumer, sha256(body))
+    WHERE replayed_at IS NULL;
+-- For the list of one consumer's letters, newest first.
+CREATE INDEX dead_letters_consumer_id ON accounts.dead_letters (consumer, id);
+
+-- The answer a request with an Idempotency-Key got, written in the transaction of its effect.
+CREATE TABLE accounts.idempotency_keys (
+    route        TEXT NOT NULL,
+    key          TEXT NOT NULL,
+    request_hash BYTEA NOT NULL,
+    status       SMALLINT,
+    location     TEXT,
+    etag         TEXT,
+    body         TEXT,
+    created_at   TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (route, key)
+);
+
+CREATE INDEX idempotency_keys_created_at ON accounts.idempotency_keys (created_at);
+
+-- Statements count the version, from which the ETag is made; the function does it for a change made by hand in psql.
+CREATE FUNCTION accounts.touch_row() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.updated_at := clock_timestamp();
+    NEW.version := OLD.version + 1;
+    RETURN NEW;
+END
+$$;
+
+-- A person. Who was erased keeps a row without anything personal, so that no number is given to somebody else.
+-- `epoch` counts what ends every token of before: a new password, other roles. `issuer` and `subject` name people who log
+-- in elsewhere.
+CREATE TABLE accounts.users (
+    id                  UUID PRIMARY KEY,
+    email               TEXT,
+    email_key           TEXT CONSTRAINT users_email_unique UNIQUE,
+    email_verified_at   TIMESTAMPTZ,
+    password_hash       TEXT,
+    password_changed_at TIMESTAMPTZ,
+    name                TEXT,
+    phone               TEXT,
+    status              TEXT NOT NULL DEFAULT 'ACTIVE'
+                        CONSTRAINT users_status CHECK (status IN ('ACTIVE', 'DISABLED', 'ERASED')),
+    roles               TEXT[] NOT NULL DEFAULT '{CUSTOMER}'
+                        CONSTRAINT users_roles CHECK (roles <@ '{CUSTOMER,SELLER,ADMIN}'),
+    seller_id           UUID,
+    epoch               INTEGER NOT NULL DEFAULT 0,
+    issuer              TEXT,
+    subject             TEXT,
+    version             BIGINT NOT NULL DEFAULT 1,
+    created_at          TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
+    updated_at          TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
+    CONSTRAINT users_email_with_key CHECK ((email IS NULL) = (email_key IS NULL)),
+    CONSTRAINT users_issuer_with_subject CHECK ((issuer IS NULL) = (subject IS NULL)),
+    CONSTRAINT users_subject_unique UNIQUE (issuer, subject),
+    CONSTRAINT users_erased_is_empty CHECK (status <> 'ERASED' OR (email IS NULL AND password_hash IS NULL
+        AND name IS NULL AND phone IS NULL AND issuer IS NULL))
+);
+
+CREATE TRIGGER users_touch BEFORE UPDATE ON accounts.users
+    FOR EACH ROW WHEN (NEW.version = OLD.version) EXECUTE FUNCTION accounts.touch_row();
+
+-- migrations/account-service/0002_log_in.sql
+
+-- Log-in: sessions with their refresh tokens, the keys that sign access tokens, codes that prove an address, guesses, and
+-- the audit trail. A secret stands here as a hash, or sealed under ACCOUNT_MASTER_KEY.
+
+-- A session lasts until its person logs out, it was idle for too long, or its time is over.
+CREATE TABLE accounts.sessions (
+    id               UUID PRIMARY KEY,
+    user_id          UUID NOT NULL REFERENCES accounts.users (id),
+    authenticated_at TIMESTAMPTZ NOT NULL,
+    created_at       TIMESTAMPTZ NOT NULL,
+    last_used_at     TIMESTAMPTZ NOT NULL,
+    idle_until       TIMESTAMPTZ NOT NULL,
+    absolute_until   TIMESTAMPTZ NOT NULL,
+    revoked_at       TIMESTAMPTZ,
+    reason           TEXT CONSTRAINT sessions_reason
+                     CHECK (reason IN ('LOGOUT', 'ENDED', 'PASSWORD', 'DISABLED', 'ERASED', 'REUSE')),
+    agent            TEXT,
+    network          TEXT,
+    CONSTRAINT sessions_reason_of_end CHECK ((revoked_at IS NULL) = (reason IS NULL)),
+    CONSTRAINT sessions_idle_within_absolute CHECK (idle_until <= absolute_until)
+);
+
+-- For the list of a person's sessions, newest first, and to end all of them.
+CREATE INDEX sessions_by_user ON accounts.sessions (user_id, id DESC);
+-- For the job that forgets what is long over.
+CREATE INDEX sessions_absolute_until ON accounts.sessions (absolute_until);
+
+-- One row for each refresh token that was given out. `successor_sealed` is the token that took its place, readable only with
+-- the token itself: a client whose answer got lost gets the same one again.
+CREATE TABLE accounts.refresh_tokens (
+    hash             BYTEA PRIMARY KEY,
+    session_id       UUID NOT NULL REFERENCES accounts.sessions (id) ON DELETE CASCADE,
+    generation       INTEGER NOT NULL,
+    used_at          TIMESTAMPTZ,
+    successor_sealed BYTEA,
+    CONSTRAINT refresh_tokens_generation_unique UNIQUE (session_id, generation),
+    CONSTRAINT refresh_tokens_used_have_successor CHECK ((used_at IS NULL) = (successor_sealed IS NULL))
+);
+
+-- A key is published before it signs, and stays published until the last token that it signed is over.
+CREATE TABLE accounts.signing_keys (
+    kid            TEXT PRIMARY KEY,
+    alg            TEXT NOT NULL,
+    public_jwk     JSONB NOT NULL,
+    private_sealed BYTEA,
+    published_at   TIMESTAMPTZ NOT NULL,
+    signs_from     TIMESTAMPTZ NOT NULL,
+    signs_until    TIMESTAMPTZ NOT NULL,
+    gone_at        TIMESTAMPTZ NOT NULL,
+    revoked_at     TIMESTAMPTZ,
+    CONSTRAINT signing_keys_times CHECK (published_at <= signs_from AND signs_from <= signs_until
+        AND signs_until <= gone_at)
+);
+
+-- A code that was sent to prove that somebody reads an address. Without `user_id` nobody has the address, and none was sent.
+CREATE TABLE accounts.codes (
+    id         UUID PRIMARY KEY,
+    user_id    UUID REFERENCES accounts.users (id),
+    purpose    TEXT NOT NULL,
+    hash       BYTEA NOT NULL,
+    sealed     BYTEA,
+    tries      INTEGER NOT NULL DEFAULT 0 CONSTRAINT codes_tries_bounded CHECK (tries BETWEEN 0 AND 5),
+    created_at TIMESTAMPTZ NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL,
+    used_at    TIMESTAMPTZ,
+    CONSTRAINT codes_used_are_empty CHECK (used_at IS NULL OR sealed IS NULL)
+);
+
+CREATE INDEX codes_by_user ON accounts.codes (user_id, purpose, id DESC) WHERE user_id IS NOT NULL;
+-- For the job that empties what has expired, and forgets it later.
+CREATE INDEX codes_sealed ON accounts.codes (expires_at) WHERE sealed IS NOT NULL;
+CREATE INDEX codes_expires_at ON accounts.codes (expires_at);
+
+-- Failed log-ins in a row: of an account from one network, and with an empty network from all. Accounts that do not exist
+-- are counted as those that do.
+CREATE TABLE accounts.guesses (
+    account       BYTEA NOT NULL,
+    network       TEXT NOT NULL,
+    failures      INTEGER NOT NULL CONSTRAINT guesses_failures_positive CHECK (failures > 0),
+    blocked_until TIMESTAMPTZ NOT NULL,
+    last_at       TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (account, network)
+);
+
+CREATE INDEX guesses_last_at ON accounts.guesses (last_at);
+
+-- What was done to whose account, by whom. It names people by their ids alone, so that nothing has to be erased. Each entry
+-- has the hash of the one before: what is changed or taken out later shows.
+CREATE TABLE accounts.audit (
+    id       BIGINT PRIMARY KEY,
+    at       TIMESTAMPTZ NOT NULL,
+    actor    TEXT NOT NULL,
+    action   TEXT NOT NULL,
+    user_id  UUID NOT NULL,
+    detail   TEXT,
+    previous BYTEA NOT NULL,
+    hash     BYTEA NOT NULL
+);
+
+CREATE INDEX audit_by_user ON accounts.audit (user_id, id DESC);
+
+CREATE FUNCTION accounts.audit_hash(entry accounts.audit) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+    SELECT sha256(entry.previous || convert_to(jsonb_build_array(entry.id, extract(epoch FROM entry.at), entry.actor,
+        entry.action, entry.user_id, entry.detail)::text, 'UTF8'))
+$$;
+
+-- Entries follow each other without a gap: the next waits until the transaction of the last has ended.
+CREATE FUNCTION accounts.chain_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    last accounts.audit;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('accounts.audit'));
+    SELECT * INTO last FROM accounts.audit ORDER BY id DESC LIMIT 1;
+    NEW.id := COALESCE(last.id, 0) + 1;
+    NEW.previous := COALESCE(last.hash, '');
+    NEW.hash := accounts.audit_hash(NEW);
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER audit_chained BEFORE INSERT ON accounts.audit
+    FOR EACH ROW EXECUTE FUNCTION accounts.chain_audit();
+
+CREATE FUNCTION accounts.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'what is in % stays as it is', TG_TABLE_NAME;
+END
+$$;
+
+CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON accounts.audit
+    FOR EACH STATEMENT EXECUTE FUNCTION accounts.refuse_change();
+
+-- migrations/account-service/0010_addresses.sql
+
+-- Where people have things sent, and where bills go. One address of a person is the default of each kind.
+CREATE TABLE accounts.addresses (
+    id               UUID PRIMARY KEY,
+    user_id          UUID NOT NULL REFERENCES accounts.users (id) ON DELETE CASCADE,
+    label            TEXT CONSTRAINT addresses_label_length CHECK (char_length(label) BETWEEN 1 AND 50),
+    name             TEXT NOT NULL CONSTRAINT addresses_name_length CHECK (char_length(name) BETWEEN 1 AND 70),
+    lines            TEXT[] NOT NULL CONSTRAINT addresses_lines_count CHECK (cardinality(lines) BETWEEN 1 AND 4),
+    city             TEXT NOT NULL CONSTRAINT addresses_city_length CHECK (char_length(city) BETWEEN 1 AND 60),
+    region           TEXT CONSTRAINT addresses_region_length CHECK (char_length(region) BETWEEN 1 AND 60),
+    postcode         TEXT NOT NULL CONSTRAINT addresses_postcode_length CHECK (char_length(postcode) BETWEEN 1 AND 16),
+    country          TEXT NOT NULL CONSTRAINT addresses_country_code CHECK (country ~ '^[A-Z]{2}$'),
+    default_shipping BOOLEAN NOT NULL DEFAULT FALSE,
+    default_billing  BOOLEAN NOT NULL DEFAULT FALSE,
+    version          BIGINT NOT NULL DEFAULT 1,
+    created_at       TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
+    updated_at       TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp(),
+    -- Like a unique index over part of the rows, but looked at when a statement ends: one UPDATE switches a default, and
+    -- may meet the new one before the old one.
+    CONSTRAINT addresses_one_default_shipping EXCLUDE USING btree (user_id WITH =) WHERE (default_shipping)
+        DEFERRABLE INITIALLY IMMEDIATE,
+    CONSTRAINT addresses_one_default_billing EXCLUDE USING btree (user_id WITH =) WHERE (default_billing)
+        DEFERRABLE INITIALLY IMMEDIATE
+);
+
+-- For the list of a person's addresses.
+CREATE INDEX addresses_user_id_id ON accounts.addresses (user_id, id);
+
+CREATE TRIGGER addresses_touch BEFORE UPDATE ON accounts.addresses
+    FOR EACH ROW EXECUTE FUNCTION accounts.touch_row();
+
+-- migrations/account-service/0011_api_keys.sql
+
+-- Keys by which programs act for people. Of a key only its hash is kept: it has 190 random bits, so nobody tries them out.
+CREATE TABLE accounts.api_keys (
+    id           UUID PRIMARY KEY,
+    user_id      UUID NOT NULL REFERENCES accounts.users (id),
+    name         TEXT NOT NULL CONSTRAINT api_keys_name_length CHECK (char_length(name) BETWEEN 1 AND 100),
+    hash         BYTEA NOT NULL,
+    roles        TEXT[] NOT NULL CONSTRAINT api_keys_roles
+                 CHECK (roles <@ '{CUSTOMER,SELLER,ADMIN}' AND cardinality(roles) > 0),
+    scopes       TEXT[] NOT NULL CONSTRAINT api_keys_scopes_some CHECK (cardinality(scopes) > 0),
+    -- Addresses and networks from which it may be used; from everywhere where there are none.
+    networks     TEXT[] NOT NULL DEFAULT '{}',
+    expires_at   TIMESTAMPTZ,
+    last_used_at TIMESTAMPTZ,
+    revoked_at   TIMESTAMPTZ,
+    created_at   TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp()
+);
+
+-- For the list of a person's keys.
+CREATE INDEX api_keys_user_id_id ON accounts.api_keys (user_id, id) WHERE revoked_at IS NULL;
+
+-- migrations/account-service/0012_tokens.sql
+
+-- Whose tokens are believed while their issuer is away, and which are not believed before their time is over.
+
+-- The last good keys of each issuer, for a restart: `remember` in service-kit/src/access/tokens/keys_table.rs.
+CREATE TABLE accounts.issuer_keys (
+    issuer TEXT PRIMARY KEY,
+    jwks TEXT NOT NULL,
+    token_endpoint TEXT,
+    fetched_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+-- What was taken back: a session (`sid`), all tokens of a user signed up to a moment (`sub`), or those of a key (`kid`).
+CREATE TABLE accounts.revocations (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    issued_until TIMESTAMPTZ,
+    until TIMESTAMPTZ NOT NULL,
+    recorded_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT revocations_pkey PRIMARY KEY (kind, id),
+    CONSTRAINT revocations_kind CHECK (kind IN ('sid', 'sub', 'kid')),
+    CONSTRAINT revocations_issued_until CHECK ((issued_until IS NOT NULL) = (kind = 'sub'))
+);
+
+-- For what every instance asks each second: `recent` in service-kit/src/access/tokens/revocations/table.rs.
+CREATE INDEX revocations_recorded ON accounts.revocations (recorded_at);
+-- For what is asked at start, and for forgetting: `all` and `expire` there.
+CREATE INDEX revocations_until ON accounts.revocations (until);
 
 -- migrations/sample-data.sql
 
