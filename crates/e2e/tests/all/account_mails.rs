@@ -2,6 +2,7 @@
 //! mail server or the code is gone.
 
 use e2e::broker::event;
+use e2e::environment::{Environment, folder_of_test};
 use e2e::mail_server::{MailServer, Received};
 use e2e::notices::{circuit, reaches};
 use e2e::people::PASSWORD;
@@ -12,6 +13,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 const DOTS: &str = "•••••••";
+
+const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgj3wj9xtw0GpH4p2/\nT1ajVKCQ0XfxQqwMX2k3ZRHBUTChRANCAASLlEg3xha0Lov3z7laegzVR2n1DAx5\nOxZYKptwswJLcKDEc1liDqJOIGWmWDE16vdPjGnEaKMZJbGyUAHBnZyV\n-----END PRIVATE KEY-----";
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEi5RIN8YWtC6L98+5WnoM1Udp9QwM\neTsWWCqbcLMCS3CgxHNZYg6iTiBlplgxNer3T4xpxGijGSWxslABwZ2clQ==\n-----END PUBLIC KEY-----";
 
 fn plan(server: &MailServer) -> Plan {
     Shop::plan().mail(server).account_variable("REGISTRATION", "verified")
@@ -210,4 +214,31 @@ async fn messages_about_an_account_are_erased_by_its_address() {
     assert_eq!((erase().await, erase().await), (1, 0));
     let left = "SELECT COUNT(*) FROM orders.notifications WHERE num_nonnulls(recipient, customer_email, data, facts, body_text) > 0";
     assert_eq!(shop.database.number(left).await, 1, "Grace's");
+}
+
+#[tokio::test]
+async fn where_callers_need_a_token_order_service_says_who_it_is() {
+    let server = MailServer::start().await;
+    let folder = folder_of_test(Environment::get());
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (key, trusted) = (file("key.pem", PRIVATE), format!("order-service={}", file("public.pem", PUBLIC)));
+    let plan = plan(&server).order_variable("ACCESS", "required").order_variable("SERVICE_KEY_FILE", &key);
+    let plan = plan.account_variable("ACCESS", "required").account_variable("TRUSTED_SERVICES", &trusted);
+    let shop = plan.inventory_variable("TRUSTED_SERVICES", &trusted).open().await;
+    shop.accounts()
+        .post(&format!("/internal/codes/{}/take", Uuid::now_v7()), json!(null))
+        .await
+        .problem(401, "unauthenticated");
+    register(&shop, "ada@example.com").await;
+    let sent = mail(&server, "Confirm").await.text();
+    verify(&shop, "ada@example.com", code_in(&sent)).await;
+    let kept = "SELECT body_text FROM orders.notifications WHERE status = 'SENT' AND kind = 'verify-address'";
+    let kept = eventually("the mail to be kept", async || {
+        shop.database.texts(kept).await.pop().ok_or_else(|| "nothing".to_owned())
+    });
+    assert_eq!(kept.await, sent.replace(code_in(&sent), DOTS));
 }
