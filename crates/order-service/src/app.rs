@@ -42,10 +42,16 @@ impl Deref for App {
 impl App {
     /// Puts the modules together and starts their batches.
     pub fn new(config: &Config, db: Database, broker: Broker, prepared: Prepared) -> Result<Self, StartError> {
-        let identity = ServiceIdentity::new(&config.server.auth, "order-service", "inventory-service")?;
+        let known_to = |callee| ServiceIdentity::new(&config.server.auth, "order-service", callee);
         let parts = Parts {
-            orders: Arc::new(Orders::new(&config.orders, db.clone(), identity)?),
-            notifications: Arc::new(Notifications::new(&config.notifications, &config.broker, db.clone())?),
+            orders: Arc::new(Orders::new(&config.orders, db.clone(), known_to("inventory-service")?)?),
+            notifications: Arc::new(Notifications::new(
+                &config.notifications,
+                config.server.access.access,
+                &config.broker,
+                known_to("account-service")?,
+                db.clone(),
+            )?),
             admin: Admin {
                 database: db,
                 schema: SCHEMA,

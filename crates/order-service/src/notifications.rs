@@ -4,6 +4,7 @@
 //! tells a customer anything by another way.
 
 mod channels;
+mod codes;
 mod commands;
 mod config;
 mod consumers;
@@ -23,10 +24,11 @@ pub use channels::sms::SmsGateway;
 pub use commands::erase;
 pub use config::Config;
 pub use consumers::consumers;
+pub use domain::code::Code;
 pub use domain::log::Notification;
 pub use domain::phone_number::PhoneNumber;
 pub use domain::texts::MailText;
-pub use domain::{Facts, Kind, LineFacts, OrderFacts, StockFacts};
+pub use domain::{AccountFacts, Facts, Kind, LineFacts, OrderFacts, StockFacts};
 pub use http::routes;
 pub use jobs::jobs;
 pub use state::Notifications;

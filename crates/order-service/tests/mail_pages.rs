@@ -7,7 +7,9 @@
 use clap::Parser;
 use e2e::browser::Browser;
 use order_service::config::Config;
-use order_service::notifications::{Facts, Kind, LineFacts, MessageTemplates, OrderFacts, StockFacts};
+use order_service::notifications::{
+    AccountFacts, Code, Facts, Kind, LineFacts, MessageTemplates, OrderFacts, StockFacts,
+};
 use rust_decimal::Decimal;
 use shared_types::{Money, ProductId};
 use std::path::{Path, PathBuf};
@@ -31,6 +33,14 @@ fn usual(kind: Kind) -> Facts {
         let sku = "MOUSE-001".to_owned();
         let stock_quantity = if kind == Kind::StockLow { 9 } else { 120 };
         return Facts::Stock(StockFacts { product_id: ProductId(2), sku, stock_quantity, low_stock_threshold: 10 });
+    }
+    if let Some(code) = match kind {
+        Kind::VerifyAddress | Kind::ResetPassword => Some(Some(Code::new("7K2M-Q9XB".to_owned()))),
+        Kind::Welcome | Kind::AccountExists => Some(None),
+        _ => None,
+    } {
+        let (name, email) = (Some("Ada Lovelace".to_owned()), "ada@example.com".to_owned());
+        return Facts::Account(AccountFacts { name, email, code });
     }
     let lines = vec![
         line(1, "Laptop Pro 15\"", 1, 249_999),

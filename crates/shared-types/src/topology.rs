@@ -4,7 +4,7 @@
 use crate::events::{
     EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, OrderStockLost,
     ReservationCommitted, ReservationRefused, ReservationReleased, SessionRevoked, SigningKeyRevoked, StockLow,
-    StockReplenished, UserDisabled, UserRolesChanged,
+    StockReplenished, UserCodeIssued, UserDisabled, UserRegistered, UserRolesChanged,
 };
 
 /// The topic exchange that every event is published to; the routing key is the event's type.
@@ -61,8 +61,13 @@ pub const INVENTORY_ACCOUNT_EVENTS: Queue = Queue { name: "inventory-service.acc
 /// Order-service does, too.
 pub const ORDER_ACCOUNT_EVENTS: Queue = Queue { name: "order-service.account-events", bindings: REVOCATIONS };
 
+/// Order-service welcomes people and sends them their codes. A queue of its own: a build that knows only
+/// [`ORDER_NOTIFICATIONS`] would set these events aside during an update.
+pub const ORDER_ACCOUNT_MAILS: Queue =
+    Queue { name: "order-service.account-mails", bindings: &[UserRegistered::TYPE, UserCodeIssued::TYPE] };
+
 /// Every queue of the system.
-pub const QUEUES: [Queue; 7] = [
+pub const QUEUES: [Queue; 8] = [
     INVENTORY_ORDER_EVENTS,
     INVENTORY_SHIPMENTS,
     INVENTORY_ACCOUNT_EVENTS,
@@ -70,6 +75,7 @@ pub const QUEUES: [Queue; 7] = [
     ORDER_LOST_STOCK,
     ORDER_NOTIFICATIONS,
     ORDER_ACCOUNT_EVENTS,
+    ORDER_ACCOUNT_MAILS,
 ];
 
 /// How often the broker hands out a message that nobody acknowledges (its consumer dies on it), before it sets the

@@ -76,15 +76,17 @@ impl Plan {
     pub fn prepare(&self, folder: &Path) -> Result<Pairs> {
         let mut prepared = Pairs { orders: Vec::new(), inventory: Vec::new(), accounts: self.accounts(folder)? };
         // Every service takes the tokens that the first account-service signs, under its name.
-        let issuer = prepared.accounts.first().map(|service| takes_tokens_of(service.base().to_owned()));
-        let both = [&self.both[..], &owned(&issuer.into_iter().collect::<Vec<_>>())].concat();
+        let accounts = prepared.accounts.first().map(|service| service.base().to_owned());
+        let issuer: Vec<_> = accounts.clone().map(takes_tokens_of).into_iter().collect();
+        let both = [&self.both[..], &owned(&issuer)].concat();
         for number in 1..=self.pairs {
             let variables = [&both[..], &self.inventory].concat();
             let name = format!("inventory-{number}");
             let inventory = Service::new(name, &self.inventory_service, folder, variables)?;
             if let Some(binary) = &self.order_service {
-                let asks = owned(&[asks_inventory_at(inventory.base().to_owned())]);
-                let variables = [&both[..], &asks, &self.order].concat();
+                let mut asks = vec![asks_inventory_at(inventory.base().to_owned())];
+                asks.extend(accounts.clone().map(asks_accounts_at));
+                let variables = [&both[..], &owned(&asks), &self.order].concat();
                 prepared.orders.push(Service::new(format!("order-{number}"), binary, folder, variables)?);
             }
             prepared.inventory.push(inventory);
@@ -137,6 +139,11 @@ pub fn asks_inventory_at(url: String) -> (&'static str, String) {
     ("INVENTORY_SERVICE_URL", url)
 }
 
+/// What an order-service is told of the account-service at this URL.
+pub fn asks_accounts_at(url: String) -> (&'static str, String) {
+    ("ACCOUNT_SERVICE_URL", url)
+}
+
 /// What an inventory-service is told that is to begin with the sample data.
 pub fn sample_data() -> (&'static str, String) {
     ("LOAD_SAMPLE_DATA", "true".to_owned())
@@ -186,5 +193,7 @@ mod tests {
         for service in pairs.orders.iter().chain(&pairs.inventory).chain(&pairs.accounts) {
             assert_eq!(service.environment("AUTH_ISSUER").as_deref(), Some(pairs.accounts[0].base()));
         }
+        let asked = pairs.orders[0].environment("ACCOUNT_SERVICE_URL");
+        assert_eq!(asked.as_deref(), Some(pairs.accounts[0].base()));
     }
 }

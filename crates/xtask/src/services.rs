@@ -164,7 +164,10 @@ impl Launch {
                 environment.push((MASTER_KEY, secrets::master_key(workspace, MASTER_KEY)?));
                 environment.push(pairs::registers_at_once());
             }
-            _ => environment.push(pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory))),
+            _ => environment.extend([
+                pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory)),
+                pairs::asks_accounts_at(format!("http://127.0.0.1:{}", ports.account)),
+            ]),
         }
         let mut hasher = DefaultHasher::new();
         (&binary, built.duration_since(UNIX_EPOCH).ok(), &environment, given_settings()).hash(&mut hasher);

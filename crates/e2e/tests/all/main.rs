@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod account_mails;
 mod addresses;
 mod administering;
 mod announcements;

@@ -75,9 +75,10 @@ fn recipient(ways: &Ways, entry: &Entry) -> Result<String, Error> {
     }
 }
 
-/// Erases recipients and texts of all messages about the orders of a customer; gives how many messages it was.
-pub async fn erase(conn: &mut PgConnection, orders: &[OrderId]) -> Result<u64, sqlx::Error> {
-    store::erase(conn, orders).await
+/// Erases recipients and texts of all messages to a customer: about their orders, and about the account that has the address
+/// with this key. Gives how many messages it was.
+pub async fn erase(conn: &mut PgConnection, orders: &[OrderId], address_key: &str) -> Result<u64, sqlx::Error> {
+    store::erase(conn, orders, address_key).await
 }
 
 /// Notes what a provider reported; gives of how many messages it was news.

@@ -112,9 +112,12 @@ pub struct Config {
     /// Address that is told when stock runs low
     #[arg(long, env = "OPERATIONS_EMAIL")]
     pub operations_email: Option<String>,
-    /// Milliseconds that a mail server or SMS gateway is left alone after five failures in a row
+    /// Milliseconds that a mail server, an SMS gateway or account-service is left alone after five failures in a row
     #[arg(long, env = "NOTIFICATION_CIRCUIT_PAUSE_MS", default_value_t = 5000)]
     pub notification_circuit_pause_ms: u64,
+    /// Where account-service is, which gives the codes that e-mails show
+    #[arg(long, env = "ACCOUNT_SERVICE_URL", hide_env_values = true, default_value = "http://127.0.0.1:8083")]
+    pub account_service_url: String,
     #[command(flatten)]
     pub mail: MailConfig,
     #[command(flatten)]
@@ -122,7 +125,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// How long a mail server or SMS gateway is left alone once it failed again and again.
+    /// How long a mail server, an SMS gateway or account-service is left alone once it failed again and again.
     pub fn circuit_pause(&self) -> Duration {
         Duration::from_millis(self.notification_circuit_pause_ms)
     }

@@ -2,7 +2,7 @@
 
 use crate::notifications::commands as command;
 use crate::notifications::dispatch::Wake;
-use crate::notifications::domain::announced::{Announced, What};
+use crate::notifications::domain::announced::{Announced, What, kind_of_code};
 use crate::notifications::domain::rules::{NewNotification, Ways};
 use crate::notifications::domain::{Channel, Kind, Status};
 use crate::notifications::error::Error;
@@ -13,10 +13,10 @@ use service_kit::fault::Fault;
 use service_kit::workers::Workers;
 use shared_types::OrderStatus;
 use shared_types::events::{
-    EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, OrderSnapshot,
-    OrderStockLost, RawEvent, StockLevel, StockLow, StockReplenished,
+    CodeIssued, EventData, NewUser, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped,
+    OrderSnapshot, OrderStockLost, RawEvent, StockLevel, StockLow, StockReplenished, UserCodeIssued, UserRegistered,
 };
-use shared_types::topology::ORDER_NOTIFICATIONS;
+use shared_types::topology::{ORDER_ACCOUNT_MAILS, ORDER_NOTIFICATIONS};
 use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,9 @@ use std::time::Duration;
 pub fn consumers(workers: &Workers, notifications: &Arc<Notifications>) {
     let (unsent, waiting) = UnsentTexts::new();
     let (ways, wake) = (notifications.outbound.ways.clone(), notifications.wake.clone());
-    workers.consume(ORDER_NOTIFICATIONS, NotificationEvents { ways, wake, unsent });
+    let events = NotificationEvents { ways, wake, unsent };
+    workers.consume(ORDER_NOTIFICATIONS, events.clone());
+    workers.consume(ORDER_ACCOUNT_MAILS, events);
     workers.spawn(unsent_texts::run(notifications.clone(), waiting, workers.token()));
 }
 
@@ -75,6 +77,8 @@ fn announced(event: &RawEvent) -> Result<Announced<'_>, Error> {
         OrderStockLost::TYPE => lost_stock(event)?,
         StockLow::TYPE => stock(event, Kind::StockLow)?,
         StockReplenished::TYPE => stock(event, Kind::StockReplenished)?,
+        UserRegistered::TYPE => registered(event)?,
+        UserCodeIssued::TYPE => code(event)?,
         other => return Err(Fault::UnexpectedEvent(other.to_owned()).into()),
     };
     Ok(Announced { event_id: event.id, what, data: event.data.get().into() })
@@ -93,4 +97,16 @@ fn stock(event: &RawEvent, kind: Kind) -> Result<What, Error> {
 fn lost_stock(event: &RawEvent) -> Result<What, Error> {
     let _: OrderSnapshot = event.data()?;
     Ok(What::Stock(Kind::StockReleased))
+}
+
+fn registered(event: &RawEvent) -> Result<What, Error> {
+    let NewUser { email, .. } = event.data()?;
+    Ok(What::Account { kind: Kind::Welcome, email })
+}
+
+/// The event names the code: it is fetched when the mail is sent.
+fn code(event: &RawEvent) -> Result<What, Error> {
+    let CodeIssued { purpose, email, .. } = event.data()?;
+    let kind = kind_of_code(&purpose).ok_or_else(|| Fault::UnexpectedEvent(format!("a code for {purpose}")))?;
+    Ok(What::Account { kind, email })
 }

@@ -6,7 +6,8 @@
 
 use crate::notifications::channels::provider::{SendError, Taken};
 use crate::notifications::channels::{Letter, Route};
-use crate::notifications::domain::log::facts;
+use crate::notifications::codes::{self, NoCode};
+use crate::notifications::domain::log::{code_id, facts};
 use crate::notifications::domain::texts::Texts;
 use crate::notifications::domain::{Channel, Facts, Kind};
 use crate::notifications::error::Error;
@@ -32,6 +33,12 @@ const CLAIMED_PER_CONNECTION: usize = 8;
 /// How long a message waits whose provider was away, while the circuit is not open yet; and between two attempts to
 /// write what came of one.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a mail waits for its code while account-service is away. Mails about orders pass it meanwhile.
+const PAUSE_FOR_CODE: Duration = Duration::from_secs(2);
+
+/// Why a mail is given up whose code is good for nothing any more.
+const CODE_GONE: &str = "its code has expired or was used";
 
 /// The longest that a provider can put a message off.
 const LONGEST: Duration = Duration::from_secs(86_400);
@@ -83,6 +90,10 @@ impl Wake {
 
 /// Runs until `shutdown`. What is being sent then is finished, what is only claimed is given back.
 pub async fn run(app: Arc<Notifications>, route: Route, shutdown: CancellationToken) {
+    let patience = match route.channel {
+        Channel::Email => route.patience + codes::TIME_LIMIT,
+        Channel::Sms => route.patience,
+    };
     let queue = WorkQueue {
         name: route.name(),
         table: queue::table(route.channel),
@@ -90,9 +101,9 @@ pub async fn run(app: Arc<Notifications>, route: Route, shutdown: CancellationTo
         batch: 1,
         at_once: route.connections,
         claimed: route.connections * CLAIMED_PER_CONNECTION,
-        patience: route.patience,
+        patience,
         // A message that waits in this process may begin late: time for another one before it.
-        lease: route.patience * 2 + TIME_TO_RECORD,
+        lease: patience * 2 + TIME_TO_RECORD,
         poll: POLL,
         woken: app.wake.of(route.channel).clone(),
         circuit: Some(route.circuit.clone()),
@@ -116,9 +127,9 @@ async fn attempt(app: &Notifications, route: &Route, message: &Queued) -> Attemp
     let outcome = match message.kind.parse::<Kind>() {
         // A newer build wrote it, and can send it.
         Err(_) => AttemptOutcome::Waiting { error: None, delay: PAUSE },
-        Ok(kind) => match write(app, route.channel, kind, message) {
-            Err(error) => AttemptOutcome::Failed { error },
-            Ok(letter) => send(app, route, letter, message.attempts).await,
+        Ok(kind) => match write(app, route.channel, kind, message).await {
+            Err(outcome) => outcome,
+            Ok(written) => send(app, route, written, message.attempts).await,
         },
     };
     let name = match outcome {
@@ -132,27 +143,60 @@ async fn attempt(app: &Notifications, route: &Route, message: &Queued) -> Attemp
     outcome
 }
 
-/// The message with its text, the same each time it is attempted.
-fn write(app: &Notifications, channel: Channel, kind: Kind, message: &Queued) -> Result<Letter, String> {
-    let facts = facts(kind, &message.kept()).ok_or("there is nothing to tell")?;
-    let texts = app.outbound.texts(channel, kind, &facts).map_err(|error| error.to_string())?;
-    let name = match facts {
-        Facts::Order(order) => Some(order.customer_name),
-        Facts::Stock(_) => None,
-    };
-    let message_id = format!("{}.{}", message.event_id, message.resends);
-    Ok(Letter { recipient: message.recipient.clone(), name, message_id, texts })
+/// A message as it is sent, and as it is kept.
+struct Written {
+    letter: Letter,
+    kept: Texts,
 }
 
-async fn send(app: &Notifications, route: &Route, letter: Letter, attempts: i32) -> AttemptOutcome {
-    let texts = letter.texts.clone();
+/// The message with its text, the same each time it is attempted. Or what comes of one that cannot be written.
+async fn write(app: &Notifications, channel: Channel, kind: Kind, message: &Queued) -> Result<Written, AttemptOutcome> {
+    let failed = |error: &str| AttemptOutcome::Failed { error: error.to_owned() };
+    let kept = message.kept();
+    let facts = facts(kind, &kept).ok_or_else(|| failed("there is nothing to tell"))?;
+    let texts = |facts: &Facts| {
+        app.outbound.texts(channel, kind, facts).map_err(|error| AttemptOutcome::Failed { error: error.to_string() })
+    };
+    let name = match &facts {
+        Facts::Order(order) => Some(order.customer_name.clone()),
+        Facts::Account(account) => account.name.clone(),
+        Facts::Stock(_) => None,
+    };
+    let without_code = texts(&facts)?;
+    let (texts, kept) = match code_id(kind, &kept) {
+        None => (without_code.clone(), without_code),
+        Some(id) => {
+            let code = app.codes.take(id).await.map_err(without)?;
+            let texts = texts(&facts.with_code(code))?;
+            let kept = if app.shows_codes { texts.clone() } else { without_code };
+            (texts, kept)
+        }
+    };
+    let message_id = format!("{}.{}", message.event_id, message.resends);
+    let letter = Letter { recipient: message.recipient.clone(), name, message_id, texts };
+    Ok(Written { letter, kept })
+}
+
+/// What comes of a mail without its code.
+fn without(no_code: NoCode) -> AttemptOutcome {
+    match no_code {
+        NoCode::Gone => AttemptOutcome::Failed { error: CODE_GONE.to_owned() },
+        NoCode::Away(reason) => {
+            let error = Some(format!("account-service gives no code: {reason}"));
+            AttemptOutcome::Waiting { error, delay: PAUSE_FOR_CODE }
+        }
+    }
+}
+
+async fn send(app: &Notifications, route: &Route, written: Written, attempts: i32) -> AttemptOutcome {
+    let Written { letter, kept } = written;
     match route.send(letter).await {
-        Some(sent) => outcome(sent, texts, u32::try_from(attempts).unwrap_or_default() + 1, &app.delays),
+        Some(sent) => outcome(sent, kept, u32::try_from(attempts).unwrap_or_default() + 1, &app.delays),
         None => AttemptOutcome::Waiting { error: None, delay: PAUSE },
     }
 }
 
-/// What the provider's answer comes to, after the given number of attempts.
+/// What the provider's answer comes to, after the given number of attempts; `texts` are those that are kept.
 fn outcome(sent: Result<Taken, SendError>, texts: Texts, attempts: u32, delays: &RetryDelays) -> AttemptOutcome {
     match sent {
         Ok(Taken { provider_id }) => {
@@ -199,7 +243,7 @@ async fn record(app: &Notifications, tried: Tried, shutdown: &CancellationToken)
 
 #[cfg(test)]
 mod tests {
-    use super::{AttemptOutcome, LONGEST, outcome};
+    use super::{AttemptOutcome, CODE_GONE, LONGEST, NoCode, outcome, without};
     use crate::notifications::channels::provider::{SendError, Taken};
     use crate::notifications::domain::texts::Texts;
     use std::time::Duration;
@@ -238,6 +282,13 @@ mod tests {
     fn a_provider_that_is_away_costs_no_attempt() {
         let away = Err(SendError::Unavailable { reason: "away".to_owned(), retry_after: None });
         assert!(matches!(after(away, 99), AttemptOutcome::Waiting { error: Some(_), .. }));
+    }
+
+    #[test]
+    fn a_code_that_is_gone_ends_its_mail_and_one_that_cannot_be_had_does_not() {
+        assert_eq!(without(NoCode::Gone), AttemptOutcome::Failed { error: CODE_GONE.to_owned() });
+        let waits = without(NoCode::Away("no connection".to_owned()));
+        assert!(matches!(waits, AttemptOutcome::Waiting { error: Some(_), .. }), "no attempt counts: {waits:?}");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! What customers and the shop are told, by which way, and how far a message has come.
 
 pub mod announced;
+pub mod code;
 pub mod log;
 pub mod phone_number;
 pub mod rules;
 pub mod sms_text;
 pub mod texts;
 
+use code::Code;
 use serde::{Deserialize, Serialize};
 use shared_types::{Money, ProductId};
 use std::fmt;
@@ -35,6 +37,14 @@ pub enum Kind {
     StockReplenished,
     /// An order has lost its stock by a release by hand; to the shop.
     StockReleased,
+    /// Somebody has an account now.
+    Welcome,
+    /// The code that verifies the address of an account.
+    VerifyAddress,
+    /// The code that sets a new password.
+    ResetPassword,
+    /// Somebody wanted to register with an address that has an account.
+    AccountExists,
 }
 
 /// What a message tells of: it says which facts its templates get.
@@ -44,6 +54,8 @@ pub enum About {
     Order,
     /// The stock of a product.
     Stock,
+    /// Somebody's account.
+    Account,
 }
 
 impl Kind {
@@ -58,7 +70,18 @@ impl Kind {
             | Self::PlacementGivenUp
             | Self::StockReleased => About::Order,
             Self::StockLow | Self::StockReplenished => About::Stock,
+            Self::Welcome | Self::VerifyAddress | Self::ResetPassword | Self::AccountExists => About::Account,
         }
+    }
+
+    /// Whether the message shows a code, which account-service keeps.
+    pub fn has_code(self) -> bool {
+        matches!(self, Self::VerifyAddress | Self::ResetPassword)
+    }
+
+    /// Whether it goes by SMS, too.
+    pub fn has_sms(self) -> bool {
+        self.about() == About::Order && !self.is_for_shop()
     }
 
     /// Whether the shop itself is told, and no customer.
@@ -74,7 +97,11 @@ impl Kind {
             | Self::PlacementGivenUp
             | Self::StockLow
             | Self::StockReplenished
-            | Self::StockReleased => false,
+            | Self::StockReleased
+            | Self::Welcome
+            | Self::VerifyAddress
+            | Self::ResetPassword
+            | Self::AccountExists => false,
         }
     }
 }
@@ -152,6 +179,10 @@ names!(Kind {
     StockLow = "stock-low",
     StockReplenished = "stock-replenished",
     StockReleased = "stock-released",
+    Welcome = "welcome",
+    VerifyAddress = "verify-address",
+    ResetPassword = "reset-password",
+    AccountExists = "account-exists",
 });
 names!(Channel { Email = "EMAIL", Sms = "SMS" });
 names!(Status {
@@ -163,17 +194,31 @@ names!(Status {
 });
 
 /// What the templates are filled with.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Facts {
     /// About an order.
     Order(OrderFacts),
     /// About a product's stock.
     Stock(StockFacts),
+    /// About somebody's account.
+    Account(AccountFacts),
+}
+
+impl Facts {
+    /// With the code that the message shows. The others show none.
+    #[must_use]
+    pub fn with_code(self, code: Code) -> Self {
+        match self {
+            Self::Account(account) if account.code.is_some() => {
+                Self::Account(AccountFacts { code: Some(code), ..account })
+            }
+            others => others,
+        }
+    }
 }
 
 /// An order as the templates see it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OrderFacts {
     /// As the customer sees it: `ORD-00000042`.
     pub number: String,
@@ -192,7 +237,7 @@ pub struct OrderFacts {
 }
 
 /// A line of an order as the templates see it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LineFacts {
     /// The product.
     pub product_id: ProductId,
@@ -207,7 +252,7 @@ pub struct LineFacts {
 }
 
 /// A product's stock as the templates see it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StockFacts {
     /// The product.
     pub product_id: ProductId,
@@ -217,4 +262,15 @@ pub struct StockFacts {
     pub stock_quantity: i32,
     /// The threshold.
     pub low_stock_threshold: i32,
+}
+
+/// An account as the templates see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountFacts {
+    /// Whose it is, where they said so.
+    pub name: Option<String>,
+    /// The address by which they log in.
+    pub email: String,
+    /// The code, in messages that show one. Hidden, until it was fetched to be sent.
+    pub code: Option<Code>,
 }

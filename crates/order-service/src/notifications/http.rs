@@ -5,7 +5,7 @@ mod webhooks;
 
 use self::documented::CannotResend;
 use crate::notifications::commands as command;
-use crate::notifications::domain::log::{Notification, NotificationWithText, facts};
+use crate::notifications::domain::log::{Notification, NotificationWithText, code_id, facts};
 use crate::notifications::domain::texts::Texts;
 use crate::notifications::domain::{Channel, Status};
 use crate::notifications::error::Error;
@@ -88,6 +88,9 @@ pub async fn list_notifications(
 }
 
 /// One message with its text: as it was sent, or, where it was not, as it would be sent now.
+///
+/// Dots stand in the place of a code. With `ACCESS=local`, where this log is the only mailbox, the code shows while it is
+/// good.
 #[utoipa::path(get, path = "/api/notifications/{id}", tag = "notifications",
     params(("id" = i64, Path, description = "Number of the message", example = 1), IfNoneMatch),
     responses(
@@ -101,7 +104,7 @@ pub async fn get_notification(
 ) -> Result<Response, Error> {
     let entry = store::find(app.db.pool(), id).await?.ok_or(Error::UnknownNotification(id))?;
     let as_sent = entry.texts.text.is_some();
-    let Texts { subject, text, .. } = texts(&app, &entry);
+    let Texts { subject, text, .. } = texts(&app, &entry).await;
     let notification = entry.notification;
     let version = notification.version;
     let answer = Answer::ok(&NotificationWithText { notification, subject, text })?.with_version(version);
@@ -123,18 +126,24 @@ pub async fn get_notification_html(
     if entry.notification.channel == Channel::Sms {
         return Err(Problem::not_found(format!("an HTML text of notification {id}, which is an SMS,")).into());
     }
-    let html = texts(&app, &entry).html;
+    let html = texts(&app, &entry).await.html;
     let html = html.ok_or_else(|| Problem::not_found(format!("the text of notification {id}")))?;
     Ok((PAGE_HEADERS, Html(html)).into_response())
 }
 
-/// The texts as they were sent or would be sent now; none where they were erased or cannot be made.
-fn texts(app: &Notifications, entry: &Entry) -> Texts {
+/// The texts as they were sent or would be sent now; none where they were erased or cannot be made. A code shows where
+/// this log is the only mailbox.
+async fn texts(app: &Notifications, entry: &Entry) -> Texts {
     let Entry { notification, kept, texts, .. } = entry;
     if texts.text.is_some() || notification.erased_at.is_some() {
         return texts.clone();
     }
-    let Some(facts) = facts(notification.kind, kept) else { return Texts::default() };
+    let Some(mut facts) = facts(notification.kind, kept) else { return Texts::default() };
+    if let Some(id) = code_id(notification.kind, kept).filter(|_| app.shows_codes)
+        && let Ok(code) = app.codes.take(id).await
+    {
+        facts = facts.with_code(code);
+    }
     app.outbound.texts(notification.channel, notification.kind, &facts).unwrap_or_else(|error| {
         tracing::warn!(%error, "a message has no text");
         Texts::default()

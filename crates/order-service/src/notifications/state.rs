@@ -1,9 +1,12 @@
 //! What the module keeps while the service runs: templates, channels, and the queue of outcomes.
 
 use super::channels::Outbound;
+use super::codes::Codes;
 use super::config::Config;
 use super::dispatch::{self, Outcomes, Wake};
 use secrecy::{ExposeSecret, SecretString};
+use service_kit::access::Mode;
+use service_kit::access::tokens::ServiceIdentity;
 use service_kit::config::BrokerConfig;
 use service_kit::db::Database;
 use service_kit::health::{Circuit, Dependency};
@@ -16,6 +19,10 @@ pub struct Notifications {
     pub(super) db: Database,
     /// The ways by which messages leave the house.
     pub(super) outbound: Outbound,
+    /// The way to the codes that mails show.
+    pub(super) codes: Codes,
+    /// Whether kept texts show codes, too: where the log is the only mailbox.
+    pub(super) shows_codes: bool,
     /// How long a message waits that a provider put off.
     pub(super) delays: RetryDelays,
     /// Told when messages wait to be sent.
@@ -27,10 +34,19 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Reads the templates and prepares the channels; connects to nothing yet.
-    pub fn new(config: &Config, broker: &BrokerConfig, db: Database) -> Result<Self, StartError> {
+    /// Reads the templates and prepares the channels; connects to nothing yet. Account-service is shown `identity`, where
+    /// there is one.
+    pub fn new(
+        config: &Config,
+        access: Mode,
+        broker: &BrokerConfig,
+        identity: Option<ServiceIdentity>,
+        db: Database,
+    ) -> Result<Self, StartError> {
         Ok(Self {
             outbound: Outbound::new(config)?,
+            codes: Codes::new(config, identity)?,
+            shows_codes: access == Mode::Local,
             delays: broker.retry_delays_ms.clone(),
             wake: Wake::default(),
             outcomes: dispatch::start_outcomes(db.clone()),

@@ -247,14 +247,16 @@ pub async fn orders_as_told(conn: &mut PgConnection, orders: &[OrderId]) -> Resu
     .await
 }
 
-/// Erases who was written to and what, in all messages about the orders; what waits to be sent is not sent any more.
-/// Gives how many messages it was.
-pub async fn erase(conn: &mut PgConnection, orders: &[OrderId]) -> Result<u64, sqlx::Error> {
+/// Erases who was written to and what, in all messages about the orders and in those to the address of this key that are
+/// about no order; what waits to be sent is not sent any more. Gives how many messages it was.
+pub async fn erase(conn: &mut PgConnection, orders: &[OrderId], address_key: &str) -> Result<u64, sqlx::Error> {
     let ids: Vec<i64> = orders.iter().map(|id| id.0).collect();
     let erased = sqlx::query!(
         "WITH theirs AS MATERIALIZED (
              SELECT n.id FROM unnest($1::bigint[]) AS o (id) CROSS JOIN LATERAL (
-                 SELECT id FROM orders.notifications WHERE order_id = o.id OFFSET 0) n)
+                 SELECT id FROM orders.notifications WHERE order_id = o.id OFFSET 0) n
+             UNION ALL
+             SELECT id FROM orders.notifications WHERE order_id IS NULL AND customer_email = $3)
          UPDATE orders.notifications n
          SET recipient = NULL, customer_email = NULL, data = NULL, facts = NULL, subject = NULL, body_text = NULL,
              body_html = NULL, last_error = NULL,
@@ -263,7 +265,8 @@ pub async fn erase(conn: &mut PgConnection, orders: &[OrderId]) -> Result<u64, s
              next_attempt_at = NULL, erased_at = clock_timestamp()
          WHERE n.id = ANY(ARRAY(SELECT id FROM theirs)) AND n.erased_at IS NULL",
         &ids,
-        ERASED
+        ERASED,
+        address_key
     )
     .execute(conn)
     .await?;

@@ -99,7 +99,7 @@ impl MessageTemplates {
     }
 
     fn sms_with(&self, kind: Kind, context: &Context) -> Result<String, TemplateError> {
-        if kind.is_for_shop() {
+        if !kind.has_sms() {
             return Err(TemplateError(format!("there is no SMS about {kind}")));
         }
         Ok(one_line(&simplified(&self.render(&format!("{kind}.sms.txt"), context)?)))
@@ -114,7 +114,7 @@ impl MessageTemplates {
         for &kind in Kind::ALL {
             for facts in samples(kind) {
                 self.mail(kind, &facts)?;
-                if !kind.is_for_shop() {
+                if kind.has_sms() {
                     self.sms(kind, &facts)?;
                 }
             }

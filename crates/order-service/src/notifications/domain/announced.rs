@@ -30,13 +30,33 @@ pub enum What {
     },
     /// Something happened to stock that the shop is told of.
     Stock(Kind),
+    /// Something happened to an account that its person is told of.
+    Account {
+        /// What.
+        kind: Kind,
+        /// The address of the account.
+        email: String,
+    },
+}
+
+/// What a code for this purpose is sent by. None for one that only a newer account-service knows.
+pub fn kind_of_code(purpose: &str) -> Option<Kind> {
+    match purpose {
+        "VERIFY" => Some(Kind::VerifyAddress),
+        "RESET" => Some(Kind::ResetPassword),
+        "KNOWN" => Some(Kind::AccountExists),
+        _ => None,
+    }
 }
 
 impl Announced<'_> {
-    /// What somebody is told. None of an order without a customer, which only earlier builds announced.
+    /// What somebody is told. None of an order without a customer, which only earlier builds announced, and none of an
+    /// account without an address, which was erased meanwhile.
     pub fn happening(self) -> Option<Happening> {
         let (kind, order_id, whom) = match self.what {
             What::Stock(kind) => (kind, None, Whom::Shop),
+            What::Account { email, .. } if email.is_empty() => return None,
+            What::Account { kind, email } => (kind, None, Whom::Person(email)),
             What::Order { order, .. } if order.customer_email.is_empty() => return None,
             What::Order { status, order } => {
                 let contact = Contact { email: order.customer_email, phone: order.customer_phone };
@@ -61,7 +81,7 @@ fn kind(status: OrderStatus, placed: bool) -> Kind {
 
 #[cfg(test)]
 mod tests {
-    use super::{Announced, What};
+    use super::{Announced, What, kind_of_code};
     use crate::notifications::domain::Kind;
     use shared_types::OrderStatus;
     use uuid::Uuid;
@@ -72,6 +92,22 @@ mod tests {
         let happening = event.happening()?;
         assert_eq!((&*happening.data, happening.order_id.map(|id| id.0)), (data, Some(7)));
         Some(happening.kind)
+    }
+
+    #[test]
+    fn each_purpose_of_a_code_has_its_mail() {
+        let kinds = ["VERIFY", "RESET", "KNOWN"].map(kind_of_code);
+        assert_eq!(kinds, [Kind::VerifyAddress, Kind::ResetPassword, Kind::AccountExists].map(Some));
+        assert_eq!(kind_of_code("ELECT"), None);
+    }
+
+    #[test]
+    fn who_was_erased_meanwhile_is_not_told() {
+        let told = |email: &str| {
+            let what = What::Account { kind: Kind::Welcome, email: email.to_owned() };
+            Announced { event_id: Uuid::nil(), what, data: "{}".into() }.happening().is_some()
+        };
+        assert_eq!((told("ada@example.com"), told("")), (true, false));
     }
 
     #[test]

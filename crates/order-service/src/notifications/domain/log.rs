@@ -1,9 +1,10 @@
 //! The notification log: a message as it is shown, what its text is made of, and what of it may stand in a log file.
 
-use super::{About, Channel, Facts, Kind, LineFacts, OrderFacts, Status, StockFacts};
+use super::code::Code;
+use super::{About, AccountFacts, Channel, Facts, Kind, LineFacts, OrderFacts, Status, StockFacts};
 use serde::{Deserialize, Serialize};
 use shared_types::OrderId;
-use shared_types::events::{OrderLine, OrderSnapshot, StockLevel};
+use shared_types::events::{CodeIssued, OrderLine, OrderSnapshot, StockLevel};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -84,6 +85,8 @@ pub struct Kept {
 }
 
 /// What the templates are filled with. None where too little is kept: it was erased, or an earlier build wrote it.
+///
+/// A code is not kept: it is hidden here.
 pub fn facts(kind: Kind, kept: &Kept) -> Option<Facts> {
     let data = kept.data.as_deref()?;
     match kind.about() {
@@ -111,7 +114,26 @@ pub fn facts(kind: Kind, kept: &Kept) -> Option<Facts> {
                 low_stock_threshold: level.low_stock_threshold,
             }))
         }
+        About::Account => {
+            let Person { email, name } = serde_json::from_str(data).ok()?;
+            let name = Some(name).filter(|name| !name.is_empty());
+            Some(Facts::Account(AccountFacts { name, email, code: kind.has_code().then(Code::hidden) }))
+        }
     }
+}
+
+/// What every event about an account says.
+#[derive(Deserialize)]
+struct Person {
+    email: String,
+    #[serde(default)]
+    name: String,
+}
+
+/// Which code the message shows, from the data of the event that a row of the log keeps.
+pub fn code_id(kind: Kind, kept: &Kept) -> Option<Uuid> {
+    let data = kept.data.as_deref().filter(|_| kind.has_code())?;
+    Some(serde_json::from_str::<CodeIssued>(data).ok()?.code_id)
 }
 
 fn line(line: OrderLine) -> LineFacts {
@@ -153,6 +175,11 @@ pub fn blacked_out(facts: Facts) -> Facts {
         Facts::Stock(StockFacts { product_id, sku, stock_quantity, low_stock_threshold }) => {
             Facts::Stock(StockFacts { product_id, sku, stock_quantity, low_stock_threshold })
         }
+        Facts::Account(AccountFacts { name, email, code }) => Facts::Account(AccountFacts {
+            name: name.map(|_| "[name]".to_owned()),
+            email: masked(&email),
+            code: code.map(|_| Code::hidden()),
+        }),
     }
 }
 
@@ -174,7 +201,7 @@ pub fn masked(recipient: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, Kept, Kind, OrderFacts, blacked_out, facts, masked};
+    use super::{AccountFacts, Code, Facts, Kept, Kind, OrderFacts, blacked_out, code_id, facts, masked};
 
     #[test]
     fn a_recipient_is_not_written_out() {
@@ -197,6 +224,30 @@ mod tests {
         };
         let text = format!("{:?}", blacked_out(Facts::Order(order)));
         assert!(text.contains("ORD-00000042") && !text.contains("Ada") && !text.contains("Street"), "{text}");
+    }
+
+    #[test]
+    fn neither_a_log_nor_debug_shows_a_code() {
+        let (name, email) = (Some("Ada".to_owned()), "ada@example.com".to_owned());
+        let facts = Facts::Account(AccountFacts { name, email, code: Some(Code::new("7K2M-Q9XB".to_owned())) });
+        assert!(!format!("{facts:?}").contains("7K2M"), "{facts:?}");
+        let Facts::Account(black) = blacked_out(facts) else { panic!() };
+        let (name, code) = (black.name.as_deref(), black.code.as_ref().map(Code::as_text));
+        assert_eq!((name, black.email.as_str(), code), (Some("[name]"), "a…@e….com", Some("•••••••")));
+    }
+
+    #[test]
+    fn a_code_is_named_by_what_is_kept_and_hidden() {
+        let data =
+            r#"{"codeId": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "purpose": "RESET", "email": "ada@example.com"}"#;
+        let kept = Kept { data: Some(data.to_owned()), placed_data: None };
+        let id = code_id(Kind::ResetPassword, &kept).map(|id| id.to_string());
+        assert_eq!(id.as_deref(), Some("01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70"));
+        assert_eq!(code_id(Kind::AccountExists, &kept), None, "this mail shows none");
+        let Some(Facts::Account(account)) = facts(Kind::ResetPassword, &kept) else { panic!() };
+        assert_eq!((account.name, account.code), (None, Some(Code::hidden())));
+        let Some(Facts::Account(account)) = facts(Kind::AccountExists, &kept) else { panic!() };
+        assert_eq!(account.code, None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{Channel, Kind, Status};
 use crate::notifications::domain::phone_number::PhoneNumber;
+use service_kit::contact::kept_key;
 use shared_types::OrderId;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -67,6 +68,8 @@ pub struct Happening {
 pub enum Whom {
     /// A customer, by e-mail, and by SMS where there is a number.
     Customer(Contact),
+    /// Somebody with an account, by e-mail to this address.
+    Person(String),
     /// The shop itself, by e-mail.
     Shop,
 }
@@ -93,7 +96,8 @@ pub struct NewNotification {
     pub channel: Channel,
     /// To whom.
     pub recipient: Option<String>,
-    /// Whose message it is, by whatever way it goes; none of the shop's own.
+    /// Whose message it is, by whatever way it goes; none of the shop's own. The key of the address where it is about no
+    /// order: by it the message is found that is to be erased.
     pub customer_email: Option<String>,
     /// Queued, skipped or failed.
     pub status: Status,
@@ -126,6 +130,10 @@ pub fn messages(ways: &Ways, happening: Happening) -> Vec<NewNotification> {
                 row(Channel::Sms, recipient, Some(email), status)
             });
             [Some(mail), sms].into_iter().flatten().collect()
+        }
+        Whom::Person(email) => {
+            let key = kept_key(&email).unwrap_or_else(|| email.to_ascii_lowercase());
+            vec![row(Channel::Email, Some(email), Some(key), unless(ways.missing(Channel::Email)))]
         }
         Whom::Shop => {
             let nobody = ways.operations.is_none().then_some(NO_OPERATIONS_ADDRESS);
@@ -194,6 +202,16 @@ mod tests {
         assert_eq!((bad.1, bad.2), (None, Status::Failed));
         let reason = bad.3.unwrap_or_default();
         assert!(reason.starts_with("no telephone number: ") && !reason.contains("12"), "{reason}");
+    }
+
+    #[test]
+    fn a_message_about_an_account_is_found_by_the_key_of_its_address() {
+        let told = |email: &str| messages(&ways(), happening(Kind::Welcome, Whom::Person(email.to_owned()))).remove(0);
+        let row = told("Ada@Example.com");
+        assert_eq!((row.channel, row.status, row.order_id), (Channel::Email, Status::Queued, None));
+        assert_eq!(row.recipient.as_deref(), Some("Ada@Example.com"));
+        assert_eq!(row.customer_email.as_deref(), Some("ada@example.com"));
+        assert_eq!(told("ada@münchen.de").customer_email.as_deref(), Some("ada@xn--mnchen-3ya.de"));
     }
 
     #[test]

@@ -1,7 +1,10 @@
-//! The texts of a message: as templates make them and providers take them.
+//! The texts of a message: as templates make them and providers take them. `Debug` shows none of them: a text may hold a
+//! code, and it says who its recipient is.
+
+use std::fmt;
 
 /// A rendered e-mail.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MailText {
     /// One line.
     pub subject: String,
@@ -12,7 +15,7 @@ pub struct MailText {
 }
 
 /// The texts of a message by any channel, as they were sent.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Texts {
     /// The subject of an e-mail.
     pub subject: Option<String>,
@@ -20,6 +23,18 @@ pub struct Texts {
     pub text: Option<String>,
     /// The HTML of an e-mail.
     pub html: Option<String>,
+}
+
+impl fmt::Debug for MailText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailText").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Texts").finish_non_exhaustive()
+    }
 }
 
 /// Without line breaks and other control characters, which would end a header.

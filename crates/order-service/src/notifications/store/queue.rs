@@ -80,7 +80,7 @@ pub enum AttemptOutcome {
     Sent {
         /// What the provider calls it.
         provider_id: Option<String>,
-        /// As it was sent.
+        /// As it was sent; a code in it is hidden.
         texts: Texts,
     },
     /// It will never be sent.

@@ -2,6 +2,9 @@
 
 /// File names and what is in them.
 pub(super) const TEMPLATES: &[(&str, &str)] = &[
+    ("account-exists.html", include_str!("../../../templates/account-exists.html")),
+    ("account-exists.txt", include_str!("../../../templates/account-exists.txt")),
+    ("account-footer.txt", include_str!("../../../templates/account-footer.txt")),
     ("address.html", include_str!("../../../templates/address.html")),
     ("address.txt", include_str!("../../../templates/address.txt")),
     ("footer.txt", include_str!("../../../templates/footer.txt")),
@@ -26,10 +29,16 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
     ("placement-given-up.html", include_str!("../../../templates/placement-given-up.html")),
     ("placement-given-up.sms.txt", include_str!("../../../templates/placement-given-up.sms.txt")),
     ("placement-given-up.txt", include_str!("../../../templates/placement-given-up.txt")),
+    ("reset-password.html", include_str!("../../../templates/reset-password.html")),
+    ("reset-password.txt", include_str!("../../../templates/reset-password.txt")),
     ("stock-low.html", include_str!("../../../templates/stock-low.html")),
     ("stock-low.txt", include_str!("../../../templates/stock-low.txt")),
     ("stock-released.html", include_str!("../../../templates/stock-released.html")),
     ("stock-released.txt", include_str!("../../../templates/stock-released.txt")),
     ("stock-replenished.html", include_str!("../../../templates/stock-replenished.html")),
     ("stock-replenished.txt", include_str!("../../../templates/stock-replenished.txt")),
+    ("verify-address.html", include_str!("../../../templates/verify-address.html")),
+    ("verify-address.txt", include_str!("../../../templates/verify-address.txt")),
+    ("welcome.html", include_str!("../../../templates/welcome.html")),
+    ("welcome.txt", include_str!("../../../templates/welcome.txt")),
 ];

@@ -1,9 +1,10 @@
 //! The facts as templates see them: amounts as texts, and nothing in them that could break a line or turn it around.
 
+use crate::notifications::domain::code::Code;
 use crate::notifications::domain::texts::one_line;
-use crate::notifications::domain::{About, Facts, Kind, LineFacts, OrderFacts, StockFacts};
+use crate::notifications::domain::{About, AccountFacts, Facts, Kind, LineFacts, OrderFacts, StockFacts};
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use shared_types::{Money, ProductId};
 
 /// All that a template can name.
@@ -14,6 +15,8 @@ pub(super) struct Context<'a> {
     order: Option<Order>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stock: Option<Stock>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<Account>,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,11 +48,21 @@ struct Stock {
     low_stock_threshold: i32,
 }
 
+#[derive(Debug, Serialize)]
+struct Account {
+    name: Option<String>,
+    email: String,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written_out")]
+    code: Option<Code>,
+}
+
 impl<'a> Context<'a> {
     pub(super) fn new(facts: &Facts, shop: &'a str) -> Self {
+        let nothing = Self { shop, order: None, stock: None, account: None };
         match facts {
-            Facts::Order(facts) => Self { shop, order: Some(order(facts)), stock: None },
-            Facts::Stock(facts) => Self { shop, order: None, stock: Some(stock(facts)) },
+            Facts::Order(facts) => Self { order: Some(order(facts)), ..nothing },
+            Facts::Stock(facts) => Self { stock: Some(stock(facts)), ..nothing },
+            Facts::Account(facts) => Self { account: Some(account(facts)), ..nothing },
         }
     }
 
@@ -98,6 +111,20 @@ fn stock(facts: &StockFacts) -> Stock {
     }
 }
 
+fn account(facts: &AccountFacts) -> Account {
+    Account {
+        name: facts.name.as_deref().map(plain).filter(|name| !name.is_empty()),
+        email: plain(&facts.email),
+        code: facts.code.clone(),
+    }
+}
+
+/// The only place where a code becomes text.
+fn written_out<S: Serializer>(code: &Option<Code>, serializer: S) -> Result<S::Ok, S::Error> {
+    let code = code.as_ref().map(|code| plain(code.as_text()));
+    code.serialize(serializer)
+}
+
 /// In one line, and without the characters that turn the direction of the text after them.
 fn plain(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
@@ -107,10 +134,18 @@ fn plain(text: &str) -> String {
 /// Made-up facts, all and as few as there can be, to try the templates with.
 pub(super) fn samples(kind: Kind) -> Vec<Facts> {
     let money = |cents: i64| Money::from(Decimal::new(cents, 2));
-    if kind.about() == About::Stock {
-        let sku = "MOUSE-001".to_owned();
-        let facts = StockFacts { product_id: ProductId(2), sku, stock_quantity: 9, low_stock_threshold: 10 };
-        return vec![Facts::Stock(facts)];
+    match kind.about() {
+        About::Stock => {
+            let sku = "MOUSE-001".to_owned();
+            let facts = StockFacts { product_id: ProductId(2), sku, stock_quantity: 9, low_stock_threshold: 10 };
+            return vec![Facts::Stock(facts)];
+        }
+        About::Account => {
+            let (name, email) = (Some("Ada Lovelace".to_owned()), "ada@example.com".to_owned());
+            let full = AccountFacts { name, email, code: kind.has_code().then(|| Code::new("7K2M-Q9XB".to_owned())) };
+            return vec![Facts::Account(full.clone()), Facts::Account(AccountFacts { name: None, ..full })];
+        }
+        About::Order => {}
     }
     let whole = LineFacts {
         product_id: ProductId(2),

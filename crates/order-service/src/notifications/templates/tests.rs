@@ -3,8 +3,9 @@
 use super::facts::samples;
 use super::{MessageTemplates, SUBJECT, built_in};
 use crate::config::Config;
+use crate::notifications::domain::code::Code;
 use crate::notifications::domain::sms_text::{fits, is_gsm};
-use crate::notifications::domain::{Facts, Kind, OrderFacts};
+use crate::notifications::domain::{AccountFacts, Facts, Kind, OrderFacts};
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -23,12 +24,12 @@ fn order(kind: Kind, change: impl Fn(&mut OrderFacts)) -> Facts {
             change(&mut facts);
             Facts::Order(facts)
         }
-        stock @ Facts::Stock(_) => stock,
+        others => others,
     }
 }
 
 fn order_kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.iter().copied().filter(|kind| !kind.is_for_shop())
+    Kind::ALL.iter().copied().filter(|kind| kind.has_sms())
 }
 
 #[test]
@@ -39,6 +40,7 @@ fn every_mail_says_what_it_is_about() {
             let subject = match &facts {
                 Facts::Order(order) => &order.number,
                 Facts::Stock(stock) => &stock.sku,
+                Facts::Account(_) => "Order desk",
             };
             assert!(mail.subject.contains(subject), "{kind}: {}", mail.subject);
             for text in [&mail.text, &mail.html] {
@@ -129,9 +131,43 @@ fn an_sms_is_one_segment_also_with_the_longest_values() {
     assert!(cut.chars().count() > 150, "as much of it as fits: {cut}");
 }
 
+/// About an account, of a person of this name.
+fn account(kind: Kind, name: &str) -> Facts {
+    let Facts::Account(facts) = samples(kind).remove(0) else { panic!("{kind}") };
+    Facts::Account(AccountFacts { name: Some(name.to_owned()), ..facts })
+}
+
 #[test]
-fn nobody_gets_an_sms_about_stock() {
-    for kind in [Kind::StockLow, Kind::StockReleased] {
+fn a_code_stands_in_both_parts_of_its_mail_and_in_no_other() {
+    for kind in [Kind::VerifyAddress, Kind::ResetPassword] {
+        let mail = templates().mail(kind, &account(kind, "Ada")).unwrap();
+        for part in [&mail.text, &mail.html] {
+            assert!(part.contains("7K2M-Q9XB") && part.contains("Hello Ada,"), "{kind}: {part}");
+            assert!(part.contains("ada@example.com") && part.contains("an account"), "{kind}: {part}");
+        }
+        assert!(!mail.subject.contains("7K2M"), "telephones show subjects while they are locked");
+        let hidden = templates().mail(kind, &account(kind, "Ada").with_code(Code::hidden())).unwrap();
+        assert!(hidden.text.contains("•••••••") && !hidden.text.contains("7K2M"), "{kind}: {}", hidden.text);
+    }
+    for kind in [Kind::Welcome, Kind::AccountExists] {
+        let facts = account(kind, "Ada").with_code(Code::new("7K2M-Q9XB".to_owned()));
+        assert!(!templates().mail(kind, &facts).unwrap().text.contains("7K2M"), "{kind}");
+        assert!(templates().mail(kind, &samples(kind)[1]).unwrap().text.starts_with("Hello, "), "{kind}");
+    }
+}
+
+#[test]
+fn a_name_of_an_account_stays_text() {
+    for kind in [Kind::Welcome, Kind::VerifyAddress, Kind::ResetPassword, Kind::AccountExists] {
+        let mail = templates().mail(kind, &account(kind, "<b>Ada\r\nBcc: eve@example.com {{ shop }}")).unwrap();
+        assert!(mail.html.contains("&lt;b&gt;Ada Bcc:") && mail.text.contains("{{ shop }}"), "{kind}");
+        assert!(!mail.text.lines().any(|line| line.starts_with("Bcc:")), "{kind}: {}", mail.text);
+    }
+}
+
+#[test]
+fn nobody_gets_an_sms_about_stock_or_accounts() {
+    for kind in [Kind::StockLow, Kind::StockReleased, Kind::VerifyAddress] {
         assert!(templates().sms(kind, &samples(kind)[0]).is_err());
     }
 }

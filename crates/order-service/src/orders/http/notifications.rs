@@ -55,7 +55,8 @@ pub struct Erased {
     erased: u64,
 }
 
-/// Erases recipients and texts of all messages to a customer, by e-mail and SMS; what waits is not sent any more.
+/// Erases recipients and texts of all messages to a customer, by e-mail and SMS, about their orders and their account; what
+/// waits is not sent any more.
 ///
 /// That there was a message, and what became of it, stays. Erasing again finds nothing left and answers 0. The orders
 /// stay as they are: what happens to them later, or has just happened and is not written down yet, is told to the customer
@@ -73,8 +74,9 @@ pub async fn erase_notifications(
     let customer = customer.map_err(|error| FieldErrors::one("customerEmail", error))?;
     customer_keys::complete(&orders.db).await?;
     let mut transaction = orders.db.begin().await?;
-    let theirs = store::ids_of_customer(&mut transaction, scope, &customer.key()).await?;
-    let erased = notifications::erase(&mut transaction, &theirs).await?;
+    let key = customer.key();
+    let theirs = store::ids_of_customer(&mut transaction, scope, &key).await?;
+    let erased = notifications::erase(&mut transaction, &theirs, &key).await?;
     orders.db.commit(transaction).await?;
     Ok(Json(Erased { erased }))
 }
