@@ -988,6 +988,13 @@ CREATE INDEX revocations_recorded ON orders.revocations (recorded_at);
 -- For what is asked at start, and for forgetting: `all` and `expire` there.
 CREATE INDEX revocations_until ON orders.revocations (until);
 
+-- migrations/order-service/0024_mails_about_accounts.sql
+
+-- Messages about accounts name no order. `erase` in order-service/src/notifications/store.rs finds them by the key of their
+-- address. Messages about orders are not in it. While it is built, messages can be read and not written.
+CREATE INDEX notifications_by_address ON orders.notifications (customer_email)
+    WHERE order_id IS NULL AND customer_email IS NOT NULL;
+
 -- migrations/account-service/0001_messages_and_users.sql
 
 -- account-service: the kit's tables (messages out, messages in, messages set aside, answers kept for repeats), and the

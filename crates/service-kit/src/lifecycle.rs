@@ -66,9 +66,11 @@ impl From<MigrateError> for StartError {
 /// What runs behind the listener: migrations first, then the starting of relay, consumers and jobs.
 pub type Background = Pin<Box<dyn Future<Output = Result<(), StartError>> + Send>>;
 
-/// Writes the OpenAPI document to standard output.
+/// Writes the OpenAPI document to standard output, its keys in the order of the alphabet: extensions have no order of their
+/// own and would come out differently each time.
 pub fn print_openapi(document: &OpenApi) -> ExitCode {
-    print(document.to_pretty_json().map_err(std::io::Error::from))
+    let sorted = serde_json::to_value(document).and_then(|document| serde_json::to_string_pretty(&document));
+    print(sorted.map_err(std::io::Error::from))
 }
 
 /// Writes who may call what to standard output, as a table in Markdown.

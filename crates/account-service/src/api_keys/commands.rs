@@ -6,12 +6,13 @@ use super::error::Error;
 use super::store;
 use crate::audit::{self, Action, Actor};
 use crate::revocations;
+use crate::schema::SCHEMA;
 use crate::sealing::sha256;
 use crate::signing_keys::SigningKeys;
 use crate::users::{self, Status};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
-use service_kit::access::tokens::{AMR_API_KEY, AccessClaims, new_api_key};
+use service_kit::access::tokens::{AMR_API_KEY, AccessClaims, good_from, new_api_key};
 use service_kit::access::{Caller, Scope};
 use service_kit::problem::Problem;
 use shared_types::events::{SessionEnded, SessionRevoked};
@@ -105,7 +106,7 @@ pub async fn exchange(
         sub: key.owner,
         aud: AUDIENCE.map(str::to_owned).to_vec(),
         client_id: key.id.to_string(),
-        iat: now.unix_timestamp(),
+        iat: good_from(conn, SCHEMA, key.owner, now).await?,
         exp: until.unix_timestamp(),
         jti: Uuid::now_v7(),
         sid: Some(key.id),
@@ -116,7 +117,7 @@ pub async fn exchange(
         seller: key.seller,
     };
     let text = keys.sign(conn, now, &claims).await?;
-    Ok(Token { text, expires_in: claims.exp - claims.iat, scopes })
+    Ok(Token { text, expires_in: claims.exp - now.unix_timestamp(), scopes })
 }
 
 /// What is kept of the text of a key.

@@ -20,7 +20,7 @@ where
     Arc<Codes>: FromRef<S>,
     S: Clone + Send + Sync + 'static,
 {
-    Guarded::new().add(Access::service(&[Cow::Borrowed("order-service")]), routes!(take_code))
+    Guarded::new().add(Access::internal(&[Cow::Borrowed("order-service")]), routes!(take_code))
 }
 
 /// The code that a mail is to show. It can be taken again until it expires or is used, so that a mail that is tried

@@ -68,7 +68,7 @@ pub struct Issuer {
     /// How tokens are signed.
     id_token_signing_alg_values_supported: [&'static str; 1],
     /// How API keys are shown.
-    token_endpoint_auth_methods_supported: [&'static str; 2],
+    token_endpoint_auth_methods_supported: [&'static str; 1],
 }
 
 impl Issuer {

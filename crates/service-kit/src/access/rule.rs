@@ -17,8 +17,8 @@ pub enum Reach {
     All,
 }
 
-/// Who may call a route, and which rows they reach. An administrator and the local operator may call every route but
-/// those of services alone.
+/// Who may call a route, and which rows they reach. The local operator may call what an administrator may, and what services
+/// may.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Access {
@@ -67,6 +67,11 @@ impl Access {
         Self { admin: Reach::All, services: Cow::Borrowed(name), ..Self::NONE }
     }
 
+    /// One of our services, and nobody else who has a token.
+    pub const fn internal(name: &'static [Cow<'static, str>]) -> Self {
+        Self { services: Cow::Borrowed(name), ..Self::NONE }
+    }
+
     /// … and sellers, for what is theirs.
     pub fn and_sellers(self) -> Self {
         Self { seller: Reach::Own, ..self }
@@ -98,6 +103,8 @@ impl Access {
         let reach = match principal {
             Principal::Nobody if self.guests && guests_may_order => Reach::All,
             Principal::Nobody => self.nobody,
+            // Services that share a machine need no keys where its own programs are let in.
+            Principal::LocalOperator if !self.services.is_empty() => Reach::All,
             Principal::LocalOperator => self.admin,
             Principal::User(user) => {
                 let key_lets_in = user.key.as_ref().is_none_or(|key| {
@@ -182,6 +189,7 @@ mod tests {
             ("sellers", Access::OPERATORS.and_sellers(), "t*-o**-----"),
             ("people, for what is theirs", Access::SELF, "t-oooo-----"),
             ("order-service", Access::service(ORDER_SERVICE), "t*--**---*-"),
+            ("order-service alone", Access::internal(ORDER_SERVICE), "t*-------*-"),
         ] {
             assert_eq!(reached(&access, false), expected, "{what}");
         }

@@ -18,7 +18,7 @@ use service_kit::contact::parse_email;
 use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, PagedByUuid, Unavailable,
 };
-use service_kit::extract::{Json, Path, Query};
+use service_kit::extract::{Json, Path, PlusKept, Query};
 use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::Page;
 use service_kit::validation::FieldErrors;
@@ -33,8 +33,8 @@ use uuid::Uuid;
 #[into_params(parameter_in = Query)]
 pub struct AccountQuery {
     /// Only the account of this address, in any case.
-    #[param(max_length = 254, example = "ada@example.com")]
-    email: Option<String>,
+    #[param(value_type = Option<String>, max_length = 254, format = "email", example = "ada@example.com")]
+    email: Option<PlusKept>,
     /// Only those that may, may not, or never again log in.
     #[param(value_type = Option<Status>)]
     status: Option<String>,
@@ -43,7 +43,7 @@ pub struct AccountQuery {
 impl AccountQuery {
     fn parse(self) -> Result<Filter, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let email = self.email.and_then(|email| parse_email(&mut errors, "email", Some(email)));
+        let email = self.email.and_then(|email| parse_email(&mut errors, "email", Some(email.0)));
         let status = self.status.and_then(|name| {
             let status = Status::ALL.into_iter().find(|status| status.name() == name);
             if status.is_none() {

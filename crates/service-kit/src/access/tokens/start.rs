@@ -21,6 +21,7 @@ use sqlx::{PgConnection, PgPool};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// How often each instance looks for revocations that others have recorded.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -120,6 +121,18 @@ pub async fn record_revocations(conn: &mut PgConnection, schema: Schema, events:
     let revocations = events.iter().map(of_event).collect::<Result<Vec<_>, _>>()?;
     RevocationTable(schema).record(conn, revocations.into_iter().flatten().collect()).await?;
     Ok(())
+}
+
+/// The second in which a token for the user may be said to be signed: this one, or the one after that in which theirs were
+/// taken back. Tokens know whole seconds, so one of the same second would be refused with those before it.
+pub async fn good_from(
+    conn: &mut PgConnection,
+    schema: Schema,
+    user: Uuid,
+    now: OffsetDateTime,
+) -> Result<i64, sqlx::Error> {
+    let taken_back = RevocationTable(schema).issued_until(conn, user).await?;
+    Ok(taken_back.map_or(i64::MIN, |second| second.saturating_add(1)).max(now.unix_timestamp()))
 }
 
 /// Forgets revocations of which no token can be left; gives how many.

@@ -10,6 +10,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// How long a token of a session or a user can be left: longer than any issuer's are good for.
 const TOKENS_LAST: i64 = 24 * 3600;
@@ -65,6 +66,14 @@ impl RevocationTable {
         .execute(conn)
         .await?;
         Ok(())
+    }
+
+    /// Up to which second the tokens of a user were taken back.
+    pub async fn issued_until(self, conn: &mut PgConnection, user: Uuid) -> Result<Option<i64>, sqlx::Error> {
+        let statement =
+            "SELECT extract(epoch FROM issued_until)::bigint FROM {schema}.revocations WHERE kind = $1 AND id = $2";
+        let row = sqlx::query(self.0.sql(statement)).bind(Kind::Subject.name()).bind(user.to_string());
+        row.fetch_optional(conn).await?.map(|row| row.try_get(0)).transpose()
     }
 
     /// All that still matter.
