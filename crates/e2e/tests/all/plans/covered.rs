@@ -10,8 +10,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 /// Statements that are not run here: a piece of their place or text, and why.
-const NOT_RUN: [(&str, &str); 1] =
-    [("service-kit/src/invariants.rs", "looks at everything on purpose, when an operator asks for it")];
+const NOT_RUN: [(&str, &str); 2] = [
+    ("service-kit/src/invariants.rs", "looks at everything on purpose, when an operator asks for it"),
+    ("extract(epoch FROM issued_until)", "account-service alone asks it, by the primary key"),
+];
 
 /// Tables that may be walked through, and by what.
 const WALKED: [(&str, &str); 4] = [
