@@ -28,6 +28,18 @@ pub struct PagedByUuid {
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<i64>,
     /// Where the page begins; taken from the `Link` header of the page before.
+    #[param(max_length = 36, pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    pub cursor: Option<String>,
+}
+
+/// The page of a list whose rows have UUIDs and are sorted by a time before.
+#[derive(IntoParams, Debug)]
+#[into_params(parameter_in = Query)]
+pub struct PagedByTime {
+    /// Rows of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    pub limit: Option<i64>,
+    /// Where the page begins; taken from the `Link` header of the page before.
     #[param(max_length = 56, pattern = "^([0-9]{1,19}~)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     pub cursor: Option<String>,
 }

@@ -20,7 +20,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use service_kit::access::{Access, Guarded};
 use service_kit::answer::Answer;
-use service_kit::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, PagedByUuid, Unavailable};
+use service_kit::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, PagedByTime, Unavailable};
 use service_kit::extract::{Json, Path, PlusKept, Query};
 use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::Page;
@@ -164,7 +164,7 @@ impl ReservationQuery {
 }
 
 /// The reservations, by id; with `heldBefore` the oldest first.
-#[utoipa::path(get, path = "/api/inventory/reservations", tag = "reservations", params(ReservationQuery, PagedByUuid),
+#[utoipa::path(get, path = "/api/inventory/reservations", tag = "reservations", params(ReservationQuery, PagedByTime),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Reservation], headers(("Link" = String, description = "The next page, rel=\"next\""))),
         Invalid, Unavailable))]
