@@ -6,13 +6,12 @@ use super::error::Error;
 use super::store;
 use crate::audit::{self, Action, Actor};
 use crate::revocations;
-use crate::schema::SCHEMA;
 use crate::sealing::sha256;
 use crate::signing_keys::SigningKeys;
 use crate::users::{self, Status};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
-use service_kit::access::tokens::{AMR_API_KEY, AccessClaims, good_from, new_api_key};
+use service_kit::access::tokens::{AMR_API_KEY, AccessClaims, new_api_key};
 use service_kit::access::{Caller, Scope};
 use service_kit::problem::Problem;
 use shared_types::events::{SessionEnded, SessionRevoked};
@@ -106,7 +105,7 @@ pub async fn exchange(
         sub: key.owner,
         aud: AUDIENCE.map(str::to_owned).to_vec(),
         client_id: key.id.to_string(),
-        iat: good_from(conn, SCHEMA, key.owner, now).await?,
+        iat: now.unix_timestamp(),
         exp: until.unix_timestamp(),
         jti: Uuid::now_v7(),
         sid: Some(key.id),

@@ -7,7 +7,7 @@ use crate::guesses::NetworkLimits;
 use crate::passwords::Passwords;
 use crate::schema::SCHEMA;
 use crate::signing_keys::SigningKeys;
-use service_kit::access::tokens::{AccessClaims, WEB, good_from};
+use service_kit::access::tokens::{AccessClaims, WEB, second_to_sign};
 use service_kit::db::Database;
 use service_kit::fault::Fault;
 use service_kit::proxies::TrustedProxies;
@@ -65,7 +65,7 @@ impl Sessions {
             sub: session.user,
             aud: AUDIENCE.map(str::to_owned).to_vec(),
             client_id: WEB.to_owned(),
-            iat: good_from(conn, SCHEMA, session.user, now).await?,
+            iat: second_to_sign(conn, SCHEMA, session.user, now).await?,
             exp: (now + lifetime).unix_timestamp(),
             jti: Uuid::now_v7(),
             sid: Some(session.id),

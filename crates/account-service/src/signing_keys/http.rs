@@ -72,11 +72,12 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    fn named(issuer: &str) -> Self {
+    fn of(keys: &SigningKeys) -> Self {
+        let issuer = keys.issuer();
         Self {
             issuer: issuer.to_owned(),
             jwks_uri: format!("{issuer}/.well-known/jwks.json"),
-            token_endpoint: format!("{issuer}/api/auth/token"),
+            token_endpoint: keys.token_endpoint(),
             grant_types_supported: ["client_credentials"],
             response_types_supported: [],
             subject_types_supported: ["public"],
@@ -92,7 +93,7 @@ impl Issuer {
 pub async fn get_openid_configuration(
     State(keys): State<Arc<SigningKeys>>,
 ) -> ([(HeaderName, &'static str); 1], Json<Issuer>) {
-    (KEPT, Json(Issuer::named(&keys.issuer)))
+    (KEPT, Json(Issuer::of(&keys)))
 }
 
 /// The same, for clients of OAuth
@@ -101,5 +102,5 @@ pub async fn get_openid_configuration(
 pub async fn get_authorization_server(
     State(keys): State<Arc<SigningKeys>>,
 ) -> ([(HeaderName, &'static str); 1], Json<Issuer>) {
-    (KEPT, Json(Issuer::named(&keys.issuer)))
+    (KEPT, Json(Issuer::of(&keys)))
 }

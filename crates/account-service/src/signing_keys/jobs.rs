@@ -36,7 +36,7 @@ pub async fn publish(keys: &SigningKeys, verifier: &Verifier) -> Result<(), sqlx
     let now = OffsetDateTime::now_utc();
     let published = store::published(keys.db.pool(), now).await?;
     let published: Vec<Jwk> = published.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect();
-    verifier.take_keys(&published, now);
+    verifier.take_keys(&published, &keys.token_endpoint(), now);
     Ok(())
 }
 

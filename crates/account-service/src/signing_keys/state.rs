@@ -35,6 +35,11 @@ impl SigningKeys {
         &self.issuer
     }
 
+    /// Where API keys are exchanged for tokens.
+    pub fn token_endpoint(&self) -> String {
+        format!("{}/api/auth/token", self.issuer)
+    }
+
     /// For how long an access token is good.
     pub fn lifetime(&self) -> Duration {
         self.lifetime

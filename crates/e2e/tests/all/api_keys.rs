@@ -2,6 +2,7 @@
 
 use e2e::client::{Call, Client, Response};
 use e2e::people::Person;
+use e2e::poll;
 use e2e::samples::text;
 use e2e::shop::{Plan, Shop};
 use serde_json::{Value, json};
@@ -199,4 +200,31 @@ async fn a_key_that_is_over_elsewhere_or_of_nobody_gets_no_token() {
     assert!((1..=30).contains(&token["expires_in"].as_i64().unwrap()), "{token}");
     shop.database.execute("UPDATE accounts.users SET status = 'DISABLED'").await;
     refused(&exchange_key(shop.accounts(), secret).await, 401, "invalid_client");
+}
+
+#[tokio::test]
+async fn a_key_is_taken_by_every_service_and_outlives_a_change_of_its_owners_roles() {
+    let shop = Shop::plan().with_accounts().open().await;
+    let ada = shop.register("ada@example.com").await;
+    let key = make(&ada, &["orders:read"]).await;
+    let (orders, accounts) =
+        (shop.orders().with_token(text(&key["secret"])), shop.accounts().with_token(text(&key["secret"])));
+    orders.get("/api/orders").await.is(200);
+    accounts.get("/.well-known/jwks.json").await.is(200);
+    accounts.get("/api/accounts/me").await.problem(403, "forbidden");
+
+    let token = exchange_key(shop.accounts(), text(&key["secret"])).await.is(200).json();
+    let roles = json!({"roles": ["CUSTOMER", "SELLER"]});
+    shop.accounts().put(&format!("/api/accounts/{}/roles", ada.id), roles).await.is(200);
+    let before = shop.orders().with_token(text(&token["access_token"]));
+    let revoked = async || poll::equal(before.get("/api/orders").await.status, 401);
+    poll::eventually("the tokens of before to be refused", revoked).await;
+    let goes_on = async || poll::equal(orders.get("/api/orders").await.status, 200);
+    poll::eventually("the key to be exchanged anew", goes_on).await;
+
+    shop.accounts().post(&format!("/api/accounts/{}/disable", ada.id), json!({})).await.is(200);
+    for (client, path) in [(&orders, "/api/orders"), (&accounts, "/.well-known/jwks.json")] {
+        let refused = async || poll::equal(client.get(path).await.status, 401);
+        poll::eventually(&format!("{path} to refuse the key of a disabled account"), refused).await;
+    }
 }

@@ -27,5 +27,5 @@ pub use identity::ServiceIdentity;
 pub use jsonwebtoken::jwk::Jwk;
 pub use signing::{KeyError, SigningKey};
 pub(crate) use start::expire_revocations;
-pub use start::{good_from, record_revocations};
+pub use start::{record_revocations, second_to_sign};
 pub use verifier::Verifier;

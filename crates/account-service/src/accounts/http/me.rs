@@ -7,7 +7,7 @@ use crate::accounts::error::Error;
 use crate::guesses::{self, Claim, Guesser};
 use crate::passwords::PersonalWords;
 use crate::sessions::recently_authenticated;
-use crate::users::{self, Account, User};
+use crate::users::{self, Account, Status, User};
 use crate::{addresses, api_keys};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -29,9 +29,11 @@ fn own(scope: Scope) -> Result<Uuid, Problem> {
     scope.owner().ok_or_else(|| Problem::forbidden("this is for people with an account"))
 }
 
+/// A token may outlive the account by a moment.
 async fn lock(conn: &mut PgConnection, scope: Scope) -> Result<Account, Error> {
     let id = own(scope)?;
-    users::lock(conn, scope, id).await?.ok_or(Error::UnknownAccount(id))
+    let account = users::lock(conn, scope, id).await?;
+    account.filter(|account| account.user.status != Status::Erased).ok_or(Error::UnknownAccount(id))
 }
 
 /// One's own account.
@@ -45,7 +47,8 @@ pub async fn get_me(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let id = own(scope)?;
-    let user = users::find(accounts.db.pool(), scope, id).await?.ok_or(Error::UnknownAccount(id))?;
+    let user = users::find(accounts.db.pool(), scope, id).await?;
+    let user = user.filter(|user| user.status != Status::Erased).ok_or(Error::UnknownAccount(id))?;
     Ok(Answer::ok(&user)?.with_version(user.version).unless_known(&headers))
 }
 

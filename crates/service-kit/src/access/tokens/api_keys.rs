@@ -135,6 +135,11 @@ impl ApiKeys {
         }
     }
 
+    /// Forgets the token for a key, which is exchanged anew when it comes next.
+    pub fn forget(&self, key: &str) {
+        self.lock().remove(&cache::fingerprint(key));
+    }
+
     /// Nobody answered: the token that is there goes on, and a moment passes before the next try.
     fn put_off(&self, key: &Fingerprint, now: i64) -> Option<Held> {
         match self.lock().get(key)? {

@@ -119,9 +119,9 @@ impl Issuer {
         }
     }
 
-    /// Takes the keys of the issuer that this service is itself.
-    pub fn set_own(&self, keys: KeySet, now: i64) {
-        self.set(keys, None, now);
+    /// Takes the keys of the issuer that this service is itself, and where it exchanges API keys.
+    pub fn set_own(&self, keys: KeySet, token_endpoint: String, now: i64) {
+        self.set(keys, Some(token_endpoint), now);
         self.state().asked = Asked::Never;
     }
 

@@ -77,11 +77,11 @@ impl Verifier {
     }
 
     /// Takes the public keys of the service that signs the access tokens: at start, whenever they change, and every few
-    /// hours, as they are good for `AUTH_KEYS_KEEP_HOURS`.
-    pub fn take_keys(&self, keys: &[Jwk], now: OffsetDateTime) {
+    /// hours, as they are good for `AUTH_KEYS_KEEP_HOURS`. API keys are exchanged at the endpoint, as elsewhere.
+    pub fn take_keys(&self, keys: &[Jwk], token_endpoint: &str, now: OffsetDateTime) {
         let Some(users) = &self.0.users else { return };
         if let Ok(keys) = KeySet::from_jwks(&json!({"keys": keys}).to_string()) {
-            users.set_own(keys, now.unix_timestamp());
+            users.set_own(keys, token_endpoint.to_owned(), now.unix_timestamp());
         }
     }
 }
@@ -123,16 +123,23 @@ pub async fn record_revocations(conn: &mut PgConnection, schema: Schema, events:
     Ok(())
 }
 
-/// The second in which a token for the user may be said to be signed: this one, or the one after that in which theirs were
-/// taken back. Tokens know whole seconds, so one of the same second would be refused with those before it.
-pub async fn good_from(
+/// The second in which a token for the user is signed. Tokens know whole seconds: one of the second in which the user's were
+/// taken back would be refused with those before it, so this waits for the next second.
+pub async fn second_to_sign(
     conn: &mut PgConnection,
     schema: Schema,
     user: Uuid,
     now: OffsetDateTime,
 ) -> Result<i64, sqlx::Error> {
-    let taken_back = RevocationTable(schema).issued_until(conn, user).await?;
-    Ok(taken_back.map_or(i64::MIN, |second| second.saturating_add(1)).max(now.unix_timestamp()))
+    let second = now.unix_timestamp();
+    match RevocationTable(schema).issued_until(conn, user).await? {
+        Some(taken_back) if taken_back >= second => {
+            let rest = Duration::from_secs(1).saturating_sub(Duration::from_nanos(now.nanosecond().into()));
+            tokio::time::sleep(rest).await;
+            Ok(second + 1)
+        }
+        _ => Ok(second),
+    }
 }
 
 /// Forgets revocations of which no token can be left; gives how many.

@@ -220,7 +220,11 @@ fn the_issuer_itself_asks_nobody() {
     let key = SigningKey::generate().unwrap();
     let flags = Flags::parse_from(["x", "--auth-issuer", ISSUER]);
     let verifier = Verifier::new(&flags.auth, "order-service").unwrap();
-    verifier.take_keys(&[key.public_jwk().clone()], OffsetDateTime::from_unix_timestamp(NOW).unwrap());
+    verifier.take_keys(
+        &[key.public_jwk().clone()],
+        "http://localhost/token",
+        OffsetDateTime::from_unix_timestamp(NOW).unwrap(),
+    );
     assert!(at(&verifier, &key.sign("at+jwt", &claims()).unwrap(), NOW).is_ok());
     let stranger = SigningKey::generate().unwrap();
     assert_eq!(at(&verifier, &stranger.sign("at+jwt", &claims()).unwrap(), NOW), Err(Flaw::Key.into()));
