@@ -100,6 +100,24 @@ async fn answer(conn: &mut PgConnection, scope: Scope, id: Uuid) -> Result<Answe
     Ok(Answer::ok(&user)?.with_version(user.version))
 }
 
+/// Does something to an account once for each key, and gives the account as it is then.
+async fn change_once(
+    accounts: &Accounts,
+    caller: &Caller,
+    id: Uuid,
+    key: &IdempotencyKey,
+    work: impl AsyncFnOnce(&mut PgConnection, OffsetDateTime, &Actor, &Account) -> Result<(), Error>,
+) -> Result<Answer, Error> {
+    let now = OffsetDateTime::now_utc();
+    check_recent(caller, now)?;
+    let change = async |conn: &mut PgConnection| {
+        let account = lock(conn, caller.scope, id).await?;
+        work(conn, now, &Actor::of(&caller.principal), &account).await?;
+        Ok::<_, Error>((answer(conn, caller.scope, id).await?, ()))
+    };
+    IDEMPOTENCY.once(&accounts.db, key, &(), change, |()| {}).await
+}
+
 /// Sets the roles of an account. What its tokens said until now no longer holds.
 #[utoipa::path(put, path = "/api/accounts/{id}/roles", tag = "accounts",
     params(("id" = Uuid, Path, description = "Id of the account"), IfMatch), request_body = RolesBody,
@@ -136,14 +154,7 @@ pub async fn disable_account(
     Path(id): Path<Uuid>,
     key: IdempotencyKey,
 ) -> Result<Answer, Error> {
-    let now = OffsetDateTime::now_utc();
-    check_recent(&caller, now)?;
-    let disable = async |conn: &mut PgConnection| {
-        let account = lock(conn, caller.scope, id).await?;
-        commands::disable(conn, now, &Actor::of(&caller.principal), &account).await?;
-        Ok::<_, Error>((answer(conn, caller.scope, id).await?, ()))
-    };
-    IDEMPOTENCY.once(&accounts.db, &key, &(), disable, |()| {}).await
+    change_once(&accounts, &caller, id, &key, commands::disable).await
 }
 
 /// Lets somebody log in again.
@@ -158,14 +169,7 @@ pub async fn enable_account(
     Path(id): Path<Uuid>,
     key: IdempotencyKey,
 ) -> Result<Answer, Error> {
-    let now = OffsetDateTime::now_utc();
-    check_recent(&caller, now)?;
-    let enable = async |conn: &mut PgConnection| {
-        let account = lock(conn, caller.scope, id).await?;
-        commands::enable(conn, now, &Actor::of(&caller.principal), &account).await?;
-        Ok::<_, Error>((answer(conn, caller.scope, id).await?, ()))
-    };
-    IDEMPOTENCY.once(&accounts.db, &key, &(), enable, |()| {}).await
+    change_once(&accounts, &caller, id, &key, commands::enable).await
 }
 
 /// Has a code sent to somebody, by which they set a new password.
@@ -180,15 +184,10 @@ pub async fn reset_account(
     Path(id): Path<Uuid>,
     key: IdempotencyKey,
 ) -> Result<Answer, Error> {
-    let now = OffsetDateTime::now_utc();
-    check_recent(&caller, now)?;
-    let reset = async |conn: &mut PgConnection| {
-        let account = lock(conn, caller.scope, id).await?;
-        let actor = Actor::of(&caller.principal);
-        commands::start_reset(conn, now, &accounts.codes, &actor, &account).await?;
-        Ok::<_, Error>((answer(conn, caller.scope, id).await?, ()))
+    let reset = async |conn: &mut PgConnection, now: OffsetDateTime, actor: &Actor, account: &Account| {
+        commands::start_reset(conn, now, &accounts.codes, actor, account).await
     };
-    IDEMPOTENCY.once(&accounts.db, &key, &(), reset, |()| {}).await
+    change_once(&accounts, &caller, id, &key, reset).await
 }
 
 /// What was done to an account, newest first.
