@@ -206,7 +206,7 @@ impl<H: Handler> Session<'_, H> {
         let events = events.iter().map(|event| RawEvent::parse(event));
         let mut events = events.collect::<Result<Vec<_>, UnreadableEvent>>()?;
         let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
-        let (mut transaction, fresh) = self.begin_with_claim(&ids).await?;
+        let (mut transaction, fresh) = self.begin_with_claim(ids).await?;
         let mut seen = HashSet::new();
         events.retain(|event| fresh.contains(&event.id) && seen.insert(event.id));
         let effect = handler.handle(&mut transaction, &events).await?;
@@ -219,12 +219,22 @@ impl<H: Handler> Session<'_, H> {
     /// Begins the transaction of the events; gives it, and which of them nobody has dealt with.
     async fn begin_with_claim(
         &self,
-        events: &[Uuid],
+        mut events: Vec<Uuid>,
     ) -> Result<(Transaction<'static, Postgres>, HashSet<Uuid>), sqlx::Error> {
         let Consumer { queue, schema, .. } = self.consumer;
+        let inbox = Inbox(*schema);
+        events.sort_unstable();
+        events.dedup();
+        let mut transaction = self.database.begin().await?;
+        match inbox.claim_new(&mut transaction, queue.name, &events).await {
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
+            claim => return claim.map(|()| (transaction, events.into_iter().collect())),
+        }
         loop {
-            let mut transaction = self.database.begin().await?;
-            match Inbox(*schema).claim(&mut transaction, queue.name, events).await {
+            // The one before has failed, and its locks are let go before the next one asks for them.
+            transaction.rollback().await?;
+            transaction = self.database.begin().await?;
+            match inbox.claim(&mut transaction, queue.name, &events).await {
                 // Another instance that was given the same events has just committed some: next time they are found.
                 Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
                 claim => return Ok((transaction, claim?)),
