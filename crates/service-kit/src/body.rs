@@ -1,11 +1,14 @@
 //! Reads a JSON body and names every field that is wrong, whatever is wrong with it.
 //!
 //! serde alone stops at the first fault, takes arrays for objects and names our types. Here each value is looked at as the
-//! client wrote it. A fault is noted, and a stand-in is read instead, so that the reading goes on.
+//! client wrote it. A fault is noted, and a stand-in is read instead, so that the reading goes on. A body without a fault,
+//! which most are, is read in one pass before that.
 
+mod plain;
 mod value;
 
 use crate::validation::FieldErrors;
+use plain::Plain;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::cell::{Cell, RefCell};
@@ -55,12 +58,29 @@ pub enum Unreadable {
 /// Reads a body. A byte order mark in front of it is passed over (RFC 8259, 8.1).
 pub fn read<T: Body>(body: &[u8]) -> Result<T, Unreadable> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    if let Some(read) = faultless(serde_json::Deserializer::from_slice(body)) {
+        return Ok(read);
+    }
     let json: &RawValue = serde_json::from_slice(body).map_err(|error| Unreadable::Malformed(error.to_string()))?;
-    read_value(json, T::UNKNOWN)
+    read_faults(json, T::UNKNOWN)
 }
 
 /// Reads a value that is known to be JSON.
 pub fn read_value<T: Body>(json: &RawValue, unknown: Unknown) -> Result<T, Unreadable> {
+    match faultless(serde_json::Deserializer::from_str(json.get())) {
+        Some(read) => Ok(read),
+        None => read_faults(json, unknown),
+    }
+}
+
+/// Reads a body in one pass, if nothing in it is at fault or out of the ordinary.
+fn faultless<'de, T: Body, R: serde_json::de::Read<'de>>(mut json: serde_json::Deserializer<R>) -> Option<T> {
+    let read = T::deserialize(Plain(&mut json)).ok()?;
+    json.end().ok().map(|()| read)
+}
+
+/// Reads a body value by value, and notes each fault.
+fn read_faults<T: Body>(json: &RawValue, unknown: Unknown) -> Result<T, Unreadable> {
     let report = Report::new(unknown);
     // What a type refuses by itself (a UUID, a price) is left out and read again: most bodies need one round. A large body
     // gets few: it must not keep a processor busy for what nobody reads.

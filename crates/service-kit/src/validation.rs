@@ -77,21 +77,27 @@ impl FieldErrors {
     }
 
     /// A whole number that must be there and lie within the range. Gives the lower bound where it is at fault.
-    pub fn required_number(&mut self, field: &str, value: Option<i64>, range: std::ops::RangeInclusive<i32>) -> i32 {
+    pub fn required_number(
+        &mut self,
+        field: impl Display,
+        value: Option<i64>,
+        range: std::ops::RangeInclusive<i32>,
+    ) -> i32 {
         match value {
-            None => self.add(field, "is required"),
+            None => self.add(field.to_string(), "is required"),
             Some(number) => return self.number(field, number, range),
         }
         *range.start()
     }
 
     /// A whole number that must lie within the range. Gives the lower bound where it is at fault.
-    pub fn number(&mut self, field: &str, value: i64, range: std::ops::RangeInclusive<i32>) -> i32 {
-        match i32::try_from(value) {
+    pub fn number(&mut self, field: impl Display, value: i64, range: std::ops::RangeInclusive<i32>) -> i32 {
+        let must = match i32::try_from(value) {
             Ok(number) if range.contains(&number) => return number,
-            _ if value < i64::from(*range.start()) => self.add(field, format!("must be at least {}", range.start())),
-            _ => self.add(field, format!("must be at most {}", range.end())),
-        }
+            _ if value < i64::from(*range.start()) => format!("must be at least {}", range.start()),
+            _ => format!("must be at most {}", range.end()),
+        };
+        self.add(field.to_string(), must);
         *range.start()
     }
 
@@ -106,7 +112,7 @@ impl FieldErrors {
         let text = text.trim();
         if characters::is_blank(text) {
             None
-        } else if text.chars().nth(longest).is_some() {
+        } else if text.len() > longest && text.chars().nth(longest).is_some() {
             self.add(field, format!("must have at most {longest} characters"));
             None
         } else if let Some(unfit) = unfit(text) {

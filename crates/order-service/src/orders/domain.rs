@@ -168,7 +168,7 @@ fn parse_lines(errors: &mut FieldErrors, items: Option<Vec<PlaceOrderLine>>) -> 
             }
             Some(id) => id,
         };
-        let quantity = errors.required_number(&format!("items[{index}].quantity"), line.quantity, 1..=MAX_QUANTITY);
+        let quantity = errors.required_number(format_args!("items[{index}].quantity"), line.quantity, 1..=MAX_QUANTITY);
         // At most 100 lines of a million pieces each: the sum fits.
         *quantities.entry(ProductId(product)).or_default() += quantity;
     }

@@ -1,7 +1,9 @@
 //! What is read of a body, and what is said of one that cannot be read.
 
-use super::{Body, Unknown, Unreadable, read, read_value};
+use super::{Body, Unknown, Unreadable, faultless, read, read_faults, read_value};
 use crate::validation::FieldErrors;
+use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
+use proptest::sample::select;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use shared_types::{Money, Reference};
@@ -156,4 +158,54 @@ fn a_body_with_more_faults_than_anybody_reads_ends_soon() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(faults(&deep), ["body must be an object"]);
     assert_eq!(faults(&format!(r#"{{"customerName": "Ada", "items": {deep}}}"#)), ["items[0] must be an object"]);
+}
+
+fn in_one_pass(json: &str) -> Option<Order> {
+    faultless(serde_json::Deserializer::from_slice(json.as_bytes()))
+}
+
+#[test]
+fn what_is_ordinary_is_read_in_one_pass() {
+    let ordinary = r#" {"customerName": "Ad\u00e9", "reference": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "price": 1.50e1,
+        "gift": true, "items": [{"quantity": 2, "productId": 1}]} "#;
+    let order = in_one_pass(ordinary).unwrap();
+    assert_eq!((order.customer_name.as_deref(), order.items.unwrap()[0].product_id), (Some("Adé"), Some(1)));
+    for odd in [r#"{"items": [[1, 2]]}"#, r#"{"color": 1}"#, r#"{"gift": true, "gift": true}"#, "[]", "{} {}", "{}x"] {
+        assert!(in_one_pass(odd).is_none(), "{odd}");
+    }
+}
+
+const RIGHT: &[&str] = &["\"Ada Lovelace\"", "\"01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70\"", "19.99", "false", "7"];
+
+const ODD: &[&str] =
+    &["null", "true", "[]", "{}", "\"\"", "-0", "1.0", "1e2", "1.5", "9223372036854775808", "\"\\ud800\"", "[1, 2]"];
+
+/// Values, right and wrong ones, of every field.
+fn value() -> impl Strategy<Value = String> {
+    let number = prop_oneof![select(RIGHT), select(ODD)];
+    let line = (select(&["productId", "quantity", "x", "product\\u0049d"][..]), number);
+    let lines = proptest::collection::vec(line, 0..4).prop_map(|fields| {
+        let fields: Vec<_> = fields.into_iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+        format!("[{{{}}}]", fields.join(", "))
+    });
+    let text = |values: &'static [&'static str]| select(values).prop_map(str::to_owned);
+    prop_oneof![2 => text(RIGHT), 1 => text(ODD), 2 => lines]
+}
+
+proptest! {
+    #[test]
+    fn one_pass_gives_what_the_slower_reading_gives(
+        fields in proptest::collection::vec(
+            (select(&["customerName", "reference", "price", "gift", "items", "color"][..]), value()), 0..5),
+        end in prop_oneof![9 => Just(""), 1 => Just(" x")],
+        blank in any::<bool>(),
+    ) {
+        let blank = if blank { " \n" } else { "" };
+        let fields: Vec<_> = fields.into_iter().map(|(name, value)| format!("{blank}\"{name}\":{blank}{value}")).collect();
+        let json = format!("{{{}{blank}}}{end}", fields.join(","));
+        if let Some(order) = in_one_pass(&json) {
+            let slower = read_faults::<Order>(serde_json::from_str(&json).unwrap(), Unknown::Refused);
+            prop_assert_eq!(format!("{:?}", Ok::<_, Unreadable>(order)), format!("{slower:?}"), "{}", json);
+        }
+    }
 }

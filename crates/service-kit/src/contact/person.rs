@@ -29,6 +29,9 @@ pub fn parse_email(errors: &mut FieldErrors, field: &str, text: Option<String>) 
 }
 
 fn has_url(name: &str) -> bool {
+    if !name.contains([':', '.']) {
+        return false;
+    }
     let name = name.to_lowercase();
     let scheme = ["://", "www.", "http:", "https:", "mailto:"].iter().any(|sign| name.contains(sign));
     // A host with a path behind it, such as `example.com/x`.

@@ -26,6 +26,9 @@ pub fn unfit_for_lines(text: &str) -> Option<String> {
 }
 
 fn unfit(text: &str, refused: fn(char) -> bool) -> Option<String> {
+    if text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        return None;
+    }
     let mut before = ' ';
     for c in text.chars() {
         if refused(c) || (is_invisible(c) && !joins(before, c)) {

@@ -7,6 +7,7 @@ use shared_types::reservations::{MAX_LINES, ReservationLine};
 use shared_types::{ProductId, Reference};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fmt::Arguments;
 use utoipa::ToSchema;
 
 /// A line of a request as it comes in.
@@ -93,7 +94,7 @@ impl ReservationBody {
             }
             Some(items) => {
                 for (index, line) in items.into_iter().enumerate() {
-                    merge(&mut errors, &mut merged, &format!("items[{index}]."), line);
+                    merge(&mut errors, &mut merged, format_args!("items[{index}]."), line);
                 }
             }
         }
@@ -110,7 +111,7 @@ impl LineBody {
     /// A sale of this single line, without an order, or every field at fault.
     pub fn parse_for(self, id: Reference) -> Result<Wanted, FieldErrors> {
         let (mut errors, mut merged) = (FieldErrors::default(), BTreeMap::new());
-        merge(&mut errors, &mut merged, "", self);
+        merge(&mut errors, &mut merged, format_args!(""), self);
         let lines = merged.into_iter().map(|(product_id, quantity)| ReservationLine { product_id, quantity });
         errors.into_result(Wanted { id, lines: lines.collect(), direct: true, traceparent: None })
     }
@@ -128,8 +129,8 @@ impl Body for LineBody {
     }
 }
 
-fn merge(errors: &mut FieldErrors, merged: &mut BTreeMap<ProductId, i32>, path: &str, line: LineBody) {
-    let quantity = errors.required_number(&format!("{path}quantity"), line.quantity, 1..=i32::MAX);
+fn merge(errors: &mut FieldErrors, merged: &mut BTreeMap<ProductId, i32>, path: Arguments<'_>, line: LineBody) {
+    let quantity = errors.required_number(format_args!("{path}quantity"), line.quantity, 1..=i32::MAX);
     match line.product_id {
         None => errors.add(format!("{path}productId"), "is required"),
         Some(id) if id < 1 => errors.add(format!("{path}productId"), "must be at least 1"),
