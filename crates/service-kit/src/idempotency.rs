@@ -88,7 +88,9 @@ pub struct Fingerprint(Vec<u8>);
 impl Fingerprint {
     /// The fingerprint of a parsed body.
     pub fn of(body: &impl Serialize) -> Result<Self, serde_json::Error> {
-        Ok(Self(Sha256::digest(serde_json::to_vec(body)?).to_vec()))
+        let mut json = Vec::with_capacity(512);
+        serde_json::to_writer(&mut json, body)?;
+        Ok(Self(Sha256::digest(json).to_vec()))
     }
 }
 

@@ -104,16 +104,11 @@ impl Outbox {
                 dataversion: DATA_VERSION,
                 data: &event.data,
             };
-            let json = serde_json::to_vec(&envelope)?;
             match messages.last_mut() {
                 Some((event_type, batch)) if *event_type == event.event_type && batch.bytes() < MESSAGE_BYTES => {
-                    batch.push(&json);
+                    batch.write(&envelope)?;
                 }
-                _ => {
-                    let mut batch = EventBatch::default();
-                    batch.push(&json);
-                    messages.push((event.event_type, batch));
-                }
+                _ => messages.push((event.event_type, EventBatch::of(&envelope)?)),
             }
         }
         Ok(messages)

@@ -1,6 +1,7 @@
 //! Many events in one message, in the JSON batch format of CloudEvents 1.0: an array of events. A single event travels
 //! without the array around it.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// Media type of a message that is one event.
@@ -17,12 +18,29 @@ pub struct EventBatch {
 }
 
 impl EventBatch {
-    /// Adds an event behind the others.
+    /// A batch of this event.
+    pub fn of(event: &impl Serialize) -> Result<Self, serde_json::Error> {
+        let mut batch = Self { joined: Vec::with_capacity(1024), events: 0 };
+        batch.write(event)?;
+        Ok(batch)
+    }
+
+    /// Writes an event behind the others. After an error the batch is of no use.
+    pub fn write(&mut self, event: &impl Serialize) -> Result<(), serde_json::Error> {
+        self.separate();
+        serde_json::to_writer(&mut self.joined, event)
+    }
+
+    /// Adds an event, in JSON, behind the others.
     pub fn push(&mut self, event: &[u8]) {
+        self.separate();
+        self.joined.extend_from_slice(event);
+    }
+
+    fn separate(&mut self) {
         if self.events > 0 {
             self.joined.push(b',');
         }
-        self.joined.extend_from_slice(event);
         self.events += 1;
     }
 

@@ -6,7 +6,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 use std::fmt;
 use std::iter::Sum;
-use std::str::FromStr;
 use utoipa::ToSchema;
 
 /// An amount in the shop's currency, in units with two decimals (`2499.99`).
@@ -83,13 +82,18 @@ impl Sum for Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2}", self.0)
+        // An order is shown with ten amounts: by its hundredths, one is written in half the time.
+        match (self.0.scale(), u64::try_from(self.0.mantissa())) {
+            (2, Ok(hundredths)) => write!(f, "{}.{:02}", hundredths / 100, hundredths % 100),
+            _ => write!(f, "{:.2}", self.0),
+        }
     }
 }
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::Number::from_str(&self.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+        let number = self.to_string();
+        serde_json::from_str::<&RawValue>(&number).map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }
 

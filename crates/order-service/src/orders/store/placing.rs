@@ -74,20 +74,21 @@ pub async fn insert(
     let query = sqlx::query(INSERT.as_str()).bind(deadlines).bind(references).bind(actor);
     let query = NewItemRow::bind(&items, NewOrderRow::bind(&orders, query));
     let mut inserted: HashMap<Reference, Inserted> = HashMap::with_capacity(rows.len());
+    // By place: looking each column up by its name takes as long as reading it.
     for row in query.fetch_all(conn).await? {
-        let reference = Reference(row.try_get("reference")?);
+        let reference = Reference(row.try_get(1)?);
         let order = match inserted.entry(reference) {
             Entry::Occupied(order) => order.into_mut(),
             Entry::Vacant(place) => place.insert(Inserted {
-                id: OrderId(row.try_get("id")?),
+                id: OrderId(row.try_get(0)?),
                 reference,
-                created_at: row.try_get("created_at")?,
-                updated_at: row.try_get("updated_at")?,
-                version: row.try_get("version")?,
+                created_at: row.try_get(2)?,
+                updated_at: row.try_get(3)?,
+                version: row.try_get(4)?,
                 items: HashMap::new(),
             }),
         };
-        order.items.insert(ProductId(row.try_get("product_id")?), row.try_get("item_id")?);
+        order.items.insert(ProductId(row.try_get(6)?), row.try_get(5)?);
     }
     Ok(inserted)
 }
