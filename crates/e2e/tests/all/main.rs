@@ -54,6 +54,7 @@ mod reservation_batches;
 mod reservations;
 mod retries;
 mod schemathesis;
+mod secrets;
 mod sending_mail;
 mod sending_sms;
 mod settling;
