@@ -97,16 +97,10 @@ fn seen(answer: &Response, id: &str) -> (u16, Vec<String>, Value) {
     (answer.status, names, problem)
 }
 
-async fn two_people(shop: &Shop) -> [Person; 2] {
-    let people = [shop.register("ada@example.com").await, shop.register("bob@example.com").await];
-    shop.takes(&people[0].token).await;
-    people
-}
-
 #[tokio::test]
 async fn what_is_anothers_answers_like_what_is_not_there() {
     let shop = everything().open().await;
-    let [ada, bob] = two_people(&shop).await;
+    let (ada, bob) = (shop.register("ada@example.com").await, shop.register("bob@example.com").await);
     let things = Things::of(&shop, &ada).await;
     let mut walked = 0;
     for operation in operations(&shop).await {
@@ -145,7 +139,7 @@ async fn what_is_anothers_answers_like_what_is_not_there() {
 #[tokio::test]
 async fn no_list_shows_what_is_anothers() {
     let shop = everything().open().await;
-    let [ada, bob] = two_people(&shop).await;
+    let (ada, bob) = (shop.register("ada@example.com").await, shop.register("bob@example.com").await);
     let (of_ada, of_bob) = (Things::of(&shop, &ada).await, Things::of(&shop, &bob).await);
     let shows = |answer: &Response, things: &Things| {
         things.0.values().filter(|id| id.parse::<Uuid>().is_ok()).any(|id| answer.text.contains(id.as_str()))
@@ -165,7 +159,7 @@ async fn no_list_shows_what_is_anothers() {
 #[tokio::test]
 async fn the_key_of_another_is_another_key_on_every_call_that_takes_one() {
     let shop = everything().open().await;
-    let [ada, bob] = two_people(&shop).await;
+    let (ada, bob) = (shop.register("ada@example.com").await, shop.register("bob@example.com").await);
     for operation in operations(&shop).await {
         let name = &operation.name;
         if name.contains("{id}") || !operation.takes("idempotency-key") || !operation.is_for_owners() {
