@@ -3,6 +3,7 @@
 pub mod config;
 mod connection;
 mod connections;
+pub mod cors;
 pub mod exposure;
 mod gate;
 mod head;
@@ -112,15 +113,20 @@ pub(crate) fn application(
         None => application,
     };
     let (hosts, proxies) = (config.allowed_hosts.clone(), config.trusted_proxies.clone());
-    let exposure = Exposure::new(hosts, config.bind_address, proxies);
+    let exposure = Exposure::new(hosts, config.bind_address, proxies, config.cors_origins.clone());
     let surroundings = Surroundings(Arc::new(Parts { prepared, contract, exposure, gate, face }));
     // One layer of the router and one middleware function: each of either costs every request.
-    application.layer(
+    let application = application.layer(
         ServiceBuilder::new()
             .layer(middleware::from_fn_with_state(surroundings, around))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(DefaultBodyLimit::max(BODY_LIMIT)),
-    )
+    );
+    // Around everything, so that pages read refusals too, and what a browser asks first needs no token and uses up nothing.
+    match config.cors_origins.layer().filter(|_| face != Face::Management) {
+        Some(cors) => application.layer(cors),
+        None => application,
+    }
 }
 
 /// What stands around every request, from the outside in.

@@ -15,6 +15,7 @@ mod asyncapi;
 mod batches;
 mod browser;
 mod connections;
+mod cors;
 mod crashes;
 mod customers;
 mod dead_letters;
