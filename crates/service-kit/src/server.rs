@@ -44,8 +44,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-/// Longest body, in bytes.
-pub const BODY_LIMIT: usize = 1024 * 1024;
+/// Longest body on a path, in bytes. Nobody who logs in has much to say, and everybody may.
+pub fn longest_body(path: &str) -> usize {
+    if path.starts_with("/api/auth/") { 4 * 1024 } else { 1024 * 1024 }
+}
 
 /// Which part of a service a port shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,8 +121,7 @@ pub(crate) fn application(
     let application = application.layer(
         ServiceBuilder::new()
             .layer(middleware::from_fn_with_state(surroundings, around))
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(DefaultBodyLimit::max(BODY_LIMIT)),
+            .layer(CatchPanicLayer::custom(panicked)),
     );
     // Around everything, so that pages read refusals too, and what a browser asks first needs no token and uses up nothing.
     match config.cors_origins.layer().filter(|_| face != Face::Management) {
@@ -136,6 +137,7 @@ async fn around(State(Surroundings(parts)): State<Surroundings>, request: Reques
     let serve = async |mut request: Request| match parts.admit(&mut request, connection.as_deref()).await {
         Err(refusal) => refusal,
         Ok(by_operator) => {
+            DefaultBodyLimit::max(longest_body(&path)).apply(&mut request);
             let response = evaluated(request, next).await;
             match connection.as_deref().and_then(Connection::cut) {
                 Some(why) => given_up(why),
