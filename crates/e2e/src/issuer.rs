@@ -2,12 +2,12 @@
 //! keys that change, API keys, and counts who asks.
 
 use crate::mail_server::lock;
+use crate::signer::{Signer, changed};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use service_kit::access::tokens::SigningKey;
 use std::collections::HashMap;
@@ -114,28 +114,34 @@ impl Issuer {
         lock(&self.shared.api_keys).insert(key.to_owned(), token);
     }
 
-    /// The claims of a customer's access token, as account-service has them, with some changed. For every service.
-    pub fn claims(&self, changes: Value) -> Value {
-        let now = OffsetDateTime::now_utc().unix_timestamp();
-        let mut claims = json!({
-            "iss": self.url(), "sub": Uuid::now_v7(), "aud": ["order-service", "inventory-service", "account-service"],
-            "client_id": "web", "iat": now, "exp": now + 600, "jti": Uuid::now_v7(), "sid": Uuid::now_v7(),
-            "auth_time": now, "amr": ["pwd"], "roles": ["CUSTOMER"],
-        });
-        for (name, value) in changes.as_object().expect("changes are an object") {
-            claims[name] = value.clone();
-        }
-        claims
-    }
-
     /// An access token as account-service signs it, with some claims changed.
     pub fn token(&self, changes: Value) -> String {
-        self.sign("at+jwt", &self.claims(changes))
+        self.signer().token(changes)
     }
 
     /// Any claims under any `typ`.
     pub fn sign(&self, typ: &str, claims: &Value) -> String {
-        self.signing_key().sign(typ, claims).expect("a token")
+        self.signer().sign(typ, claims)
+    }
+
+    /// What signs its tokens now.
+    pub fn signer(&self) -> Signer {
+        Signer::new(self.url(), self.signing_key())
+    }
+
+    /// Where its keys are.
+    pub fn jwks(&self) -> String {
+        format!("{}/.well-known/jwks.json", self.url())
+    }
+
+    /// What a service shows to another one, where this is the service's key.
+    pub fn assertion(&self, service: &str, audience: &str, changes: Value) -> String {
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let mut claims = json!({
+            "iss": service, "sub": service, "aud": audience, "iat": now, "exp": now + 60, "jti": Uuid::now_v7(),
+        });
+        changed(&mut claims, &changes);
+        self.sign("svc+jwt", &claims)
     }
 
     /// An access token as Keycloak signs it when nothing is set: `typ` is JWT, roles lie deep, and the audience is `account`.
@@ -160,29 +166,9 @@ impl Issuer {
         self.sign("JWT", &claims)
     }
 
-    /// Tokens that nobody may accept, each with what is wrong with it.
+    /// See [`Signer::wrong_tokens`].
     pub fn wrong_tokens(&self) -> Vec<(&'static str, String)> {
-        let now = OffsetDateTime::now_utc().unix_timestamp();
-        let stranger = key();
-        let claims = self.claims(json!({}));
-        let header = |alg: &str| json!({"alg": alg, "typ": "at+jwt", "kid": self.kid()});
-        let hs256 = |message: &[u8]| {
-            let public = serde_json::to_vec(self.signing_key().public_jwk()).expect("a public key");
-            ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &public), message).as_ref().to_vec()
-        };
-        let good = self.sign("at+jwt", &claims);
-        let (message, _) = good.rsplit_once('.').expect("three parts");
-        vec![
-            ("garbage", "garbage".to_owned()),
-            ("expired", self.token(json!({"iat": now - 700, "exp": now - 100}))),
-            ("for another audience", self.token(json!({"aud": ["somebody-else"]}))),
-            ("an ID token", self.sign("JWT", &claims)),
-            ("of another issuer", self.token(json!({"iss": "https://accounts.example"}))),
-            ("of an unknown key", stranger.sign("at+jwt", &claims).expect("a token")),
-            ("without a signature", format!("{message}.")),
-            ("alg none", forged(&header("none"), &claims, |_| Vec::new())),
-            ("HS256 with the public key", forged(&header("HS256"), &claims, hs256)),
-        ]
+        self.signer().wrong_tokens()
     }
 
     fn signing_key(&self) -> SigningKey {
@@ -198,14 +184,6 @@ impl Drop for Issuer {
 
 fn key() -> SigningKey {
     SigningKey::generate().expect("a key")
-}
-
-/// A token with any header, signed by any means.
-fn forged(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
-    let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-    let message = format!("{}.{}", part(header), part(claims));
-    let signature = sign(message.as_bytes());
-    format!("{message}.{}", BASE64URL_NOPAD.encode(&signature))
 }
 
 async fn discovery(State(shared): State<Arc<Shared>>) -> Response {

@@ -24,3 +24,4 @@ pub mod process;
 pub mod raw;
 pub mod samples;
 pub mod shop;
+pub mod signer;

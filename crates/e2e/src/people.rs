@@ -39,11 +39,12 @@ impl Person {
 }
 
 impl Shop {
-    /// Makes an account and logs in. The shop must be one with accounts.
+    /// Makes an account and logs in. The shop must be one with accounts; all of its services take the token.
     pub async fn register(&self, email: &str) -> Person {
         let body = json!({"email": email, "password": PASSWORD, "name": "Ada Lovelace"});
         let made = self.accounts().post("/api/auth/register", body).await.is(201).json();
         let token = text(&made["accessToken"]).to_owned();
+        self.takes(&token).await;
         let (id, refresh_token) = (text(&made["user"]["id"]).to_owned(), text(&made["refreshToken"]).to_owned());
         Person { id, accounts: self.accounts().with_token(&token), token, refresh_token }
     }

@@ -7,6 +7,7 @@ use crate::access::tokens::AuthConfig;
 use crate::proxies::TrustedProxies;
 use crate::retries::RetryDelays;
 use crate::server::config::ConnectionConfig;
+use crate::server::cors::CorsOrigins;
 use crate::server::exposure::AllowedHosts;
 use clap::{Args, ValueEnum};
 use lapin::uri::AMQPUri;
@@ -188,6 +189,9 @@ pub struct ServerConfig {
     /// X-Forwarded-For is believed
     #[arg(long, env = "TRUSTED_PROXIES", default_value = "", hide_default_value = true)]
     pub trusted_proxies: TrustedProxies,
+    /// Origins whose pages may call the service from a browser, with commas between them: https://shop.example; none is *
+    #[arg(long, env = "CORS_ORIGINS", default_value = "", hide_default_value = true)]
+    pub cors_origins: CorsOrigins,
     /// Port of /metrics and of the details of /health/ready, which are then no longer on the other port
     #[arg(long, env = "MANAGEMENT_PORT")]
     pub management_port: Option<u16>,

@@ -126,7 +126,7 @@ documented_problems! {
     /// A body at fault.
     InvalidBody {
         "400": "the input is at fault; `errors` names every field",
-        "413": "the body is longer than 1 MiB",
+        "413": "the body is longer than 1 MiB, below `/api/auth/` than 4 KiB",
         "415": "the body is not application/json, or compressed"
     }
     /// No such thing.

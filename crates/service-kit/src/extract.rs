@@ -73,11 +73,9 @@ impl<T: Body, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
 }
 
 async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let path = request.uri().path().to_owned();
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail = "a body has at most 1 MiB";
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large", detail)
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::body_too_large(&path),
         _ => malformed("the body did not arrive whole"),
     })
 }

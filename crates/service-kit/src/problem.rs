@@ -3,6 +3,7 @@
 use crate::db;
 use crate::fault::Fault;
 use crate::idempotency::IdempotencyError;
+use crate::server::longest_body;
 use crate::validation::FieldErrors;
 use axum::body::HttpBody;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -76,9 +77,9 @@ impl Problem {
         Self::new(status, &slug, title, detail)
     }
 
-    /// 413 for a body that is too long.
-    pub fn body_too_large() -> Self {
-        let detail = "a body has at most 1 MiB";
+    /// 413 for a body that is too long for this path.
+    pub fn body_too_large(path: &str) -> Self {
+        let detail = format!("a body has at most {} KiB here", longest_body(path) / 1024);
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large", detail)
     }
 
@@ -259,6 +260,7 @@ fn is_bare_error(response: &Response) -> bool {
 fn of_bare_error(status: StatusCode, path: &str) -> Problem {
     match status {
         StatusCode::NOT_FOUND => Problem::not_found(path),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::body_too_large(path),
         status if status.is_server_error() => Problem::internal(),
         status => Problem::of_status(status, "the request could not be served"),
     }

@@ -3,6 +3,7 @@
 pub mod config;
 mod connection;
 mod connections;
+pub mod cors;
 pub mod exposure;
 mod gate;
 mod head;
@@ -43,8 +44,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-/// Longest body, in bytes.
-pub const BODY_LIMIT: usize = 1024 * 1024;
+/// Longest body on a path, in bytes. Nobody who logs in has much to say, and everybody may.
+pub fn longest_body(path: &str) -> usize {
+    if path.starts_with("/api/auth/") { 4 * 1024 } else { 1024 * 1024 }
+}
 
 /// Which part of a service a port shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,15 +115,19 @@ pub(crate) fn application(
         None => application,
     };
     let (hosts, proxies) = (config.allowed_hosts.clone(), config.trusted_proxies.clone());
-    let exposure = Exposure::new(hosts, config.bind_address, proxies);
+    let exposure = Exposure::new(hosts, config.bind_address, proxies, config.cors_origins.clone());
     let surroundings = Surroundings(Arc::new(Parts { prepared, contract, exposure, gate, face }));
     // One layer of the router and one middleware function: each of either costs every request.
-    application.layer(
+    let application = application.layer(
         ServiceBuilder::new()
             .layer(middleware::from_fn_with_state(surroundings, around))
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(DefaultBodyLimit::max(BODY_LIMIT)),
-    )
+            .layer(CatchPanicLayer::custom(panicked)),
+    );
+    // Around everything, so that pages read refusals too, and what a browser asks first needs no token and uses up nothing.
+    match config.cors_origins.layer().filter(|_| face != Face::Management) {
+        Some(cors) => application.layer(cors),
+        None => application,
+    }
 }
 
 /// What stands around every request, from the outside in.
@@ -130,6 +137,7 @@ async fn around(State(Surroundings(parts)): State<Surroundings>, request: Reques
     let serve = async |mut request: Request| match parts.admit(&mut request, connection.as_deref()).await {
         Err(refusal) => refusal,
         Ok(by_operator) => {
+            DefaultBodyLimit::max(longest_body(&path)).apply(&mut request);
             let response = evaluated(request, next).await;
             match connection.as_deref().and_then(Connection::cut) {
                 Some(why) => given_up(why),

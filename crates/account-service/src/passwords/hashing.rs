@@ -9,6 +9,9 @@ use argon2::{Algorithm, Argon2, Params, Version};
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$yc9vUUwdGcnqhTqFxhqBpA$LwPMsQ2g3R6O1lqK1SmuTYPjGuHXHTFpCMfmX1oWt8I";
 
+/// The metric that counts hashes, to keep or to compare them.
+pub const HASHES: &str = "password_hashes_total";
+
 /// Most that a hash in the database may ask of this process: memory in KiB, rounds and lanes.
 const MOST: (u32, u32, u32) = (64 * 1024, 8, 4);
 
@@ -28,7 +31,9 @@ pub fn matches(password: &Password, kept: Option<&str>) -> bool {
     matches && kept.is_some()
 }
 
+/// What hashes one password. It is counted, so that it shows where somebody is answered without a hash.
 fn hasher() -> Argon2<'static> {
+    metrics::counter!(HASHES).increment(1);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
 }
 

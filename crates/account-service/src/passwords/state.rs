@@ -3,7 +3,6 @@
 use super::config::Config;
 use super::domain::{Password, PersonalWords, weakness};
 use super::hashing;
-use metrics::Counter;
 use secrecy::{ExposeSecret, SecretString};
 use service_kit::fault::Fault;
 use service_kit::validation::FieldErrors;
@@ -51,21 +50,18 @@ pub struct Passwords {
     shop: String,
     places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
-    computed: Counter,
 }
 
 impl Passwords {
     /// Nothing is hashed yet.
     pub fn new(config: &Config) -> Self {
-        metrics::describe_counter!("password_hashes_total", "Passwords that were hashed, to keep or to compare them");
-        let computed = metrics::counter!("password_hashes_total");
-        computed.increment(0);
+        metrics::describe_counter!(hashing::HASHES, "Passwords that were hashed, to keep or to compare them");
+        metrics::counter!(hashing::HASHES).increment(0);
         Self {
             shortest: config.password_min_length,
             shop: config.shop_name.clone(),
             places: Arc::new(Semaphore::new(QUEUE + config.at_once())),
             turns: Arc::new(Semaphore::new(config.at_once())),
-            computed,
         }
     }
 
@@ -83,22 +79,14 @@ impl Passwords {
 
     /// The hash of a password, to be kept.
     pub async fn hash(&self, password: &Password) -> Result<SecretString, Unhashed> {
-        let (password, computed) = (password.clone(), self.computed.clone());
-        let hashed = self.in_turn(move || {
-            computed.increment(1);
-            hashing::hash(&password)
-        });
-        hashed.await?.map(SecretString::from).map_err(|_| Unhashed::Failed)
+        let password = password.clone();
+        self.in_turn(move || hashing::hash(&password)).await?.map(SecretString::from).map_err(|_| Unhashed::Failed)
     }
 
     /// Whether it is the password that is kept. It takes as long where none is.
     pub async fn matches(&self, password: &Password, kept: Option<SecretString>) -> Result<bool, Unhashed> {
-        let (password, computed) = (password.clone(), self.computed.clone());
-        let matched = self.in_turn(move || {
-            computed.increment(1);
-            hashing::matches(&password, kept.as_ref().map(ExposeSecret::expose_secret))
-        });
-        matched.await
+        let password = password.clone();
+        self.in_turn(move || hashing::matches(&password, kept.as_ref().map(ExposeSecret::expose_secret))).await
     }
 
     /// Works on a thread of its own when it is its turn. The turn ends with the work, not with the request: a client that

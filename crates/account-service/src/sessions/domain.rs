@@ -228,7 +228,7 @@ pub struct Session {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_in_grace, limits, new_token, recently_authenticated};
+    use super::{LogIn, Refresh, is_in_grace, limits, new_token, recently_authenticated};
     use crate::sessions::Config;
     use service_kit::access::{Principal, Role, User};
     use std::sync::Arc;
@@ -242,6 +242,13 @@ mod tests {
         staff_absolute_hours: 12,
         refresh_grace_seconds: 10,
     };
+
+    #[test]
+    fn no_secret_is_shown() {
+        let hush = || Some("hush".to_owned());
+        let log_in = LogIn { email: hush(), password: hush() };
+        assert!(!format!("{log_in:?} {:?}", Refresh { refresh_token: hush() }).contains("hush"));
+    }
 
     #[test]
     fn staff_log_in_more_often() {

@@ -1,86 +1,18 @@
-//! Who may call what: every operation of both documents with every kind of caller, against a table that is written twice, in
+//! Who may call what: every operation of all documents with every kind of caller, against a table that is written twice, in
 //! the code and here.
 
 mod callers;
+mod others;
+mod policy;
 
 use e2e::client::{Call, Client, Response};
 use e2e::environment::workspace;
 use e2e::samples::{LAPTOP, order};
 use e2e::shop::{Plan, Shop};
+use policy::{POLICY, PUBLIC, rule};
 use reqwest::Method;
 use serde_json::Value;
 use testbed::ports;
-
-/// Who is let in, and what an API key must be for.
-type Rule = (&'static str, Option<&'static str>);
-
-const PUBLIC: Rule = ("everybody", None);
-const PLACE: Rule = ("customers, administrators and guests", Some("orders:place"));
-const OPERATORS: Rule = ("administrators", None);
-const ORDER_SERVICE: Rule = ("administrators and order-service", None);
-const ADMIN_READ: Rule = ("administrators", Some("admin:read"));
-const WRITE_ORDERS: Rule = ("administrators", Some("orders:write"));
-const PRODUCTS: Rule = ("administrators", Some("products:write"));
-const STOCK: Rule = ("administrators", Some("stock:write"));
-
-const fn own(scope: &'static str) -> Rule {
-    ("customers and administrators", Some(scope))
-}
-
-/// Every operation with its rule. One that is not here may not be there.
-const POLICY: &[(&str, Rule)] = &[
-    ("delete /api/inventory/products/{id}", PRODUCTS),
-    ("delete /api/notifications", OPERATORS),
-    ("get /api/admin/dead-letters", ADMIN_READ),
-    ("get /api/admin/dead-letters/{id}", ADMIN_READ),
-    ("get /api/admin/invariants", ADMIN_READ),
-    ("get /api/inventory/products", PUBLIC),
-    ("get /api/inventory/products/active", PUBLIC),
-    ("get /api/inventory/products/low-stock", STOCK),
-    ("get /api/inventory/products/{id}", PUBLIC),
-    ("get /api/inventory/products/{id}/check-stock", PUBLIC),
-    ("get /api/inventory/products/{id}/movements", STOCK),
-    ("get /api/inventory/products/{id}/stock", STOCK),
-    ("get /api/inventory/reservations", ORDER_SERVICE),
-    ("get /api/inventory/reservations/{id}", ORDER_SERVICE),
-    ("get /api/notifications", OPERATORS),
-    ("get /api/notifications/{id}", OPERATORS),
-    ("get /api/notifications/{id}/html", OPERATORS),
-    ("get /api/orders", own("orders:read")),
-    ("get /api/orders/customer/{email}", WRITE_ORDERS),
-    ("get /api/orders/status/{status}", WRITE_ORDERS),
-    ("get /api/orders/{id}", own("orders:read")),
-    ("get /api/orders/{id}/notifications", ("customers and administrators", None)),
-    ("get /api/orders/{id}/timeline", own("orders:read")),
-    ("get /health/live", PUBLIC),
-    ("get /health/ready", PUBLIC),
-    ("patch /api/inventory/products/{id}", PRODUCTS),
-    ("patch /api/orders/{id}", own("orders:write")),
-    ("patch /api/orders/{id}/status", WRITE_ORDERS),
-    ("post /api/admin/dead-letters/replay", OPERATORS),
-    ("post /api/admin/dead-letters/{id}/replay", OPERATORS),
-    ("post /api/inventory/products", PRODUCTS),
-    ("post /api/inventory/products/{id}/add-stock", STOCK),
-    ("post /api/inventory/products/{id}/count", STOCK),
-    ("post /api/inventory/products/{id}/reduce-stock", STOCK),
-    ("post /api/inventory/reservations", ORDER_SERVICE),
-    ("post /api/inventory/reservations/batch", ORDER_SERVICE),
-    ("post /api/inventory/reservations/settle", ORDER_SERVICE),
-    ("post /api/inventory/reservations/{id}/commit", ORDER_SERVICE),
-    ("post /api/inventory/reservations/{id}/release", ORDER_SERVICE),
-    ("post /api/inventory/reserve-stock", ORDER_SERVICE),
-    ("post /api/notifications/webhooks/brevo", PUBLIC),
-    ("post /api/notifications/{id}/resend", OPERATORS),
-    ("post /api/orders", PLACE),
-    ("post /api/orders/{id}/cancel", own("orders:cancel")),
-    ("put /api/inventory/products/{id}", PRODUCTS),
-    ("put /api/orders/{id}/status", WRITE_ORDERS),
-];
-
-fn rule(operation: &str) -> Rule {
-    let known = POLICY.iter().find(|(name, _)| *name == operation);
-    known.unwrap_or_else(|| panic!("{operation} is not in the table of who may call what")).1
-}
 
 /// A shop in which requests may come through a proxy: those do not come from this machine.
 fn behind_a_proxy() -> Plan {
@@ -88,8 +20,14 @@ fn behind_a_proxy() -> Plan {
     plan.inventory_variable("TRUSTED_PROXIES", "127.0.0.0/8")
 }
 
+/// … and with all services.
+fn everything() -> Plan {
+    behind_a_proxy().account_variable("TRUSTED_PROXIES", "127.0.0.0/8")
+}
+
 struct Operation<'a> {
     client: &'a Client,
+    service: &'static str,
     name: String,
     path: String,
     method: Method,
@@ -108,14 +46,18 @@ impl Operation<'_> {
 
 async fn operations(shop: &Shop) -> Vec<Operation<'_>> {
     let mut operations = Vec::new();
-    for client in [shop.orders(), shop.inventory()] {
+    for (service, client) in [
+        ("order-service", shop.orders()),
+        ("inventory-service", shop.inventory()),
+        ("account-service", shop.accounts()),
+    ] {
         let document = client.get("/api-docs/openapi.json").await.is(200).json();
         assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, document) in item.as_object().unwrap() {
                 let filled = path.replace("{id}", "1").replace("{status}", "PENDING").replace("{email}", "a@b.example");
                 let (name, method) = (format!("{method} {path}"), method.to_uppercase().parse().unwrap());
-                operations.push(Operation { client, name, path: filled, method, document: document.clone() });
+                operations.push(Operation { client, service, name, path: filled, method, document: document.clone() });
             }
         }
     }
@@ -124,7 +66,7 @@ async fn operations(shop: &Shop) -> Vec<Operation<'_>> {
 
 #[tokio::test]
 async fn every_operation_has_the_rule_of_the_table() {
-    let shop = behind_a_proxy().open().await;
+    let shop = everything().open().await;
     let mut seen = Vec::new();
     for Operation { name, document, .. } in operations(&shop).await {
         let access = &document["x-access"];
@@ -144,9 +86,21 @@ async fn every_operation_has_the_rule_of_the_table() {
             [] if is("nobody", "none") && is("customer", "none") && is("seller", "none") && is("admin", "all") => {
                 "administrators"
             }
-            [service] if service == "order-service" && is("nobody", "none") && is("customer", "none") => {
+            [service]
+                if service == "order-service"
+                    && is("nobody", "none")
+                    && is("customer", "none")
+                    && is("admin", "all") =>
+            {
                 "administrators and order-service"
             }
+            [service]
+                if service == "order-service"
+                    && ["nobody", "customer", "seller", "admin"].iter().all(|it| is(it, "none")) =>
+            {
+                "order-service"
+            }
+            [] if is("nobody", "none") && ["customer", "seller", "admin"].iter().all(|it| is(it, "own")) => "people",
             _ => "others",
         };
         assert_eq!((found, access["scope"].as_str()), (who, scope), "{name}: {access}");
@@ -161,12 +115,17 @@ async fn every_operation_has_the_rule_of_the_table() {
 
 #[tokio::test]
 async fn who_may_not_gets_nowhere() {
-    let shop = behind_a_proxy().open().await;
+    let shop = everything().open().await;
     for operation in operations(&shop).await {
         let name = &operation.name;
-        // A program on this machine may do everything: whatever is wrong with such a call is something else.
+        // A program on this machine may do everything that needs no account: whatever is wrong with such a call is
+        // something else.
         let own = operation.call().await;
-        assert!(![401, 403].contains(&own.status) || name.ends_with("/brevo"), "{name}: {}", own.text);
+        if rule(name).0 == "people" {
+            own.problem(403, "forbidden");
+        } else {
+            assert!(![401, 403].contains(&own.status) || name.ends_with("/brevo"), "{name}: {}", own.text);
+        }
         // Others see what everybody may.
         let other = operation.through_the_proxy().await;
         if rule(name) == PUBLIC {

@@ -1,5 +1,6 @@
 //! API keys: shown once, for no more than their owner may, and ended at once.
 
+use data_encoding::BASE64URL_NOPAD;
 use e2e::client::{Call, Client, Response};
 use e2e::people::Person;
 use e2e::poll;
@@ -29,6 +30,12 @@ fn exchange(client: &Client, fields: &[(&str, &str)]) -> Call {
 
 fn exchange_key(client: &Client, key: &str) -> Call {
     exchange(client, &[("grant_type", "client_credentials"), ("client_secret", key)])
+}
+
+/// The scope that a token says.
+fn scope_of(token: &str) -> String {
+    let claims = BASE64URL_NOPAD.decode(token.split('.').nth(1).unwrap().as_bytes()).unwrap();
+    text(&serde_json::from_slice::<Value>(&claims).unwrap()["scope"]).to_owned()
 }
 
 #[track_caller]
@@ -161,6 +168,10 @@ async fn a_key_is_exchanged_for_a_token_until_it_is_ended() {
     assert_eq!(exchange(shop.accounts(), &fields).await.is(200).json()["scope"], "orders:read");
     let listed = ada.accounts().get(KEYS).await.is(200).array();
     assert!(listed[0]["lastUsedAt"].is_string(), "{listed:?}");
+    let for_orders = exchange_key(shop.accounts(), secret).await;
+    assert_eq!(scope_of(text(&for_orders.json()["access_token"])), "orders:place orders:read");
+    let narrow = exchange(shop.accounts(), &fields).await.json();
+    assert_eq!(scope_of(text(&narrow["access_token"])), "orders:read");
     // A key makes no keys, and has no scope for the account.
     let program = shop.accounts().with_token(text(&token["access_token"]));
     program.get(KEYS).await.problem(403, "forbidden");
@@ -210,6 +221,9 @@ async fn a_key_is_taken_by_every_service_and_outlives_a_change_of_its_owners_rol
     let (orders, accounts) =
         (shop.orders().with_token(text(&key["secret"])), shop.accounts().with_token(text(&key["secret"])));
     orders.get("/api/orders").await.is(200);
+    // Its owner may do these, and it is not for them.
+    orders.post("/api/orders", json!({})).await.problem(403, "forbidden");
+    orders.post("/api/orders/1/cancel", json!({})).await.problem(403, "forbidden");
     accounts.get("/.well-known/jwks.json").await.is(200);
     accounts.get("/api/accounts/me").await.problem(403, "forbidden");
 

@@ -1,7 +1,6 @@
 //! Registering and codes: nobody learns which addresses have an account, and a code is good once, for its purpose.
 
 use e2e::client::Response;
-use e2e::poll;
 use e2e::samples::text;
 use e2e::shop::Shop;
 use serde_json::json;
@@ -134,24 +133,4 @@ async fn a_weak_password_is_refused_with_its_reason() {
         assert!(!refused.text.contains(weak), "{}", refused.text);
     }
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM accounts.users").await, 0);
-}
-
-#[tokio::test]
-async fn no_secret_gets_into_the_log_or_an_event() {
-    let shop =
-        Shop::plan().account_variable("REGISTRATION", "verified").account_variable("RUST_LOG", "debug").open().await;
-    register(&shop, "ada@example.com", PASSWORD).await.is(202);
-    let code = take(&shop, &last_code(&shop, "VERIFY").await).await;
-    verify(&shop, "ada@example.com", &code).await.is(204);
-    let tokens = log_in(&shop, "ada@example.com", PASSWORD).await.is(200).json();
-    let hash = shop.database.texts("SELECT password_hash FROM accounts.users").await.pop().unwrap();
-    let secrets = [PASSWORD, &code, text(&tokens["accessToken"]), text(&tokens["refreshToken"]), &hash];
-    poll::eventually("the events are out", async || {
-        poll::equal(shop.database.number("SELECT COUNT(*) FROM accounts.outbox").await, 0)
-    })
-    .await;
-    for secret in secrets {
-        assert_eq!(shop.account_services[0].log_lines(&[secret]), 0, "{secret}");
-    }
-    assert!(shop.account_services[0].log_lines(&["/api/auth/login"]) > 0, "the log was looked at");
 }

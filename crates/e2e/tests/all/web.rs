@@ -32,6 +32,37 @@ async fn what_is_not_there_is_a_problem() {
 }
 
 #[tokio::test]
+async fn a_body_for_a_log_in_is_short() {
+    let shop = Shop::plan().inventory_only().with_accounts().open().await;
+    let document = shop.accounts().get("/api-docs/openapi.json").await.is(200).json();
+    let mut tried = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let body = &item["post"]["requestBody"]["content"];
+        if !path.starts_with("/api/auth/") || !body.is_object() {
+            continue;
+        }
+        let media_type = body.as_object().unwrap().keys().next().unwrap();
+        let of_length = |length: usize| {
+            let call = shop.accounts().call(Method::POST, path);
+            let (head, tail) = if media_type == "application/json" { ("{\"x\": \"", "\"}") } else { ("x=", "") };
+            call.body(media_type, format!("{head}{}{tail}", "x".repeat(length - head.len() - tail.len())))
+        };
+        let detail = of_length(4 * 1024 + 1).await.problem(413, "body-too-large")["detail"].to_string();
+        assert!(detail.contains("at most 4 KiB"), "{path}: {detail}");
+        assert_eq!(of_length(4 * 1024).await.status, 400, "{path}");
+        tried += 1;
+    }
+    assert!(tried >= 7, "{tried}");
+    let address = json!({"name": "x".repeat(5000)});
+    let ada = shop.register("ada@example.com").await;
+    assert_eq!(
+        ada.accounts().post("/api/accounts/me/addresses", address).await.status,
+        400,
+        "elsewhere they are longer"
+    );
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_read_is_a_problem() {
     let shop = without_messages().await;
     for (client, path, body) in services(&shop) {

@@ -4,6 +4,7 @@
 use crate::problem::Problem;
 use crate::proxies::TrustedProxies;
 use crate::server::connection::Connection;
+use crate::server::cors::CorsOrigins;
 use crate::server::head::{Head, host_name, split_host};
 use axum::http::{HeaderValue, Method, StatusCode};
 use std::net::IpAddr;
@@ -44,12 +45,13 @@ pub(crate) struct Exposure {
     hosts: AllowedHosts,
     bind_address: IpAddr,
     proxies: TrustedProxies,
+    pages: CorsOrigins,
 }
 
 impl Exposure {
     /// Of a service that listens on `bind_address`.
-    pub(crate) fn new(hosts: AllowedHosts, bind_address: IpAddr, proxies: TrustedProxies) -> Self {
-        Self { hosts, bind_address, proxies }
+    pub(crate) fn new(hosts: AllowedHosts, bind_address: IpAddr, proxies: TrustedProxies, pages: CorsOrigins) -> Self {
+        Self { hosts, bind_address, proxies, pages }
     }
 
     /// Why a request that came on `connection` is refused, and what to do about it.
@@ -81,12 +83,13 @@ impl Exposure {
                  proxy to the variable TRUSTED_PROXIES, and let the proxy decide who may call"
             ));
         }
-        if is_safe(head.request().method()) {
+        let is_listed = !head.origins.is_empty() && head.origins.iter().all(|origin| self.pages.contain(origin));
+        if is_listed || is_safe(head.request().method()) {
             return None;
         }
         if head.cross_site || head.origins.iter().any(|origin| !self.is_own_page(origin, connection)) {
-            let advice =
-                "if it is one of yours, add its host to the variable ALLOWED_HOSTS, and call from the same site";
+            let advice = "if it is one of yours, add its origin to the variable CORS_ORIGINS, or its host to ALLOWED_HOSTS and call \
+                 from the same site";
             return Some(format!("the page of another site wants to change something; {advice}"));
         }
         None
@@ -201,7 +204,8 @@ mod tests {
     use axum::extract::Request;
 
     fn exposure(hosts: &str, bind_address: &str) -> Exposure {
-        Exposure::new(hosts.parse().unwrap(), bind_address.parse().unwrap(), "10.0.0.0/8".parse().unwrap())
+        let pages = "https://pages.example".parse().unwrap();
+        Exposure::new(hosts.parse().unwrap(), bind_address.parse().unwrap(), "10.0.0.0/8".parse().unwrap(), pages)
     }
 
     fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
@@ -334,6 +338,24 @@ mod tests {
             |site| refused(&exposure, &request("DELETE", "/x", &[("host", "localhost"), ("sec-fetch-site", site)]));
         assert_eq!([site("none"), site("same-origin"), site("same-site")], [None; 3]);
         assert_eq!([site("cross-site"), site("nonsense")], [Some(403); 2]);
+    }
+
+    #[test]
+    fn pages_of_listed_origins_may_change_things_and_are_no_operators() {
+        let exposure = exposure("", "127.0.0.1");
+        let from = |origins: &[&str]| {
+            let mut headers = vec![("host", "localhost"), ("sec-fetch-site", "cross-site")];
+            headers.extend(origins.iter().map(|origin| ("origin", *origin)));
+            request("POST", "/api/orders", &headers)
+        };
+        assert_eq!(refused(&exposure, &from(&["https://pages.example"])), None);
+        for other in [&["http://pages.example"][..], &["https://pages.example", "https://evil.example"], &[]] {
+            assert_eq!(refused(&exposure, &from(other)), Some(403), "{other:?}");
+        }
+        let peer = Connection::new("127.0.0.1:1".parse().unwrap(), None);
+        assert_eq!(doubt(&Head::of(&from(&["https://pages.example"])), Some(&peer), None), Some(Doubt::Page));
+        let elsewhere = request("POST", "/x", &[("host", "evil.example"), ("origin", "https://pages.example")]);
+        assert_eq!(refused(&exposure, &elsewhere), Some(403));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the head of a request says to the server itself, read in one pass, and what is wrong with it by RFC 9110 and 9112.
 
 use crate::problem::Problem;
-use crate::server::BODY_LIMIT;
+use crate::server::longest_body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 
@@ -118,8 +118,8 @@ impl<'a> Head<'a> {
         }
         let length = self.request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         let length: Option<u64> = length.and_then(|length| length.trim().parse().ok());
-        if length.is_some_and(|length| length > BODY_LIMIT as u64) {
-            return Some(Problem::body_too_large());
+        if length.is_some_and(|length| length > longest_body(self.path()) as u64) {
+            return Some(Problem::body_too_large(self.path()));
         }
         None
     }

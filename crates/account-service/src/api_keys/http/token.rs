@@ -25,7 +25,7 @@ documented_problems! {
     NoToken {
         "400": "the form is at fault; `error` is `invalid_request`, `unsupported_grant_type` or `invalid_scope`",
         "401": "the API key is not good; `error` is `invalid_client`",
-        "413": "the body is longer than 1 MiB",
+        "413": "the body is longer than 4 KiB",
         "415": "the body is not application/x-www-form-urlencoded"
     }
 }

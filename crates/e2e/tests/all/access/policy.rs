@@ -1,0 +1,112 @@
+//! The table of who may call what.
+
+/// Who is let in, and what an API key must be for.
+pub type Rule = (&'static str, Option<&'static str>);
+
+pub const PUBLIC: Rule = ("everybody", None);
+const PLACE: Rule = ("customers, administrators and guests", Some("orders:place"));
+const OPERATORS: Rule = ("administrators", None);
+/// People, for what is theirs.
+const SELF: Rule = ("people", None);
+const INTERNAL: Rule = ("order-service", None);
+const ORDER_SERVICE: Rule = ("administrators and order-service", None);
+const ADMIN_READ: Rule = ("administrators", Some("admin:read"));
+const WRITE_ORDERS: Rule = ("administrators", Some("orders:write"));
+const PRODUCTS: Rule = ("administrators", Some("products:write"));
+const STOCK: Rule = ("administrators", Some("stock:write"));
+
+const fn own(scope: &'static str) -> Rule {
+    ("customers and administrators", Some(scope))
+}
+
+/// Every operation with its rule. One that is not here may not be there.
+pub const POLICY: &[(&str, Rule)] = &[
+    ("delete /api/accounts/me", SELF),
+    ("delete /api/accounts/me/addresses/{id}", SELF),
+    ("delete /api/api-keys/{id}", SELF),
+    ("delete /api/auth/sessions/{id}", SELF),
+    ("delete /api/inventory/products/{id}", PRODUCTS),
+    ("delete /api/notifications", OPERATORS),
+    ("get /.well-known/jwks.json", PUBLIC),
+    ("get /.well-known/oauth-authorization-server", PUBLIC),
+    ("get /.well-known/openid-configuration", PUBLIC),
+    ("get /api/accounts", OPERATORS),
+    ("get /api/accounts/me", SELF),
+    ("get /api/accounts/me/addresses", SELF),
+    ("get /api/accounts/me/addresses/{id}", SELF),
+    ("get /api/accounts/{id}", OPERATORS),
+    ("get /api/accounts/{id}/audit", OPERATORS),
+    ("get /api/admin/dead-letters", ADMIN_READ),
+    ("get /api/admin/dead-letters/{id}", ADMIN_READ),
+    ("get /api/admin/invariants", ADMIN_READ),
+    ("get /api/api-keys", SELF),
+    ("get /api/api-keys/{id}", SELF),
+    ("get /api/auth/sessions", SELF),
+    ("get /api/inventory/products", PUBLIC),
+    ("get /api/inventory/products/active", PUBLIC),
+    ("get /api/inventory/products/low-stock", STOCK),
+    ("get /api/inventory/products/{id}", PUBLIC),
+    ("get /api/inventory/products/{id}/check-stock", PUBLIC),
+    ("get /api/inventory/products/{id}/movements", STOCK),
+    ("get /api/inventory/products/{id}/stock", STOCK),
+    ("get /api/inventory/reservations", ORDER_SERVICE),
+    ("get /api/inventory/reservations/{id}", ORDER_SERVICE),
+    ("get /api/notifications", OPERATORS),
+    ("get /api/notifications/{id}", OPERATORS),
+    ("get /api/notifications/{id}/html", OPERATORS),
+    ("get /api/orders", own("orders:read")),
+    ("get /api/orders/customer/{email}", WRITE_ORDERS),
+    ("get /api/orders/status/{status}", WRITE_ORDERS),
+    ("get /api/orders/{id}", own("orders:read")),
+    ("get /api/orders/{id}/notifications", ("customers and administrators", None)),
+    ("get /api/orders/{id}/timeline", own("orders:read")),
+    ("get /health/live", PUBLIC),
+    ("get /health/ready", PUBLIC),
+    ("patch /api/accounts/me", SELF),
+    ("patch /api/inventory/products/{id}", PRODUCTS),
+    ("patch /api/orders/{id}", own("orders:write")),
+    ("patch /api/orders/{id}/status", WRITE_ORDERS),
+    ("post /api/accounts/me/addresses", SELF),
+    ("post /api/accounts/{id}/disable", OPERATORS),
+    ("post /api/accounts/{id}/enable", OPERATORS),
+    ("post /api/accounts/{id}/reset", OPERATORS),
+    ("post /api/admin/dead-letters/replay", OPERATORS),
+    ("post /api/admin/dead-letters/{id}/replay", OPERATORS),
+    ("post /api/api-keys", SELF),
+    ("post /api/auth/login", PUBLIC),
+    ("post /api/auth/logout", PUBLIC),
+    ("post /api/auth/logout-all", SELF),
+    ("post /api/auth/password/forgot", PUBLIC),
+    ("post /api/auth/password/reset", PUBLIC),
+    ("post /api/auth/refresh", PUBLIC),
+    ("post /api/auth/register", PUBLIC),
+    ("post /api/auth/token", PUBLIC),
+    ("post /api/auth/verify", PUBLIC),
+    ("post /api/inventory/products", PRODUCTS),
+    ("post /api/inventory/products/{id}/add-stock", STOCK),
+    ("post /api/inventory/products/{id}/count", STOCK),
+    ("post /api/inventory/products/{id}/reduce-stock", STOCK),
+    ("post /api/inventory/reservations", ORDER_SERVICE),
+    ("post /api/inventory/reservations/batch", ORDER_SERVICE),
+    ("post /api/inventory/reservations/settle", ORDER_SERVICE),
+    ("post /api/inventory/reservations/{id}/commit", ORDER_SERVICE),
+    ("post /api/inventory/reservations/{id}/release", ORDER_SERVICE),
+    ("post /api/inventory/reserve-stock", ORDER_SERVICE),
+    ("post /api/notifications/webhooks/brevo", PUBLIC),
+    ("post /api/notifications/{id}/resend", OPERATORS),
+    ("post /api/orders", PLACE),
+    ("post /api/orders/{id}/cancel", own("orders:cancel")),
+    ("post /internal/codes/{id}/take", INTERNAL),
+    ("put /api/accounts/me/addresses/{id}", SELF),
+    ("put /api/accounts/me/addresses/{id}/default", SELF),
+    ("put /api/accounts/me/password", SELF),
+    ("put /api/accounts/{id}/roles", OPERATORS),
+    ("put /api/inventory/products/{id}", PRODUCTS),
+    ("put /api/orders/{id}/status", WRITE_ORDERS),
+];
+
+/// The rule of an operation, such as `get /api/orders`.
+pub fn rule(operation: &str) -> Rule {
+    let known = POLICY.iter().find(|(name, _)| *name == operation);
+    known.unwrap_or_else(|| panic!("{operation} is not in the table of who may call what")).1
+}
