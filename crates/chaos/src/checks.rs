@@ -5,7 +5,9 @@ pub mod dead_letters;
 pub mod events;
 pub mod kept;
 pub mod once;
+pub mod owners;
 pub mod timelines;
+pub mod tokens;
 
 use crate::history::History;
 use crate::listener::Heard;
@@ -30,6 +32,9 @@ pub fn all(history: &History, observed: &Observed, heard: &Heard) -> Vec<Checked
         checked("timelines", timelines::check(history, observed)),
         checked("every change was announced", events::check(observed, heard)),
         checked("dead letters", dead_letters::check(observed)),
+        checked("orders are their customers'", owners::check(history, observed)),
+        checked("tokens", tokens::check(&history.figures)),
+        checked("accounts", observed.account_breaches.clone()),
     ]
 }
 

@@ -1,12 +1,15 @@
 //! The load: clients in closed loops, each of which remembers every definite answer.
 
 mod browsing;
+mod customers;
 mod keyed;
+mod people;
 mod placing;
 mod stock;
 mod upkeep;
 
 pub use keyed::Settled;
+pub use people::Person;
 pub use stock::make_definite;
 
 use crate::error::ChaosError;
@@ -23,6 +26,7 @@ use verify::records::Order;
 pub enum Side {
     Orders,
     Inventory,
+    Accounts,
 }
 
 /// One client of the shop.
@@ -32,6 +36,9 @@ pub struct ChaosClient {
     http: reqwest::Client,
     orders: Vec<String>,
     inventory: Vec<String>,
+    accounts: Vec<String>,
+    /// Who asks; without one the client is a program of the shop's own machine, which needs no token.
+    person: Option<Person>,
     products: Vec<Product>,
     history: SharedHistory,
     stop: CancellationToken,
@@ -56,6 +63,8 @@ impl ChaosClient {
             http: requests::client().map_err(ChaosError::Client)?,
             orders: bases(&stage.orders),
             inventory: bases(&stage.inventory),
+            accounts: bases(&stage.accounts),
+            person: None,
             products: history.lock().products.clone(),
             history: history.clone(),
             stop,
@@ -80,7 +89,9 @@ impl ChaosClient {
 
     async fn perform(&mut self, operation: Operation) {
         match operation {
-            Operation::Place(lines) => self.place(&lines).await,
+            Operation::Place(lines) => {
+                self.place(&lines).await;
+            }
             Operation::PlaceAtWrongTotal(lines) => self.place_at_wrong_total(&lines).await,
             Operation::Release => self.release().await,
             Operation::PlaceKeyed { lines, later, manner, repeat, other_body } => {
@@ -103,15 +114,24 @@ impl ChaosClient {
         format!("c{}-{}", self.number, self.asked)
     }
 
+    fn bases(&self, side: Side) -> &[String] {
+        match side {
+            Side::Orders => &self.orders,
+            Side::Inventory => &self.inventory,
+            Side::Accounts => &self.accounts,
+        }
+    }
+
     /// One attempt; where a process has no connection to give, the other one is asked.
     async fn attempt(&mut self, kind: Kind, side: Side, request: &Request, expected: &[u16]) -> Verdict {
-        let bases = if side == Side::Orders { &self.orders } else { &self.inventory };
+        let request = self.signed(request);
         let mut taken = Verdict::NotSent;
-        for _ in 0..bases.len() {
-            let base = &bases[self.process % bases.len()];
+        for _ in 0..self.bases(side).len() {
+            let bases = self.bases(side);
+            let base = bases[self.process % bases.len()].clone();
             self.process += 1;
-            let attempt = request.send(&self.http, base).await;
-            taken = verdict(&attempt, expected);
+            let attempt = request.send(&self.http, &base).await;
+            taken = self.about_token(&request, &attempt).unwrap_or_else(|| verdict(&attempt, expected));
             let success = matches!(&taken, Verdict::Definite(answer) if answer.status < 300);
             let definite = matches!(taken, Verdict::Definite(_));
             let mut history = self.history.lock();

@@ -126,7 +126,23 @@ async fn strike(stage: &Stage, blow: Blow, history: &SharedHistory) -> Result<()
             let Some(_up) = blow.take(&stage.rabbitmq, history).await else { return Ok(()) };
             cut_broker(stage).await?;
         }
+        Fault::RotateKeys => {
+            let Some(_up) = blow.take(&stage.postgres, history).await else { return Ok(()) };
+            rotate_keys(stage, history).await?;
+        }
     }
+    Ok(())
+}
+
+/// Revokes the keys that sign tokens, and notes when: a token of before may be refused from then on.
+pub async fn rotate_keys(stage: &Stage, history: &SharedHistory) -> Result<(), ChaosError> {
+    let place = {
+        let mut history = history.lock();
+        history.rotations.push(None);
+        history.rotations.len() - 1
+    };
+    stage.rotate_keys().await?;
+    history.lock().rotations[place] = Some(std::time::Instant::now());
     Ok(())
 }
 

@@ -33,6 +33,31 @@ pub enum Kind {
     Browse,
     /// Input that must be refused.
     BadInput,
+    /// Somebody else's order.
+    Foreign,
+    Register,
+    LogIn,
+    /// A refresh token for the next two.
+    Refresh,
+    LogOut,
+    /// Looking at one's account, and at the keys.
+    Account,
+}
+
+/// How soon a token that was taken back was refused by every process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// What took it back.
+    pub by: &'static str,
+    /// None where it was accepted to the end.
+    pub after: Option<Duration>,
+}
+
+/// Orders of a customer while account-service was away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Away {
+    pub asked: usize,
+    pub placed: usize,
 }
 
 impl Kind {
@@ -53,6 +78,12 @@ impl Kind {
             Self::Read => "read an order",
             Self::Browse => "look at the rest",
             Self::BadInput => "bad input",
+            Self::Foreign => "another's order",
+            Self::Register => "register",
+            Self::LogIn => "log in",
+            Self::Refresh => "refresh",
+            Self::LogOut => "log out",
+            Self::Account => "look at account",
         }
     }
 
@@ -87,6 +118,12 @@ pub struct Figures {
     pub requests: BTreeMap<(Kind, String), u32>,
     /// Which routes were called.
     pub routes: Called,
+    /// What was seen of tokens that were taken back while nothing was broken.
+    pub refusals: Vec<Refusal>,
+    /// How soon every process accepted tokens of a new key after the one before was revoked.
+    pub new_keys: Vec<Duration>,
+    /// What was seen of placing without account-service.
+    pub away: Option<Away>,
     definite: BTreeMap<Kind, u32>,
     gaps: BTreeMap<Stream, Gap>,
 }

@@ -3,6 +3,7 @@
 use crate::figures::Figures;
 use shared_types::OrderStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use verify::records::Order;
 
 /// A product's number and how many pieces of it, each product once.
@@ -14,6 +15,8 @@ pub struct Placement {
     /// Unique for each request that is not a repeat: the customer's name, and the key of a keyed one.
     pub token: String,
     pub lines: Lines,
+    /// The account of the customer that asked with a token.
+    pub owner: Option<String>,
     /// What came of it.
     pub outcome: Placed,
 }
@@ -83,6 +86,10 @@ pub struct History {
     pub status_changes: Vec<StatusChange>,
     /// Every change of stock.
     pub stock_changes: Vec<StockChange>,
+    /// Rotations of the signing keys by when they were over; none for one that is under way.
+    pub rotations: Vec<Option<Instant>>,
+    /// Access tokens of sessions that are over.
+    pub ended: Vec<String>,
     /// What was wrong at once: an answer that is not allowed, a process that ended by itself.
     pub findings: Vec<String>,
     pub figures: Figures,
@@ -100,9 +107,9 @@ impl History {
     }
 
     /// Notes an order before it is asked for; gives its place.
-    pub fn place(&mut self, token: &str, lines: &Lines) -> usize {
-        let (token, lines) = (token.to_owned(), lines.clone());
-        self.placements.push(Placement { token, lines, outcome: Placed::Unknown });
+    pub fn place(&mut self, token: &str, lines: &Lines, owner: Option<&str>) -> usize {
+        let (token, lines, owner) = (token.to_owned(), lines.clone(), owner.map(str::to_owned));
+        self.placements.push(Placement { token, lines, owner, outcome: Placed::Unknown });
         self.placements.len() - 1
     }
 

@@ -3,6 +3,7 @@
 //! The faults and what the clients do follow from a seed. What they meet does not: a run with the same seed strikes
 //! the same blows, at other instructions. The checks believe nothing but what the clients were told.
 
+pub mod calm;
 pub mod catalogue;
 pub mod checks;
 pub mod clients;
@@ -41,6 +42,9 @@ use tokio_util::sync::CancellationToken;
 /// How long what differs between the services may take to agree once it is quiet.
 const VERIFY_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Customers with accounts, beside the clients.
+const CUSTOMERS: usize = 3;
+
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// What a run is to be like.
@@ -58,6 +62,8 @@ pub struct Settings {
     pub order_service: PathBuf,
     /// The binary of inventory-service.
     pub inventory_service: PathBuf,
+    /// The binary of account-service.
+    pub account_service: PathBuf,
 }
 
 /// Carries out a run. An error means that nothing can be said; what is wrong with the services is in the outcome.
@@ -78,7 +84,7 @@ pub async fn run(settings: &Settings) -> Result<RunReport, ChaosError> {
 
     clock.say("the clients have gone; waiting for quiet");
     let recovery = quiet::wait(&stage).await;
-    let last = ChaosClient::new(settings.clients, &stage, &history, over.clone())?;
+    let last = ChaosClient::new(settings.clients + CUSTOMERS, &stage, &history, over.clone())?;
     clients::make_definite(last).await;
     // What never came to rest does not do so now either.
     let unrest = match &recovery {
@@ -126,11 +132,16 @@ async fn work_and_break(
     for number in 0..settings.clients {
         clients.spawn(ChaosClient::new(number, stage, history, stop.clone())?.run(settings.seed));
     }
+    for number in settings.clients..settings.clients + CUSTOMERS {
+        clients.spawn(ChaosClient::new(number, stage, history, stop.clone())?.run_as_customer(settings.seed));
+    }
     let progress = tokio::spawn(report_progress(history.clone(), clock, stop.clone()));
     let planned = schedule::derive(settings.seed, settings.seconds);
     faults::carry_out(stage, planned, settings.seconds, history, clock).await?;
     clock.say("the faults are over");
     stage.all_ready().await?;
+    let visitor = ChaosClient::new(settings.clients + CUSTOMERS + 1, stage, history, stop.clone())?;
+    calm::look(stage, history, visitor, clock).await?;
     stop.cancel();
     while let Some(client) = clients.join_next().await {
         client?;

@@ -6,7 +6,7 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Breaks both services and their servers under load and checks that what was promised is there
+/// Breaks the services and their servers under load and checks that what was promised is there
 #[derive(Parser, Debug)]
 #[command(name = "cargo xtask chaos")]
 struct Arguments {
@@ -32,13 +32,18 @@ struct Arguments {
     /// The binary of inventory-service
     #[arg(long, env = "INVENTORY_SERVICE_BIN", hide = true)]
     inventory_service: PathBuf,
+    /// The binary of account-service
+    #[arg(long, env = "ACCOUNT_SERVICE_BIN", hide = true)]
+    account_service: PathBuf,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Arguments { seconds, seed, clients, keep: _, run_dir, order_service, inventory_service } = Arguments::parse();
-    let seed = seed.unwrap_or_else(|| fastrand::u64(0..1_000_000));
-    let settings = Settings { seed, seconds, clients: clients.into(), run_dir, order_service, inventory_service };
+    let arguments = Arguments::parse();
+    let Arguments { seconds, clients, run_dir, order_service, inventory_service, account_service, .. } = arguments;
+    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(0..1_000_000));
+    let clients = clients.into();
+    let settings = Settings { seed, seconds, clients, run_dir, order_service, inventory_service, account_service };
     match chaos::run(&settings).await {
         Ok(outcome) => {
             println!("{outcome}");

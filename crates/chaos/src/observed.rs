@@ -22,6 +22,15 @@ pub struct Observed {
     pub stock: BTreeMap<i64, i64>,
     /// What each service has set aside, as it shows it.
     pub dead_letters: Vec<(String, Value)>,
+    /// What does not hold in account-service's tables.
+    pub account_breaches: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Invariants {
+    holds: bool,
+    #[serde(default)]
+    breaches: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -40,6 +49,7 @@ impl Observed {
     /// Asks the second process of each service, which the load asked no less than the first.
     pub async fn look(stage: &Stage) -> Result<Self, ChaosError> {
         let (orders, inventory) = (Api::new(&stage.orders[1].base)?, Api::new(&stage.inventory[1].base)?);
+        let accounts = Api::new(&stage.accounts[1].base)?;
         let listed: Vec<Order> = orders.list("/api/orders").await?;
         let with_timeline = stream::iter(listed).map(|order| {
             let orders = orders.clone();
@@ -50,11 +60,19 @@ impl Observed {
         });
         let products: Vec<ProductStock> = inventory.list("/api/inventory/products").await?;
         let mut dead_letters = Vec::new();
-        for (name, service) in [("order-service", &orders), ("inventory-service", &inventory)] {
+        for (name, service) in
+            [("order-service", &orders), ("inventory-service", &inventory), ("account-service", &accounts)]
+        {
             let found: Vec<Value> = service.list("/api/admin/dead-letters").await?;
             dead_letters.extend(found.into_iter().map(|letter| (name.to_owned(), letter)));
         }
+        let invariants: Invariants = accounts.get("/api/admin/invariants").await?;
+        let mut account_breaches: Vec<String> = invariants.breaches.iter().map(Value::to_string).collect();
+        if !invariants.holds && account_breaches.is_empty() {
+            account_breaches.push("account-service denies its invariants without naming one".to_owned());
+        }
         Ok(Self {
+            account_breaches,
             orders: with_timeline.buffered(AT_ONCE).try_collect().await?,
             reservations: inventory.list("/api/inventory/reservations").await?,
             stock: products.into_iter().map(|product| (product.id, product.stock_quantity)).collect(),

@@ -61,6 +61,27 @@ pub enum Operation {
     },
 }
 
+/// What a customer with an account does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CustomerOperation {
+    /// Places an order with a key, and goes on until the answer is definite.
+    Place(Wanted, Manner),
+    /// Reads one of its orders.
+    Read { pick: usize },
+    /// Lists its orders.
+    List,
+    /// Cancels one of its latest orders.
+    Cancel { pick: usize },
+    /// Reads, or cancels, somebody else's order, which is none for it.
+    Foreign { pick: usize },
+    /// Gets the next tokens.
+    Refresh,
+    /// Ends its session, and begins another one.
+    LogOut,
+    /// Looks at its account.
+    Look,
+}
+
 /// How a client that has a key makes its request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Manner {
@@ -110,6 +131,28 @@ pub fn next(rng: &mut Rng) -> Step {
         _ => Operation::BadInput { pick: rng.usize(..) },
     };
     Step { operation, process, think }
+}
+
+/// The next thing that a customer does, and the time before it.
+pub fn next_of_customer(rng: &mut Rng) -> (CustomerOperation, Duration) {
+    let think = Duration::from_millis(rng.u64(10..90));
+    let operation = match rng.u32(0..100) {
+        0..34 => {
+            let lines = lines(rng);
+            let hasty = rng.u32(0..5) == 0;
+            let manner =
+                if hasty { Manner::HangingUp(Duration::from_millis(rng.u64(1..60))) } else { Manner::Patiently };
+            CustomerOperation::Place(lines, manner)
+        }
+        34..52 => CustomerOperation::Read { pick: rng.usize(..) },
+        52..60 => CustomerOperation::List,
+        60..68 => CustomerOperation::Cancel { pick: rng.usize(..) },
+        68..80 => CustomerOperation::Foreign { pick: rng.usize(..) },
+        80..88 => CustomerOperation::Refresh,
+        88..92 => CustomerOperation::LogOut,
+        _ => CustomerOperation::Look,
+    };
+    (operation, think)
 }
 
 fn keyed(rng: &mut Rng, later: bool) -> Operation {

@@ -60,10 +60,13 @@ async fn unrest(stage: &Stage) -> Result<Vec<String>, ChaosError> {
         let ids: Vec<String> = held.iter().take(5).map(|reservation| reservation["id"].to_string()).collect();
         found.push(format!("{} reservations are HELD, such as {}", held.len(), ids.join(", ")));
     }
-    let outboxes = stage.sql("SELECT (SELECT count(*) FROM orders.outbox), (SELECT count(*) FROM inventory.outbox)");
+    let outboxes = stage.sql(
+        "SELECT (SELECT count(*) FROM orders.outbox), (SELECT count(*) FROM inventory.outbox),
+                (SELECT count(*) FROM accounts.outbox)",
+    );
     match outboxes.await?.as_str() {
-        "0|0" => {}
-        counts => found.push(format!("the outboxes (orders|inventory) have {counts} events")),
+        "0|0|0" => {}
+        counts => found.push(format!("the outboxes (orders|inventory|accounts) have {counts} events")),
     }
     let url = format!("{}/api/queues", stage.management_url);
     let queues = stage.http().get(url).send().await.map_err(ChaosError::Management)?;

@@ -14,6 +14,8 @@ pub struct Request {
     pub path: String,
     pub key: Option<String>,
     pub later: bool,
+    /// The access token of who asks.
+    pub bearer: Option<String>,
     /// The body, as it is sent.
     pub body: Option<String>,
     /// How long the client waits, where that is not the usual time.
@@ -43,7 +45,7 @@ pub enum Attempt {
 impl Request {
     /// `GET path`.
     pub fn get(path: String) -> Self {
-        Self { method: Method::GET, path, key: None, later: false, body: None, patience: None }
+        Self { method: Method::GET, path, key: None, later: false, bearer: None, body: None, patience: None }
     }
 
     /// With a JSON body.
@@ -65,6 +67,9 @@ impl Request {
         }
         if self.later {
             request = request.header("prefer", "respond-async");
+        }
+        if let Some(token) = &self.bearer {
+            request = request.bearer_auth(token);
         }
         if let Some(body) = &self.body {
             request = request.header("content-type", "application/json").body(body.clone());
@@ -106,6 +111,8 @@ pub enum Verdict {
     Definite(Answer),
     /// Nothing was done; another process may be asked.
     NotSent,
+    /// The token is not good any more: nothing was done, and its owner has to get another one.
+    Renew,
     /// It may have been done or not; this is how systems may answer while parts of them are away.
     Unknown,
     /// This must not be answered, whatever is broken.

@@ -15,6 +15,7 @@ const FIRST: Duration = Duration::from_secs(2);
 pub enum Process {
     Order(usize),
     Inventory(usize),
+    Account(usize),
 }
 
 /// What goes wrong. Durations are until the restart, or until the process goes on.
@@ -38,6 +39,8 @@ pub enum Fault {
     KillRabbitMq(Duration),
     /// Every connection to the broker is closed by it.
     CutBroker,
+    /// The keys that sign tokens are revoked, and a new one is made.
+    RotateKeys,
 }
 
 /// A fault and when it strikes, counted from the start of the load.
@@ -52,6 +55,7 @@ impl fmt::Display for Process {
         match self {
             Self::Order(index) => write!(f, "order-{}", index + 1),
             Self::Inventory(index) => write!(f, "inventory-{}", index + 1),
+            Self::Account(index) => write!(f, "account-{}", index + 1),
         }
     }
 }
@@ -69,6 +73,7 @@ impl Fault {
             Self::RestartRabbitMq => "restart of RabbitMQ",
             Self::KillRabbitMq(_) => "kill -9 of RabbitMQ",
             Self::CutBroker => "AMQP connections closed",
+            Self::RotateKeys => "signing keys revoked",
         }
     }
 }
@@ -82,7 +87,7 @@ impl fmt::Display for Fault {
             Self::StopPostgres(pause) | Self::KillPostgres(pause) | Self::KillRabbitMq(pause) => {
                 write!(f, "{}, back after {:.1} s", self.kind(), pause.as_secs_f64())
             }
-            Self::CutDatabase | Self::RestartRabbitMq | Self::CutBroker => f.write_str(self.kind()),
+            Self::CutDatabase | Self::RestartRabbitMq | Self::CutBroker | Self::RotateKeys => f.write_str(self.kind()),
         }
     }
 }
@@ -120,16 +125,19 @@ fn every_kind(rng: &mut Rng) -> Vec<Fault> {
         Fault::Terminate(any(rng), pause(rng)),
         Fault::Pause(Process::Order(rng.usize(0..PAIRS)), hang(rng)),
         Fault::Pause(Process::Inventory(rng.usize(0..PAIRS)), hang(rng)),
+        Fault::Pause(Process::Account(rng.usize(0..PAIRS)), hang(rng)),
         Fault::StopPostgres(pause(rng)),
         Fault::KillPostgres(pause(rng)),
         Fault::CutDatabase,
         Fault::RestartRabbitMq,
         Fault::KillRabbitMq(pause(rng)),
         Fault::CutBroker,
+        Fault::RotateKeys,
     ];
     for index in 0..PAIRS {
         faults.push(Fault::Kill(Process::Order(index), pause(rng)));
         faults.push(Fault::Kill(Process::Inventory(index), pause(rng)));
+        faults.push(Fault::Kill(Process::Account(index), pause(rng)));
     }
     rng.shuffle(&mut faults);
     faults
@@ -137,7 +145,11 @@ fn every_kind(rng: &mut Rng) -> Vec<Fault> {
 
 fn any(rng: &mut Rng) -> Process {
     let index = rng.usize(0..PAIRS);
-    if rng.bool() { Process::Order(index) } else { Process::Inventory(index) }
+    match rng.u32(0..3) {
+        0 => Process::Order(index),
+        1 => Process::Inventory(index),
+        _ => Process::Account(index),
+    }
 }
 
 fn pause(rng: &mut Rng) -> Duration {
@@ -166,10 +178,10 @@ mod tests {
             for seconds in [45, 60] {
                 let planned = derive(seed, seconds);
                 let kinds: BTreeSet<&str> = planned.iter().map(|it| it.fault.kind()).collect();
-                assert_eq!(kinds.len(), 9, "seed {seed}: {planned:?}");
+                assert_eq!(kinds.len(), 10, "seed {seed}: {planned:?}");
                 let killed = planned.iter().filter(|it| matches!(it.fault, Fault::Kill(..)));
                 let killed: BTreeSet<String> = killed.map(|it| it.fault.to_string()[8..19].to_owned()).collect();
-                assert!(killed.len() >= 4, "seed {seed}: {killed:?}");
+                assert!(killed.len() >= 6, "seed {seed}: {killed:?}");
                 assert!(planned.last().unwrap().at < Duration::from_secs(seconds.into()));
                 let gap = |pair: &[Planned]| pair[1].at - pair[0].at;
                 let allowed = |gap: Duration| gap.is_zero() || (2000..=4000).contains(&gap.as_millis());

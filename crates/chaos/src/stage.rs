@@ -1,11 +1,13 @@
-//! What is broken: a durable PostgreSQL and RabbitMQ of our own, and the processes of both services on them.
+//! What is broken: a durable PostgreSQL and RabbitMQ of our own, and the processes of the services on them.
 
 use crate::Settings;
 use crate::error::ChaosError;
 use crate::schedule::{PAIRS, Process};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use testbed::pairs::MASTER_KEY;
 use testbed::postgres::Postgres;
 use testbed::rabbitmq::RabbitMq;
 use testbed::service_process::START_LIMIT;
@@ -16,6 +18,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// A shorter window than by default: settling is part of every run, and placing is held up past its deadline.
 const WINDOW: [(&str, &str); 2] = [("RESERVATION_WINDOW_SECONDS", "8"), ("SETTLE_INTERVAL_SECONDS", "2")];
+
+/// All clients are in one network, which nobody limits here.
+const LIMITS: [(&str, &str); 2] = [("LOGINS_PER_MINUTE", "100000"), ("REGISTRATIONS_PER_MINUTE", "100000")];
 
 /// A service process that others may be starting or stopping at the moment: whoever does holds the lock.
 #[derive(Debug)]
@@ -37,6 +42,10 @@ pub struct Stage {
     /// Processes of order-service; each asks the inventory-service of the same number.
     pub orders: Vec<Running>,
     pub inventory: Vec<Running>,
+    /// Processes of account-service; the first one is the issuer whose keys the others fetch.
+    pub accounts: Vec<Running>,
+    /// Binary and variables of account-service, for its commands.
+    terminal: (PathBuf, [(&'static str, String); 2]),
     /// The broker; whoever restarts it or needs it to be up holds the lock.
     pub rabbitmq: Mutex<Arc<RabbitMq>>,
     pub postgres: Mutex<Arc<Postgres>>,
@@ -55,10 +64,14 @@ impl Stage {
         let Servers { postgres, rabbitmq } = servers;
         let orders = pairs.orders.into_iter().enumerate();
         let inventory = pairs.inventory.into_iter().enumerate();
+        let key = pairs.accounts.first().and_then(|first| first.environment(MASTER_KEY)).unwrap_or_default();
+        let accounts = pairs.accounts.into_iter().enumerate();
         let http = http_client::client().timeout(Duration::from_secs(10)).build().map_err(ChaosError::Client)?;
         Ok(Self {
             orders: orders.map(|(index, service)| Running::new(Process::Order(index), service)).collect(),
             inventory: inventory.map(|(index, service)| Running::new(Process::Inventory(index), service)).collect(),
+            accounts: accounts.map(|(index, service)| Running::new(Process::Account(index), service)).collect(),
+            terminal: (settings.account_service.clone(), [("DATABASE_URL", postgres.url()), (MASTER_KEY, key)]),
             amqp_url: rabbitmq.url(),
             management_url: rabbitmq.management_url(),
             rabbitmq: Mutex::new(Arc::new(rabbitmq)),
@@ -69,7 +82,7 @@ impl Stage {
 
     /// Every process.
     pub fn processes(&self) -> impl Iterator<Item = &Running> {
-        self.orders.iter().chain(&self.inventory)
+        self.orders.iter().chain(&self.inventory).chain(&self.accounts)
     }
 
     /// One process.
@@ -77,6 +90,7 @@ impl Stage {
         match process {
             Process::Order(index) => &self.orders[index],
             Process::Inventory(index) => &self.inventory[index],
+            Process::Account(index) => &self.accounts[index],
         }
     }
 
@@ -88,15 +102,21 @@ impl Stage {
     /// Waits until every process says that it and all it needs is there.
     pub async fn all_ready(&self) -> Result<(), ChaosError> {
         for running in self.processes() {
-            let (process, port, log) = (running.process, running.port, running.log.clone());
-            let ready = move || {
-                let up = || Ok(readiness::check(port, &["UP"]).ok());
-                let waited = poll::until(START_LIMIT, &format!("{process} to be UP"), up);
-                waited.map_err(|error| error.with_details(&process::tail(&log, 20)))
-            };
-            tokio::task::spawn_blocking(ready).await??;
+            self.ready(running.process).await?;
         }
         Ok(())
+    }
+
+    /// Waits until this process says so.
+    pub async fn ready(&self, process: Process) -> Result<(), ChaosError> {
+        let running = self.process(process);
+        let (port, log) = (running.port, running.log.clone());
+        let ready = move || {
+            let up = || Ok(readiness::check(port, &["UP"]).ok());
+            let waited = poll::until(START_LIMIT, &format!("{process} to be UP"), up);
+            waited.map_err(|error| error.with_details(&process::tail(&log, 20)))
+        };
+        Ok(tokio::task::spawn_blocking(ready).await??)
     }
 
     /// Waits until a process listens, at the most for `limit`: one that was started a moment ago does not know yet that it
@@ -109,13 +129,22 @@ impl Stage {
         }
     }
 
+    /// Revokes the keys that sign tokens and makes a new one, from the terminal. PostgreSQL has to be up.
+    pub async fn rotate_keys(&self) -> Result<(), ChaosError> {
+        let (binary, variables) = self.terminal.clone();
+        let mut rotate = Command::new(binary);
+        rotate.args(["rotate-keys", "--now"]).envs(variables);
+        tokio::task::spawn_blocking(move || process::output_of(&mut rotate)).await??;
+        Ok(())
+    }
+
     /// [`sql`] as soon as PostgreSQL is up.
     pub async fn sql(&self, statement: &'static str) -> Result<String, ChaosError> {
         sql(&*self.postgres.lock().await, statement).await
     }
 }
 
-/// Runs a statement in the database of both services and gives what it prints, columns parted by `|`.
+/// Runs a statement in the database of the services and gives what it prints, columns parted by `|`.
 pub async fn sql(postgres: &Postgres, statement: &'static str) -> Result<String, ChaosError> {
     let mut psql = postgres.psql();
     psql.args(["-Atc", statement]);
@@ -131,11 +160,13 @@ impl Running {
 }
 
 fn start(settings: &Settings) -> testbed::Result<(Servers, Pairs)> {
-    let Settings { run_dir, order_service, inventory_service, .. } = settings;
+    let Settings { run_dir, order_service, inventory_service, account_service, .. } = settings;
     let servers = Servers::start(run_dir, Durability::Durable, "")?.stop_on_drop();
     let (database_url, amqp_url) = (servers.postgres.url(), servers.rabbitmq.url());
-    let mut plan = Plan::new(order_service, inventory_service, &database_url, &amqp_url);
+    let plan = Plan::new(order_service, inventory_service, &database_url, &amqp_url);
+    let mut plan = plan.with_accounts(account_service);
     plan.pairs = PAIRS;
+    plan.account.extend(pairs::owned(&LIMITS));
     plan.both.extend(pairs::owned(&WINDOW));
     let pairs = plan.start(run_dir, &["UP"])?;
     Ok((servers, pairs))

@@ -2,7 +2,7 @@
 
 use crate::Settings;
 use crate::checks::Checked;
-use crate::figures::{Figures, Kind, Stream};
+use crate::figures::{Away, Figures, Kind, Refusal, Stream};
 use crate::listener::Heard;
 use crate::observed::Observed;
 use crate::routes;
@@ -83,6 +83,16 @@ impl fmt::Display for RunReport {
             let share = self.figures.availability(stream) * 100.0;
             let gap = self.figures.longest_gap(stream).as_secs_f64();
             writeln!(f, "  {name:<12} {share:5.1} % answered, longest gap {gap:.1} s")?;
+        }
+        for Refusal { by, after } in &self.figures.refusals {
+            let after = after.map_or("never".to_owned(), |after| format!("after {:.1} s", after.as_secs_f64()));
+            writeln!(f, "  token refused everywhere {after}: {by}")?;
+        }
+        for after in &self.figures.new_keys {
+            writeln!(f, "  new key accepted everywhere after {:.1} s", after.as_secs_f64())?;
+        }
+        if let Some(Away { asked, placed }) = self.figures.away {
+            writeln!(f, "  {placed} of {asked} orders of a customer placed without account-service")?;
         }
         match self.recovery {
             Some(recovery) => writeln!(f, "  quiet {:.1} s after the last client", recovery.as_secs_f64())?,

@@ -17,6 +17,7 @@ async fn every_promise_is_kept_while_everything_dies() {
         run_dir: environment.run_dir.join("chaos"),
         order_service: environment.order_service.clone(),
         inventory_service: environment.inventory_service.clone(),
+        account_service: environment.account_service.clone(),
     };
     std::fs::create_dir_all(&settings.run_dir).unwrap();
     println!("seed {}", settings.seed);

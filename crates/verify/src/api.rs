@@ -1,6 +1,8 @@
 //! Reading a service over HTTP: single things, and whole lists where all of their rows are wanted.
 
+use crate::key::ApiKey;
 use crate::pages::Pages;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -50,7 +52,14 @@ pub(crate) struct Answer {
 impl Api {
     /// The service at `base` (`http://127.0.0.1:8081`). Connects to nothing yet.
     pub fn new(base: &str) -> Result<Self, VerifyError> {
-        let http = http_client::client().connect_timeout(PATIENCE).build().map_err(VerifyError::Client)?;
+        Self::with_key(base, None)
+    }
+
+    /// The same, called with this key.
+    pub fn with_key(base: &str, key: Option<&ApiKey>) -> Result<Self, VerifyError> {
+        let headers = HeaderMap::from_iter(key.map(|key| (AUTHORIZATION, key.header())));
+        let http = http_client::client().connect_timeout(PATIENCE).default_headers(headers);
+        let http = http.build().map_err(VerifyError::Client)?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
     }
 

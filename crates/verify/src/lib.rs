@@ -7,6 +7,7 @@ mod differences;
 mod digest;
 mod invariants;
 mod kept;
+mod key;
 mod pages;
 mod progress;
 pub mod records;
@@ -16,6 +17,7 @@ mod suspects;
 mod walk;
 
 pub use api::{Api, VerifyError};
+pub use key::{ApiKey, KeyError};
 pub use report::{Breach, Report};
 
 use progress::{Tell, telling};
@@ -29,24 +31,23 @@ use walk::Counts;
 /// item, until it agrees or `patience` is over. Only what persists is a breach. Of an order and its reservation 72
 /// bytes are kept in memory until both lists are read.
 pub async fn run(order_url: &str, inventory_url: &str, patience: Duration) -> Result<Report, VerifyError> {
-    run_and_tell(order_url, inventory_url, patience, &|_| {}).await
+    run_and_tell(&Api::new(order_url)?, &Api::new(inventory_url)?, patience, &|_| {}).await
 }
 
 /// [`run`], which tells every few seconds how far it is.
 pub async fn run_and_tell(
-    order_url: &str,
-    inventory_url: &str,
+    orders: &Api,
+    inventory: &Api,
     patience: Duration,
     tell: Tell<'_>,
 ) -> Result<Report, VerifyError> {
-    let (orders, inventory) = (Api::new(order_url)?, Api::new(inventory_url)?);
-    let asking = async { tokio::try_join!(invariants::ask(&orders, patience), invariants::ask(&inventory, patience)) };
+    let asking = async { tokio::try_join!(invariants::ask(orders, patience), invariants::ask(inventory, patience)) };
     let (mut breaches, of_inventory) =
         telling(asking, || "both services check their invariants".to_owned(), tell).await?;
     breaches.extend(of_inventory);
 
     let counts = Counts::default();
-    let (placed, reservations) = telling(walk::both(&orders, &inventory, &counts), || counts.to_string(), tell).await?;
+    let (placed, reservations) = telling(walk::both(orders, inventory, &counts), || counts.to_string(), tell).await?;
     let mut report = Report { breaches, orders: placed.len(), reservations: reservations.len(), ..Report::default() };
     let found = differences::find(placed, &reservations, OffsetDateTime::now_utc());
     drop(reservations);
@@ -54,7 +55,7 @@ pub async fn run_and_tell(
     report.looked_at_again = found.suspects.len();
     report.breaches.extend(found.twins);
     let again = format!("{} that differed are looked at again", progress::grouped(found.suspects.len()));
-    let looking = suspects::look_again(&orders, &inventory, found.suspects, patience);
+    let looking = suspects::look_again(orders, inventory, found.suspects, patience);
     report.breaches.extend(telling(looking, || again.clone(), tell).await?);
     Ok(report)
 }

@@ -13,6 +13,8 @@ pub struct Order {
     pub id: i64,
     /// Its reference, which is also the key of its reservation.
     pub reference: String,
+    /// The account of the customer who placed it, if somebody with an account did.
+    pub customer_id: Option<String>,
     pub customer_name: String,
     /// Where to write to.
     pub customer_email: String,

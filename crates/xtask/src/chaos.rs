@@ -1,7 +1,7 @@
-//! `cargo xtask chaos`: both services and their servers are broken again and again under load; what was promised must
+//! `cargo xtask chaos`: the services and their servers are broken again and again under load; what was promised must
 //! be there afterwards.
 
-use crate::cargo::{self, SERVICES_OF_AN_ORDER};
+use crate::cargo::{self, SERVICES};
 use crate::cli::RunOptions;
 use crate::install::{self, Need};
 use crate::workspace::{Profile, Workspace};
@@ -19,11 +19,11 @@ pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     let folder = RunFolder::make(&workspace.run_folder(), "chaos", options.keep, &steps)?;
     install::what_is_missing(&[Need::Postgres, Need::RabbitMq], &folder.path().join("install.log"), &steps)?;
     let since = Instant::now();
-    cargo::build(workspace, &[&SERVICES_OF_AN_ORDER[..], &["chaos"]].concat(), Profile::Dev)?;
+    cargo::build(workspace, &[&SERVICES[..], &["chaos"]].concat(), Profile::Dev)?;
     steps.done("services and chaos built", since);
     let mut chaos = cargo::program(workspace, "chaos")?;
     chaos.args(&options.arguments).env("TEST_RUN_DIR", folder.path());
-    for name in SERVICES_OF_AN_ORDER {
+    for name in SERVICES {
         chaos.env(cargo::binary_variable(name), workspace.binary(name, Profile::Dev));
     }
     let outcome = cargo::exit_code_of(&mut chaos, "chaos");

@@ -29,7 +29,8 @@ pub fn difference(answered: &Order, now: &Order) -> Option<String> {
     let same = answered.id == now.id
         && answered.reference == now.reference
         && answered.customer_name == now.customer_name
-        && answered.customer_email == now.customer_email;
+        && answered.customer_email == now.customer_email
+        && answered.customer_id == now.customer_id;
     if !same {
         return Some(format!("it is another order: {now:?}"));
     }

@@ -61,7 +61,7 @@ mod tests {
         run.placed("a", &[(1, 2), (3, 1)], &[Pending]);
         run.placed("b", &[(1, 2)], &[Pending]);
         run.history.placements[1].outcome = Placed::Unknown;
-        run.history.place("c", &vec![(1, 1)]);
+        run.history.place("c", &vec![(1, 1)], None);
         assert_eq!(check(&run.history, &run.observed), [""; 0]);
     }
 

@@ -7,10 +7,10 @@ use crate::requests::{Answer, Request, Verdict};
 use std::time::{Duration, Instant};
 
 /// How long a keyed request may be without a definite answer once everything is up again.
-const LAST_PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const LAST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Time before the next attempt at a keyed request.
-const AGAIN: Duration = Duration::from_millis(200);
+pub(super) const AGAIN: Duration = Duration::from_millis(200);
 
 /// What came of a request that was repeated until its answer was definite.
 #[derive(Clone, Debug)]
@@ -86,6 +86,7 @@ impl ChaosClient {
                 Verdict::Definite(answer) => return Settled { answer: Some(answer), unsure },
                 Verdict::Wrong(_) => return Settled { answer: None, unsure: true },
                 Verdict::Unknown => unsure = true,
+                Verdict::Renew => self.renew().await,
                 Verdict::NotSent => {}
             }
             if self.stop.is_cancelled() {

@@ -1,6 +1,6 @@
 //! Placing orders: once without a key, with a key until the answer is definite, now and later.
 
-use super::{ChaosClient, Settled, Side};
+use super::{ChaosClient, Person, Settled, Side};
 use crate::figures::Kind;
 use crate::history::{Answered, Lines, Placed};
 use crate::operations::{Manner, Wanted};
@@ -13,22 +13,27 @@ use verify::records::Order;
 const ORDERS: &str = "/api/orders";
 
 impl ChaosClient {
-    /// Without a key a request is made once: whether it was done is known from its answer or not at all.
-    pub(super) async fn place(&mut self, wanted: &Wanted) {
+    /// Without a key a request is made once: whether it was done is known from its answer or not at all. Gives whether it
+    /// was answered with 201.
+    pub async fn place(&mut self, wanted: &Wanted) -> bool {
         let (token, lines) = (self.token(), self.lines(wanted));
-        let place = self.history.lock().place(&token, &lines);
+        let place = self.note_placement(&token, &lines);
         let request = Request::with_body(Method::POST, ORDERS, &body(&token, &lines));
         match self.attempt(Kind::Place, Side::Orders, &request, &[201, 409]).await {
-            Verdict::Definite(answer) => self.remember(place, &token, &lines, &answer, false),
-            Verdict::NotSent => self.history.lock().placements[place].outcome = Placed::Refused,
+            Verdict::Definite(answer) => {
+                self.remember(place, &token, &lines, &answer, false);
+                return answer.status == 201;
+            }
+            Verdict::NotSent | Verdict::Renew => self.history.lock().placements[place].outcome = Placed::Refused,
             Verdict::Unknown | Verdict::Wrong(_) => {}
         }
+        false
     }
 
     /// No piece is so cheap. Whatever was heard of it, there must be no such order.
     pub(super) async fn place_at_wrong_total(&mut self, wanted: &Wanted) {
         let (token, lines) = (self.token(), self.lines(wanted));
-        let place = self.history.lock().place(&token, &lines);
+        let place = self.note_placement(&token, &lines);
         self.history.lock().placements[place].outcome = Placed::Refused;
         let mut body = body(&token, &lines);
         body["expectedTotal"] = json!(0.01);
@@ -45,7 +50,7 @@ impl ChaosClient {
         other_body: bool,
     ) {
         let (token, lines) = (self.token(), self.lines(wanted));
-        let place = self.history.lock().place(&token, &lines);
+        let place = self.note_placement(&token, &lines);
         let request = Request::with_body(Method::POST, ORDERS, &body(&token, &lines)).keyed(&token);
         let request = Request { later, ..request };
         let (kind, expected): (_, &[u16]) =
@@ -83,6 +88,10 @@ impl ChaosClient {
             }
         };
         self.history.lock().placements[place].outcome = outcome;
+    }
+
+    fn note_placement(&self, token: &str, lines: &Lines) -> usize {
+        self.history.lock().place(token, lines, self.person.as_ref().map(Person::id))
     }
 
     fn lines(&self, wanted: &Wanted) -> Lines {

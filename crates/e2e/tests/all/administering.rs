@@ -1,11 +1,9 @@
 //! What operators do with accounts, keys from the terminal, and the audit trail that shows who did what.
 
 use e2e::client::Response;
-use e2e::environment::{Environment, workspace};
 use e2e::samples::text;
 use e2e::shop::{Plan, Shop};
 use serde_json::{Value, json};
-use std::process::Command;
 
 const PASSWORD: &str = "plum-tractor-violin-9";
 
@@ -20,16 +18,6 @@ async fn register(shop: &Shop, email: &str) -> Value {
 
 async fn log_in(shop: &Shop, email: &str, password: &str) -> Response {
     shop.accounts().post("/api/auth/login", json!({"email": email, "password": password})).await
-}
-
-/// Runs a command of the terminal on the shop's database; gives what it prints.
-fn terminal(shop: &Shop, arguments: &[&str]) -> String {
-    let mut command = Command::new(&Environment::get().account_service);
-    command.args(arguments).current_dir(workspace());
-    command.env("DATABASE_URL", shop.database.url()).env("ACCOUNT_MASTER_KEY", format!("{}=", "A".repeat(43)));
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 #[tokio::test]
@@ -110,7 +98,7 @@ async fn what_is_changed_in_the_audit_trail_shows() {
 #[tokio::test]
 async fn the_first_administrator_sets_a_password_with_a_code_from_the_terminal() {
     let shop = plan().open().await;
-    let printed = terminal(&shop, &["create-admin", "--email", "root@example.com"]);
+    let printed = shop.terminal(&["create-admin", "--email", "root@example.com"]);
     let code = printed.lines().map(str::trim).find(|line| line.len() == 9 && line.contains('-')).expect("a code");
     let body = json!({"email": "root@example.com", "code": code, "password": PASSWORD});
     shop.accounts().post("/api/auth/password/reset", body.clone()).await.is(204);
@@ -133,7 +121,7 @@ async fn keys_are_published_and_rotated_without_a_restart() {
     let before = kids().await;
     assert_eq!(before.len(), 1);
     register(&shop, "ada@example.com").await;
-    assert!(terminal(&shop, &["rotate-keys", "--now"]).contains(&before[0]));
+    assert!(shop.terminal(&["rotate-keys", "--now"]).contains(&before[0]));
     let after = kids().await;
     assert!(after.len() == 1 && after != before, "{after:?}");
     log_in(&shop, "ada@example.com", PASSWORD).await.is(200);

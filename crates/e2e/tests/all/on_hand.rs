@@ -6,6 +6,7 @@ use e2e::samples::{HEADSET, LAPTOP, MOUSE, int, reservation, text};
 use e2e::shop::Shop;
 use serde_json::{Value, json};
 use shared_types::topology::INVENTORY_SHIPMENTS;
+use std::future::IntoFuture;
 use uuid::Uuid;
 
 const RESERVATIONS: &str = "/api/inventory/reservations";
@@ -225,4 +226,35 @@ async fn what_was_held_before_reservations_were_counted_is_counted_once() {
     assert_eq!(levels(&shop, LAPTOP).await, (46, 0, 46));
     let reserved: Vec<Value> = shop.inventory().get("/api/inventory/products").await.is(200).array();
     assert!(reserved.iter().all(|product| int(&product["reserved"]) == 0));
+}
+
+#[tokio::test]
+async fn a_release_that_meets_its_reservation_comes_before_it_or_after_it() {
+    let shop = Shop::plan().inventory_only().open().await;
+    let before = levels(&shop, MOUSE).await;
+    let id = Uuid::now_v7();
+    // The release finds no reservation to lock. Before it looks for its lines, the reservation is there.
+    let mut reserving = shop.database.lock("LOCK TABLE inventory.reservation_items IN ACCESS EXCLUSIVE MODE").await;
+    let reserve = format!(
+        "WITH held AS (
+             INSERT INTO inventory.reservations (id, status, expires_at, reserved)
+             VALUES ('{id}', 'HELD', now() + INTERVAL '1 hour', TRUE)),
+         items AS (
+             INSERT INTO inventory.reservation_items (reservation_id, product_id, sku, name, quantity, unit_price)
+             SELECT '{id}', id, sku, name, 2, price FROM inventory.products WHERE id = {MOUSE}),
+         moved AS (
+             INSERT INTO inventory.stock_movements (product_id, delta, reason, reference, balance_after)
+             SELECT id, -2, 'SALE', '{id}', stock_quantity - 2 FROM inventory.products WHERE id = {MOUSE})
+         UPDATE inventory.products SET stock_quantity = stock_quantity - 2, reserved = reserved + 2 WHERE id = {MOUSE}"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(reserve)).execute(&mut *reserving).await.unwrap();
+    let release = shop.inventory().post(&format!("{RESERVATIONS}/{id}/release"), json!({}));
+    let released = tokio::spawn(release.into_future());
+    shop.database.somebody_waits().await;
+    reserving.commit().await.unwrap();
+    released.await.unwrap().problem(404, "not-found");
+    assert_sound(&shop).await;
+    shop.inventory().post(&format!("{RESERVATIONS}/{id}/release"), json!({})).await.is(200);
+    assert_eq!(levels(&shop, MOUSE).await, before);
+    assert_sound(&shop).await;
 }

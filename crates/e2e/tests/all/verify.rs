@@ -1,7 +1,13 @@
 //! `verify` over lists of several pages: what differs is found wherever it stands, and is reported in full.
 
+use e2e::environment::{Environment, folder_of_test};
+use e2e::people::Person;
+use e2e::poll;
+use e2e::samples::text;
 use e2e::shop::Shop;
+use serde_json::json;
 use std::time::Duration;
+use verify::{Api, ApiKey, Report, VerifyError};
 
 /// Three pages and a bit of each list.
 const ORDERS: i64 = 650;
@@ -42,9 +48,13 @@ const RESERVED: &str = "
 
 async fn full_shop() -> Shop {
     let shop = Shop::open().await;
-    by_hand(&shop, PLACED).await;
-    by_hand(&shop, RESERVED).await;
+    fill(&shop).await;
     shop
+}
+
+async fn fill(shop: &Shop) {
+    by_hand(shop, PLACED).await;
+    by_hand(shop, RESERVED).await;
 }
 
 /// Changes the tables past every constraint and trigger.
@@ -143,4 +153,37 @@ async fn an_order_that_is_there_twice_is_found() {
     by_hand(&shop, &twin).await;
     let expected = format!("P4 order-is-there-once [{id}, 651, {reference}]: 2 orders have the same reference");
     assert_eq!(differences(&shop).await, [expected]);
+}
+
+/// Verifies with a key for these scopes, from a file.
+async fn verified_with(shop: &Shop, admin: &Person, scopes: &[&str]) -> Result<Report, VerifyError> {
+    let body = json!({"name": "verify", "roles": ["ADMIN"], "scopes": scopes});
+    let made = admin.accounts().post("/api/api-keys", body).await.is(201).json();
+    let file = folder_of_test(Environment::get()).join("key");
+    std::fs::write(&file, format!("{}\n", text(&made["secret"]))).unwrap();
+    let key = ApiKey::from_file(&file).unwrap();
+    let [orders, inventory] =
+        [shop.orders(), shop.inventory()].map(|service| Api::with_key(service.base(), Some(&key)).unwrap());
+    verify::run_and_tell(&orders, &inventory, Duration::ZERO, &|_| {}).await
+}
+
+#[tokio::test]
+async fn services_that_ask_for_a_token_are_verified_with_a_key() {
+    let plan = Shop::plan().order_variable("ACCESS", "required").inventory_variable("ACCESS", "required");
+    let plan = plan.account_variable("ACCESS", "required").account_variable("REGISTRATION", "verified");
+    let shop = plan.open().await;
+    fill(&shop).await;
+    let without = verify::run(shop.orders().base(), shop.inventory().base(), Duration::ZERO).await;
+    assert!(without.unwrap_err().to_string().contains("401"));
+    let admin = shop.administrator("root@example.com").await;
+    for (service, path) in [(shop.orders(), "/api/orders"), (shop.inventory(), "/api/inventory/reservations")] {
+        let knows = async || poll::equal(admin.calls(service).get(path).await.status, 200);
+        poll::eventually("the keys of account-service to be known", knows).await;
+    }
+    for scope in ["admin:read", "orders:read"] {
+        let too_little = verified_with(&shop, &admin, &[scope]).await.unwrap_err().to_string();
+        assert!(too_little.contains("403"), "{scope}: {too_little}");
+    }
+    let report = verified_with(&shop, &admin, &["admin:read", "orders:read"]).await.unwrap();
+    assert_eq!((report.breaches, report.orders, report.reservations), (vec![], 650, 650));
 }

@@ -46,12 +46,14 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let reserve = || Access::service(ORDER_SERVICE);
+    let read = || reserve().with_scope("admin:read");
     Guarded::new()
         .add(reserve(), routes!(reserve_stock))
-        .add(reserve(), routes!(list_reservations, create_reservation))
+        .add(read(), routes!(list_reservations))
+        .add(reserve(), routes!(create_reservation))
         .add(reserve(), routes!(batch::create_reservations))
         .add(reserve(), routes!(settle::settle_reservations))
-        .add(reserve(), routes!(get_reservation))
+        .add(read(), routes!(get_reservation))
         .add(reserve(), routes!(commit_reservation))
         .add(reserve(), routes!(release_reservation))
 }

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use shared_types::Reference;
 use shared_types::reservations::{Reservation, ReservationStatus};
 use sqlx::{PgConnection, PgExecutor};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -129,16 +129,16 @@ pub async fn list_held_before(
     grouped(rows)
 }
 
-/// Locks the reservations in the order of their ids; gives those whose pieces count as reserved. Those that do not exist
-/// are missing.
-pub async fn lock(conn: &mut PgConnection, ids: &[Reference]) -> Result<HashSet<Reference>, sqlx::Error> {
+/// Locks the reservations in the order of their ids; gives those that are locked, and whether their pieces count as
+/// reserved. Those that do not exist are missing. One may be made a moment later, and is not locked then.
+pub async fn lock(conn: &mut PgConnection, ids: &[Reference]) -> Result<BTreeMap<Reference, bool>, sqlx::Error> {
     let rows = sqlx::query!(
         "SELECT id, reserved FROM inventory.reservations WHERE id = ANY($1) ORDER BY id FOR UPDATE",
         &uuids(ids)
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().filter(|row| row.reserved == Some(true)).map(|row| Reference(row.id)).collect())
+    Ok(rows.into_iter().map(|row| (Reference(row.id), row.reserved == Some(true))).collect())
 }
 
 /// Notes of reservations that the caller has locked that their pieces no longer count as reserved.

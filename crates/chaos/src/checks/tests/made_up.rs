@@ -28,7 +28,7 @@ impl Run {
 
     fn add(&mut self, status: u16, token: &str, lines: &[(i64, i64)], timeline: &[OrderStatus], placed: bool) {
         let id = self.observed.orders.len() + 1;
-        let place = self.history.place(token, &lines.to_vec());
+        let place = self.history.place(token, &lines.to_vec(), None);
         let answered = Answered { status, order: order(id, token, lines, OrderStatus::Pending, status == 201) };
         self.history.placements[place].outcome = Placed::Answered(Box::new(answered));
         let now = timeline.last().copied().unwrap_or(OrderStatus::Pending);

@@ -10,6 +10,7 @@ const OPERATORS: Rule = ("administrators", None);
 const SELF: Rule = ("people", None);
 const INTERNAL: Rule = ("order-service", None);
 const ORDER_SERVICE: Rule = ("administrators and order-service", None);
+const READ_RESERVATIONS: Rule = ("administrators and order-service", Some("admin:read"));
 const ADMIN_READ: Rule = ("administrators", Some("admin:read"));
 const WRITE_ORDERS: Rule = ("administrators", Some("orders:write"));
 const PRODUCTS: Rule = ("administrators", Some("products:write"));
@@ -49,8 +50,8 @@ pub const POLICY: &[(&str, Rule)] = &[
     ("get /api/inventory/products/{id}/check-stock", PUBLIC),
     ("get /api/inventory/products/{id}/movements", STOCK),
     ("get /api/inventory/products/{id}/stock", STOCK),
-    ("get /api/inventory/reservations", ORDER_SERVICE),
-    ("get /api/inventory/reservations/{id}", ORDER_SERVICE),
+    ("get /api/inventory/reservations", READ_RESERVATIONS),
+    ("get /api/inventory/reservations/{id}", READ_RESERVATIONS),
     ("get /api/notifications", OPERATORS),
     ("get /api/notifications/{id}", OPERATORS),
     ("get /api/notifications/{id}/html", OPERATORS),

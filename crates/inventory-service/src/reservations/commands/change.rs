@@ -26,8 +26,9 @@ pub async fn change(
 ) -> Result<Vec<Result<Reservation, Error>>, Error> {
     let ids: BTreeSet<Reference> = changes.iter().map(|change| change.reference).collect();
     let ids: Vec<Reference> = ids.into_iter().collect();
-    let reserved = store::lock(conn, &ids).await?;
-    let found = store::find(&mut *conn, &ids).await?;
+    let locked = store::lock(conn, &ids).await?;
+    // Only those: one that was made since is not locked, and comes too late for the changes.
+    let found = store::find(&mut *conn, &locked.keys().copied().collect::<Vec<_>>()).await?;
     let mut reservations: BTreeMap<Reference, Reservation> = found.into_iter().map(|r| (r.id, r)).collect();
     let (mut outcomes, mut changed) = (Vec::with_capacity(changes.len()), BTreeMap::new());
     let (mut returned, mut events) = (Vec::new(), Vec::new());
@@ -41,8 +42,8 @@ pub async fn change(
                     reservation.status = status;
                     changed.insert(reservation.id, status);
                     if status == ReservationStatus::Released {
-                        returned
-                            .push(Returned { counted: reserved.contains(&reservation.id), of: reservation.clone() });
+                        let counted = locked.get(&reservation.id).is_some_and(|reserved| *reserved);
+                        returned.push(Returned { counted, of: reservation.clone() });
                     }
                     events.extend(announcement(status, change)?);
                     Ok(reservation.clone())

@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 /// were shipped or never counted, changes nothing. Locks reservations and then products, like
 /// [`change`](super::change::change).
 pub async fn ship(conn: &mut PgConnection, references: &[Reference]) -> Result<Vec<ProductId>, Error> {
-    let mut shipped: Vec<Reference> = store::lock(conn, references).await?.into_iter().collect();
+    let locked = store::lock(conn, references).await?.into_iter();
+    let shipped: Vec<Reference> = locked.filter_map(|(id, reserved)| reserved.then_some(id)).collect();
     if shipped.is_empty() {
         return Ok(Vec::new());
     }
-    shipped.sort_unstable();
     let mut pieces: BTreeMap<ProductId, i64> = BTreeMap::new();
     for line in store::find(&mut *conn, &shipped).await?.into_iter().flat_map(|reservation| reservation.items) {
         *pieces.entry(line.product_id).or_default() += i64::from(line.quantity);

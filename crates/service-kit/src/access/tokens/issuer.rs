@@ -107,6 +107,16 @@ impl Issuer {
         }
     }
 
+    /// One of its keys was revoked: it is asked for the next one, however lately it was asked. Strangers with made-up keys
+    /// could put that off otherwise.
+    pub fn ask_anew(&self) {
+        let mut state = self.state();
+        if !matches!(state.asked, Asked::Never) {
+            state.asked = Asked::Now;
+            self.wanted.notify_one();
+        }
+    }
+
     /// Takes what was fetched at that time, in seconds since 1970.
     pub fn set(&self, keys: KeySet, token_endpoint: Option<String>, fetched_at: i64) {
         let mut state = self.state();

@@ -97,14 +97,18 @@ impl Revocations {
         entries.into_iter().flatten().any(|entry| token.issued_at <= entry.issued_until)
     }
 
-    /// Adds what is not there yet.
-    pub fn add(&self, revocations: impl IntoIterator<Item = Revocation>) {
+    /// Adds what is not there yet. Gives whether a key is among that.
+    pub fn add(&self, revocations: impl IntoIterator<Item = Revocation>) -> bool {
         let mut sets = self.sets.write().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = false;
+        let (mut changed, mut keys) = (false, false);
         for Revocation { kind, id, issued_until, until } in revocations {
             let new = Entry { issued_until: issued_until.unwrap_or(i64::MAX), until };
             changed |= match (kind, id.parse()) {
-                (Kind::Key, _) => put(&mut sets.keys, id, new),
+                (Kind::Key, _) => {
+                    let new = put(&mut sets.keys, id, new);
+                    keys |= new;
+                    new
+                }
                 (Kind::Session, Ok(id)) => put(&mut sets.sessions, id, new),
                 (Kind::Subject, Ok(id)) => put(&mut sets.subjects, id, new),
                 (Kind::Session | Kind::Subject, Err(_)) => false,
@@ -113,6 +117,7 @@ impl Revocations {
         if changed {
             self.generation.fetch_add(1, Ordering::Release);
         }
+        keys
     }
 
     /// Forgets what no token can be left of.

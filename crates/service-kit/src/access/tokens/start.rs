@@ -109,7 +109,7 @@ async fn look(
     let last = *looked.lock().unwrap_or_else(PoisonError::into_inner);
     let lately = begun.duration_since(last) < Duration::from_secs(LOOK_BACK_SECONDS / 2);
     let found = if lately { table.recent(&pool).await? } else { table.all(&pool).await? };
-    parts.revocations.add(found);
+    parts.take_back(found);
     parts.revocations.forget_until(OffsetDateTime::now_utc().unix_timestamp());
     *looked.lock().unwrap_or_else(PoisonError::into_inner) = begun;
     Ok(())
@@ -194,6 +194,6 @@ impl Handler for AccountEvents {
     }
 
     fn committed(&self, effect: Self::Effect) {
-        self.1.0.revocations.add(effect);
+        self.1.0.take_back(effect);
     }
 }

@@ -216,6 +216,26 @@ fn an_unknown_key_is_asked_for_once() {
 }
 
 #[test]
+fn after_a_key_was_revoked_its_issuer_is_asked_again_at_once() {
+    let (key, other) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+    let verifier = verifier(&key, &[]);
+    let issuer = verifier.0.users.as_ref().unwrap();
+    let made_up = SigningKey::generate().unwrap().sign("at+jwt", &claims()).unwrap();
+    let _ = at(&verifier, &made_up, NOW);
+    issuer.fetched(true);
+    let token = other.sign("at+jwt", &claims()).unwrap();
+    assert_eq!(at(&verifier, &token, NOW), Err(Flaw::Key.into()), "a stranger had it asked a moment ago");
+    let revoked = |kind| Revocation { kind, id: key.kid().to_owned(), issued_until: None, until: i64::MAX };
+    verifier.0.take_back(vec![revoked(Kind::Session)]);
+    assert_eq!(at(&verifier, &token, NOW), Err(Flaw::Key.into()), "no key");
+    verifier.0.take_back(vec![revoked(Kind::Key)]);
+    assert_eq!(at(&verifier, &token, NOW), Err(TokenFault::Unknown));
+    issuer.fetched(true);
+    verifier.0.take_back(vec![revoked(Kind::Key)]);
+    assert_eq!(at(&verifier, &token, NOW), Err(Flaw::Key.into()), "it is known by now");
+}
+
+#[test]
 fn the_issuer_itself_asks_nobody() {
     let key = SigningKey::generate().unwrap();
     let flags = Flags::parse_from(["x", "--auth-issuer", ISSUER]);

@@ -6,7 +6,7 @@ use super::config::AuthConfig;
 use super::fault::{Flaw, TokenFault};
 use super::issuer::Issuer;
 use super::reading::{Claims, Rules, facts};
-use super::revocations::{Facts, Revocations};
+use super::revocations::{Facts, Revocation, Revocations};
 use crate::access::Principal;
 use crate::config::ConfigError;
 use jsonwebtoken::dangerous::insecure_decode_claims;
@@ -158,6 +158,13 @@ impl Parts {
 
     fn issuer(&self, name: &str) -> Option<&Arc<Issuer>> {
         self.users.iter().chain(&self.services).find(|issuer| issuer.name == name)
+    }
+
+    /// Refuses what was taken back from now on. Where that is a key, the issuer has another one.
+    pub(super) fn take_back(&self, revocations: Vec<Revocation>) {
+        if let (true, Some(users)) = (self.revocations.add(revocations), &self.users) {
+            users.ask_anew();
+        }
     }
 
     fn principal(&self, token: &str, now: i64) -> Result<Principal, TokenFault> {
