@@ -16,6 +16,7 @@ use crate::signing_keys::SigningKeys;
 use axum::extract::FromRef;
 use service_kit::admin::Admin;
 use service_kit::broker::Broker;
+use service_kit::consumer::DryRuns;
 use service_kit::db::Database;
 use service_kit::prepared::Prepared;
 use shared_types::topology;
@@ -81,6 +82,7 @@ impl App {
                 database: db,
                 schema: SCHEMA,
                 consumers: topology::consumed_by("account-service").collect(),
+                dry_runs: DryRuns::default(),
                 invariants: vec![audit::INVARIANTS, sessions::INVARIANTS, addresses::INVARIANTS],
                 broker,
             },

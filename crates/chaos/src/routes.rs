@@ -11,14 +11,16 @@ const DOCUMENTS: [(Side, &str); 3] = [
 ];
 
 /// Routes that no client calls, and why.
-const NOT_CALLED: [(Side, &str, &str); 56] = [
+const NOT_CALLED: &[(Side, &str, &str)] = &[
     (Side::Orders, "DELETE /api/notifications", "would erase what the checks could look at"),
     (Side::Orders, "GET /api/notifications/{id}", "no client knows the number of a message"),
     (Side::Orders, "GET /api/notifications/{id}/html", "no client knows the number of a message"),
     (Side::Orders, "POST /api/notifications/{id}/resend", "no way of sending is set up"),
     (Side::Orders, "POST /api/notifications/webhooks/brevo", "no provider is set up"),
     (Side::Orders, "GET /api/admin/dead-letters/{id}", "a run must set nothing aside"),
+    (Side::Orders, "PATCH /api/admin/dead-letters/{id}", "a run must set nothing aside"),
     (Side::Orders, "POST /api/admin/dead-letters/{id}/replay", "a run must set nothing aside"),
+    (Side::Orders, "POST /api/admin/dead-letters/{id}/discard", "a run must set nothing aside"),
     (Side::Orders, "POST /api/admin/dead-letters/replay", "a run must set nothing aside"),
     (Side::Orders, "GET /api/admin/invariants", "asked at the end, by verify"),
     (Side::Orders, "GET /health/ready", "asked by the stage, after each fault"),
@@ -41,7 +43,9 @@ const NOT_CALLED: [(Side, &str, &str); 56] = [
     (Side::Inventory, "POST /api/inventory/reservations/settle", "called by order-service when it settles"),
     (Side::Inventory, "POST /api/inventory/reservations/{id}/commit", "called by order-service when it settles"),
     (Side::Inventory, "GET /api/admin/dead-letters/{id}", "a run must set nothing aside"),
+    (Side::Inventory, "PATCH /api/admin/dead-letters/{id}", "a run must set nothing aside"),
     (Side::Inventory, "POST /api/admin/dead-letters/{id}/replay", "a run must set nothing aside"),
+    (Side::Inventory, "POST /api/admin/dead-letters/{id}/discard", "a run must set nothing aside"),
     (Side::Inventory, "POST /api/admin/dead-letters/replay", "a run must set nothing aside"),
     (Side::Inventory, "GET /api/admin/invariants", "asked at the end, by verify"),
     (Side::Inventory, "GET /health/ready", "asked by the stage, after each fault"),
@@ -72,6 +76,8 @@ const NOT_CALLED: [(Side, &str, &str); 56] = [
     (Side::Accounts, "POST /api/auth/token", NO_KEYS),
     (Side::Accounts, "GET /api/admin/dead-letters", "asked at the end"),
     (Side::Accounts, "GET /api/admin/dead-letters/{id}", "a run must set nothing aside"),
+    (Side::Accounts, "PATCH /api/admin/dead-letters/{id}", "a run must set nothing aside"),
+    (Side::Accounts, "POST /api/admin/dead-letters/{id}/discard", "a run must set nothing aside"),
     (Side::Accounts, "POST /api/admin/dead-letters/{id}/replay", "a run must set nothing aside"),
     (Side::Accounts, "POST /api/admin/dead-letters/replay", "a run must set nothing aside"),
     (Side::Accounts, "GET /api/admin/invariants", "asked at the end"),

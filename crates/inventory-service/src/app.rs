@@ -9,6 +9,7 @@ use crate::stock;
 use axum::extract::FromRef;
 use service_kit::admin::Admin;
 use service_kit::broker::Broker;
+use service_kit::consumer::DryRuns;
 use service_kit::db::Database;
 use service_kit::prepared::Prepared;
 use shared_types::topology;
@@ -49,6 +50,7 @@ impl App {
                 database: db,
                 schema: SCHEMA,
                 consumers: topology::consumed_by("inventory-service").collect(),
+                dry_runs: DryRuns::default(),
                 invariants: vec![products::INVARIANTS, stock::INVARIANTS, reservations::INVARIANTS],
                 broker,
             },

@@ -47,6 +47,7 @@ pub fn start() -> ExitCode {
             products::load_sample_data(&database, &config.products).await?;
             products::fold_names_at_start(&database).await?;
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
+            let workers = workers.with_dry_runs(app.admin.dry_runs.clone());
             workers.start_kit(OUTBOX);
             verifier.start(&workers, &database, SCHEMA, INVENTORY_ACCOUNT_EVENTS).await?;
             products::jobs(&workers, &database);

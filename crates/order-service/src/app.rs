@@ -9,6 +9,7 @@ use axum::extract::FromRef;
 use service_kit::access::tokens::ServiceIdentity;
 use service_kit::admin::Admin;
 use service_kit::broker::Broker;
+use service_kit::consumer::DryRuns;
 use service_kit::db::Database;
 use service_kit::lifecycle::StartError;
 use service_kit::prepared::Prepared;
@@ -56,6 +57,7 @@ impl App {
                 database: db,
                 schema: SCHEMA,
                 consumers: topology::consumed_by("order-service").collect(),
+                dry_runs: DryRuns::default(),
                 invariants: vec![orders::INVARIANTS, notifications::INVARIANTS],
                 broker,
             },

@@ -45,6 +45,7 @@ pub fn start() -> ExitCode {
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/order-service"), SCHEMA).await?;
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
+            let workers = workers.with_dry_runs(app.admin.dry_runs.clone());
             workers.start_kit(OUTBOX);
             verifier.start(&workers, &database, SCHEMA, ORDER_ACCOUNT_EVENTS).await?;
             orders::consumers(&workers);

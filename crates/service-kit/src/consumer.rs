@@ -4,6 +4,10 @@
 //! its own, and set aside with its reason when that cannot help. While the database is away nothing is given back:
 //! the batch in hand waits for it.
 
+mod dry_run;
+
+pub use self::dry_run::{DryRun, DryRuns, Outcome, TableChanges};
+
 use crate::broker::{Broker, BrokerError, RECONNECT_PAUSE, in_time};
 use crate::db::{self, Database};
 use crate::dead_letters::{DeadLetters, NewLetter};
@@ -22,6 +26,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -89,7 +94,7 @@ struct Session<'a, H> {
 
 impl<H: Handler> Consumer<H> {
     /// Runs until `shutdown`, across every loss of the broker and of the database.
-    pub async fn run(self, database: Database, broker: Broker, shutdown: CancellationToken) {
+    pub async fn run(self: Arc<Self>, database: Database, broker: Broker, shutdown: CancellationToken) {
         let session = Session { consumer: &self, database: &database, broker: &broker, shutdown: &shutdown };
         while !shutdown.is_cancelled() {
             // After a panic the messages in hand come again, and are set aside when it is they that cause it.
@@ -98,6 +103,32 @@ impl<H: Handler> Consumer<H> {
                 broker.report(self.queue.name, Err(error));
             }
             shutdown.run_until_cancelled(tokio::time::sleep(RECONNECT_PAUSE)).await;
+        }
+    }
+
+    /// Begins the transaction of the events; gives it, and which of them nobody has dealt with.
+    async fn begin_with_claim(
+        &self,
+        database: &Database,
+        mut events: Vec<Uuid>,
+    ) -> Result<(Transaction<'static, Postgres>, HashSet<Uuid>), sqlx::Error> {
+        let inbox = Inbox(self.schema);
+        events.sort_unstable();
+        events.dedup();
+        let mut transaction = database.begin().await?;
+        match inbox.claim_new(&mut transaction, self.queue.name, &events).await {
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
+            claim => return claim.map(|()| (transaction, events.into_iter().collect())),
+        }
+        loop {
+            // The one before has failed, and its locks are let go before the next one asks for them.
+            transaction.rollback().await?;
+            transaction = database.begin().await?;
+            match inbox.claim(&mut transaction, self.queue.name, &events).await {
+                // Another instance that was given the same events has just committed some: next time they are found.
+                Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
+                claim => return Ok((transaction, claim?)),
+            }
         }
     }
 }
@@ -206,7 +237,7 @@ impl<H: Handler> Session<'_, H> {
         let events = events.iter().map(|event| RawEvent::parse(event));
         let mut events = events.collect::<Result<Vec<_>, UnreadableEvent>>()?;
         let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
-        let (mut transaction, fresh) = self.begin_with_claim(ids).await?;
+        let (mut transaction, fresh) = self.consumer.begin_with_claim(self.database, ids).await?;
         let mut seen = HashSet::new();
         events.retain(|event| fresh.contains(&event.id) && seen.insert(event.id));
         let effect = handler.handle(&mut transaction, &events).await?;
@@ -214,32 +245,6 @@ impl<H: Handler> Session<'_, H> {
         handler.committed(effect);
         metrics::counter!("events_consumed_total", "queue" => queue.name).increment(events.len() as u64);
         Ok(())
-    }
-
-    /// Begins the transaction of the events; gives it, and which of them nobody has dealt with.
-    async fn begin_with_claim(
-        &self,
-        mut events: Vec<Uuid>,
-    ) -> Result<(Transaction<'static, Postgres>, HashSet<Uuid>), sqlx::Error> {
-        let Consumer { queue, schema, .. } = self.consumer;
-        let inbox = Inbox(*schema);
-        events.sort_unstable();
-        events.dedup();
-        let mut transaction = self.database.begin().await?;
-        match inbox.claim_new(&mut transaction, queue.name, &events).await {
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
-            claim => return claim.map(|()| (transaction, events.into_iter().collect())),
-        }
-        loop {
-            // The one before has failed, and its locks are let go before the next one asks for them.
-            transaction.rollback().await?;
-            transaction = self.database.begin().await?;
-            match inbox.claim(&mut transaction, queue.name, &events).await {
-                // Another instance that was given the same events has just committed some: next time they are found.
-                Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
-                claim => return Ok((transaction, claim?)),
-            }
-        }
     }
 
     /// Sends an event that failed to its delay queue, or sets it aside.

@@ -1,8 +1,9 @@
 //! What runs beside the requests: consumers and jobs, started by each module of a service and ended together.
 
 use crate::broker::Broker;
-use crate::consumer::{Consumer, Handler};
+use crate::consumer::{Consumer, DryRuns, Handler};
 use crate::db::Database;
+use crate::dead_letters;
 use crate::jobs;
 use crate::outbox::Outbox;
 use crate::relay;
@@ -11,6 +12,7 @@ use crate::shutdown::Shutdown;
 use shared_types::topology::Queue;
 use std::fmt::Display;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -21,17 +23,28 @@ pub struct Workers {
     broker: Broker,
     schema: Schema,
     shutdown: Shutdown,
+    dry_runs: DryRuns,
 }
 
 impl Workers {
     /// Nothing runs yet. `schema` has the inbox, the dead letters and the other tables that the kit brings.
     pub fn new(database: Database, broker: Broker, schema: Schema, shutdown: Shutdown) -> Self {
-        Self { database, broker, schema, shutdown }
+        Self { database, broker, schema, shutdown, dry_runs: DryRuns::default() }
+    }
+
+    /// The same, with consumers on which messages can be tried out.
+    #[must_use]
+    pub fn with_dry_runs(self, dry_runs: DryRuns) -> Self {
+        Self { dry_runs, ..self }
     }
 
     /// Consumes a queue until the service ends.
     pub fn consume(&self, queue: Queue, handler: impl Handler) {
-        let consumer = Consumer { queue, schema: self.schema, handler };
+        // There from the start: an alarm on the first letter needs the value before it.
+        metrics::counter!("dead_letters_total", "queue" => queue.name).increment(0);
+        metrics::gauge!("dead_letters_waiting", "queue" => queue.name).set(0.0);
+        let consumer = Arc::new(Consumer { queue, schema: self.schema, handler });
+        self.dry_runs.add(consumer.clone(), self.database.clone());
         self.spawn(consumer.run(self.database.clone(), self.broker.clone(), self.token()));
     }
 
@@ -45,8 +58,11 @@ impl Workers {
         self.spawn(jobs::every(name, pause, pause, self.token(), job));
     }
 
-    /// Starts what every service has: the relay of its outbox, and the job that deletes what is kept for a time only.
+    /// Starts what every service has: the relay of its outbox, the jobs of its dead letters, and the job that deletes what is
+    /// kept for a time only.
     pub fn start_kit(&self, outbox: Outbox) {
+        self.spawn(dead_letters::jobs::replay_due_letters(self.database.clone(), self.schema, self.token()));
+        self.spawn(dead_letters::jobs::count_dead_letters(self.database.clone(), self.schema, self.token()));
         self.spawn(relay::run(self.database.clone(), self.broker.clone(), outbox, self.token()));
         self.spawn(jobs::forget_old_rows(self.database.clone(), self.schema, self.token()));
     }

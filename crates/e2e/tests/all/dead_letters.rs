@@ -23,7 +23,7 @@ async fn replay_all(client: &Client, query: &str) -> Response {
 /// How many messages were set aside, the same ones counted again.
 async fn set_aside(client: &Client) -> Option<String> {
     let metrics = client.get("/metrics").await.is(200).text;
-    let counter = metrics.lines().find(|line| line.starts_with("dead_letters_total"))?;
+    let counter = metrics.lines().find(|line| line.starts_with(&format!("dead_letters_total{{queue=\"{QUEUE}\"}}")))?;
     counter.rsplit(' ').next().map(str::to_owned)
 }
 

@@ -28,6 +28,7 @@ mod guard;
 mod hostile;
 mod idempotency;
 mod invariants;
+mod letters_at_work;
 mod logging_in;
 mod lost_stock;
 mod mails_in_order;

@@ -211,7 +211,9 @@ async fn ask_for_what_is_not_there(shop: &Shop) {
 /// Fills every table that grows with orders, and sets the counters to zero. A connection keeps its counters to itself
 /// for up to ten seconds, so the one that fills gives them up before.
 async fn fill(shop: &Shop) {
-    let letters = "(consumer, event_type, body, reason, attempts) SELECT 'nobody', 'x', n::text::bytea, 'x', 1";
+    // Letters that wait are counted every five seconds: these do not.
+    let letters = "(consumer, event_type, subject, body, reason, attempts, replayed_at)
+                   SELECT 'nobody', 'x', n::text, n::text::bytea, 'x', 1, now()";
     let (of_orders, of_inventory) =
         (format!("orders.dead_letters {letters}"), format!("inventory.dead_letters {letters}"));
     let tables = [

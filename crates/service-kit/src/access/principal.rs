@@ -88,6 +88,15 @@ impl Principal {
         }
     }
 
+    /// Its name in records of what was done: `operator`, `nobody`, or `user:`, `key:` or `service:` and which one.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Nobody => "nobody".to_owned(),
+            Self::LocalOperator => "operator".to_owned(),
+            Self::User(_) | Self::Service(_) => self.owner_of_answers(),
+        }
+    }
+
     /// The name under which what was answered is kept, so that nobody gets the answer to somebody else. Empty for requests
     /// without a token: builds that knew no principals kept their answers so.
     pub fn owner_of_answers(&self) -> String {

@@ -145,15 +145,32 @@ async fn replay_letters(shop: &Shop, client: &Client, schema: &str, consumer: &s
     );
     let id = shop.database.number(insert).await;
     let waiting =
-        format!("SELECT count(*) FROM {schema}.dead_letters WHERE consumer = '{consumer}' AND replayed_at IS NULL");
+        format!("SELECT count(*) FROM {schema}.dead_letters WHERE consumer = '{consumer}' AND state = 'WAITING'");
     let set_aside = async || poll::equal(shop.database.number(waiting.as_str()).await, 1);
     let letters = "/api/admin/dead-letters";
-    for list in [letters, &format!("{letters}?consumer={consumer}"), &format!("{letters}/{id}")] {
+    let lists = [letters, &format!("{letters}?consumer={consumer}"), &format!("{letters}?subject=x")];
+    for list in lists.into_iter().chain([format!("{letters}/{id}").as_str()]) {
         client.get(list).await.is(200);
+    }
+    let of_nothing = json!({"orderId": 1, "reference": Uuid::now_v7()});
+    let known = if schema == "orders" { "reservation.committed" } else { "order.cancelled" };
+    for (event_type, outcome) in [(known, "PROCESSED"), ("unknown", "DEAD_LETTERED")] {
+        let readable = event(event_type, key, of_nothing.clone()).to_string();
+        client.patch(&format!("{letters}/{id}"), json!({"body": readable, "reason": "x"})).await.is(200);
+        let run = client.call(Method::POST, &format!("{letters}/{id}/replay?dryRun=true")).await.is(200).json();
+        assert_eq!(run["outcome"], outcome, "{run}");
     }
     client.call(Method::POST, &format!("{letters}/{id}/replay")).await.is(202);
     poll::eventually("the letter to be set aside again", set_aside).await;
     client.call(Method::POST, &format!("{letters}/replay?consumer={consumer}")).await.is(202);
     poll::eventually("the letter to be set aside once more", set_aside).await;
+    client.call(Method::POST, &format!("{letters}/replay?consumer={consumer}&perSecond=1")).await.is(202);
+    let replayed =
+        format!("SELECT count(*) FROM {schema}.dead_letters WHERE consumer = '{consumer}' AND state = 'REPLAYED'");
+    let three = async || poll::equal(shop.database.number(replayed.as_str()).await, 3);
+    poll::eventually("the turn of the letter to come", three).await;
+    poll::eventually("the letter to be set aside for the last time", set_aside).await;
+    let last = client.get(&format!("{letters}?consumer={consumer}&state=WAITING")).await.is(200).array().remove(0);
+    client.post(&format!("{letters}/{}/discard", last["id"]), json!({"reason": "x"})).await.is(200);
     shop.database.execute(format!("DELETE FROM {schema}.dead_letters WHERE consumer = '{consumer}'")).await;
 }
