@@ -2,6 +2,7 @@
 //! outbox only.
 
 use crate::config::Config;
+use crate::guest_links::GuestLinks;
 use crate::notifications::{self, Notifications};
 use crate::orders::{self, Orders};
 use crate::schema::SCHEMA;
@@ -43,13 +44,15 @@ impl App {
     /// Puts the modules together and starts their batches.
     pub fn new(config: &Config, db: Database, broker: Broker, prepared: Prepared) -> Result<Self, StartError> {
         let known_to = |callee| ServiceIdentity::new(&config.server.auth, "order-service", callee);
+        let links = Arc::new(GuestLinks::new(&config.guest_links, db.clone())?);
         let parts = Parts {
-            orders: Arc::new(Orders::new(&config.orders, db.clone(), known_to("inventory-service")?)?),
+            orders: Arc::new(Orders::new(&config.orders, db.clone(), known_to("inventory-service")?, links.clone())?),
             notifications: Arc::new(Notifications::new(
                 &config.notifications,
                 config.server.access.access,
                 &config.broker,
                 known_to("account-service")?,
+                links,
                 db.clone(),
             )?),
             admin: Admin {

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod config;
 mod failure_point;
+mod guest_links;
 mod health;
 pub mod notifications;
 pub mod orders;

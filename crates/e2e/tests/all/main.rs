@@ -24,6 +24,7 @@ mod failover;
 mod failure_points;
 mod flow;
 mod guard;
+mod guests;
 mod hostile;
 mod idempotency;
 mod invariants;

@@ -3,7 +3,7 @@
 mod changes;
 mod price_guard;
 
-pub use changes::{CancelOrder, ChangeStatus, PatchOrder};
+pub use changes::{CancelOrder, ChangeStatus, ClaimOrder, PatchOrder};
 pub use price_guard::{ChangedTotal, PriceGuard, Unsellable};
 use serde::{Deserialize, Serialize};
 use service_kit::body::Body;
@@ -248,6 +248,7 @@ impl Order {
             note: self.note.clone(),
             total_amount: self.total_amount,
             items: self.items.iter().map(line).collect(),
+            guest: self.customer_id.is_none(),
         }
     }
 }
@@ -304,7 +305,8 @@ pub struct TimelineEntry {
     /// When.
     #[serde(with = "shared_types::times")]
     pub at: OffsetDateTime,
-    /// By whom: `api`, or the service that decided it.
+    /// By whom: `api`, the service that decided it, or `customer` where a customer took the order into their account, which
+    /// leaves the status as it is.
     #[schema(example = "api")]
     pub actor: String,
     /// Why, where somebody said so. The customer is told of it.

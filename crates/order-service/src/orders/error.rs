@@ -20,6 +20,15 @@ pub enum Error {
     /// There is no such order.
     #[error("order {0} does not exist")]
     UnknownOrder(OrderId),
+    /// A link leads to no order: it is not one of ours, has expired, or the order is in an account by now.
+    #[error("the order of this link does not exist, or is in an account")]
+    UnknownLink,
+    /// The code is not that of the order.
+    #[error("the code is not the one in the e-mails about this order")]
+    BadCode,
+    /// Too many codes were wrong; the next is looked at after so many seconds.
+    #[error("too many codes were wrong; try again later")]
+    TooManyCodes(u32),
     /// The life of an order does not allow it.
     #[error(transparent)]
     Transition(#[from] InvalidTransition),
@@ -71,6 +80,14 @@ impl Error {
         match self {
             Self::Fault(fault) => fault.problem(),
             Self::UnknownOrder(id) => Problem::not_found(format!("order {id}")),
+            Self::UnknownLink => Problem::not_found("the order of this link"),
+            Self::BadCode => Problem::new(StatusCode::BAD_REQUEST, "bad-code", "Bad code", self),
+            Self::TooManyCodes(seconds) => {
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                let mut problem = Problem::new(status, "too-many-tries", "Too many tries", self);
+                problem.retry_after = Some(*seconds);
+                problem
+            }
             Self::Transition(_) => conflict("invalid-transition", "Status change not allowed"),
             Self::NotPlacedYet(_) => conflict("not-placed-yet", "Not placed yet"),
             Self::StockReleased(_) => conflict("stock-released", "Stock released"),
@@ -97,6 +114,9 @@ impl Error {
                 Decision::Retry
             }
             Self::UnknownOrder(_)
+            | Self::UnknownLink
+            | Self::BadCode
+            | Self::TooManyCodes(_)
             | Self::NotPlacedYet(_)
             | Self::StockReleased(_)
             | Self::NoteIsFinal(_)

@@ -1,6 +1,7 @@
 //! EDGE: orders over HTTP: place, look, change.
 
 mod documented;
+mod guests;
 mod notifications;
 mod timeline;
 
@@ -59,6 +60,8 @@ where
         .add(all("orders:write"), routes!(change_status))
         .add(own("orders:cancel"), routes!(cancel_order))
         .add(own("orders:read"), routes!(timeline::get_timeline))
+        .add(Access::PUBLIC, routes!(guests::get_guest_order))
+        .add(Access::CUSTOMERS, routes!(guests::claim_order))
         .add(Access::OWNERS, routes!(notifications::list_order_notifications))
         .add(Access::OPERATORS, routes!(notifications::erase_notifications));
     routes.described(|document| {

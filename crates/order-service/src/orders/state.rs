@@ -4,6 +4,7 @@ use super::config::Config;
 use super::inventory::client::InventoryClient;
 use super::placing::{accepting, immediate, requests::PlacementQueue};
 use super::reads::{self, OrderReads};
+use crate::guest_links::GuestLinks;
 use service_kit::access::tokens::ServiceIdentity;
 use service_kit::db::Database;
 use service_kit::health::Dependency;
@@ -23,13 +24,20 @@ pub struct Orders {
     pub(super) acceptances: PlacementQueue,
     /// The queue in front of reads of single orders.
     pub(super) reads: OrderReads,
+    /// The links by which guests see their orders.
+    pub(super) links: Arc<GuestLinks>,
     /// Told when accepted orders wait to be placed.
     pub(super) accepted: Arc<Notify>,
 }
 
 impl Orders {
     /// Starts the batches; connects to nothing yet. Inventory-service is shown `identity`, where there is one.
-    pub fn new(config: &Config, db: Database, identity: Option<ServiceIdentity>) -> Result<Self, StartError> {
+    pub fn new(
+        config: &Config,
+        db: Database,
+        identity: Option<ServiceIdentity>,
+        links: Arc<GuestLinks>,
+    ) -> Result<Self, StartError> {
         let inventory = InventoryClient::new(config, identity)?;
         let (limits, accepted) = (config.placement_limits(), Arc::new(Notify::new()));
         Ok(Self {
@@ -39,6 +47,7 @@ impl Orders {
             config: config.clone(),
             db,
             inventory,
+            links,
             accepted,
         })
     }
