@@ -1,5 +1,6 @@
 //! Takes orders and walks them through their life; asks inventory-service for the stock. One module for each domain.
 
+mod account_service;
 pub mod app;
 pub mod config;
 mod failure_point;

@@ -28,6 +28,7 @@ mod guests;
 mod hostile;
 mod idempotency;
 mod invariants;
+mod kept_addresses;
 mod logging_in;
 mod lost_stock;
 mod mails_in_order;

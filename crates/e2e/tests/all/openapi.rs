@@ -94,6 +94,7 @@ const ACCOUNTS: &[&str] = &[
     "get /api/auth/sessions",
     "get /health/live",
     "get /health/ready",
+    "get /internal/accounts/{account}/addresses/{id}",
     "patch /api/accounts/me",
     "post /api/accounts/me/addresses",
     "post /api/accounts/{id}/disable",

@@ -4,6 +4,7 @@
 //! between, the message is due again when its lease ends: as many as there are connections may so be sent twice, with the
 //! same Message-ID.
 
+use crate::account_service;
 use crate::notifications::channels::provider::{SendError, Taken};
 use crate::notifications::channels::{Letter, Route};
 use crate::notifications::codes::{self, NoCode};
@@ -92,7 +93,7 @@ impl Wake {
 /// Runs until `shutdown`. What is being sent then is finished, what is only claimed is given back.
 pub async fn run(app: Arc<Notifications>, route: Route, shutdown: CancellationToken) {
     let patience = match route.channel {
-        Channel::Email => route.patience + codes::TIME_LIMIT,
+        Channel::Email => route.patience + account_service::TIME_LIMIT,
         Channel::Sms => route.patience,
     };
     let queue = WorkQueue {
@@ -167,7 +168,7 @@ async fn write(app: &Notifications, channel: Channel, kind: Kind, message: &Queu
     let link = link.map_err(|_| AttemptOutcome::Waiting { error: None, delay: PAUSE })?;
     let (facts, code) = match (link, code_id(kind, &kept)) {
         (Some(link), _) => (facts.with_link(link.url), Some(Code::new(link.code))),
-        (None, Some(id)) => (facts, Some(app.codes.take(id).await.map_err(without)?)),
+        (None, Some(id)) => (facts, Some(codes::take(&app.accounts, id).await.map_err(without)?)),
         (None, None) => (facts, None),
     };
     let without_code = texts(&facts)?;

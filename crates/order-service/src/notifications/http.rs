@@ -4,6 +4,7 @@ mod documented;
 mod webhooks;
 
 use self::documented::CannotResend;
+use crate::notifications::codes;
 use crate::notifications::commands as command;
 use crate::notifications::domain::code::Code;
 use crate::notifications::domain::log::{Notification, NotificationWithText, code_id, facts};
@@ -147,7 +148,7 @@ async fn texts(app: &Notifications, entry: &Entry) -> Texts {
         }
     }
     if let Some(id) = code_id(notification.kind, kept).filter(|_| app.shows_codes)
-        && let Ok(code) = app.codes.take(id).await
+        && let Ok(code) = codes::take(&app.accounts, id).await
     {
         facts = facts.with_code(code);
     }

@@ -1,14 +1,13 @@
 //! What the module keeps while the service runs: templates, channels, and the queue of outcomes.
 
 use super::channels::Outbound;
-use super::codes::Codes;
 use super::config::Config;
 use super::dispatch::{self, Outcomes, Wake};
 use super::domain::{Channel, Facts};
+use crate::account_service::AccountService;
 use crate::guest_links::{GuestLink, GuestLinks};
 use secrecy::{ExposeSecret, SecretString};
 use service_kit::access::Mode;
-use service_kit::access::tokens::ServiceIdentity;
 use service_kit::config::BrokerConfig;
 use service_kit::db::Database;
 use service_kit::fault::Fault;
@@ -25,7 +24,7 @@ pub struct Notifications {
     /// The ways by which messages leave the house.
     pub(super) outbound: Outbound,
     /// The way to the codes that mails show.
-    pub(super) codes: Codes,
+    pub(super) accounts: AccountService,
     /// The links that mails to guests show.
     pub(super) links: Arc<GuestLinks>,
     /// Whether kept texts show codes, too: where the log is the only mailbox.
@@ -41,19 +40,18 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Reads the templates and prepares the channels; connects to nothing yet. Account-service is shown `identity`, where
-    /// there is one.
+    /// Reads the templates and prepares the channels; connects to nothing yet.
     pub fn new(
         config: &Config,
         access: Mode,
         broker: &BrokerConfig,
-        identity: Option<ServiceIdentity>,
+        accounts: AccountService,
         links: Arc<GuestLinks>,
         db: Database,
     ) -> Result<Self, StartError> {
         Ok(Self {
             outbound: Outbound::new(config)?,
-            codes: Codes::new(config, identity)?,
+            accounts,
             links,
             shows_codes: access == Mode::Local,
             delays: broker.retry_delays_ms.clone(),

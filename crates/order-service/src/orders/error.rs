@@ -63,6 +63,9 @@ pub enum Error {
     /// Inventory-service did not answer, or not in time.
     #[error("inventory-service is not available: {0}")]
     InventoryUnavailable(String),
+    /// Account-service did not answer, or not in time.
+    #[error("account-service is not available: {0}")]
+    AccountsUnavailable(String),
     /// Inventory-service answered with what is not in its contract.
     #[error("inventory-service answered unexpectedly: {0}")]
     InventoryAnswer(String),
@@ -99,7 +102,10 @@ impl Error {
             Self::UnknownProduct(_) => {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-product", "Unknown product", self)
             }
-            Self::DuplicateRequest | Self::PlacedTooLate | Self::InventoryUnavailable(_) => Problem::unavailable(self),
+            Self::DuplicateRequest
+            | Self::PlacedTooLate
+            | Self::InventoryUnavailable(_)
+            | Self::AccountsUnavailable(_) => Problem::unavailable(self),
             Self::InventoryAnswer(_) => Problem::unexpected(self),
             Self::Batch(error) => error.problem(),
         }
@@ -110,9 +116,11 @@ impl Error {
         match self {
             Self::Fault(fault) => fault.decision(),
             Self::Transition(_) => Decision::Ack,
-            Self::InventoryUnavailable(_) | Self::InventoryAnswer(_) | Self::PlacedTooLate | Self::DuplicateRequest => {
-                Decision::Retry
-            }
+            Self::InventoryUnavailable(_)
+            | Self::AccountsUnavailable(_)
+            | Self::InventoryAnswer(_)
+            | Self::PlacedTooLate
+            | Self::DuplicateRequest => Decision::Retry,
             Self::UnknownOrder(_)
             | Self::UnknownLink
             | Self::BadCode

@@ -1,9 +1,10 @@
-//! What the module keeps while the service runs: its batches and the way to inventory-service.
+//! What the module keeps while the service runs: its batches and the ways to the other services.
 
 use super::config::Config;
 use super::inventory::client::InventoryClient;
 use super::placing::{accepting, immediate, requests::PlacementQueue};
 use super::reads::{self, OrderReads};
+use crate::account_service::AccountService;
 use crate::guest_links::GuestLinks;
 use service_kit::access::tokens::ServiceIdentity;
 use service_kit::db::Database;
@@ -18,6 +19,8 @@ pub struct Orders {
     pub(super) config: Config,
     pub(super) db: Database,
     pub(super) inventory: InventoryClient,
+    /// The way to the addresses of customers.
+    pub(super) accounts: AccountService,
     /// The queue in front of placement.
     pub(super) placements: PlacementQueue,
     /// The queue in front of orders that are accepted and placed later.
@@ -31,11 +34,12 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Starts the batches; connects to nothing yet. Inventory-service is shown `identity`, where there is one.
+    /// Starts the batches; connects to nothing yet. Inventory-service is shown `identity`.
     pub fn new(
         config: &Config,
         db: Database,
-        identity: Option<ServiceIdentity>,
+        identity: ServiceIdentity,
+        accounts: AccountService,
         links: Arc<GuestLinks>,
     ) -> Result<Self, StartError> {
         let inventory = InventoryClient::new(config, identity)?;
@@ -47,6 +51,7 @@ impl Orders {
             config: config.clone(),
             db,
             inventory,
+            accounts,
             links,
             accepted,
         })
