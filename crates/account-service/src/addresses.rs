@@ -1,7 +1,7 @@
 //! Where people have things sent, and where bills go.
 //!
-//! Others may mount the module by `routes`, ask for its `INVARIANTS`, and `forget` what an account has. Every call is about the caller's own addresses:
-//! no statement works without their scope.
+//! Others may mount the module by `routes`, ask for its `INVARIANTS`, and `forget` what an account has. Every call is about
+//! the addresses of one account, and no statement works without its scope.
 
 mod commands;
 mod domain;

@@ -69,10 +69,11 @@ impl Shop {
         self.assert_histories().await;
     }
 
-    /// Fails the test unless every order went through its statuses as the life of an order allows.
+    /// Fails the test unless every order went through its statuses as the life of an order allows. A customer who takes an
+    /// order into their account changes none.
     pub async fn assert_histories(&self) {
         let query = "SELECT h.order_id, h.status, o.status AS now FROM orders.order_status_history h
-                     JOIN orders.orders o ON o.id = h.order_id ORDER BY h.order_id, h.id";
+                     JOIN orders.orders o ON o.id = h.order_id WHERE h.actor <> 'customer' ORDER BY h.order_id, h.id";
         let rows = sqlx::query(query).fetch_all(self.database.pool()).await.expect("the histories");
         let mut histories: BTreeMap<i64, (Vec<OrderStatus>, OrderStatus)> = BTreeMap::new();
         for row in rows {

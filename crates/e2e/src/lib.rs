@@ -13,6 +13,7 @@ pub mod browser;
 pub mod client;
 pub mod database;
 pub mod environment;
+pub mod guests;
 pub mod invariants;
 pub mod issuer;
 pub mod mail_server;

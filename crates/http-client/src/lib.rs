@@ -26,6 +26,19 @@ pub fn client() -> ClientBuilder {
     }
 }
 
+/// Why there was no answer, in a few words. What the library says may name internal addresses.
+pub fn reason(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else if error.is_decode() {
+        "the answer cannot be read"
+    } else {
+        "the connection broke"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

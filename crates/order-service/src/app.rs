@@ -1,7 +1,9 @@
 //! What every request shares: the state of each module. There is no way to publish from here: events leave through the
 //! outbox only.
 
+use crate::account_service::AccountService;
 use crate::config::Config;
+use crate::guest_links::GuestLinks;
 use crate::notifications::{self, Notifications};
 use crate::orders::{self, Orders};
 use crate::schema::SCHEMA;
@@ -44,13 +46,23 @@ impl App {
     /// Puts the modules together and starts their batches.
     pub fn new(config: &Config, db: Database, broker: Broker, prepared: Prepared) -> Result<Self, StartError> {
         let known_to = |callee| ServiceIdentity::new(&config.server.auth, "order-service", callee);
+        let links = Arc::new(GuestLinks::new(&config.guest_links, db.clone())?);
+        let pause = config.notifications.circuit_pause();
+        let accounts = AccountService::new(&config.account_service, pause, known_to("account-service")?)?;
         let parts = Parts {
-            orders: Arc::new(Orders::new(&config.orders, db.clone(), known_to("inventory-service")?)?),
+            orders: Arc::new(Orders::new(
+                &config.orders,
+                db.clone(),
+                known_to("inventory-service")?,
+                accounts.clone(),
+                links.clone(),
+            )?),
             notifications: Arc::new(Notifications::new(
                 &config.notifications,
                 config.server.access.access,
                 &config.broker,
-                known_to("account-service")?,
+                accounts,
+                links,
                 db.clone(),
             )?),
             admin: Admin {

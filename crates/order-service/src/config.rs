@@ -1,6 +1,6 @@
 //! What can be set from outside: environment variables, each also a flag. Each module brings its own.
 
-use crate::{notifications, orders};
+use crate::{account_service, guest_links, notifications, orders};
 use clap::Parser;
 use service_kit::config::{BrokerConfig, DatabaseConfig, ServerConfig};
 
@@ -13,6 +13,10 @@ pub struct Config {
     pub port: u16,
     #[command(flatten)]
     pub orders: orders::Config,
+    #[command(flatten)]
+    pub account_service: account_service::Config,
+    #[command(flatten)]
+    pub guest_links: guest_links::Config,
     #[command(flatten)]
     pub notifications: notifications::Config,
     #[command(flatten)]

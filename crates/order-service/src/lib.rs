@@ -1,8 +1,10 @@
 //! Takes orders and walks them through their life; asks inventory-service for the stock. One module for each domain.
 
+mod account_service;
 pub mod app;
 pub mod config;
 mod failure_point;
+mod guest_links;
 mod health;
 pub mod notifications;
 pub mod orders;

@@ -8,10 +8,10 @@ use clap::Parser;
 use e2e::browser::Browser;
 use order_service::config::Config;
 use order_service::notifications::{
-    AccountFacts, Code, Facts, Kind, LineFacts, MessageTemplates, OrderFacts, StockFacts,
+    AccountFacts, Code, Facts, GuestFacts, Kind, LineFacts, MessageTemplates, OrderFacts, StockFacts,
 };
 use rust_decimal::Decimal;
-use shared_types::{Money, ProductId};
+use shared_types::{Money, OrderId, ProductId};
 use std::path::{Path, PathBuf};
 
 fn money(cents: i64) -> Money {
@@ -26,6 +26,11 @@ fn line(product: i64, name: &str, quantity: i32, cents: i64) -> LineFacts {
         price: Some(money(cents)),
         subtotal: Some(money(cents).times(quantity)),
     }
+}
+
+fn guest() -> Option<GuestFacts> {
+    let link = Some(format!("https://shop.example/api/orders/guest/{}", "A".repeat(60)));
+    Some(GuestFacts { order: OrderId(42), link, code: Code::new("7K2M-Q9XB".to_owned()) })
 }
 
 fn usual(kind: Kind) -> Facts {
@@ -55,6 +60,7 @@ fn usual(kind: Kind) -> Facts {
         total: Some(money(288_994)),
         lines,
         reason: Some("The keyboard is no longer made.".to_owned()),
+        guest: guest(),
     })
 }
 
@@ -71,6 +77,7 @@ fn hostile() -> Facts {
         total: Some("9999999999999999999999.99".parse::<Decimal>().unwrap().into()),
         lines,
         reason: Some(name.to_owned()),
+        guest: guest(),
     })
 }
 

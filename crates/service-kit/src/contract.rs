@@ -10,20 +10,31 @@ use crate::problem::Problem;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use utoipa::openapi::path::{self, Parameter, ParameterIn};
-use utoipa::openapi::{OpenApi, PathItem, RefOr};
+use utoipa::openapi::{KnownFormat, OpenApi, PathItem, RefOr, Schema, SchemaFormat};
 
 /// The extension of an operation that passes over what it does not know: its caller may be a newer build, or a provider.
 pub const PASSES_OVER: &str = "x-passes-over-unknown";
 
 /// What the document says of every route; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Contract(Arc<HashMap<String, Methods>>);
+pub struct Contract(Arc<Routes>);
+
+#[derive(Debug, Default)]
+struct Routes {
+    methods: HashMap<String, Methods>,
+    /// What stands in front of secrets in paths: parameters of the format `password`.
+    before_secrets: Vec<String>,
+}
 
 /// What the document says of each method of a path.
 type Methods = [Option<Operation>; METHODS.len()];
+
+/// What stands in the place of a secret in a path.
+const HIDDEN: &str = "hidden";
 
 /// The methods that routes have.
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -56,14 +67,25 @@ pub enum Target<'a> {
 impl Contract {
     /// The contract of a document.
     pub fn of(document: &OpenApi) -> Self {
-        let paths = document.paths.paths.iter();
-        Self(Arc::new(paths.map(|(path, item)| (path.clone(), Operation::all_of(path, item))).collect()))
+        let paths = || document.paths.paths.iter();
+        let methods = paths().map(|(path, item)| (path.clone(), Operation::all_of(path, item))).collect();
+        let before_secrets = paths().filter_map(|(path, item)| before_secret(path, item)).collect();
+        Self(Arc::new(Routes { methods, before_secrets }))
+    }
+
+    /// A path as an answer may repeat it: without a secret that stands in it.
+    pub fn shown<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        let secret =
+            self.0.before_secrets.iter().find_map(|before| Some((before, path.strip_prefix(before.as_str())?)));
+        let Some((before, rest)) = secret else { return Cow::Borrowed(path) };
+        let after = rest.find('/').and_then(|end| rest.get(end..)).unwrap_or_default();
+        Cow::Owned([before, HIDDEN, after].concat())
     }
 
     /// What a request wants.
     pub fn target(&self, request: &Request) -> Target<'_> {
         let Some(path) = request.extensions().get::<MatchedPath>() else { return Target::Nowhere };
-        let Some(methods) = self.0.get(path.as_str()) else { return Target::Undocumented };
+        let Some(methods) = self.0.methods.get(path.as_str()) else { return Target::Undocumented };
         let method = if *request.method() == Method::HEAD { &Method::GET } else { request.method() };
         let operation = METHODS.iter().zip(methods).find(|(known, _)| *known == method);
         operation.and_then(|(_, operation)| operation.as_ref()).map_or(Target::OtherMethod, Target::Operation)
@@ -76,6 +98,20 @@ impl Contract {
             Target::OtherMethod | Target::Undocumented | Target::Nowhere => None,
         }
     }
+}
+
+/// What stands in front of the secret in this path, if there is one.
+fn before_secret(path: &str, item: &PathItem) -> Option<String> {
+    let operations = [&item.get, &item.post, &item.put, &item.patch, &item.delete].into_iter().flatten();
+    let mut parameters = operations.flat_map(|operation| operation.parameters.iter().flatten()).filter_map(inline);
+    let secret = parameters.find(|parameter| parameter.parameter_in == ParameterIn::Path && is_secret(parameter))?;
+    Some(path.split_once(&format!("{{{}}}", secret.name))?.0.to_owned())
+}
+
+fn is_secret(parameter: &Parameter) -> bool {
+    let Some(RefOr::T(Schema::Object(schema))) = &parameter.schema else { return false };
+    matches!(&schema.format, Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+        || matches!(&schema.format, Some(SchemaFormat::Custom(format)) if format == "password")
 }
 
 impl Operation {
@@ -164,7 +200,9 @@ mod tests {
                     "post": {"responses": {}}
                 },
                 "/api/things/{id}": {"put": {"responses": {}, "parameters": [{"name": "If-Match", "in": "header", "required": false}]}},
-                "/api/hooks": {"post": {"responses": {}, "x-passes-over-unknown": true}}
+                "/api/hooks": {"post": {"responses": {}, "x-passes-over-unknown": true}},
+                "/api/links/{token}/use": {"post": {"responses": {}, "parameters": [
+                    {"name": "token", "in": "path", "required": true, "schema": {"type": "string", "format": "password"}}]}}
             }
         }))
         .unwrap();
@@ -194,6 +232,20 @@ mod tests {
             request = request.header(name, value);
         }
         app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status().as_u16()
+    }
+
+    #[test]
+    fn a_secret_in_a_path_is_not_repeated() {
+        let contract = contract();
+        for (path, shown) in [
+            ("/api/links/s3cret/use", "/api/links/hidden/use"),
+            ("/api/links/s3cret", "/api/links/hidden"),
+            ("/api/links/s3cret/nowhere/else", "/api/links/hidden/nowhere/else"),
+            ("/api/things/7", "/api/things/7"),
+            ("/api/link", "/api/link"),
+        ] {
+            assert_eq!(contract.shown(path), shown);
+        }
     }
 
     #[test]

@@ -159,7 +159,7 @@ async fn path_problem<S: Send + Sync>(parts: &mut Parts, state: &S, rejection: &
         }
         _ => "must be a UUID",
     };
-    // No route has more than one parameter of another type than text.
+    // No call of clients has more than one parameter of another type than text.
     let parameters = RawPathParams::from_request_parts(parts, state).await.ok();
     let name = parameters.as_ref().and_then(|parameters| parameters.iter().last()).map_or("path", |(name, _)| name);
     invalid_path(name, message)

@@ -44,6 +44,7 @@ pub mod schema;
 pub mod server;
 pub mod shutdown;
 pub mod telemetry;
+pub mod typed_code;
 pub mod validation;
 pub mod work_queue;
 pub mod workers;

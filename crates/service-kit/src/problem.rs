@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use time::OffsetDateTime;
@@ -217,16 +218,20 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Writes the problem that a request for `path` was answered with; any other answer stays as it is.
+/// Writes the problem that a request for `path` was answered with; any other answer stays as it is. The problem repeats the
+/// path as it is `shown`, without secrets.
 ///
 /// An error that brings no problem, as those of libraries do, gets the one of its status.
-pub fn render(mut response: Response, path: &str) -> Response {
+pub fn render<'p>(mut response: Response, path: &'p str, shown: impl FnOnce(&'p str) -> Cow<'p, str>) -> Response {
     let mut problem = match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem,
         None if is_bare_error(&response) => of_bare_error(response.status(), path),
         None => return response,
     };
-    path.clone_into(&mut problem.instance);
+    problem.instance = shown(path).into_owned();
+    if problem.instance != path {
+        problem.detail = problem.detail.replace(path, &problem.instance);
+    }
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut rendered = (problem.status_code(), body).into_response();
     rendered.headers_mut().extend(
@@ -271,24 +276,27 @@ mod tests {
     use super::{Problem, render};
     use axum::http::StatusCode;
     use axum::response::{Html, IntoResponse};
+    use std::borrow::Cow;
 
     #[test]
     fn an_error_without_a_problem_gets_one() {
         let plain = (StatusCode::BAD_REQUEST, "thread 'main' said so").into_response();
         for bare in [StatusCode::NOT_FOUND.into_response(), StatusCode::IM_A_TEAPOT.into_response(), plain] {
             let status = bare.status();
-            let rendered = render(bare, "/x");
+            let rendered = render(bare, "/x", Cow::Borrowed);
             assert_eq!(rendered.status(), status);
             assert_eq!(rendered.headers()["content-type"], "application/problem+json");
         }
         let page = (StatusCode::NOT_FOUND, Html("<p>")).into_response();
-        assert!(render(page, "/x").headers()["content-type"].to_str().unwrap().starts_with("text/html"));
-        assert!(!render(StatusCode::NO_CONTENT.into_response(), "/x").headers().contains_key("content-type"));
+        assert!(render(page, "/x", Cow::Borrowed).headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+        assert!(
+            !render(StatusCode::NO_CONTENT.into_response(), "/x", Cow::Borrowed).headers().contains_key("content-type")
+        );
     }
 
     #[test]
     fn who_is_not_let_in_is_told_how_to() {
-        let rendered = render(Problem::unauthorized("Secret", "no secret").into_response(), "/x");
+        let rendered = render(Problem::unauthorized("Secret", "no secret").into_response(), "/x", Cow::Borrowed);
         assert_eq!(rendered.headers()["www-authenticate"], "Secret");
     }
 

@@ -145,7 +145,10 @@ async fn around(State(Surroundings(parts)): State<Surroundings>, request: Reques
             }
         }
     };
-    let answer = async |request| headers::finish(problem::render(serve(request).await, &path), &path);
+    let answer = async |request| {
+        let contract = &parts.contract;
+        headers::finish(problem::render(serve(request).await, &path, |path| contract.shown(path)), &path)
+    };
     telemetry::observe(request, answer).await
 }
 

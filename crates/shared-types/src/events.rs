@@ -137,6 +137,9 @@ pub struct OrderSnapshot {
     /// The lines; none in `order.confirmed`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<OrderLine>,
+    /// Whether it is nobody's: placed without an account, and not taken into one since. Earlier builds did not say so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guest: bool,
 }
 
 /// What happened to a reservation.

@@ -69,6 +69,9 @@ impl ServicePorts {
     }
 }
 
+/// Where links in mails to guests lead.
+const PUBLIC_URL: &str = "PUBLIC_URL";
+
 const ORDER_PORT: &str = "ORDER_SERVICE_PORT";
 const INVENTORY_PORT: &str = "INVENTORY_SERVICE_PORT";
 const ACCOUNT_PORT: &str = "ACCOUNT_SERVICE_PORT";
@@ -164,10 +167,13 @@ impl Launch {
                 environment.push((MASTER_KEY, secrets::master_key(workspace, MASTER_KEY)?));
                 environment.push(pairs::registers_at_once());
             }
-            _ => environment.extend([
-                pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory)),
-                pairs::asks_accounts_at(format!("http://127.0.0.1:{}", ports.account)),
-            ]),
+            _ => {
+                environment.push(pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory)));
+                environment.push(pairs::asks_accounts_at(format!("http://127.0.0.1:{}", ports.account)));
+                if std::env::var_os(PUBLIC_URL).is_none() {
+                    environment.push((PUBLIC_URL, format!("http://localhost:{}", ports.order)));
+                }
+            }
         }
         let mut hasher = DefaultHasher::new();
         (&binary, built.duration_since(UNIX_EPOCH).ok(), &environment, given_settings()).hash(&mut hasher);

@@ -17,6 +17,7 @@ use service_kit::documented_problems;
 use service_kit::extract::{Json, Path};
 use service_kit::idempotency::IdempotencyKey;
 use sqlx::PgConnection;
+use std::borrow::Cow;
 use std::sync::Arc;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -31,6 +32,7 @@ where
         .add(Access::SELF, routes!(list_addresses, create_address))
         .add(Access::SELF, routes!(get_address, replace_address, delete_address))
         .add(Access::SELF, routes!(set_default_address))
+        .add(Access::internal(&[Cow::Borrowed("order-service")]), routes!(get_address_of))
 }
 
 documented_problems! {
@@ -143,4 +145,18 @@ pub async fn set_default_address(
     let address = commands::make_default(&mut transaction, scope, id, defaults).await?;
     addresses.db.commit(transaction).await?;
     Ok(Answer::ok(&address)?.with_version(address.version))
+}
+
+/// An address of an account, for the order that is to be sent there.
+#[utoipa::path(get, path = "/internal/accounts/{account}/addresses/{id}", tag = "internal",
+    params(("account" = Uuid, Path, description = "Whose address it must be"), ("id" = Uuid, Path, description = "Id of the address")),
+    responses((status = 200, description = "The address", body = Address), Invalid, NotFound, Unavailable))]
+pub async fn get_address_of(
+    State(addresses): State<Arc<Addresses>>,
+    scope: Scope,
+    Path((account, id)): Path<(Uuid, Uuid)>,
+) -> Result<Answer, Error> {
+    let theirs = scope.narrowed(account).ok_or(Error::UnknownAddress(id))?;
+    let address = store::find(addresses.db.pool(), theirs, id).await?.ok_or(Error::UnknownAddress(id))?;
+    Ok(Answer::ok(&address)?)
 }

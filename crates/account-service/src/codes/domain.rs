@@ -2,6 +2,7 @@
 
 use crate::sealing::{Unsealable, random};
 use serde::Serialize;
+use service_kit::typed_code;
 use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 
@@ -13,12 +14,6 @@ pub const TRIES: i32 = 5;
 
 /// No two codes of one purpose are sent to a person within this time, whoever asks for them.
 pub const PAUSE: Duration = Duration::MINUTE;
-
-/// Letters and digits that nobody takes for each other (Crockford's Base32).
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-/// Characters of a code: 40 bits, of which nobody gets further than 5 tries.
-const LENGTH: usize = 8;
 
 /// What a code is good for, and nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,24 +37,9 @@ impl Purpose {
     }
 }
 
-/// A new code as people read it: `7K2M-Q9XB`.
+/// A new code as people read it: `7K2M-Q9XB`. It has 40 bits, of which nobody gets further than [`TRIES`].
 pub fn generate() -> Result<String, Unsealable> {
-    let bytes: [u8; LENGTH] = random()?;
-    let letters: Vec<char> =
-        bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte & 31))).copied().map(char::from).collect();
-    let (head, tail) = letters.split_at(LENGTH / 2);
-    Ok(format!("{}-{}", String::from_iter(head), String::from_iter(tail)))
-}
-
-/// The code as it is compared: what people leave out, add or take for something else does not count.
-pub fn canonical(typed: &str) -> String {
-    let letters = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').take(LENGTH + 1);
-    let letters = letters.map(|c| match c.to_ascii_uppercase() {
-        'O' => '0',
-        'I' | 'L' => '1',
-        c => c,
-    });
-    letters.collect()
+    Ok(typed_code::written(random()?))
 }
 
 /// A code as order-service gets it for the mail.
@@ -75,27 +55,4 @@ pub struct TakenCode {
     /// Until when.
     #[serde(with = "shared_types::times")]
     pub expires_at: OffsetDateTime,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{canonical, generate};
-
-    #[test]
-    fn a_code_is_eight_characters_that_nobody_mixes_up() {
-        let code = generate().unwrap();
-        assert_eq!(code.len(), 9);
-        assert_eq!(code.as_bytes()[4], b'-');
-        assert!(!code.contains(['I', 'L', 'O', 'U']), "{code}");
-        assert_ne!(generate().unwrap(), code);
-    }
-
-    #[test]
-    fn a_code_is_taken_as_people_type_it() {
-        for typed in ["7K2M-Q9X0", "7k2mq9xo", " 7k2m q9xO ", "7K2M--Q9X0"] {
-            assert_eq!(canonical(typed), "7K2MQ9X0", "{typed:?}");
-        }
-        assert_eq!(canonical("il"), "11");
-        assert_eq!(canonical(&"A".repeat(1000)).len(), 9);
-    }
 }

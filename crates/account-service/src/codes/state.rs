@@ -5,6 +5,7 @@ use super::store::{self, NewCode};
 use crate::sealing::{Seal, Unsealable};
 use service_kit::db::Database;
 use service_kit::fault::Fault;
+use service_kit::typed_code::canonical;
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -79,7 +80,7 @@ impl Codes {
         code: &str,
         sealed: Option<&[u8]>,
     ) -> Result<(), Fault> {
-        let hash = self.seal.mark(&place(id), &domain::canonical(code));
+        let hash = self.seal.mark(&place(id), &canonical(code));
         let expires_at = now + Duration::minutes(VALID_MINUTES);
         Ok(store::insert(conn, now, &NewCode { id, user, purpose, hash: &hash, sealed, expires_at }).await?)
     }
@@ -95,7 +96,7 @@ impl Codes {
         typed: &str,
     ) -> Result<Option<Uuid>, Fault> {
         let tried = store::count_try(conn, now, user, purpose).await?;
-        let right = tried.filter(|it| self.seal.is_mark(&place(it.id), &domain::canonical(typed), &it.hash));
+        let right = tried.filter(|it| self.seal.is_mark(&place(it.id), &canonical(typed), &it.hash));
         Ok(right.map(|it| it.id))
     }
 

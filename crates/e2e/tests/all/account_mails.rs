@@ -236,6 +236,16 @@ async fn where_callers_need_a_token_order_service_says_who_it_is() {
     register(&shop, "ada@example.com").await;
     let sent = mail(&server, "Confirm").await.text();
     verify(&shop, "ada@example.com", code_in(&sent)).await;
+    // So it does when it asks for an address.
+    let login = json!({"email": "ada@example.com", "password": PASSWORD});
+    let token = shop.accounts().post("/api/auth/login", login).await.is(200).json()["accessToken"].clone();
+    let address = json!({"name": "Ada", "lines": ["1 Main St"], "city": "London", "postcode": "N1", "country": "GB"});
+    let adas = shop.accounts().with_token(text(&token)).post("/api/accounts/me/addresses", address);
+    let address = adas.await.is(201).json()["id"].clone();
+    let order = json!({"customerName": "Ada", "customerEmail": "ada@example.com", "shippingAddressId": address,
+        "items": [{"productId": MOUSE, "quantity": 1}]});
+    let placed = shop.orders().with_token(text(&token)).post("/api/orders", order).await.is(201).json();
+    assert_eq!(text(&placed["shippingAddress"]), "Ada\n1 Main St\nLondon\nN1\nGB");
     let kept = "SELECT body_text FROM orders.notifications WHERE status = 'SENT' AND kind = 'verify-address'";
     let kept = eventually("the mail to be kept", async || {
         shop.database.texts(kept).await.pop().ok_or_else(|| "nothing".to_owned())

@@ -54,6 +54,7 @@ const ORDERS: &[&str] = &[
     "get /api/notifications/{id}/html",
     "get /api/orders",
     "get /api/orders/customer/{email}",
+    "get /api/orders/guest/{token}",
     "get /api/orders/status/{status}",
     "get /api/orders/{id}",
     "get /api/orders/{id}/notifications",
@@ -69,6 +70,7 @@ const ORDERS: &[&str] = &[
     "post /api/notifications/webhooks/brevo",
     "post /api/notifications/{id}/resend",
     "post /api/orders",
+    "post /api/orders/guest/{token}/claim",
     "post /api/orders/{id}/cancel",
     "put /api/orders/{id}/status",
 ];
@@ -96,6 +98,7 @@ const ACCOUNTS: &[&str] = &[
     "get /api/auth/sessions",
     "get /health/live",
     "get /health/ready",
+    "get /internal/accounts/{account}/addresses/{id}",
     "patch /api/accounts/me",
     "patch /api/admin/dead-letters/{id}",
     "post /api/accounts/me/addresses",
@@ -294,7 +297,9 @@ async fn the_examples_work_when_tried_out() {
     let columns = "order_id, event_id, kind, channel, status";
     shop.database.execute(format!("INSERT INTO orders.notifications ({columns}) VALUES {notification}")).await;
     for (client, document) in [(shop.inventory(), inventory), (shop.orders(), orders)] {
-        for Operation { name, .. } in operations(document).iter().filter(|it| it.name.starts_with("get ")) {
+        // The link of a guest is signed: no example of one can be written down.
+        let can_be_tried = |name: &str| name.starts_with("get ") && !name.contains("{token}");
+        for Operation { name, .. } in operations(document).iter().filter(|it| can_be_tried(&it.name)) {
             try_out(client, document, name).await.is(200);
         }
     }

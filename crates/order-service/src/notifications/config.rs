@@ -115,9 +115,6 @@ pub struct Config {
     /// Milliseconds that a mail server, an SMS gateway or account-service is left alone after five failures in a row
     #[arg(long, env = "NOTIFICATION_CIRCUIT_PAUSE_MS", default_value_t = 5000)]
     pub notification_circuit_pause_ms: u64,
-    /// Where account-service is, which gives the codes that e-mails show
-    #[arg(long, env = "ACCOUNT_SERVICE_URL", hide_env_values = true, default_value = "http://127.0.0.1:8083")]
-    pub account_service_url: String,
     #[command(flatten)]
     pub mail: MailConfig,
     #[command(flatten)]

@@ -4,9 +4,11 @@
 //! between, the message is due again when its lease ends: as many as there are connections may so be sent twice, with the
 //! same Message-ID.
 
+use crate::account_service;
 use crate::notifications::channels::provider::{SendError, Taken};
 use crate::notifications::channels::{Letter, Route};
 use crate::notifications::codes::{self, NoCode};
+use crate::notifications::domain::code::Code;
 use crate::notifications::domain::log::{code_id, facts};
 use crate::notifications::domain::texts::Texts;
 use crate::notifications::domain::{Channel, Facts, Kind};
@@ -91,7 +93,7 @@ impl Wake {
 /// Runs until `shutdown`. What is being sent then is finished, what is only claimed is given back.
 pub async fn run(app: Arc<Notifications>, route: Route, shutdown: CancellationToken) {
     let patience = match route.channel {
-        Channel::Email => route.patience + codes::TIME_LIMIT,
+        Channel::Email => route.patience + account_service::TIME_LIMIT,
         Channel::Sms => route.patience,
     };
     let queue = WorkQueue {
@@ -162,11 +164,17 @@ async fn write(app: &Notifications, channel: Channel, kind: Kind, message: &Queu
         Facts::Account(account) => account.name.clone(),
         Facts::Stock(_) => None,
     };
+    let link = app.link(channel, &facts).await;
+    let link = link.map_err(|_| AttemptOutcome::Waiting { error: None, delay: PAUSE })?;
+    let (facts, code) = match (link, code_id(kind, &kept)) {
+        (Some(link), _) => (facts.with_link(link.url), Some(Code::new(link.code))),
+        (None, Some(id)) => (facts, Some(codes::take(&app.accounts, id).await.map_err(without)?)),
+        (None, None) => (facts, None),
+    };
     let without_code = texts(&facts)?;
-    let (texts, kept) = match code_id(kind, &kept) {
+    let (texts, kept) = match code {
         None => (without_code.clone(), without_code),
-        Some(id) => {
-            let code = app.codes.take(id).await.map_err(without)?;
+        Some(code) => {
             let texts = texts(&facts.with_code(code))?;
             let kept = if app.shows_codes { texts.clone() } else { without_code };
             (texts, kept)

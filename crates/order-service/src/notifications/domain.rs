@@ -10,7 +10,7 @@ pub mod texts;
 
 use code::Code;
 use serde::{Deserialize, Serialize};
-use shared_types::{Money, ProductId};
+use shared_types::{Money, OrderId, ProductId};
 use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
@@ -205,15 +205,32 @@ pub enum Facts {
 }
 
 impl Facts {
+    /// The order of which an e-mail has the link, if it is nobody's.
+    pub fn guest_order(&self) -> Option<OrderId> {
+        match self {
+            Self::Order(order) => order.guest.as_ref().map(|guest| guest.order),
+            Self::Stock(_) | Self::Account(_) => None,
+        }
+    }
+
+    /// With the link to an order that is nobody's. The code beside it is hidden.
+    #[must_use]
+    pub fn with_link(mut self, link: String) -> Self {
+        if let Self::Order(OrderFacts { guest: Some(guest), .. }) = &mut self {
+            guest.link = Some(link);
+        }
+        self
+    }
+
     /// With the code that the message shows. The others show none.
     #[must_use]
-    pub fn with_code(self, code: Code) -> Self {
-        match self {
-            Self::Account(account) if account.code.is_some() => {
-                Self::Account(AccountFacts { code: Some(code), ..account })
-            }
-            others => others,
+    pub fn with_code(mut self, code: Code) -> Self {
+        match &mut self {
+            Self::Account(AccountFacts { code: Some(shown), .. }) => *shown = code,
+            Self::Order(OrderFacts { guest: Some(guest), .. }) => guest.code = code,
+            Self::Order(_) | Self::Stock(_) | Self::Account(_) => {}
         }
+        self
     }
 }
 
@@ -234,6 +251,19 @@ pub struct OrderFacts {
     pub lines: Vec<LineFacts>,
     /// Why, where somebody said so.
     pub reason: Option<String>,
+    /// How its customer gets at it without an account; none where it has one.
+    pub guest: Option<GuestFacts>,
+}
+
+/// An order that is nobody's, as the templates see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GuestFacts {
+    /// Its number.
+    pub order: OrderId,
+    /// Where it can be seen; none where there are no links.
+    pub link: Option<String>,
+    /// The code by which it is taken into an account. Hidden, until it is sent.
+    pub code: Code,
 }
 
 /// A line of an order as the templates see it.

@@ -4,7 +4,9 @@ mod documented;
 mod webhooks;
 
 use self::documented::CannotResend;
+use crate::notifications::codes;
 use crate::notifications::commands as command;
+use crate::notifications::domain::code::Code;
 use crate::notifications::domain::log::{Notification, NotificationWithText, code_id, facts};
 use crate::notifications::domain::texts::Texts;
 use crate::notifications::domain::{Channel, Status};
@@ -139,8 +141,14 @@ async fn texts(app: &Notifications, entry: &Entry) -> Texts {
         return texts.clone();
     }
     let Some(mut facts) = facts(notification.kind, kept) else { return Texts::default() };
+    if let Ok(Some(link)) = app.link(notification.channel, &facts).await {
+        facts = facts.with_link(link.url);
+        if app.shows_codes {
+            facts = facts.with_code(Code::new(link.code));
+        }
+    }
     if let Some(id) = code_id(notification.kind, kept).filter(|_| app.shows_codes)
-        && let Ok(code) = app.codes.take(id).await
+        && let Ok(code) = codes::take(&app.accounts, id).await
     {
         facts = facts.with_code(code);
     }

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod change;
+pub mod claim;
 pub mod confirm;
 pub mod lose_stock;
 pub mod place;
@@ -15,6 +16,9 @@ use shared_types::events::{OrderCancelled, OrderConfirmed, OrderCreated, OrderDe
 
 /// Who changes an order through the HTTP interface.
 pub const API: &str = "api";
+
+/// Who takes an order into their account.
+pub const CUSTOMER: &str = "customer";
 
 /// The event that tells of an order having come to `status`. PENDING is told once its stock is reserved.
 fn status_event(order: &Order, status: OrderStatus, reason: Option<String>) -> Result<Event, serde_json::Error> {

@@ -3,7 +3,7 @@
 mod changes;
 mod price_guard;
 
-pub use changes::{CancelOrder, ChangeStatus, PatchOrder};
+pub use changes::{CancelOrder, ChangeStatus, ClaimOrder, PatchOrder};
 pub use price_guard::{ChangedTotal, PriceGuard, Unsellable};
 use serde::{Deserialize, Serialize};
 use service_kit::body::Body;
@@ -41,9 +41,13 @@ pub struct PlaceOrder {
     /// Where to call: 4 to 17 digits with `+ - ( ) / .` and blanks between them, and an extension (`x12`, `;ext=12`) behind.
     #[schema(max_length = 32, example = "+44 20 7946 0000")]
     pub customer_phone: Option<String>,
-    /// Where to send it.
-    #[schema(required, nullable = false, max_length = 500, format = "lines", example = "12 St James's Square, London")]
+    /// Where to send it. Either this or `shippingAddressId` must be there.
+    #[schema(nullable = false, max_length = 500, format = "lines", example = "12 St James's Square, London")]
     pub shipping_address: Option<String>,
+    /// The customer's address of this id, as account-service has it now, instead of `shippingAddress`. For customers alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
+    pub shipping_address_id: Option<String>,
     /// What the shop should know, such as where to leave the parcel.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 500, format = "lines", example = "Please ring twice")]
@@ -89,27 +93,25 @@ pub struct NewOrder {
 }
 
 impl PlaceOrder {
-    /// Checks every field and names all that are at fault.
-    pub fn parse(self) -> Result<NewOrder, FieldErrors> {
+    /// Checks every field and names all that are at fault. Where there is the id of an address, the order has no address until it
+    /// is looked up.
+    pub fn parse(self) -> Result<(NewOrder, Option<Uuid>), FieldErrors> {
         let mut errors = FieldErrors::default();
         let customer_name = contact::parse_name(&mut errors, "customerName", self.customer_name);
         let customer_email = contact::parse_email(&mut errors, "customerEmail", self.customer_email);
         let customer_phone = contact::parse_phone(&mut errors, "customerPhone", self.customer_phone);
-        let shipping_address = errors.required_lines("shippingAddress", self.shipping_address, 500);
+        let address_id = parse_address_id(&mut errors, self.shipping_address_id, self.shipping_address.is_some());
+        let shipping_address = match address_id {
+            None => errors.required_lines("shippingAddress", self.shipping_address, 500),
+            Some(_) => String::new(),
+        };
         let note = parse_note(&mut errors, self.note);
         let guard = parse_guard(&mut errors, self.expected_total, self.items.as_deref().unwrap_or_default());
         let lines = parse_lines(&mut errors, self.items);
         // None where it is among the fields at fault.
         let Some(customer_email) = customer_email else { return Err(errors) };
-        errors.into_result(NewOrder {
-            customer_name,
-            customer_email,
-            customer_phone,
-            shipping_address,
-            note,
-            lines,
-            guard,
-        })
+        let order = NewOrder { customer_name, customer_email, customer_phone, shipping_address, note, lines, guard };
+        errors.into_result((order, address_id))
     }
 }
 
@@ -117,6 +119,18 @@ impl Body for PlaceOrder {
     fn faults(&self) -> FieldErrors {
         self.clone().parse().err().unwrap_or_default()
     }
+}
+
+/// The id of an address. One that cannot be read is at fault, and so is one that stands beside an address.
+fn parse_address_id(errors: &mut FieldErrors, text: Option<String>, has_address: bool) -> Option<Uuid> {
+    let text = text?;
+    let id = text.parse::<Reference>().map(|id| id.0);
+    if has_address {
+        errors.add("shippingAddressId", "cannot stand beside shippingAddress");
+    } else if id.is_err() {
+        errors.add("shippingAddressId", "must be a UUID");
+    }
+    Some(id.unwrap_or_default())
 }
 
 /// A note of at most 500 characters; a blank one is none.
@@ -248,6 +262,7 @@ impl Order {
             note: self.note.clone(),
             total_amount: self.total_amount,
             items: self.items.iter().map(line).collect(),
+            guest: self.customer_id.is_none(),
         }
     }
 }
@@ -304,7 +319,8 @@ pub struct TimelineEntry {
     /// When.
     #[serde(with = "shared_types::times")]
     pub at: OffsetDateTime,
-    /// By whom: `api`, or the service that decided it.
+    /// By whom: `api`, the service that decided it, or `customer` where a customer took the order into their account, which
+    /// leaves the status as it is.
     #[schema(example = "api")]
     pub actor: String,
     /// Why, where somebody said so. The customer is told of it.

@@ -20,6 +20,15 @@ pub enum Error {
     /// There is no such order.
     #[error("order {0} does not exist")]
     UnknownOrder(OrderId),
+    /// A link leads to no order: it is not one of ours, has expired, or the order is in an account by now.
+    #[error("the order of this link does not exist, or is in an account")]
+    UnknownLink,
+    /// The code is not that of the order.
+    #[error("the code is not the one in the e-mails about this order")]
+    BadCode,
+    /// Too many codes were wrong; the next is looked at after so many seconds.
+    #[error("too many codes were wrong; try again later")]
+    TooManyCodes(u32),
     /// The life of an order does not allow it.
     #[error(transparent)]
     Transition(#[from] InvalidTransition),
@@ -54,6 +63,9 @@ pub enum Error {
     /// Inventory-service did not answer, or not in time.
     #[error("inventory-service is not available: {0}")]
     InventoryUnavailable(String),
+    /// Account-service did not answer, or not in time.
+    #[error("account-service is not available: {0}")]
+    AccountsUnavailable(String),
     /// Inventory-service answered with what is not in its contract.
     #[error("inventory-service answered unexpectedly: {0}")]
     InventoryAnswer(String),
@@ -71,6 +83,14 @@ impl Error {
         match self {
             Self::Fault(fault) => fault.problem(),
             Self::UnknownOrder(id) => Problem::not_found(format!("order {id}")),
+            Self::UnknownLink => Problem::not_found("the order of this link"),
+            Self::BadCode => Problem::new(StatusCode::BAD_REQUEST, "bad-code", "Bad code", self),
+            Self::TooManyCodes(seconds) => {
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                let mut problem = Problem::new(status, "too-many-tries", "Too many tries", self);
+                problem.retry_after = Some(*seconds);
+                problem
+            }
             Self::Transition(_) => conflict("invalid-transition", "Status change not allowed"),
             Self::NotPlacedYet(_) => conflict("not-placed-yet", "Not placed yet"),
             Self::StockReleased(_) => conflict("stock-released", "Stock released"),
@@ -82,7 +102,10 @@ impl Error {
             Self::UnknownProduct(_) => {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-product", "Unknown product", self)
             }
-            Self::DuplicateRequest | Self::PlacedTooLate | Self::InventoryUnavailable(_) => Problem::unavailable(self),
+            Self::DuplicateRequest
+            | Self::PlacedTooLate
+            | Self::InventoryUnavailable(_)
+            | Self::AccountsUnavailable(_) => Problem::unavailable(self),
             Self::InventoryAnswer(_) => Problem::unexpected(self),
             Self::Batch(error) => error.problem(),
         }
@@ -93,10 +116,15 @@ impl Error {
         match self {
             Self::Fault(fault) => fault.decision(),
             Self::Transition(_) => Decision::Ack,
-            Self::InventoryUnavailable(_) | Self::InventoryAnswer(_) | Self::PlacedTooLate | Self::DuplicateRequest => {
-                Decision::Retry
-            }
+            Self::InventoryUnavailable(_)
+            | Self::AccountsUnavailable(_)
+            | Self::InventoryAnswer(_)
+            | Self::PlacedTooLate
+            | Self::DuplicateRequest => Decision::Retry,
             Self::UnknownOrder(_)
+            | Self::UnknownLink
+            | Self::BadCode
+            | Self::TooManyCodes(_)
             | Self::NotPlacedYet(_)
             | Self::StockReleased(_)
             | Self::NoteIsFinal(_)

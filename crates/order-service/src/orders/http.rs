@@ -1,12 +1,14 @@
 //! EDGE: orders over HTTP: place, look, change.
 
 mod documented;
+mod guests;
 mod notifications;
 mod timeline;
 
 use self::documented::{CannotBeSold, NotAllowed, Preferring, UnknownProductOrKeyReused};
 use super::commands::change as command;
 use super::domain::{CancelOrder, ChangeStatus, Order, PatchOrder, PlaceOrder};
+use super::placing::addresses::{self, LookUp};
 use super::placing::requests::{self, PlacementRequest};
 use super::state::Orders;
 use super::store::{self, Filter};
@@ -59,6 +61,8 @@ where
         .add(all("orders:write"), routes!(change_status))
         .add(own("orders:cancel"), routes!(cancel_order))
         .add(own("orders:read"), routes!(timeline::get_timeline))
+        .add(Access::PUBLIC, routes!(guests::get_guest_order))
+        .add(Access::CUSTOMERS, routes!(guests::claim_order))
         .add(Access::OWNERS, routes!(notifications::list_order_notifications))
         .add(Access::OPERATORS, routes!(notifications::erase_notifications));
     routes.described(|document| {
@@ -75,10 +79,18 @@ where
 /// With an `Idempotency-Key` a repeat gets the first answer again. Prices are those of the moment of sale; with
 /// `expectedTotal`, or `unitPrice` in a line, the order is refused at others (`/problems/total-changed`).
 ///
+/// A customer may name one of their own addresses by `shippingAddressId`, which account-service is then asked for; 503 while that
+/// is away. The order keeps a copy.
+///
 /// With `Prefer: respond-async` the order is taken at once and placed afterwards, also while inventory-service is
 /// away. It stays PENDING without prices until it is placed; when it cannot be, it becomes CANCELLED, with the reason
 /// in its timeline, also where its prices are not the expected ones.
-#[utoipa::path(post, path = "/api/orders", tag = "orders", request_body = PlaceOrder,
+#[utoipa::path(post, path = "/api/orders", tag = "orders",
+    request_body(content = PlaceOrder, example = json!({
+        "customerName": "Ada Lovelace", "customerEmail": "ada@example.com", "customerPhone": "+44 20 7946 0000",
+        "shippingAddress": "12 St James's Square, London", "note": "Please ring twice",
+        "items": [{"productId": 1, "quantity": 2, "unitPrice": 2499.99}], "expectedTotal": 4999.98
+    })),
     params(Keyed, Preferring),
     responses(
         (status = 201, description = "Placed", body = Order, headers(("Location" = String, description = "Path of the order"), ("ETag" = String, description = "Its version"))),
@@ -92,9 +104,20 @@ pub async fn place_order(
     Json(body): Json<PlaceOrder>,
 ) -> Result<Response, Error> {
     let fingerprint = Fingerprint::of(&body)?;
-    let placement = PlacementRequest::new(body.parse()?, scope, key, fingerprint, OffsetDateTime::now_utc());
-    let queue = if prefer.respond_async { &orders.acceptances } else { &orders.placements };
-    let answer = tokio::time::timeout(PLACEMENT_PATIENCE, requests::submit(queue, placement))
+    let (mut order, address_id) = body.parse()?;
+    let place = async {
+        if let Some(id) = address_id {
+            // In a box: few orders need it, and all would carry it.
+            match Box::pin(addresses::look_up(&orders, scope, &key, &fingerprint, id)).await? {
+                LookUp::Answered(answer) => return Ok(answer),
+                LookUp::Address(address) => order.shipping_address = address,
+            }
+        }
+        let placement = PlacementRequest::new(order, scope, key, fingerprint, OffsetDateTime::now_utc());
+        let queue = if prefer.respond_async { &orders.acceptances } else { &orders.placements };
+        requests::submit(queue, placement).await
+    };
+    let answer = tokio::time::timeout(PLACEMENT_PATIENCE, place)
         .await
         .map_err(|_| Fault::Overloaded("placing the order took too long; try again"))??;
     failure_point::reached("before-answer").await;

@@ -2,5 +2,6 @@
 
 pub mod accepted;
 pub mod accepting;
+pub mod addresses;
 pub mod immediate;
 pub mod requests;

@@ -1,9 +1,11 @@
-//! What the module keeps while the service runs: its batches and the way to inventory-service.
+//! What the module keeps while the service runs: its batches and the ways to the other services.
 
 use super::config::Config;
 use super::inventory::client::InventoryClient;
 use super::placing::{accepting, immediate, requests::PlacementQueue};
 use super::reads::{self, OrderReads};
+use crate::account_service::AccountService;
+use crate::guest_links::GuestLinks;
 use service_kit::access::tokens::ServiceIdentity;
 use service_kit::db::Database;
 use service_kit::health::Dependency;
@@ -17,19 +19,29 @@ pub struct Orders {
     pub(super) config: Config,
     pub(super) db: Database,
     pub(super) inventory: InventoryClient,
+    /// The way to the addresses of customers.
+    pub(super) accounts: AccountService,
     /// The queue in front of placement.
     pub(super) placements: PlacementQueue,
     /// The queue in front of orders that are accepted and placed later.
     pub(super) acceptances: PlacementQueue,
     /// The queue in front of reads of single orders.
     pub(super) reads: OrderReads,
+    /// The links by which guests see their orders.
+    pub(super) links: Arc<GuestLinks>,
     /// Told when accepted orders wait to be placed.
     pub(super) accepted: Arc<Notify>,
 }
 
 impl Orders {
-    /// Starts the batches; connects to nothing yet. Inventory-service is shown `identity`, where there is one.
-    pub fn new(config: &Config, db: Database, identity: Option<ServiceIdentity>) -> Result<Self, StartError> {
+    /// Starts the batches; connects to nothing yet. Inventory-service is shown `identity`.
+    pub fn new(
+        config: &Config,
+        db: Database,
+        identity: ServiceIdentity,
+        accounts: AccountService,
+        links: Arc<GuestLinks>,
+    ) -> Result<Self, StartError> {
         let inventory = InventoryClient::new(config, identity)?;
         let (limits, accepted) = (config.placement_limits(), Arc::new(Notify::new()));
         Ok(Self {
@@ -39,6 +51,8 @@ impl Orders {
             config: config.clone(),
             db,
             inventory,
+            accounts,
+            links,
             accepted,
         })
     }

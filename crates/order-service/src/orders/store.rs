@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 pub mod accepted;
 pub mod customer_keys;
+pub mod guests;
 pub mod invariants;
 pub mod lost_stock;
 pub mod placing;

@@ -59,6 +59,9 @@ impl Access {
     /// Customers for what is theirs, administrators for everything.
     pub const OWNERS: Self = Self { customer: Reach::Own, admin: Reach::All, ..Self::NONE };
 
+    /// Customers alone, for what is theirs.
+    pub const CUSTOMERS: Self = Self { customer: Reach::Own, ..Self::NONE };
+
     /// Whoever has an account, for what is theirs.
     pub const SELF: Self = Self { customer: Reach::Own, seller: Reach::Own, admin: Reach::Own, ..Self::NONE };
 

@@ -36,6 +36,11 @@ impl Scope {
         }
     }
 
+    /// What of it belongs to this owner; none where nothing of theirs is seen.
+    pub fn narrowed(self, owner: Uuid) -> Option<Self> {
+        self.includes(Some(owner)).then_some(Self(Rows::OwnedBy(owner)))
+    }
+
     /// Whether a row of this owner, if it has one, is seen.
     pub fn includes(self, owner: Option<Uuid>) -> bool {
         self.owner().is_none_or(|seen| owner == Some(seen))

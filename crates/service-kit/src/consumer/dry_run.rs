@@ -119,7 +119,7 @@ impl<H: Handler> Consumer<H> {
 
     async fn try_out(&self, database: &Database, message: &[u8]) -> Result<DryRun, H::Error> {
         let event = RawEvent::parse(message)?;
-        let (mut transaction, fresh) = self.begin_with_claim(database, &[event.id]).await?;
+        let (mut transaction, fresh) = self.begin_with_claim(database, vec![event.id]).await?;
         if fresh.is_empty() {
             return Ok(DryRun::without_effect(Outcome::AlreadyProcessed, None));
         }

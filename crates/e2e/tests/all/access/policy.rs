@@ -5,6 +5,7 @@ pub type Rule = (&'static str, Option<&'static str>);
 
 pub const PUBLIC: Rule = ("everybody", None);
 const PLACE: Rule = ("customers, administrators and guests", Some("orders:place"));
+const CUSTOMERS: Rule = ("customers", None);
 const OPERATORS: Rule = ("administrators", None);
 /// People, for what is theirs.
 const SELF: Rule = ("people", None);
@@ -57,12 +58,14 @@ pub const POLICY: &[(&str, Rule)] = &[
     ("get /api/notifications/{id}/html", OPERATORS),
     ("get /api/orders", own("orders:read")),
     ("get /api/orders/customer/{email}", WRITE_ORDERS),
+    ("get /api/orders/guest/{token}", PUBLIC),
     ("get /api/orders/status/{status}", WRITE_ORDERS),
     ("get /api/orders/{id}", own("orders:read")),
     ("get /api/orders/{id}/notifications", ("customers and administrators", None)),
     ("get /api/orders/{id}/timeline", own("orders:read")),
     ("get /health/live", PUBLIC),
     ("get /health/ready", PUBLIC),
+    ("get /internal/accounts/{account}/addresses/{id}", INTERNAL),
     ("patch /api/accounts/me", SELF),
     ("patch /api/admin/dead-letters/{id}", OPERATORS),
     ("patch /api/inventory/products/{id}", PRODUCTS),
@@ -98,6 +101,7 @@ pub const POLICY: &[(&str, Rule)] = &[
     ("post /api/notifications/webhooks/brevo", PUBLIC),
     ("post /api/notifications/{id}/resend", OPERATORS),
     ("post /api/orders", PLACE),
+    ("post /api/orders/guest/{token}/claim", CUSTOMERS),
     ("post /api/orders/{id}/cancel", own("orders:cancel")),
     ("post /internal/codes/{id}/take", INTERNAL),
     ("put /api/accounts/me/addresses/{id}", SELF),

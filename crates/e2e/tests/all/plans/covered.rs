@@ -29,7 +29,7 @@ async fn every_statement_runs_on_full_tables_and_walks_through_none() {
     let mut server = MailServer::start().await;
     server.set_fault(Some(Fault::Recipient(451)));
     let issuer = Issuer::start().await;
-    let plan = plan().mail(&server).own_postgres().order_variable("SETTLE_INTERVAL_SECONDS", "1");
+    let plan = plan().mail(&server).guests().own_postgres().order_variable("SETTLE_INTERVAL_SECONDS", "1");
     let plan = plan.order_variable("AUTH_ISSUER", issuer.url());
     let mut shop = plan.order_variable("PGAPPNAME", "service").inventory_variable("PGAPPNAME", "service").open().await;
     // The tables are filled from the third order on.
@@ -49,6 +49,7 @@ async fn every_statement_runs_on_full_tables_and_walks_through_none() {
     place_later(&shop).await;
     let customer = format!("Bearer {}", issuer.token(json!({})));
     shop.orders().get("/api/orders").header("authorization", &customer).await.is(200);
+    rarely::claim_an_order(&shop, &customer).await;
     rarely::use_the_rest(&shop, "seldom").await;
     rarely::hear_of_an_order_from_an_earlier_build(&shop).await;
     let disabled = event("user.disabled", "x", json!({"userId": Uuid::now_v7()}));

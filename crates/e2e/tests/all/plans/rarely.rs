@@ -118,6 +118,15 @@ async fn send_again(shop: &Shop) {
     shop.orders().call(Method::POST, &format!("/api/notifications/{id}/resend")).await.is(202);
 }
 
+/// A customer takes a guest's order, with a wrong code and then the right one.
+pub async fn claim_an_order(shop: &Shop, authorization: &str) {
+    let access = shop.guest_access(int(&shop.place(&[(MOUSE, 1)]).await["id"])).await;
+    shop.orders().get(&access.path).await.is(200);
+    let claim = |code: &str| shop.orders().post(&access.claim(), json!({"code": code}));
+    claim("x").header("authorization", authorization).await.is(400);
+    claim(&access.code).header("authorization", authorization).await.is(200);
+}
+
 /// An event that names no customer takes the customer from the log.
 pub async fn hear_of_an_order_from_an_earlier_build(shop: &Shop) {
     let shipped = event("order.shipped", "x", json!({"orderId": 1, "reference": Uuid::now_v7()}));

@@ -1,4 +1,4 @@
-//! A code of account-service as a mail shows it.
+//! A code as a mail shows it: one of account-service, or that of a guest's order.
 
 use std::fmt;
 

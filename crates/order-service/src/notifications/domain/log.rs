@@ -1,7 +1,7 @@
 //! The notification log: a message as it is shown, what its text is made of, and what of it may stand in a log file.
 
 use super::code::Code;
-use super::{About, AccountFacts, Channel, Facts, Kind, LineFacts, OrderFacts, Status, StockFacts};
+use super::{About, AccountFacts, Channel, Facts, GuestFacts, Kind, LineFacts, OrderFacts, Status, StockFacts};
 use serde::{Deserialize, Serialize};
 use shared_types::OrderId;
 use shared_types::events::{CodeIssued, OrderLine, OrderSnapshot, StockLevel};
@@ -95,6 +95,8 @@ pub fn facts(kind: Kind, kept: &Kept) -> Option<Facts> {
             if let Some(placed) = kept.placed_data.as_deref().filter(|_| order.items.is_empty()) {
                 order.items = serde_json::from_str::<OrderSnapshot>(placed).ok()?.items;
             }
+            let to_guest = order.guest && !kind.is_for_shop();
+            let guest = to_guest.then(|| GuestFacts { order: order.order_id, link: None, code: Code::hidden() });
             Some(Facts::Order(OrderFacts {
                 number: order.order_id.order_number(),
                 customer_name: order.customer_name,
@@ -103,6 +105,7 @@ pub fn facts(kind: Kind, kept: &Kept) -> Option<Facts> {
                 total: order.total_amount,
                 lines: order.items.into_iter().map(line).collect(),
                 reason: order.reason,
+                guest,
             }))
         }
         About::Stock => {
@@ -161,17 +164,25 @@ pub fn phone(kept: Option<&str>) -> Option<String> {
 /// Every field is named, so that a new one cannot reach the log unseen.
 pub fn blacked_out(facts: Facts) -> Facts {
     match facts {
-        Facts::Order(OrderFacts { number, customer_name: _, shipping_address: _, note, total, lines, reason }) => {
-            Facts::Order(OrderFacts {
-                number,
-                customer_name: "[name]".to_owned(),
-                shipping_address: "[address]".to_owned(),
-                note: note.map(|_| "[note]".to_owned()),
-                total,
-                lines: lines.into_iter().map(line_for_log).collect(),
-                reason: reason.map(|_| "[reason]".to_owned()),
-            })
-        }
+        Facts::Order(OrderFacts {
+            number,
+            customer_name: _,
+            shipping_address: _,
+            note,
+            total,
+            lines,
+            reason,
+            guest: _,
+        }) => Facts::Order(OrderFacts {
+            number,
+            customer_name: "[name]".to_owned(),
+            shipping_address: "[address]".to_owned(),
+            note: note.map(|_| "[note]".to_owned()),
+            total,
+            lines: lines.into_iter().map(line_for_log).collect(),
+            reason: reason.map(|_| "[reason]".to_owned()),
+            guest: None,
+        }),
         Facts::Stock(StockFacts { product_id, sku, stock_quantity, low_stock_threshold }) => {
             Facts::Stock(StockFacts { product_id, sku, stock_quantity, low_stock_threshold })
         }
@@ -201,7 +212,8 @@ pub fn masked(recipient: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{AccountFacts, Code, Facts, Kept, Kind, OrderFacts, blacked_out, code_id, facts, masked};
+    use super::{AccountFacts, Code, Facts, GuestFacts, Kept, Kind, OrderFacts, blacked_out, code_id, facts, masked};
+    use shared_types::OrderId;
 
     #[test]
     fn a_recipient_is_not_written_out() {
@@ -221,9 +233,15 @@ mod tests {
             total: None,
             lines: Vec::new(),
             reason: Some("Ada moved".to_owned()),
+            guest: Some(GuestFacts {
+                order: OrderId(42),
+                link: Some("https://shop.example/hush".to_owned()),
+                code: Code::new("7K2M-Q9XB".to_owned()),
+            }),
         };
         let text = format!("{:?}", blacked_out(Facts::Order(order)));
         assert!(text.contains("ORD-00000042") && !text.contains("Ada") && !text.contains("Street"), "{text}");
+        assert!(!text.contains("hush") && !text.contains("7K2M"), "{text}");
     }
 
     #[test]
@@ -264,6 +282,18 @@ mod tests {
         for kind in [Kind::OrderPlaced, Kind::StockLow] {
             assert_eq!((facts(kind, &Kept::default()), facts(kind, &keeps(r#"{"reason": "late"}"#))), (None, None));
         }
+    }
+
+    #[test]
+    fn only_the_customer_of_an_order_that_is_nobodys_gets_a_link() {
+        let order = r#"{"orderId": 42, "reference": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70""#;
+        let of = |kind, end: &str| {
+            let kept = Kept { data: Some(format!("{order}{end}")), placed_data: None };
+            facts(kind, &kept).unwrap().guest_order().map(|id| id.0)
+        };
+        assert_eq!(of(Kind::OrderShipped, r#", "guest": true}"#), Some(42));
+        assert_eq!(of(Kind::OrderShipped, "}"), None, "it is somebody's, or an earlier build told of it");
+        assert_eq!(of(Kind::StockReleased, r#", "guest": true}"#), None, "the shop is told");
     }
 
     #[test]

@@ -8,6 +8,8 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
     ("address.html", include_str!("../../../templates/address.html")),
     ("address.txt", include_str!("../../../templates/address.txt")),
     ("footer.txt", include_str!("../../../templates/footer.txt")),
+    ("guest.html", include_str!("../../../templates/guest.html")),
+    ("guest.txt", include_str!("../../../templates/guest.txt")),
     ("layout.html", include_str!("../../../templates/layout.html")),
     ("order-cancelled.html", include_str!("../../../templates/order-cancelled.html")),
     ("order-cancelled.sms.txt", include_str!("../../../templates/order-cancelled.sms.txt")),

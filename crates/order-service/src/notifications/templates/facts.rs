@@ -2,10 +2,10 @@
 
 use crate::notifications::domain::code::Code;
 use crate::notifications::domain::texts::one_line;
-use crate::notifications::domain::{About, AccountFacts, Facts, Kind, LineFacts, OrderFacts, StockFacts};
+use crate::notifications::domain::{About, AccountFacts, Facts, GuestFacts, Kind, LineFacts, OrderFacts, StockFacts};
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
-use shared_types::{Money, ProductId};
+use shared_types::{Money, OrderId, ProductId};
 
 /// All that a template can name.
 #[derive(Debug, Serialize)]
@@ -29,6 +29,9 @@ struct Order {
     total: Option<String>,
     lines: Vec<Line>,
     reason: Option<String>,
+    link: Option<String>,
+    #[serde(serialize_with = "written_out")]
+    claim_code: Option<Code>,
 }
 
 #[derive(Debug, Serialize)]
@@ -80,6 +83,7 @@ impl<'a> Context<'a> {
 fn order(facts: &OrderFacts) -> Order {
     let address_lines: Vec<String> =
         facts.shipping_address.lines().map(plain).filter(|line| !line.is_empty()).collect();
+    let linked = facts.guest.as_ref().filter(|guest| guest.link.is_some());
     Order {
         number: plain(&facts.number),
         customer_name: plain(&facts.customer_name),
@@ -89,6 +93,8 @@ fn order(facts: &OrderFacts) -> Order {
         total: facts.total.map(|total| total.to_string()),
         lines: facts.lines.iter().map(line).collect(),
         reason: facts.reason.as_deref().map(plain).filter(|reason| !reason.is_empty()),
+        link: linked.and_then(|guest| guest.link.clone()),
+        claim_code: linked.map(|guest| guest.code.clone()),
     }
 }
 
@@ -163,7 +169,12 @@ pub(super) fn samples(kind: Kind) -> Vec<Facts> {
         total: Some(money(8997)),
         lines: vec![whole],
         reason: Some("the customer changed their mind".to_owned()),
+        guest: Some(GuestFacts {
+            order: OrderId(42),
+            link: Some("https://shop.example/api/orders/guest/AQAA".to_owned()),
+            code: Code::new("7K2M-Q9XB".to_owned()),
+        }),
     };
-    let few = OrderFacts { note: None, total: None, lines: vec![bare], reason: None, ..full.clone() };
+    let few = OrderFacts { note: None, total: None, lines: vec![bare], reason: None, guest: None, ..full.clone() };
     vec![Facts::Order(full), Facts::Order(few)]
 }

@@ -48,7 +48,8 @@ fn every_mail_says_what_it_is_about() {
                 assert!(!text.contains("{{") && !text.contains("none"), "{kind}: {text}");
             }
             assert!(!mail.text.contains("\n\n\n") && !mail.text.contains('<'), "{kind}: {}", mail.text);
-            assert!(!mail.html.contains("<img") && !mail.html.contains("http"), "{kind}: nothing is fetched");
+            let html = mail.html.replace("href=\"https:&#x2f;&#x2f;shop.example", "");
+            assert!(!html.contains("<img") && !html.contains("http"), "{kind}: nothing is fetched");
         }
     }
 }

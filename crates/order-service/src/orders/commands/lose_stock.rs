@@ -62,6 +62,7 @@ fn without_customer(order: &Order) -> OrderSnapshot {
         customer_phone: None,
         shipping_address: String::new(),
         note: None,
+        guest: false,
         ..order.snapshot(Some(reason))
     }
 }

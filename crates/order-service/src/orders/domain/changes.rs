@@ -82,6 +82,29 @@ impl Body for CancelOrder {
     }
 }
 
+/// The code by which a customer takes an order into their account.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+pub struct ClaimOrder {
+    /// The code in the e-mails about the order. Case, blanks and hyphens do not matter.
+    #[schema(required, nullable = false, max_length = 32, example = "7K2M-Q9XB")]
+    pub code: Option<String>,
+}
+
+impl ClaimOrder {
+    /// The code, or the field at fault.
+    pub fn parse(self) -> Result<String, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let code = errors.required_text("code", self.code, 32);
+        errors.into_result(code)
+    }
+}
+
+impl Body for ClaimOrder {
+    fn faults(&self) -> FieldErrors {
+        self.clone().parse().err().unwrap_or_default()
+    }
+}
+
 /// What of an order is to change (JSON Merge Patch, RFC 7396): what is left out stays, null removes it.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -41,10 +41,29 @@ fn reservation(lines: &[(i64, i32)]) -> Reservation {
 
 #[test]
 fn lines_of_one_product_are_added_up_and_sorted() {
-    let parsed = order(vec![line(9, 1), line(2, 3), line(9, 4)]).parse().unwrap();
+    let (parsed, _) = order(vec![line(9, 1), line(2, 3), line(9, 4)]).parse().unwrap();
     let lines: Vec<_> = parsed.lines.iter().map(|l| (l.product_id.0, l.quantity)).collect();
     assert_eq!(lines, [(2, 3), (9, 5)]);
     assert_eq!(parsed.customer_name, "Ada Lovelace");
+}
+
+#[test]
+fn an_order_has_an_address_or_the_id_of_one() {
+    let id = "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70";
+    let parse = |address: Option<&str>, id: Option<&str>| {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let body =
+            PlaceOrder { shipping_address: text(address), shipping_address_id: text(id), ..order(vec![line(1, 1)]) };
+        let parsed = body.parse().map(|(order, id)| (order.shipping_address, id.map(|id| id.to_string())));
+        parsed.map_err(|errors| errors.0.into_keys().collect::<Vec<_>>())
+    };
+    assert_eq!(parse(Some("London"), None), Ok(("London".to_owned(), None)));
+    assert_eq!(parse(None, Some(id)), Ok((String::new(), Some(id.to_owned()))));
+    assert_eq!(parse(None, None), Err(vec!["shippingAddress".to_owned()]));
+    for (address, id) in [(Some("London"), id), (Some(" "), id), (None, "x"), (None, ""), (None, &id.replace('-', ""))]
+    {
+        assert_eq!(parse(address, Some(id)), Err(vec!["shippingAddressId".to_owned()]), "{address:?} {id}");
+    }
 }
 
 #[test]
@@ -84,7 +103,7 @@ fn an_order_has_1_to_100_lines() {
         let errors = order(items).parse().unwrap_err();
         assert_eq!(errors.0["items"], "must have 1 to 100 lines");
     }
-    assert_eq!(order(vec![line(1, 1_000_000); 100]).parse().unwrap().lines[0].quantity, 100_000_000);
+    assert_eq!(order(vec![line(1, 1_000_000); 100]).parse().unwrap().0.lines[0].quantity, 100_000_000);
 }
 
 #[test]
@@ -135,7 +154,7 @@ proptest! {
     #[test]
     fn parsing_never_panics_and_what_it_takes_is_in_range(items in prop::collection::vec((any::<i64>(), any::<i64>()), 0..120)) {
         let items: Vec<_> = items.into_iter().map(|(product, quantity)| line(product, quantity)).collect();
-        if let Ok(parsed) = order(items).parse() {
+        if let Ok((parsed, _)) = order(items).parse() {
             assert!(parsed.lines.iter().all(|line| line.product_id.0 >= 1 && line.quantity >= 1));
         }
     }

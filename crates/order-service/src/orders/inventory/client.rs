@@ -54,7 +54,7 @@ pub struct HeldPage {
 
 impl InventoryClient {
     /// Prepares the client; connects to nothing yet.
-    pub fn new(config: &Config, identity: Option<ServiceIdentity>) -> Result<Self, StartError> {
+    pub fn new(config: &Config, identity: ServiceIdentity) -> Result<Self, StartError> {
         let http = http_client::client()
             .connect_timeout(Duration::from_millis(500))
             .timeout(config.inventory_timeout())
@@ -136,8 +136,7 @@ impl InventoryClient {
         match request.send().await {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(format!("answered {}", response.status())),
-            Err(error) if error.is_timeout() => Err("no answer in time".to_owned()),
-            Err(_) => Err("no connection".to_owned()),
+            Err(error) => Err(http_client::reason(&error).to_owned()),
         }
     }
 

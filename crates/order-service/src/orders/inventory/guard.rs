@@ -9,7 +9,6 @@ use service_kit::access::tokens::ServiceIdentity;
 use service_kit::circuit::{CircuitBreaker, Guarded, Verdict};
 use service_kit::health::Circuit;
 use std::time::Duration;
-use time::OffsetDateTime;
 
 /// Pause before another attempt, twice as long for each further one, and up to as long again by chance.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -20,7 +19,7 @@ pub struct InventoryGuard {
     circuit: CircuitBreaker,
     attempts: usize,
     /// What it is shown, so that it knows who asks.
-    identity: Option<ServiceIdentity>,
+    identity: ServiceIdentity,
 }
 
 /// Why there is no answer.
@@ -34,7 +33,7 @@ enum Unanswered {
 
 impl InventoryGuard {
     /// Puts a guard in front of inventory-service.
-    pub fn new(config: &Config, identity: Option<ServiceIdentity>) -> Self {
+    pub fn new(config: &Config, identity: ServiceIdentity) -> Self {
         let circuit = CircuitBreaker::new(Guarded {
             name: "inventory-service",
             metrics: "inventory",
@@ -47,20 +46,16 @@ impl InventoryGuard {
     /// Sends a request that may arrive twice: every call to inventory-service names what it is about, so that asking
     /// again changes nothing. What took too long is not tried again, its time is used up.
     ///
-    /// Where inventory-service does not accept who we say we are, we say it anew and ask once more. Then it counts as away:
-    /// whoever has to set the keys right can do so without losing an order.
+    /// Where inventory-service does not accept who we say we are, also when we say it anew, it counts as away: whoever has to
+    /// set the keys right can do so without losing an order.
     pub async fn send(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Error> {
-        let response = self.try_to_send(&request).await?;
-        let Some(identity) = self.identity.as_ref().filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
-            return accepted(response);
-        };
-        identity.renew();
-        accepted(self.try_to_send(&request).await?)
+        accepted(self.identity.ask(|| self.try_to_send(&request)).await?)
     }
 
     async fn try_to_send(&self, request: &impl Fn() -> RequestBuilder) -> Result<Response, Error> {
         let attempt = || async {
-            let answer = self.circuit.call(self.signed(request())?.send(), verdict).await;
+            let signed = self.identity.sign(request()).map_err(|_| Unanswered::Nameless)?;
+            let answer = self.circuit.call(signed.send(), verdict).await;
             answer.ok_or(Unanswered::NotAsked)?.map_err(Unanswered::Failed)
         };
         let pauses = ExponentialBuilder::new().with_min_delay(RETRY_PAUSE).with_jitter();
@@ -74,13 +69,6 @@ impl InventoryGuard {
             Unanswered::Nameless => Error::InventoryUnavailable("this service cannot say who it is".to_owned()),
             Unanswered::Failed(error) => Error::InventoryUnavailable(reason(error)),
         })
-    }
-
-    /// With the assertion of who we are, where we have a key.
-    fn signed(&self, request: RequestBuilder) -> Result<RequestBuilder, Unanswered> {
-        let Some(identity) = &self.identity else { return Ok(request) };
-        let assertion = identity.assertion(OffsetDateTime::now_utc()).map_err(|_| Unanswered::Nameless)?;
-        Ok(request.bearer_auth(assertion))
     }
 
     /// Where the circuit stands.
@@ -109,15 +97,9 @@ fn accepted(response: Response) -> Result<Response, Error> {
     Ok(response)
 }
 
-/// In a few words for the client. What the library says, which may name internal addresses, is for the log.
+/// In a few words for the client; what the library says is for the log.
 pub fn reason(error: reqwest::Error) -> String {
-    let reason = if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "the connection broke"
-    };
+    let reason = http_client::reason(&error);
     tracing::debug!(error = %error.without_url(), reason, "inventory-service did not answer");
     reason.to_owned()
 }

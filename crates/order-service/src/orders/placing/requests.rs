@@ -171,6 +171,19 @@ fn answer(request: &PlacementRequest, first: Option<&PlacementRequest>, outcomes
     }
 }
 
+/// The answer that a request got before, if its key has one.
+pub async fn answered_before(
+    db: &Database,
+    key: &IdempotencyKey,
+    fingerprint: &Fingerprint,
+) -> Result<Option<Answer>, Error> {
+    if key.key.is_none() {
+        return Ok(None);
+    }
+    let kept = IDEMPOTENCY.find(&mut *db.pool().acquire().await?, &[key]).await?;
+    Ok(kept.get(key).map(|kept| kept.replay(fingerprint)).transpose()?)
+}
+
 /// The answers that requests with these keys got before, by key.
 async fn answers_kept(db: &Database, batch: &[PlacementRequest]) -> Result<HashMap<IdempotencyKey, Kept>, Error> {
     let keys: Vec<&IdempotencyKey> = batch.iter().filter_map(PlacementRequest::named).collect();
@@ -200,7 +213,7 @@ mod tests {
         let fingerprint = Fingerprint::of(&body).unwrap();
         let key = IdempotencyKey { route: route.to_owned(), key: key.map(str::to_owned) };
         let scope = Access::PUBLIC.decide(&Principal::Nobody, false).unwrap();
-        PlacementRequest::new(body.parse().unwrap(), scope, key, fingerprint, NOW)
+        PlacementRequest::new(body.parse().unwrap().0, scope, key, fingerprint, NOW)
     }
 
     #[test]

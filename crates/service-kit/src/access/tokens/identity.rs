@@ -4,6 +4,7 @@ use super::claims::{SERVICE_ASSERTION, ServiceClaims};
 use super::config::AuthConfig;
 use super::signing::{KeyError, SigningKey};
 use crate::config::ConfigError;
+use reqwest::{RequestBuilder, Response, StatusCode};
 use std::sync::{Arc, Mutex, PoisonError};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -14,9 +15,9 @@ const LASTS: i64 = 60;
 /// How long before its end it is renewed, in seconds: the call may take a while, and clocks differ.
 const EARLY: i64 = 20;
 
-/// Who this service is, towards one other; clones share the assertion.
+/// Who this service is, towards one other; clones share the assertion. Without a key it says nothing.
 #[derive(Clone, Debug)]
-pub struct ServiceIdentity(Arc<Parts>);
+pub struct ServiceIdentity(Option<Arc<Parts>>);
 
 #[derive(Debug)]
 struct Parts {
@@ -45,25 +46,49 @@ impl std::fmt::Debug for Assertion {
 }
 
 impl ServiceIdentity {
-    /// Of the service `name` towards `callee`; none without `SERVICE_KEY_FILE`.
-    pub fn new(config: &AuthConfig, name: &str, callee: &str) -> Result<Option<Self>, ConfigError> {
-        let Some(key) = read_key(config)? else { return Ok(None) };
+    /// Of the service `name` towards `callee`, with the key in `SERVICE_KEY_FILE`, if there is one.
+    pub fn new(config: &AuthConfig, name: &str, callee: &str) -> Result<Self, ConfigError> {
+        let Some(key) = read_key(config)? else { return Ok(Self(None)) };
         let current = Mutex::new(Current { key, assertion: None });
         let (name, callee, config) = (name.to_owned(), callee.to_owned(), config.clone());
-        Ok(Some(Self(Arc::new(Parts { name, callee, config, current }))))
+        Ok(Self(Some(Arc::new(Parts { name, callee, config, current }))))
     }
 
+    /// Puts on a request who makes it, where there is a key.
+    pub fn sign(&self, request: RequestBuilder) -> Result<RequestBuilder, KeyError> {
+        let Some(parts) = &self.0 else { return Ok(request) };
+        Ok(request.bearer_auth(parts.assertion(OffsetDateTime::now_utc())?))
+    }
+
+    /// The answer to what `attempt` sends. Where the other does not accept who we say we are (401), we say it anew and ask once
+    /// more.
+    pub async fn ask<E, F>(&self, attempt: impl Fn() -> F) -> Result<Response, E>
+    where
+        F: Future<Output = Result<Response, E>>,
+    {
+        let response = attempt().await?;
+        match &self.0 {
+            Some(parts) if response.status() == StatusCode::UNAUTHORIZED => {
+                parts.renew();
+                attempt().await
+            }
+            _ => Ok(response),
+        }
+    }
+}
+
+impl Parts {
     /// The assertion to send, as `Authorization: Bearer …`. Signed anew before it ends.
-    pub fn assertion(&self, now: OffsetDateTime) -> Result<Arc<str>, KeyError> {
+    fn assertion(&self, now: OffsetDateTime) -> Result<Arc<str>, KeyError> {
         let now = now.unix_timestamp();
-        let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(assertion) = current.assertion.as_ref().filter(|assertion| now < assertion.renew_at) {
             return Ok(assertion.text.clone());
         }
         let claims = ServiceClaims {
-            iss: self.0.name.clone(),
-            sub: self.0.name.clone(),
-            aud: self.0.callee.clone(),
+            iss: self.name.clone(),
+            sub: self.name.clone(),
+            aud: self.callee.clone(),
             iat: now,
             exp: now + LASTS,
             jti: Uuid::now_v7(),
@@ -74,9 +99,9 @@ impl ServiceIdentity {
     }
 
     /// It was refused: the key is read again, which may have been replaced, and the next assertion is a new one.
-    pub fn renew(&self) {
-        let key = read_key(&self.0.config);
-        let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
+    fn renew(&self) {
+        let key = read_key(&self.config);
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         current.assertion = None;
         match key {
             Ok(Some(key)) => current.key = key,
@@ -145,7 +170,7 @@ mod tests {
 
     #[test]
     fn without_a_key_nothing_is_sent() {
-        assert!(ServiceIdentity::new(&config(&[]), "a", "b").unwrap().is_none());
+        assert!(ServiceIdentity::new(&config(&[]), "a", "b").unwrap().0.is_none());
         let no_key = File::with("hush");
         let refused = ServiceIdentity::new(&config(&["--service-key-file", no_key.path()]), "a", "b").unwrap_err();
         assert!(refused.to_string().starts_with("SERVICE_KEY_FILE: ") && !refused.to_string().contains("hush"));
@@ -154,7 +179,8 @@ mod tests {
     #[test]
     fn an_assertion_is_renewed_before_it_ends() {
         let file = File::with(PRIVATE[0]);
-        let identity = ServiceIdentity::new(&config(&["--service-key-file", file.path()]), "a", "b").unwrap().unwrap();
+        let identity =
+            ServiceIdentity::new(&config(&["--service-key-file", file.path()]), "a", "b").unwrap().0.unwrap();
         let now = OffsetDateTime::now_utc();
         let at = |seconds| identity.assertion(now + Duration::seconds(seconds)).unwrap();
         let first = at(0);
@@ -169,7 +195,7 @@ mod tests {
         let trusted = format!("order-service={}", public.path());
         let callee = Verifier::new(&config(&["--trusted-services", &trusted]), "inventory-service").unwrap();
         let key = config(&["--service-key-file", private.path()]);
-        let identity = ServiceIdentity::new(&key, "order-service", "inventory-service").unwrap().unwrap();
+        let identity = ServiceIdentity::new(&key, "order-service", "inventory-service").unwrap().0.unwrap();
         let now = OffsetDateTime::now_utc();
         let (old, known) = (identity.assertion(now).unwrap(), Ok(Principal::Service("order-service".into())));
         std::fs::write(&private.0, PRIVATE[1]).unwrap();
