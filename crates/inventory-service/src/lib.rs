@@ -3,9 +3,10 @@
 pub mod app;
 pub mod config;
 mod health;
+pub mod measures;
 pub mod products;
 pub mod reservations;
-pub mod routes;
+mod routes;
 mod schema;
 pub mod stock;
 
@@ -39,6 +40,7 @@ pub fn start() -> ExitCode {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
         let verifier = Verifier::new(&config.server.auth, "inventory-service")?;
+        service_kit::measures::announce(measures::MEASURES);
         let app = App::new(&config, database.clone(), broker.clone(), prepared);
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
         let known = verifier.clone();

@@ -6,9 +6,10 @@ pub mod config;
 mod failure_point;
 mod guest_links;
 mod health;
+pub mod measures;
 pub mod notifications;
 pub mod orders;
-pub mod routes;
+mod routes;
 mod schema;
 
 use crate::app::App;
@@ -41,6 +42,7 @@ pub fn start() -> ExitCode {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
         let verifier = Verifier::new(&config.server.auth, "order-service")?;
+        service_kit::measures::announce(measures::MEASURES);
         let app = App::new(&config, database.clone(), broker.clone(), prepared)?;
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
         let known = verifier.clone();

@@ -3,6 +3,7 @@
 use crate::batcher::Blame;
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::schema::Schema;
+use metrics::Histogram;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
@@ -88,9 +89,13 @@ impl Database {
     /// connection back inside the transaction, and what the next one writes there without a transaction of its own would be
     /// rolled back later. So the transaction is always begun to the end, and rolled back if nobody wants it any more.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        let pool = self.pool.clone();
+        // Looked up once: that takes as long as to record.
+        static ACQUIRING: LazyLock<Histogram> = LazyLock::new(|| metrics::histogram!("database_acquire_seconds"));
+        let (pool, since) = (self.pool.clone(), Instant::now());
         let begun = tokio::spawn(async move { pool.begin().await }.in_current_span());
-        begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+        let transaction = begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+        ACQUIRING.record(since.elapsed());
+        transaction
     }
 
     /// Commits, and wakes the relay for what the transaction may have put into the outbox.

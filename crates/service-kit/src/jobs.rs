@@ -4,6 +4,7 @@ use crate::access::tokens::expire_revocations;
 use crate::db::Database;
 use crate::idempotency::IdempotencyKeys;
 use crate::inbox::Inbox;
+use crate::outbox;
 use crate::panics::caught;
 use crate::schema::Schema;
 use std::fmt::Display;
@@ -39,6 +40,24 @@ pub async fn every<Job, Fut, E>(
             Ok(()) | Err(_) => {}
         }
     }
+}
+
+/// How often the outbox and the pool are measured.
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
+
+/// Shows in the metrics what waits in the outbox and how the connections are used, until `shutdown`.
+pub async fn measure(database: Database, schema: Schema, shutdown: CancellationToken) {
+    let job = || async {
+        let idle = u32::try_from(database.pool().num_idle()).unwrap_or(u32::MAX);
+        let used = database.pool().size().saturating_sub(idle);
+        metrics::gauge!("database_connections", "state" => "used").set(f64::from(used));
+        metrics::gauge!("database_connections", "state" => "idle").set(f64::from(idle));
+        let backlog = outbox::backlog(database.pool(), schema).await?;
+        metrics::gauge!("outbox_waiting").set(backlog.messages as f64);
+        metrics::gauge!("outbox_oldest_seconds").set(backlog.oldest_seconds);
+        Ok::<_, sqlx::Error>(())
+    };
+    every("measure the outbox", Duration::ZERO, MEASURE_EVERY, shutdown, job).await;
 }
 
 /// How often old rows are looked for.

@@ -30,6 +30,7 @@ pub mod invariants;
 pub mod jobs;
 pub mod lifecycle;
 mod listener;
+pub mod measures;
 pub mod outbox;
 pub mod pagination;
 pub mod panics;

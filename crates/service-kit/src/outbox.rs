@@ -8,7 +8,7 @@ use crate::telemetry;
 use serde_json::value::{RawValue, to_raw_value};
 use shared_types::event_batches::EventBatch;
 use shared_types::events::{DATA_VERSION, Envelope, EventData};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -113,6 +113,24 @@ impl Outbox {
         }
         Ok(messages)
     }
+}
+
+/// What waits in an outbox.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backlog {
+    /// Messages; more than 10,000 are not counted.
+    pub messages: i64,
+    /// Age of the oldest one, in seconds; 0 where there is none.
+    pub oldest_seconds: f64,
+}
+
+/// What waits to be published.
+pub(crate) async fn backlog(pool: &PgPool, schema: Schema) -> Result<Backlog, sqlx::Error> {
+    let statement = "SELECT (SELECT COUNT(*) FROM (SELECT FROM {schema}.outbox LIMIT 10000) AS counted),
+         COALESCE((SELECT EXTRACT(EPOCH FROM clock_timestamp() - created_at)::double precision
+                   FROM {schema}.outbox ORDER BY id LIMIT 1), 0)";
+    let (messages, oldest_seconds) = sqlx::query_as(schema.sql(statement)).fetch_one(pool).await?;
+    Ok(Backlog { messages, oldest_seconds })
 }
 
 /// The type of its events, and the events.

@@ -1,6 +1,7 @@
 //! Logs, request ids, W3C trace context and metrics: what lets an operator follow one request.
 
 use crate::config::{LogFormat, ServerConfig};
+use crate::measures;
 use crate::panics;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, Method};
@@ -18,7 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use uuid::Uuid;
 
 /// Upper bounds of the latency histogram, in seconds.
-const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+const LATENCY_BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.5, 5.0];
 
 /// Upper bounds of the histograms of batch sizes.
 const BATCH_BUCKETS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
@@ -64,6 +65,7 @@ pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> 
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &LATENCY_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full("batch_size".to_owned()), &BATCH_BUCKETS)?
         .install_recorder()?;
+    measures::announce(measures::OF_EVERY_SERVICE);
     Ok(metrics)
 }
 

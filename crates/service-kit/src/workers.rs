@@ -58,12 +58,13 @@ impl Workers {
         self.spawn(jobs::every(name, pause, pause, self.token(), job));
     }
 
-    /// Starts what every service has: the relay of its outbox, the jobs of its dead letters, and the job that deletes what is
-    /// kept for a time only.
+    /// Starts what every service has: the relay of its outbox, the jobs of its dead letters, the measuring of both, and
+    /// the job that deletes what is kept for a time only.
     pub fn start_kit(&self, outbox: Outbox) {
         self.spawn(dead_letters::jobs::replay_due_letters(self.database.clone(), self.schema, self.token()));
         self.spawn(dead_letters::jobs::count_dead_letters(self.database.clone(), self.schema, self.token()));
         self.spawn(relay::run(self.database.clone(), self.broker.clone(), outbox, self.token()));
+        self.spawn(jobs::measure(self.database.clone(), self.schema, self.token()));
         self.spawn(jobs::forget_old_rows(self.database.clone(), self.schema, self.token()));
     }
 

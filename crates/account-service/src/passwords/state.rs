@@ -55,8 +55,6 @@ pub struct Passwords {
 impl Passwords {
     /// Nothing is hashed yet.
     pub fn new(config: &Config) -> Self {
-        metrics::describe_counter!(hashing::HASHES, "Passwords that were hashed, to keep or to compare them");
-        metrics::counter!(hashing::HASHES).increment(0);
         Self {
             shortest: config.password_min_length,
             shop: config.shop_name.clone(),

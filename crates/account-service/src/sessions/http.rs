@@ -17,6 +17,7 @@ use service_kit::documented_problems;
 use service_kit::extract::{self, Path};
 use service_kit::problem::Problem;
 use service_kit::proxies::Peer;
+use std::net::IpAddr;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use utoipa_axum::routes;
@@ -66,8 +67,25 @@ pub async fn log_in(
     headers: HeaderMap,
     extract::Json(body): extract::Json<LogIn>,
 ) -> Result<Json<Tokens>, Error> {
+    let outcome = log_in_at(&sessions, scope, peer, &headers, body).await;
+    let named = match outcome {
+        Ok(_) => "ok",
+        Err(Error::NoLogIn) => "failed",
+        Err(_) => "refused",
+    };
+    metrics::counter!("auth_logins_total", "outcome" => named).increment(1);
+    outcome.map(Json)
+}
+
+async fn log_in_at(
+    sessions: &Sessions,
+    scope: Scope,
+    peer: IpAddr,
+    headers: &HeaderMap,
+    body: LogIn,
+) -> Result<Tokens, Error> {
     let (email, password) = body.parse()?;
-    let address = sessions.proxies.client(peer, &headers);
+    let address = sessions.proxies.client(peer, headers);
     sessions.limits.take(Kind::LogIn, address)?;
     let (now, guesser) = (OffsetDateTime::now_utc(), guesser_at(&email.key(), address));
     let mut conn = sessions.db.pool().acquire().await?;
@@ -77,7 +95,7 @@ pub async fn log_in(
     }
     let account = users::find_by_email(&mut *conn, &email.key()).await?;
     drop(conn);
-    let account = account.filter(|account| claim == Claim::Granted && may_log_in(&sessions, account));
+    let account = account.filter(|account| claim == Claim::Granted && may_log_in(sessions, account));
     let kept = account.as_ref().and_then(|account| account.password_hash.clone());
     let matches = sessions.passwords.matches(&password, kept).await?;
     let account = account.filter(|_| matches).ok_or(Error::NoLogIn)?;
@@ -85,17 +103,17 @@ pub async fn log_in(
     let now = OffsetDateTime::now_utc();
     let mut transaction = sessions.db.begin().await?;
     let locked = users::lock(&mut transaction, scope, account.user.id).await?.ok_or(Error::NoLogIn)?;
-    if !may_log_in(&sessions, &locked) || !locked.has_password_of(&account) {
+    if !may_log_in(sessions, &locked) || !locked.has_password_of(&account) {
         return Err(Error::NoLogIn);
     }
-    let client = client(&headers, address);
+    let client = client(headers, address);
     let (session, token) = commands::open(&mut transaction, now, &sessions.config, &locked.user, &client).await?;
     guesses::succeeded(&mut transaction, &guesser).await?;
     let tokens = sessions.tokens(&mut transaction, now, &session, token).await?;
     let actor = Actor::User(session.user);
     audit::record(&mut transaction, now, &actor, Action::LoggedIn, session.user, None).await?;
     sessions.db.commit(transaction).await?;
-    Ok(Json(tokens))
+    Ok(tokens)
 }
 
 fn may_log_in(sessions: &Sessions, account: &Account) -> bool {
@@ -115,7 +133,10 @@ pub async fn refresh(
     let mut transaction = sessions.db.begin().await?;
     let tokens = match commands::refresh(&mut transaction, now, &sessions.config, &token).await? {
         Refreshed::Goes(session, token) => Ok(sessions.tokens(&mut transaction, now, &session, token).await?),
-        Refreshed::Reused => Err(Error::NoSession),
+        Refreshed::Reused => {
+            metrics::counter!("auth_refresh_reuse_total").increment(1);
+            Err(Error::NoSession)
+        }
     };
     // Also where it was reused: the end of the session has to last.
     sessions.db.commit(transaction).await?;

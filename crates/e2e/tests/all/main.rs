@@ -35,6 +35,7 @@ mod logging_in;
 mod lost_stock;
 mod mails_in_order;
 mod messages;
+mod metrics;
 mod notification_log;
 mod notifications;
 mod on_hand;

@@ -159,6 +159,20 @@ fn money_is_never_a_float() {
 }
 
 #[test]
+fn every_metric_is_described() {
+    let described: Vec<Source> = production(&["src/measures.rs"]);
+    let is_described = |name: &str| described.iter().any(|file| file.text.contains(&format!("\"{name}\"")));
+    let mut undescribed = Vec::new();
+    for source in services().into_iter().chain(production(&["crates/service-kit/src/"])) {
+        for kind in ["counter!(\"", "gauge!(\"", "histogram!(\""] {
+            let names = source.text.split(kind).skip(1).filter_map(|rest| rest.split('"').next());
+            undescribed.extend(names.filter(|name| !is_described(name)).map(|name| format!("{}: {name}", source.path)));
+        }
+    }
+    assert_none("a metric has its line in measures.rs", undescribed);
+}
+
+#[test]
 fn nothing_but_the_kit_can_publish() {
     assert_without("events leave through the outbox", &services(), &["lapin", "basic_publish"]);
     for service in SERVICES {

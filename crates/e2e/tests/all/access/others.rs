@@ -31,7 +31,7 @@ fn body(name: &str) -> Value {
 impl Operation<'_> {
     /// The call of this person, with a body that is taken.
     fn by(&self, person: &Person, id: &str) -> Call {
-        let path = self.name.split_once(' ').unwrap().1.replace("{id}", id);
+        let path = self.name.split_once(' ').unwrap().1.replace("{id}", id).replace("{account}", &person.id);
         let call = person.calls(self.client).call(self.method.clone(), &path);
         if self.document["requestBody"].is_object() { call.json(body(&self.name)) } else { call }
     }
@@ -64,11 +64,13 @@ impl Things {
         let sessions = person.accounts().get("/api/auth/sessions").await.is(200).array();
         let order = placed["id"].to_string();
         orders.post(&format!("/api/orders/{order}/cancel"), json!({})).key(KEY).await.is(200);
+        let address = made("/api/accounts/me/addresses").await;
         Self(BTreeMap::from([
             ("/api/orders/{id}", order),
             ("/api/inventory/reservations/{id}", text(&placed["reference"]).to_owned()),
             ("/api/accounts/{id}", person.id.clone()),
-            ("/api/accounts/me/addresses/{id}", made("/api/accounts/me/addresses").await),
+            ("/api/accounts/me/addresses/{id}", address.clone()),
+            ("/internal/accounts/{account}/addresses/{id}", address),
             ("/api/api-keys/{id}", made("/api/api-keys").await),
             ("/api/auth/sessions/{id}", text(&sessions[0]["id"]).to_owned()),
             // Of nobody, and for none of them.
