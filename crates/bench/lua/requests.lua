@@ -1,6 +1,6 @@
 -- Plays the requests of a file, over and over, and prints what came of it as one line of JSON.
 -- Arguments after the URL: method; file with a path and perhaps a body in each line; `plain`, `keyed` (each with an
--- Idempotency-Key of its own) or `asynchronous`; the request to begin with.
+-- Idempotency-Key of its own) or `asynchronous`; the request to begin with; the access token of who asks, or nothing.
 
 local KEY = "@key@"
 local prepared = {}
@@ -10,6 +10,7 @@ function init(args)
     wrk.headers["Content-Type"] = "application/json"
     if args[3] == "asynchronous" then wrk.headers["Prefer"] = "respond-async" end
     if args[3] == "keyed" then wrk.headers["Idempotency-Key"] = KEY end
+    if args[5] and args[5] ~= "" then wrk.headers["Authorization"] = "Bearer " .. args[5] end
     local a, b, c = io.open("/dev/urandom", "rb"):read(3):byte(1, 3)
     math.randomseed(a * 65536 + b * 256 + c)
     for line in io.lines(args[2]) do

@@ -57,6 +57,8 @@ pub struct Settings {
     pub order_service: PathBuf,
     /// The binary of inventory-service.
     pub inventory_service: PathBuf,
+    /// The binary of account-service.
+    pub account_service: PathBuf,
     /// Orders in the tables where there are many.
     pub orders: u32,
     /// The binary of this program, which has the constant route in it.

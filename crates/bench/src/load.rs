@@ -1,6 +1,8 @@
 //! What a load generator reports, whichever it is.
 
+pub mod logins;
 pub mod requests;
+mod seen;
 pub mod steady;
 pub mod wrk;
 

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Measures both services, with everything they need, against PostgreSQL alone
+/// Measures the services, with everything they need, against PostgreSQL alone
 #[derive(Parser, Debug)]
 #[command(name = "cargo xtask bench", args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -61,6 +61,9 @@ struct Arguments {
     /// The binary of inventory-service
     #[arg(long, env = "INVENTORY_SERVICE_BIN", hide = true, default_value = "inventory-service")]
     inventory_service: PathBuf,
+    /// The binary of account-service
+    #[arg(long, env = "ACCOUNT_SERVICE_BIN", hide = true, default_value = "account-service")]
+    account_service: PathBuf,
 }
 
 #[derive(Subcommand, Debug)]
@@ -97,12 +100,22 @@ async fn main() -> ExitCode {
 
 async fn measure(arguments: Arguments) -> Result<u8, String> {
     let Arguments { scenarios, seconds, orders, smoke, strict, out, baseline_from, .. } = arguments;
-    let Arguments { run_dir, order_service, inventory_service, .. } = arguments;
+    let Arguments { run_dir, order_service, inventory_service, account_service, .. } = arguments;
     let Arguments { against, turns, against_order_service, against_inventory_service, .. } = arguments;
     let bench = std::env::current_exe().map_err(|error| error.to_string())?;
     let (seconds, orders) = if smoke { (1, orders.min(10_000)) } else { (seconds, orders) };
-    let settings =
-        Settings { scenarios, seconds, smoke, baseline_from, orders, bench, run_dir, order_service, inventory_service };
+    let settings = Settings {
+        scenarios,
+        seconds,
+        smoke,
+        baseline_from,
+        orders,
+        bench,
+        run_dir,
+        order_service,
+        inventory_service,
+        account_service,
+    };
     if let Some(commit) = against {
         let (order_service, inventory_service) = (against_order_service, against_inventory_service);
         let old = Build { commit, order_service, inventory_service };

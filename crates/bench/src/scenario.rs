@@ -22,6 +22,10 @@ pub enum Scenario {
     HalfLoad,
     /// Products and orders are read
     Reads,
+    /// Orders placed and read with a customer's token, and without
+    Tokens,
+    /// People log in, alone and while others order
+    Logins,
     /// Orders accepted at once and placed later
     #[value(name = "async")]
     #[serde(rename = "async")]
@@ -50,7 +54,7 @@ impl Scenario {
     fn needs(self) -> &'static [Self] {
         match self {
             Self::SoldOut => &[Self::Hot],
-            Self::HalfLoad => &[Self::Placement],
+            Self::HalfLoad | Self::Logins => &[Self::Placement],
             Self::Curve => &[Self::Placement, Self::Hot],
             _ => &[],
         }

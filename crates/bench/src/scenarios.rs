@@ -5,6 +5,7 @@ pub mod curve;
 mod half_load;
 pub mod hot;
 mod large;
+mod logins;
 mod mail;
 pub mod placement;
 pub mod placing;
@@ -14,6 +15,7 @@ mod settling;
 mod single;
 mod sold_out;
 mod sustained;
+mod tokens;
 mod two_instances;
 
 use crate::Bench;
@@ -35,6 +37,8 @@ pub async fn run(bench: &Bench, scenario: Scenario) -> Result<ScenarioReport> {
         Scenario::Single => single::run(bench).await,
         Scenario::HalfLoad => half_load::run(bench).await,
         Scenario::Reads => reads::run(bench).await,
+        Scenario::Tokens => tokens::run(bench).await,
+        Scenario::Logins => logins::run(bench).await,
         Scenario::Asynchronous => asynchronous::run(bench).await,
         Scenario::Mail => mail::run(bench).await,
         Scenario::Settling => settling::run(bench).await,

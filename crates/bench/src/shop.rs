@@ -1,4 +1,4 @@
-//! Both services as they are measured: release builds with their default settings, on a database and a virtual host
+//! The services as they are measured: release builds with their default settings, on a database and a virtual host
 //! of their own.
 
 use crate::database::Database;
@@ -6,6 +6,7 @@ use crate::error::{BenchError, Result};
 use crate::metrics::Metrics;
 use crate::stage::Stage;
 use crate::usage::Groups;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use testbed::rabbitmq::virtual_host;
 use testbed::{Pairs, Plan, Service, pairs};
@@ -15,6 +16,9 @@ const QUIET_LIMIT: Duration = Duration::from_secs(300);
 
 /// How long a service may take to end.
 pub const END_LIMIT: Duration = Duration::from_secs(30);
+
+/// The name of account-service's processes among the others.
+pub const ACCOUNTS: &str = "account-service";
 
 const HOLDS_FOR: Duration = Duration::from_millis(500);
 
@@ -31,7 +35,9 @@ pub struct Shop<'a> {
     /// Processes of order-service; each asks the inventory-service of the same number.
     pub orders: Vec<Service>,
     pub inventory: Vec<Service>,
-    /// The database of both.
+    /// Processes of account-service, in a shop with accounts.
+    pub accounts: Vec<Service>,
+    /// The database of all of them.
     pub database: Database,
 }
 
@@ -44,6 +50,11 @@ impl<'a> Shop<'a> {
     /// The same with one process of each, both with these settings.
     pub async fn open_with(stage: &'a Stage, name: &str, settings: &[(&str, &str)]) -> Result<Self> {
         Self::open_on(stage, Self::database(stage, name).await?, 1, settings).await
+    }
+
+    /// The same with account-service beside them, whose tokens they take.
+    pub async fn open_with_accounts(stage: &'a Stage, name: &str) -> Result<Self> {
+        Self::start(stage, Self::database(stage, name).await?, 1, &[], Some(stage.account_service.clone())).await
     }
 
     /// A fresh database for a shop.
@@ -62,6 +73,16 @@ impl<'a> Shop<'a> {
         count: usize,
         settings: &[(&str, &str)],
     ) -> Result<Self> {
+        Self::start(stage, database, count, settings, None).await
+    }
+
+    async fn start(
+        stage: &'a Stage,
+        database: Database,
+        count: usize,
+        settings: &[(&str, &str)],
+        account_service: Option<PathBuf>,
+    ) -> Result<Self> {
         let folder = stage.run_dir.join("services").join(database.name());
         std::fs::create_dir_all(&folder).map_err(BenchError::file(&folder))?;
         let (amqp_url, management_url) = (stage.rabbitmq.url(), stage.rabbitmq.management_url());
@@ -71,13 +92,16 @@ impl<'a> Shop<'a> {
         let starting = tokio::task::spawn_blocking(move || {
             let amqp_url = virtual_host::make(&amqp_url, &management_url, &name)?;
             let mut plan = Plan::new(&binaries.0, &binaries.1, &database_url, &amqp_url);
+            if let Some(binary) = account_service {
+                plan = plan.with_accounts(&binary);
+            }
             plan.pairs = count;
             plan.order.extend(settings.clone());
             plan.inventory.extend(settings);
             plan.start(&folder, &["UP"])
         });
-        let Pairs { orders, inventory, accounts: _ } = starting.await??;
-        Ok(Self { stage, orders, inventory, database })
+        let Pairs { orders, inventory, accounts } = starting.await??;
+        Ok(Self { stage, orders, inventory, accounts, database })
     }
 
     /// The URL of an order-service.
@@ -95,17 +119,31 @@ impl<'a> Shop<'a> {
         self.inventory[index].base()
     }
 
+    /// The URL of account-service, in a shop with accounts.
+    pub fn account_url(&self) -> &str {
+        self.accounts.first().map_or("", Service::base)
+    }
+
     /// The processes that do the work.
     pub fn groups(&self) -> Result<Groups> {
-        let pids = |services: &[Service]| services.iter().filter_map(Service::pid).collect();
-        let services = [("order-service", pids(&self.orders)), ("inventory-service", pids(&self.inventory))];
-        Ok(services.into_iter().chain(self.stage.groups()?).collect())
+        Ok(self.services().into_iter().chain(self.stage.groups()?).collect())
+    }
+
+    /// The processes of the services.
+    pub fn services(&self) -> Groups {
+        let pids = |services: &[Service]| services.iter().filter_map(Service::pid).collect::<Vec<_>>();
+        let services = [
+            ("order-service", pids(&self.orders)),
+            ("inventory-service", pids(&self.inventory)),
+            (ACCOUNTS, pids(&self.accounts)),
+        ];
+        services.into_iter().filter(|(_, pids)| !pids.is_empty()).collect()
     }
 
     /// The metrics of all processes, added up.
     pub async fn metrics(&self) -> Result<Metrics> {
         let mut metrics = Metrics::default();
-        for service in self.orders.iter().chain(&self.inventory) {
+        for service in self.orders.iter().chain(&self.inventory).chain(&self.accounts) {
             let answer = self.stage.http.get(format!("{}/metrics", service.base())).send().await?;
             metrics.add(&answer.error_for_status()?.text().await?);
         }
@@ -160,7 +198,7 @@ impl<'a> Shop<'a> {
     /// Ends the services and deletes the virtual host; the database stays, with nobody connected to it.
     pub async fn stop_services(self) -> Result<()> {
         let (management_url, name) = (self.stage.rabbitmq.management_url(), self.database.name().to_owned());
-        let mut services: Vec<Service> = self.orders.into_iter().chain(self.inventory).collect();
+        let mut services: Vec<Service> = self.orders.into_iter().chain(self.inventory).chain(self.accounts).collect();
         let stopping = tokio::task::spawn_blocking(move || {
             services.iter().for_each(Service::ask_to_end);
             services.iter_mut().try_for_each(|service| service.ended(END_LIMIT).map(drop))?;

@@ -49,6 +49,8 @@ pub struct Stage {
     pub order_service: PathBuf,
     /// The binary of inventory-service.
     pub inventory_service: PathBuf,
+    /// The binary of account-service, for shops that have accounts.
+    pub account_service: PathBuf,
     /// For calls that are no part of the load.
     pub http: reqwest::Client,
 }
@@ -70,6 +72,7 @@ impl Stage {
             template: TEMPLATE.to_owned(),
             order_service: settings.order_service.clone(),
             inventory_service: settings.inventory_service.clone(),
+            account_service: settings.account_service.clone(),
             http,
         };
         let template = stage.make_template().await?;
@@ -89,6 +92,7 @@ impl Stage {
             template: format!("{TEMPLATE}_{name}"),
             order_service: order_service.to_owned(),
             inventory_service: inventory_service.to_owned(),
+            account_service: self.account_service.clone(),
             http: self.http.clone(),
         };
         stage.make_template().await?.checkpoint().await?;

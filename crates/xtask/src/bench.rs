@@ -3,7 +3,7 @@
 
 mod against;
 
-use crate::cargo::{self, SERVICES_OF_AN_ORDER};
+use crate::cargo::{self, SERVICES, SERVICES_OF_AN_ORDER};
 use crate::cli::RunOptions;
 use crate::install::{self, Need};
 use crate::workspace::{Profile, Workspace};
@@ -27,12 +27,12 @@ pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     let log = folder.path().join("install.log");
     install::what_is_missing(&[Need::Postgres, Need::RabbitMq, Need::Wrk], &log, &steps)?;
     let since = Instant::now();
-    cargo::build(workspace, &[&SERVICES_OF_AN_ORDER[..], &[PROGRAM]].concat(), profile)?;
+    cargo::build(workspace, &[&SERVICES[..], &[PROGRAM]].concat(), profile)?;
     steps.done("services and benchmark built", since);
     let mut bench = Command::new(workspace.binary(PROGRAM, profile));
     bench.current_dir(&workspace.root).env("TEST_RUN_DIR", folder.path());
     bench.env("BENCH_OUT", workspace.target.join("bench")).args(&options.arguments);
-    for name in SERVICES_OF_AN_ORDER {
+    for name in SERVICES {
         bench.env(cargo::binary_variable(name), workspace.binary(name, profile));
     }
     if let Some(commit) = against::commit_in(&options.arguments) {

@@ -12,8 +12,7 @@ use testbed::process::{self, Signal};
 /// The binaries of the services.
 pub const SERVICES: [&str; 3] = ["order-service", "inventory-service", "account-service"];
 
-/// The binaries that an order passes through: chaos and the benchmark run on these, and so does every earlier commit that
-/// the benchmark compares with.
+/// The binaries that an order passes through. Every earlier commit that the benchmark compares with has them.
 pub const SERVICES_OF_AN_ORDER: [&str; 2] = ["order-service", "inventory-service"];
 
 /// The variable that tells a test where the binary of a service is: `ORDER_SERVICE_BIN`.

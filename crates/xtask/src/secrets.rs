@@ -4,10 +4,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::workspace::Workspace;
 use testbed::error::{Result, TestbedError};
+use testbed::process::output_of;
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -22,6 +24,38 @@ pub fn master_key(workspace: &Workspace, variable: &str) -> Result<String> {
 /// The password of somebody in the sample data.
 pub fn password_of(workspace: &Workspace, name: &str) -> Result<String> {
     kept(&workspace.dev_folder().join(format!("password-of-{name}")), password)
+}
+
+/// The key pair by which a service says who it is to the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceKey {
+    /// For the service itself.
+    pub private: PathBuf,
+    /// For those that it calls.
+    pub public: PathBuf,
+}
+
+/// The key of this service, made once by openssl. None where there is no openssl: on one machine the services need none.
+pub fn service_key(folder: &Path, service: &str) -> Result<Option<ServiceKey>> {
+    let file = |ending: &str| folder.join(format!("{service}.{ending}"));
+    let key = ServiceKey { private: file("key"), public: file("pub") };
+    if key.public.exists() {
+        return Ok(Some(key));
+    }
+    let mut make = Command::new("openssl");
+    make.args(["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"]).arg(&key.private);
+    match make.output() {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(TestbedError::io("cannot write", &key.private, &cause)),
+        Ok(made) if !made.status.success() => {
+            let said = String::from_utf8_lossy(&made.stderr).into_owned();
+            return Err(TestbedError::new(format!("openssl made no key: {said}")));
+        }
+        Ok(_) => {}
+    }
+    let mut publish = Command::new("openssl");
+    output_of(publish.args(["pkey", "-pubout", "-in"]).arg(&key.private).arg("-out").arg(&key.public))?;
+    Ok(Some(key))
 }
 
 /// The content of the file, which is made of random bytes where there is none.
@@ -67,7 +101,7 @@ fn password(random: [u8; DIGITS]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{DIGITS, kept, key, password};
+    use super::{DIGITS, kept, key, password, service_key};
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -75,6 +109,23 @@ mod tests {
         // As `head -c 32 /dev/zero | base64`, and with all bits set, print it.
         assert_eq!(key([0; DIGITS]), format!("{}=", "A".repeat(43)));
         assert_eq!(key([255; DIGITS]), format!("{}8=", "/".repeat(42)));
+    }
+
+    #[test]
+    fn a_service_key_is_made_once_and_read_by_its_owner_alone() {
+        let folder = std::env::temp_dir().join(format!("service-key-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        // Where there is no openssl, there is nothing to be seen.
+        if let Some(key) = service_key(&folder, "order-service").unwrap() {
+            let read = |path| std::fs::read_to_string(path).unwrap();
+            let (private, public) = (read(&key.private), read(&key.public));
+            assert!(private.starts_with("-----BEGIN PRIVATE KEY-----"), "{private}");
+            assert!(public.starts_with("-----BEGIN PUBLIC KEY-----"), "{public}");
+            assert_eq!(std::fs::metadata(&key.private).unwrap().permissions().mode() & 0o077, 0);
+            assert_eq!(service_key(&folder, "order-service").unwrap().as_ref(), Some(&key));
+            assert_eq!(read(&key.private), private);
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -155,10 +155,11 @@ impl Launch {
             .map_err(|cause| TestbedError::io("cannot find", &binary, &cause))?;
         let mut environment = addresses.clone();
         environment.push(("PORT", ports.of(service).to_string()));
-        let settings = [("ACCESS", "local"), ("GUEST_ORDERS", "true")];
+        let settings = [("ACCESS", "local".to_owned()), ("GUEST_ORDERS", "true".to_owned())];
+        let known = known_by_key(workspace, service)?;
         // Somebody who sets them means it.
-        let unset = settings.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
-        environment.extend(unset.map(|(name, value)| (name, value.to_owned())));
+        let unset = settings.into_iter().chain(known).filter(|(name, _)| std::env::var_os(name).is_none());
+        environment.extend(unset);
         // As account-service calls itself in its tokens.
         environment.push(pairs::takes_tokens_of(format!("http://localhost:{}", ports.account)));
         match service {
@@ -201,6 +202,18 @@ impl Launch {
             .write(&self.service.state_file(workspace))?;
         Ok(process)
     }
+}
+
+/// Order-service calls the others, and says by its key who it is, as elsewhere.
+fn known_by_key(workspace: &Workspace, service: Part) -> Result<Option<(&'static str, String)>> {
+    let caller = Part::OrderService;
+    let key = secrets::service_key(&workspace.dev_folder(), caller.name())?;
+    Ok(key.map(|key| match service {
+        Part::InventoryService | Part::AccountService => {
+            ("TRUSTED_SERVICES", format!("{}={}", caller.name(), key.public.display()))
+        }
+        _ => ("SERVICE_KEY_FILE", key.private.display().to_string()),
+    }))
 }
 
 fn wait_until_ready(workspace: &Workspace, service: Part, port: u16) -> Result<()> {

@@ -1,8 +1,8 @@
 //! A fixed number of requests per second, whether or not the answers keep up (open loop).
 
-use super::{Answers, Latency};
+use super::Answers;
+use super::seen::Seen;
 use crate::error::Result;
-use crate::percentiles::of_sorted;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,14 +25,6 @@ pub struct Steady {
     pub seconds: u32,
 }
 
-/// What one connection saw.
-#[derive(Default)]
-struct Seen {
-    times_ms: Vec<f64>,
-    refused: u64,
-    unanswered: u64,
-}
-
 impl Steady {
     /// Plays it to its end, which is when the last request was answered.
     pub async fn run(&self) -> Result<Answers> {
@@ -44,10 +36,7 @@ impl Steady {
         }
         let mut all = Seen::default();
         while let Some(seen) = connections.join_next().await {
-            let seen = seen?;
-            all.times_ms.extend(seen.times_ms);
-            all.refused += seen.refused;
-            all.unanswered += seen.unanswered;
+            all.add(seen?);
         }
         Ok(all.answers(started.elapsed().as_secs_f64()))
     }
@@ -71,28 +60,7 @@ impl Steady {
                 // A connection is only used again when the answer was read.
                 answer.bytes().await.map(|_| status)
             };
-            match answered.await {
-                Ok(status) => {
-                    seen.times_ms.push(due.elapsed().as_secs_f64() * 1000.0);
-                    seen.refused += u64::from(!status.is_success());
-                }
-                Err(_) => seen.unanswered += 1,
-            }
-        }
-    }
-}
-
-impl Seen {
-    fn answers(mut self, seconds: f64) -> Answers {
-        self.times_ms.sort_by(f64::total_cmp);
-        let [p50_ms, p95_ms, p99_ms, p999_ms, max_ms] =
-            [0.5, 0.95, 0.99, 0.999, 1.0].map(|share| of_sorted(&self.times_ms, share));
-        Answers {
-            requests: self.times_ms.len() as u64,
-            seconds,
-            unanswered: self.unanswered,
-            refused: self.refused,
-            latency: Latency { p50_ms, p95_ms, p99_ms, p999_ms, max_ms },
+            seen.note(due, answered.await.ok());
         }
     }
 }

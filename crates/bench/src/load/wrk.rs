@@ -20,6 +20,8 @@ pub struct Wrk<'a> {
     pub requests: PathBuf,
     /// How orders are asked for.
     pub way: Way,
+    /// Whose access token is on every request.
+    pub token: Option<&'a str>,
     /// The request to begin with.
     pub first: usize,
     pub connections: u32,
@@ -42,7 +44,7 @@ impl Wrk<'_> {
             .arg(format!("--duration={}s", self.seconds))
             .arg("--script")
             .args([&script, Path::new("--"), Path::new(self.url), Path::new(self.method), &self.requests])
-            .args([self.way.as_str(), &self.first.to_string()]);
+            .args([self.way.as_str(), &self.first.to_string(), self.token.unwrap_or_default()]);
         parse(&output_of(wrk).await?)
     }
 }

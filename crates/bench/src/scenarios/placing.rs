@@ -36,7 +36,7 @@ impl Placing<'_> {
     pub fn load<'s>(&'s self, shop: &'s Shop<'_>, seconds: u32) -> Result<Wrk<'s>> {
         let requests = requests::write_posts(&folder_of(shop)?, "/api/orders", &self.orders.bodies())?;
         let (url, connections) = (shop.order_url(0), self.connections);
-        Ok(Wrk { url, method: "POST", requests, way: self.way, first: 0, connections, seconds })
+        Ok(Wrk { url, method: "POST", requests, way: self.way, token: None, first: 0, connections, seconds })
     }
 }
 

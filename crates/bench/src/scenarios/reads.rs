@@ -41,7 +41,7 @@ pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
         let seconds = bench.turn_seconds();
         let constant = async || {
             let paths = vec!["/".to_owned()];
-            Ok(rated(get(&shop, &route.url(), "a constant answer", paths, seconds).await?))
+            Ok(rated(get(&shop, &route.url(), "a constant answer", paths, seconds, None).await?))
         };
         let measured = async || read.run(&shop, name, seconds).await;
         let (Turn { load, reference }, wrong) = in_turns(&bench.steps, bench.turns(), constant, measured).await?;
@@ -67,7 +67,7 @@ pub enum Read {
 impl Read {
     /// Warms up and measures for so many seconds.
     pub async fn run(self, shop: &Shop<'_>, name: &str, seconds: u32) -> Result<Counted> {
-        get(shop, self.base(shop), name, self.paths(shop).await?, seconds).await
+        get(shop, self.base(shop), name, self.paths(shop).await?, seconds, None).await
     }
 
     fn base<'s>(self, shop: &'s Shop<'_>) -> &'s str {
@@ -100,14 +100,22 @@ impl Read {
 }
 
 /// The paths of the orders whose ids a query gives.
-async fn orders(shop: &Shop<'_>, sql: &str) -> Result<Vec<String>> {
+pub async fn orders(shop: &Shop<'_>, sql: &str) -> Result<Vec<String>> {
     Ok(shop.database.run(sql).await?.lines().map(|id| format!("/api/orders/{id}")).collect())
 }
 
 /// Warms up and measures `GET` of these paths, which leaves nothing behind.
-async fn get(shop: &Shop<'_>, url: &str, name: &str, paths: Vec<String>, seconds: u32) -> Result<Counted> {
+pub async fn get(
+    shop: &Shop<'_>,
+    url: &str,
+    name: &str,
+    paths: Vec<String>,
+    seconds: u32,
+    token: Option<&str>,
+) -> Result<Counted> {
     let requests = requests::write_gets(&folder_of(shop)?, paths.into_iter())?;
-    let load = Wrk { url, method: "GET", requests, way: Way::Plain, first: 0, connections: CONNECTIONS, seconds };
+    let (way, connections) = (Way::Plain, CONNECTIONS);
+    let load = Wrk { url, method: "GET", requests, way, token, first: 0, connections, seconds };
     let warm_up = Wrk { seconds: warm_up_of(seconds), ..load.clone() };
     warm_up.run().await?;
     Ok((measure(shop, name, load.run()).await?, Vec::new()))

@@ -9,7 +9,7 @@ use crate::load::requests::{Orders, Way};
 use crate::percentiles::median;
 use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
-use crate::shop::{END_LIMIT, Shop};
+use crate::shop::{ACCOUNTS, END_LIMIT, Shop};
 use crate::usage::{Snapshot, of_tree};
 use std::time::{Duration, Instant};
 use testbed::Service;
@@ -22,13 +22,13 @@ const MIB: f64 = 1024.0 * 1024.0;
 
 /// Measures it.
 pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
-    let mut shop = Shop::open(&bench.stage, "resources", 1).await?;
+    let mut shop = Shop::open_with_accounts(&bench.stage, "resources").await?;
     let mut outcome = ScenarioReport::of(Scenario::Resources);
     shop.quiet().await?;
     let idle = if bench.settings.smoke { IDLE / 15 } else { IDLE };
-    let before = both(&shop);
+    let before = each(&shop);
     tokio::time::sleep(idle).await;
-    for ((name, before), (_, after)) in before.into_iter().zip(both(&shop)) {
+    for ((name, before), (_, after)) in before.into_iter().zip(each(&shop)) {
         let share = (after.cpu_seconds - before.cpu_seconds) / idle.as_secs_f64() * 100.0;
         outcome.figures.extend([
             Figure::new(format!("{name}, memory when idle"), after.rss_bytes / MIB, "MiB").wanted(Goal::AtMost(24.0)),
@@ -39,23 +39,25 @@ pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let placing = Placing { name, orders: Orders::Mixed, way: Way::Plain, connections: CONNECTIONS, seconds };
     let (load, wrong) = placing.run(&shop).await?;
     outcome.wrong.extend(wrong);
-    for group in load.usage.iter().filter(|group| group.name.ends_with("-service")) {
+    // No order passes through account-service.
+    for group in load.usage.iter().filter(|group| group.name.ends_with("-service") && group.name != ACCOUNTS) {
         let name = format!("{}, memory under load", group.name);
         outcome.figures.push(Figure::new(name, group.max_rss_mib, "MiB").wanted(Goal::AtMost(64.0)));
     }
     outcome.add(load);
-    for (name, service) in [("order-service", &mut shop.orders[0]), ("inventory-service", &mut shop.inventory[0])] {
+    for (name, service) in [
+        ("order-service", &mut shop.orders[0]),
+        ("inventory-service", &mut shop.inventory[0]),
+        (ACCOUNTS, &mut shop.accounts[0]),
+    ] {
         let seconds = time_to_start(service, &bench.settings.some_of(&STARTS))?;
         outcome.figures.push(Figure::new(format!("{name}, start to ready"), seconds, "s").wanted(Goal::AtMost(0.5)));
     }
     finish(bench, shop, outcome).await
 }
 
-fn both(shop: &Shop<'_>) -> [(&'static str, Snapshot); 2] {
-    [("order-service", &shop.orders), ("inventory-service", &shop.inventory)].map(|(name, services)| {
-        let pids: Vec<u32> = services.iter().filter_map(Service::pid).collect();
-        (name, of_tree(&pids))
-    })
+fn each(shop: &Shop<'_>) -> Vec<(&'static str, Snapshot)> {
+    shop.services().into_iter().map(|(name, pids)| (name, of_tree(&pids))).collect()
 }
 
 /// The median of some starts, in seconds, on a database that is migrated already.

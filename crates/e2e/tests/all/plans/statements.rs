@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The schemas that a statement of the kit stands for.
-const SCHEMAS: [&str; 2] = ["orders", "inventory"];
+const SCHEMAS: [&str; 3] = ["orders", "inventory", "accounts"];
 
 /// How a statement begins in the code of the kit.
 const BEGINNINGS: [&str; 7] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH ", "LOCK ", "SET "];
@@ -52,7 +52,7 @@ pub fn all() -> Vec<Statement> {
         let query: Value = serde_json::from_str(&read(&file)).unwrap();
         found.push(Statement::new(".sqlx", query["query"].as_str().unwrap(), false));
     }
-    for name in ["service-kit", "order-service", "inventory-service"] {
+    for name in ["service-kit", "order-service", "inventory-service", "account-service"] {
         for file in files(&top.join("crates").join(name).join("src")) {
             let text = read(&file);
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
