@@ -25,7 +25,6 @@ use crate::app::App;
 use crate::config::Config;
 use crate::schema::{OUTBOX, SCHEMA};
 use crate::sealing::Seal;
-use clap::Parser;
 use service_kit::access::tokens::Verifier;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
@@ -39,7 +38,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Reads the configuration and runs the service until SIGTERM.
 pub fn start() -> ExitCode {
-    let mut config = Config::parse();
+    let mut config: Config = service_kit::config::parse();
     if config.print_openapi {
         return lifecycle::print_openapi(&routes::routes().into_openapi());
     }

@@ -8,18 +8,13 @@ use ring::hkdf::{HKDF_SHA256, Salt};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
-use service_kit::config::ConfigError;
+use service_kit::config::{ConfigError, secret};
 use service_kit::fault::Fault;
 use service_kit::problem::Problem;
-use std::convert::Infallible;
 use std::sync::Arc;
 
 /// Bytes of a key, and of a random secret.
 const KEY: usize = 32;
-
-fn secret(text: &str) -> Result<SecretString, Infallible> {
-    Ok(SecretString::from(text))
-}
 
 /// The key under which the service keeps its secrets.
 #[derive(Args, Clone, Debug)]

@@ -13,7 +13,6 @@ pub mod stock;
 use crate::app::App;
 use crate::config::Config;
 use crate::schema::{OUTBOX, SCHEMA};
-use clap::Parser;
 use service_kit::access::tokens::Verifier;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
@@ -29,7 +28,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Reads the configuration and runs the service until SIGTERM.
 pub fn start() -> ExitCode {
-    let config = Config::parse();
+    let config: Config = service_kit::config::parse();
     if config.print_openapi {
         return lifecycle::print_openapi(&routes::routes().into_openapi());
     }

@@ -41,7 +41,7 @@ fn usual(kind: Kind) -> Facts {
     }
     if let Some(code) = match kind {
         Kind::VerifyAddress | Kind::ResetPassword => Some(Some(Code::new("7K2M-Q9XB".to_owned()))),
-        Kind::Welcome | Kind::AccountExists => Some(None),
+        Kind::Welcome | Kind::AccountExists | Kind::PasswordChanged => Some(None),
         _ => None,
     } {
         let (name, email) = (Some("Ada Lovelace".to_owned()), "ada@example.com".to_owned());

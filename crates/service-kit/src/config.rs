@@ -1,6 +1,11 @@
 //! Configuration from the environment (12-factor); each variable is also a flag, listed by `--help`.
 //!
-//! Passwords and URLs that may hold one are [`SecretString`]s: they never show in logs, `Debug` or `--help`.
+//! Passwords and URLs that may hold one are [`SecretString`]s: they never show in logs, `Debug` or `--help`. Each may lie in a
+//! file that another variable names ([`parse`]).
+
+mod secret_files;
+
+pub use secret_files::{parse, with_files};
 
 use crate::access::AccessConfig;
 use crate::access::tokens::AuthConfig;
@@ -31,7 +36,8 @@ pub struct ConfigError {
     pub reason: String,
 }
 
-fn secret(text: &str) -> Result<SecretString, Infallible> {
+/// Reads a secret: its text, whatever it is.
+pub fn secret(text: &str) -> Result<SecretString, Infallible> {
     Ok(SecretString::from(text))
 }
 

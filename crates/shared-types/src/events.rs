@@ -225,6 +225,19 @@ pub struct CodeIssued {
     pub name: String,
 }
 
+/// A user with an account, and how they are written to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountHolder {
+    /// The user, the `sub` of their tokens.
+    pub user_id: Uuid,
+    /// The address of the account.
+    pub email: String,
+    /// Their name; left out where it is not needed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+}
+
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident($data:ty), about $subject:ident = $type:literal;)*) => {$(
         $(#[$doc])*
@@ -277,10 +290,14 @@ events! {
     UserRegistered(NewUser), about user_id = "user.registered";
     /// A code waits to be sent to a user.
     UserCodeIssued(CodeIssued), about code_id = "user.code_issued";
+    /// A user has another password.
+    UserPasswordChanged(AccountHolder), about user_id = "user.password_changed";
+    /// A user's account was erased. Whoever kept the address because of the account erases it, too.
+    UserErased(AccountHolder), about user_id = "user.erased";
 }
 
 /// Every type of event there is, for the documentation and the tests that hold it to the code.
-pub const ALL_TYPES: [&str; 17] = [
+pub const ALL_TYPES: [&str; 19] = [
     OrderCreated::TYPE,
     OrderConfirmed::TYPE,
     OrderShipped::TYPE,
@@ -298,6 +315,8 @@ pub const ALL_TYPES: [&str; 17] = [
     SigningKeyRevoked::TYPE,
     UserRegistered::TYPE,
     UserCodeIssued::TYPE,
+    UserPasswordChanged::TYPE,
+    UserErased::TYPE,
 ];
 
 #[cfg(test)]

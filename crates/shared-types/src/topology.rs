@@ -4,7 +4,7 @@
 use crate::events::{
     EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, OrderStockLost,
     ReservationCommitted, ReservationRefused, ReservationReleased, SessionRevoked, SigningKeyRevoked, StockLow,
-    StockReplenished, UserCodeIssued, UserDisabled, UserRegistered, UserRolesChanged,
+    StockReplenished, UserCodeIssued, UserDisabled, UserErased, UserPasswordChanged, UserRegistered, UserRolesChanged,
 };
 
 /// The topic exchange that every event is published to; the routing key is the event's type.
@@ -66,8 +66,13 @@ pub const ORDER_ACCOUNT_EVENTS: Queue = Queue { name: "order-service.account-eve
 pub const ORDER_ACCOUNT_MAILS: Queue =
     Queue { name: "order-service.account-mails", bindings: &[UserRegistered::TYPE, UserCodeIssued::TYPE] };
 
+/// Order-service tells people that their password was changed, and erases what it told those whose account is erased. A queue
+/// of its own for the same reason; one for both, so that the message comes before its erasure.
+pub const ORDER_ACCOUNT_CHANGES: Queue =
+    Queue { name: "order-service.account-changes", bindings: &[UserPasswordChanged::TYPE, UserErased::TYPE] };
+
 /// Every queue of the system.
-pub const QUEUES: [Queue; 8] = [
+pub const QUEUES: [Queue; 9] = [
     INVENTORY_ORDER_EVENTS,
     INVENTORY_SHIPMENTS,
     INVENTORY_ACCOUNT_EVENTS,
@@ -76,6 +81,7 @@ pub const QUEUES: [Queue; 8] = [
     ORDER_NOTIFICATIONS,
     ORDER_ACCOUNT_EVENTS,
     ORDER_ACCOUNT_MAILS,
+    ORDER_ACCOUNT_CHANGES,
 ];
 
 /// How often the broker hands out a message that nobody acknowledges (its consumer dies on it), before it sets the

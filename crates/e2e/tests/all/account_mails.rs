@@ -197,6 +197,74 @@ async fn an_event_that_comes_again_sends_no_second_mail() {
 }
 
 #[tokio::test]
+async fn people_are_told_that_their_password_was_changed() {
+    let server = MailServer::start().await;
+    let shop = plan(&server).open().await;
+    register(&shop, "ada@example.com").await;
+    verify(&shop, "ada@example.com", code_in(&mail(&server, "Confirm").await.text())).await;
+    mail(&server, "Welcome").await;
+    let log_in = json!({"email": "ada@example.com", "password": PASSWORD});
+    let tokens = shop.accounts().post("/api/auth/login", log_in).await.is(200).json();
+    let ada = shop.accounts().with_token(text(&tokens["accessToken"]));
+    let (second, third) = ("seven quiet green harbours", "eleven loud amber windmills");
+    let change = |current: &str, new: &str| {
+        ada.put("/api/accounts/me/password", json!({"currentPassword": current, "newPassword": new}))
+    };
+    change("wrong password", second).await.is(400);
+    change(PASSWORD, second).await.is(204);
+    let told = mail(&server, "Your password at Kafka & Sons was changed").await;
+    assert_eq!(told.to, ["ada@example.com"]);
+    assert!(told.text().starts_with("Hello Ada Lovelace,") && !told.text().contains(second), "{}", told.text());
+    assert_eq!(server.count(), 3, "a change that was refused is told to nobody");
+    shop.accounts().post("/api/auth/password/forgot", json!({"email": "ada@example.com"})).await.is(202);
+    let reset = mail(&server, "A new password").await.text();
+    let body = json!({"email": "ada@example.com", "code": code_in(&reset), "password": third});
+    shop.accounts().post("/api/auth/password/reset", body).await.is(204);
+    eventually("the mail about the second change", async || equal(server.count(), 5)).await;
+    assert_eq!(server.received().iter().filter(|mail| mail.subject().contains("was changed")).count(), 2);
+}
+
+#[tokio::test]
+async fn messages_about_an_account_go_with_it() {
+    let server = MailServer::start().await;
+    let shop = plan(&server).open().await;
+    let mut tap = shop.broker().tap().await;
+    for email in ["Ada@Example.com", "grace@example.com"] {
+        register(&shop, email).await;
+    }
+    eventually("both mails", async || equal(server.count(), 2)).await;
+    let confirm = server.received().into_iter().find(|mail| mail.to != ["grace@example.com"]).unwrap().text();
+    verify(&shop, "ada@example.com", code_in(&confirm)).await;
+    mail(&server, "Welcome").await;
+    with_status(&shop, "welcome", "SENT").await;
+    let log_in = json!({"email": "ada@example.com", "password": PASSWORD});
+    let tokens = shop.accounts().post("/api/auth/login", log_in).await.is(200).json();
+    let ada = shop.accounts().with_token(text(&tokens["accessToken"]));
+    // Of an order that she places as a guest the messages stay, as the order does.
+    let order = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
+    reaches(&shop, order, ("order-confirmed", "EMAIL"), "SENT").await;
+    ada.delete("/api/accounts/me").await.is(204);
+    let erased = tap.heard("user.erased", 1).await.remove(0);
+    assert_eq!(erased.event()["data"], json!({"userId": erased.event()["subject"], "email": "Ada@Example.com"}));
+    let about_accounts = "FROM orders.notifications WHERE order_id IS NULL";
+    let left = format!(
+        "SELECT COUNT(*) {about_accounts} AND num_nonnulls(recipient, customer_email, data, facts, body_text) > 0"
+    );
+    eventually("hers to be erased", async || equal(shop.database.number(left.clone()).await, 1)).await;
+    assert_eq!(
+        shop.database.texts(format!("SELECT recipient {about_accounts} AND recipient IS NOT NULL")).await,
+        ["grace@example.com"]
+    );
+    let of_order =
+        format!("SELECT COUNT(*) FROM orders.notifications WHERE order_id = {order} AND recipient IS NOT NULL");
+    assert!(shop.database.number(of_order).await > 0);
+    // Again, it changes nothing.
+    shop.broker().publish("user.erased", &erased.body).await;
+    shop.broker().drained("order-service.account-changes").await;
+    assert_eq!(shop.database.number(left).await, 1);
+}
+
+#[tokio::test]
 async fn messages_about_an_account_are_erased_by_its_address() {
     let server = MailServer::start().await;
     let shop = plan(&server).open().await;

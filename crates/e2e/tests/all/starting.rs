@@ -1,6 +1,7 @@
 //! Starting: beside others, against a newer schema, and in turn without a request lost.
 
 use e2e::client::Client;
+use e2e::environment::{Environment, folder_of_test};
 use e2e::poll;
 use e2e::process::Service;
 use e2e::samples::{MOUSE, order, reservation};
@@ -34,6 +35,38 @@ async fn instances_that_start_at_once_migrate_once() {
         let errors: Vec<&str> =
             log.lines().filter(|line| line.contains(" ERROR ") && !line.contains("lapin::")).collect();
         assert!(errors.is_empty(), "{errors:?} in {log}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_read_from_the_files_that_are_named() {
+    let folder = folder_of_test(Environment::get());
+    let file = |name: &str, content: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let secret = file("webhook", "harbour-violet-19\n");
+    let plan = Shop::plan().without_broker().with_accounts().order_variable("BREVO_WEBHOOK_SECRET_FILE", &secret);
+    let mut shop = plan.open().await;
+    let report = async |secret: &str| {
+        let call = shop.orders().post("/api/notifications/webhooks/brevo", json!({}));
+        call.header("x-webhook-secret", secret).await.status
+    };
+    assert_eq!(report("harbour-violet-1").await, 401);
+    assert_ne!(report("harbour-violet-19").await, 401);
+    assert_eq!(shop.order_services[0].log_lines(&["harbour-violet-19"]), 0);
+    for (service, variable, named, said) in [
+        (&mut shop.account_services[0], "ACCOUNT_MASTER_KEY_FILE", secret, "ACCOUNT_MASTER_KEY is set as well"),
+        (&mut shop.inventory_services[0], "PGPASSWORD_FILE", "/nowhere/x".to_owned(), "/nowhere/x cannot be read"),
+        (&mut shop.order_services[0], "MAIL_PASSWORD_FILE", file("none", ""), "is empty"),
+    ] {
+        service.kill();
+        service.set(variable, &named);
+        service.launch();
+        assert!(!service.ended().await.success(), "{variable}");
+        assert_eq!(service.log_lines(&[&format!("error: {variable}: "), said]), 1, "{}", service.log());
+        assert_eq!(service.log_lines(&["harbour-violet-19"]), 0);
     }
 }
 

@@ -2,13 +2,9 @@
 
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
-use std::convert::Infallible;
+use service_kit::config::secret;
 use std::path::PathBuf;
 use std::time::Duration;
-
-fn secret(text: &str) -> Result<SecretString, Infallible> {
-    Ok(SecretString::from(text))
-}
 
 /// How the way to the mail server is encrypted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

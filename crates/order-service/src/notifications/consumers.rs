@@ -9,14 +9,16 @@ use crate::notifications::error::Error;
 use crate::notifications::state::Notifications;
 use crate::notifications::unsent_texts::{self, UnsentTexts};
 use service_kit::consumer::Handler;
+use service_kit::contact::EmailAddress;
 use service_kit::fault::Fault;
 use service_kit::workers::Workers;
 use shared_types::OrderStatus;
 use shared_types::events::{
-    CodeIssued, EventData, NewUser, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped,
-    OrderSnapshot, OrderStockLost, RawEvent, StockLevel, StockLow, StockReplenished, UserCodeIssued, UserRegistered,
+    AccountHolder, CodeIssued, EventData, NewUser, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered,
+    OrderShipped, OrderSnapshot, OrderStockLost, RawEvent, StockLevel, StockLow, StockReplenished, UserCodeIssued,
+    UserErased, UserPasswordChanged, UserRegistered,
 };
-use shared_types::topology::{ORDER_ACCOUNT_MAILS, ORDER_NOTIFICATIONS};
+use shared_types::topology::{ORDER_ACCOUNT_CHANGES, ORDER_ACCOUNT_MAILS, ORDER_NOTIFICATIONS};
 use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +30,8 @@ pub fn consumers(workers: &Workers, notifications: &Arc<Notifications>) {
     let (ways, wake) = (notifications.outbound.ways.clone(), notifications.wake.clone());
     let events = NotificationEvents { ways, wake, unsent };
     workers.consume(ORDER_NOTIFICATIONS, events.clone());
-    workers.consume(ORDER_ACCOUNT_MAILS, events);
+    workers.consume(ORDER_ACCOUNT_MAILS, events.clone());
+    workers.consume(ORDER_ACCOUNT_CHANGES, events);
     workers.spawn(unsent_texts::run(notifications.clone(), waiting, workers.token()));
 }
 
@@ -50,8 +53,14 @@ impl Handler for NotificationEvents {
     const PAUSE: Duration = Duration::from_millis(100);
 
     async fn handle(&self, conn: &mut PgConnection, events: &[RawEvent]) -> Result<Self::Effect, Error> {
-        let announced = events.iter().map(announced).collect::<Result<Vec<_>, Error>>()?;
-        command::write(conn, &self.ways, announced).await
+        let (erasures, others): (Vec<_>, Vec<_>) = events.iter().partition(|it| it.event_type == UserErased::TYPE);
+        let announced = others.into_iter().map(announced).collect::<Result<Vec<_>, Error>>()?;
+        let erased = erasures.into_iter().map(erased).collect::<Result<Vec<_>, Error>>()?;
+        let written = command::write(conn, &self.ways, announced).await?;
+        for address in erased {
+            command::erase(conn, &[], &address.key()).await?;
+        }
+        Ok(written)
     }
 
     fn committed(&self, written: Self::Effect) {
@@ -79,6 +88,7 @@ fn announced(event: &RawEvent) -> Result<Announced<'_>, Error> {
         StockReplenished::TYPE => stock(event, Kind::StockReplenished)?,
         UserRegistered::TYPE => registered(event)?,
         UserCodeIssued::TYPE => code(event)?,
+        UserPasswordChanged::TYPE => password_changed(event)?,
         other => return Err(Fault::UnexpectedEvent(other.to_owned()).into()),
     };
     Ok(Announced { event_id: event.id, what, data: event.data.get().into() })
@@ -102,6 +112,17 @@ fn lost_stock(event: &RawEvent) -> Result<What, Error> {
 fn registered(event: &RawEvent) -> Result<What, Error> {
     let NewUser { email, .. } = event.data()?;
     Ok(What::Account { kind: Kind::Welcome, email })
+}
+
+fn password_changed(event: &RawEvent) -> Result<What, Error> {
+    let AccountHolder { email, .. } = event.data()?;
+    Ok(What::Account { kind: Kind::PasswordChanged, email })
+}
+
+/// The address of an account that was erased.
+fn erased(event: &RawEvent) -> Result<EmailAddress, Error> {
+    let AccountHolder { email, .. } = event.data()?;
+    EmailAddress::parse(&email).map_err(|_| Fault::UnexpectedEvent("the erasure of no address".to_owned()).into())
 }
 
 /// The event names the code: it is fetched when the mail is sent.

@@ -45,6 +45,8 @@ pub enum Kind {
     ResetPassword,
     /// Somebody wanted to register with an address that has an account.
     AccountExists,
+    /// The account has another password.
+    PasswordChanged,
 }
 
 /// What a message tells of: it says which facts its templates get.
@@ -70,7 +72,9 @@ impl Kind {
             | Self::PlacementGivenUp
             | Self::StockReleased => About::Order,
             Self::StockLow | Self::StockReplenished => About::Stock,
-            Self::Welcome | Self::VerifyAddress | Self::ResetPassword | Self::AccountExists => About::Account,
+            Self::Welcome | Self::VerifyAddress | Self::ResetPassword | Self::AccountExists | Self::PasswordChanged => {
+                About::Account
+            }
         }
     }
 
@@ -101,7 +105,8 @@ impl Kind {
             | Self::Welcome
             | Self::VerifyAddress
             | Self::ResetPassword
-            | Self::AccountExists => false,
+            | Self::AccountExists
+            | Self::PasswordChanged => false,
         }
     }
 }
@@ -183,6 +188,7 @@ names!(Kind {
     VerifyAddress = "verify-address",
     ResetPassword = "reset-password",
     AccountExists = "account-exists",
+    PasswordChanged = "password-changed",
 });
 names!(Channel { Email = "EMAIL", Sms = "SMS" });
 names!(Status {

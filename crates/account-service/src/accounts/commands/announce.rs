@@ -8,7 +8,8 @@ use service_kit::access::Role;
 use service_kit::fault::Fault;
 use service_kit::outbox::Event;
 use shared_types::events::{
-    CodeIssued, NewUser, UserChanged, UserCodeIssued, UserDisabled, UserRegistered, UserRolesChanged,
+    AccountHolder, CodeIssued, NewUser, UserChanged, UserCodeIssued, UserDisabled, UserErased, UserPasswordChanged,
+    UserRegistered, UserRolesChanged,
 };
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
@@ -33,6 +34,19 @@ pub async fn code(
     let (email, name) = (user.email.clone().unwrap_or_default(), user.name.clone().unwrap_or_default());
     let (user_id, purpose) = (Some(user.id), purpose.name().to_owned());
     let event = Event::new(&UserCodeIssued(CodeIssued { code_id, purpose, user_id, email, name }))?;
+    Ok(OUTBOX.enqueue(conn, now, &[event]).await?)
+}
+
+/// Somebody has another password: they are told, in case that it was not they who changed it.
+pub async fn password_changed(conn: &mut PgConnection, now: OffsetDateTime, user: &User) -> Result<(), Fault> {
+    let (email, name) = (user.email.clone().unwrap_or_default(), user.name.clone().unwrap_or_default());
+    let event = Event::new(&UserPasswordChanged(AccountHolder { user_id: user.id, email, name }))?;
+    Ok(OUTBOX.enqueue(conn, now, &[event]).await?)
+}
+
+/// Nothing personal is to be left of somebody with this address.
+pub async fn erased(conn: &mut PgConnection, now: OffsetDateTime, user_id: Uuid, email: &str) -> Result<(), Fault> {
+    let event = Event::new(&UserErased(AccountHolder { user_id, email: email.to_owned(), name: String::new() }))?;
     Ok(OUTBOX.enqueue(conn, now, &[event]).await?)
 }
 

@@ -46,6 +46,7 @@ pub async fn change_password(
     }
     users::set_password(conn, id, hash, now).await?;
     sessions::end_all(conn, now, id, session, Reason::Password).await?;
+    announce::password_changed(conn, now, &locked.user).await?;
     Ok(audit::record(conn, now, &Actor::User(id), Action::PasswordChanged, id, None).await?)
 }
 
@@ -56,6 +57,7 @@ pub async fn erase(conn: &mut PgConnection, now: OffsetDateTime, account: &Accou
     sessions::forget_clients(conn, user.id).await?;
     if let Some(email) = user.email.as_deref().and_then(|email| EmailAddress::parse(email).ok()) {
         guesses::forget_account(conn, &email.key()).await?;
+        announce::erased(conn, now, user.id, email.as_str()).await?;
     }
     users::erase(conn, user.id, now).await?;
     announce::disabled(conn, now, user.id).await?;

@@ -1,5 +1,6 @@
 //! Setting a password with a code.
 
+use super::announce;
 use super::register::send;
 use crate::accounts::error::Error;
 use crate::audit::{self, Action, Actor};
@@ -46,5 +47,6 @@ pub async fn reset_password(
     users::set_verified(conn, user.id, now).await?;
     sessions::end_all(conn, now, user.id, None, Reason::Password).await?;
     guesses::forget_account(conn, email_key).await?;
+    announce::password_changed(conn, now, &user).await?;
     Ok(audit::record(conn, now, &Actor::User(user.id), Action::PasswordReset, user.id, None).await?)
 }

@@ -78,6 +78,7 @@ impl Things {
             ("/api/notifications/{id}", "1".to_owned()),
             ("/api/admin/dead-letters/{id}", Uuid::now_v7().to_string()),
             ("/internal/codes/{id}/take", Uuid::now_v7().to_string()),
+            ("/internal/accounts/{account}/addresses/{id}", Uuid::now_v7().to_string()),
         ]))
     }
 
@@ -164,7 +165,7 @@ async fn the_key_of_another_is_another_key_on_every_call_that_takes_one() {
     let (ada, bob) = (shop.register("ada@example.com").await, shop.register("bob@example.com").await);
     for operation in operations(&shop).await {
         let name = &operation.name;
-        if name.contains("{id}") || !operation.takes("idempotency-key") || !operation.is_for_owners() {
+        if name.contains('{') || !operation.takes("idempotency-key") || !operation.is_for_owners() {
             continue;
         }
         let send = async |person: &Person| operation.by(person, "").key(KEY).await.is(201);

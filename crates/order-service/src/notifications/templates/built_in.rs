@@ -28,6 +28,8 @@ pub(super) const TEMPLATES: &[(&str, &str)] = &[
     ("order-shipped.txt", include_str!("../../../templates/order-shipped.txt")),
     ("order.html", include_str!("../../../templates/order.html")),
     ("order.txt", include_str!("../../../templates/order.txt")),
+    ("password-changed.html", include_str!("../../../templates/password-changed.html")),
+    ("password-changed.txt", include_str!("../../../templates/password-changed.txt")),
     ("placement-given-up.html", include_str!("../../../templates/placement-given-up.html")),
     ("placement-given-up.sms.txt", include_str!("../../../templates/placement-given-up.sms.txt")),
     ("placement-given-up.txt", include_str!("../../../templates/placement-given-up.txt")),

@@ -5,7 +5,7 @@ use super::{MessageTemplates, SUBJECT, built_in};
 use crate::config::Config;
 use crate::notifications::domain::code::Code;
 use crate::notifications::domain::sms_text::{fits, is_gsm};
-use crate::notifications::domain::{AccountFacts, Facts, Kind, OrderFacts};
+use crate::notifications::domain::{About, AccountFacts, Facts, Kind, OrderFacts};
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -150,7 +150,7 @@ fn a_code_stands_in_both_parts_of_its_mail_and_in_no_other() {
         let hidden = templates().mail(kind, &account(kind, "Ada").with_code(Code::hidden())).unwrap();
         assert!(hidden.text.contains("•••••••") && !hidden.text.contains("7K2M"), "{kind}: {}", hidden.text);
     }
-    for kind in [Kind::Welcome, Kind::AccountExists] {
+    for kind in [Kind::Welcome, Kind::AccountExists, Kind::PasswordChanged] {
         let facts = account(kind, "Ada").with_code(Code::new("7K2M-Q9XB".to_owned()));
         assert!(!templates().mail(kind, &facts).unwrap().text.contains("7K2M"), "{kind}");
         assert!(templates().mail(kind, &samples(kind)[1]).unwrap().text.starts_with("Hello, "), "{kind}");
@@ -159,7 +159,7 @@ fn a_code_stands_in_both_parts_of_its_mail_and_in_no_other() {
 
 #[test]
 fn a_name_of_an_account_stays_text() {
-    for kind in [Kind::Welcome, Kind::VerifyAddress, Kind::ResetPassword, Kind::AccountExists] {
+    for kind in Kind::ALL.iter().copied().filter(|kind| kind.about() == About::Account) {
         let mail = templates().mail(kind, &account(kind, "<b>Ada\r\nBcc: eve@example.com {{ shop }}")).unwrap();
         assert!(mail.html.contains("&lt;b&gt;Ada Bcc:") && mail.text.contains("{{ shop }}"), "{kind}");
         assert!(!mail.text.lines().any(|line| line.starts_with("Bcc:")), "{kind}: {}", mail.text);
