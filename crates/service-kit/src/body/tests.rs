@@ -30,8 +30,8 @@ impl Body for Order {
         let mut errors = FieldErrors::default();
         errors.required_text("customerName", self.customer_name.clone(), 5);
         for (index, line) in self.items.iter().flatten().enumerate() {
-            errors.required_number(&format!("items[{index}].productId"), line.product_id, 1..=9);
-            errors.required_number(&format!("items[{index}].quantity"), line.quantity, 1..=9);
+            errors.required_number(format!("items[{index}].productId"), line.product_id, 1..=9);
+            errors.required_number(format!("items[{index}].quantity"), line.quantity, 1..=9);
         }
         errors
     }
