@@ -2,6 +2,7 @@
 //! tested by itself.
 
 use e2e::client::{Call, Client, Response};
+use e2e::issuer::Issuer;
 use e2e::samples::{LAPTOP, MOUSE, order, reservation, text};
 use e2e::shop::Shop;
 use reqwest::Method;
@@ -13,9 +14,16 @@ const SECRET: &str = "hush";
 /// Words of serde and of our code that no answer may show.
 const INTERNALS: [&str; 8] = ["struct ", "i64", "expected ", "variant", "serde", "Option", "newtype", "tuple"];
 
+/// What the services say of their routes, and a customer's token for routes that are for customers alone.
+struct Documents {
+    all: [Value; 2],
+    customer: String,
+    _issuer: Issuer,
+}
+
 /// One operation of a document.
 struct Route<'a> {
-    client: &'a Client,
+    client: Client,
     document: &'a Value,
     method: Method,
     path: String,
@@ -76,22 +84,27 @@ impl Route<'_> {
 }
 
 /// A shop with an order, a reservation and a message, and both documents.
-async fn shop() -> (Shop, String, [Value; 2]) {
-    let shop = Shop::plan().without_broker().order_variable("BREVO_WEBHOOK_SECRET", SECRET).open().await;
+async fn shop() -> (Shop, String, Documents) {
+    let issuer = Issuer::start().await;
+    let plan = Shop::plan().without_broker().order_variable("BREVO_WEBHOOK_SECRET", SECRET);
+    let shop = plan.order_variable("AUTH_ISSUER", issuer.url()).open().await;
     shop.place(&[(LAPTOP, 1)]).await;
     let reference = Uuid::now_v7();
     shop.inventory().post("/api/inventory/reservations", reservation(reference, &[(MOUSE, 1)])).await.is(201);
     let path = "/api-docs/openapi.json";
-    let documents = [shop.orders().get(path).await.json(), shop.inventory().get(path).await.json()];
+    let all = [shop.orders().get(path).await.json(), shop.inventory().get(path).await.json()];
+    let documents = Documents { all, customer: issuer.token(json!({})), _issuer: issuer };
     (shop, reference.to_string(), documents)
 }
 
-fn routes<'a>(shop: &'a Shop, documents: &'a [Value; 2]) -> Vec<Route<'a>> {
+fn routes<'a>(shop: &Shop, documents: &'a Documents) -> Vec<Route<'a>> {
     let mut routes = Vec::new();
-    for (client, document) in [shop.orders(), shop.inventory()].into_iter().zip(documents) {
+    for (client, document) in [shop.orders(), shop.inventory()].into_iter().zip(&documents.all) {
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
                 let method = method.to_uppercase().parse().unwrap();
+                let for_customers = operation["x-access"]["admin"] == "none";
+                let client = if for_customers { client.with_token(&documents.customer) } else { client.clone() };
                 routes.push(Route { client, document, method, path: path.clone(), operation });
             }
         }
