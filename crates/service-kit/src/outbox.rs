@@ -8,7 +8,7 @@ use crate::telemetry;
 use serde_json::value::{RawValue, to_raw_value};
 use shared_types::event_batches::EventBatch;
 use shared_types::events::{DATA_VERSION, Envelope, EventData};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -86,6 +86,12 @@ impl Outbox {
         .execute(conn)
         .await?;
         Ok(())
+    }
+
+    /// When the oldest message was written that is not published yet.
+    pub async fn oldest(self, db: impl PgExecutor<'_>) -> Result<Option<OffsetDateTime>, sqlx::Error> {
+        let statement = "SELECT created_at FROM {schema}.outbox ORDER BY id LIMIT 1";
+        sqlx::query_scalar(self.schema.sql(statement)).fetch_optional(db).await
     }
 
     /// Puts the events together into as few messages as their order allows.
