@@ -9,6 +9,7 @@ mod consumers;
 mod customer_keys;
 mod domain;
 mod error;
+mod explain;
 mod http;
 mod inventory;
 mod jobs;

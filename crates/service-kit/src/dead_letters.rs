@@ -126,6 +126,12 @@ impl DeadLetters {
         rows.iter().map(DeadLetter::read).collect()
     }
 
+    /// The waiting letters about something, newest first, as many as anybody would look at.
+    pub async fn waiting_about(self, db: impl PgExecutor<'_>, subject: &str) -> Result<Vec<DeadLetter>, sqlx::Error> {
+        let states = Some(vec![LetterState::Waiting]);
+        self.list(db, &Filter { subject: Some(subject.to_owned()), states, ..Filter::default() }, None, 20).await
+    }
+
     /// One letter.
     pub async fn find(self, db: impl PgExecutor<'_>, id: i64) -> Result<Option<DeadLetter>, sqlx::Error> {
         Ok(self.message(db, id).await?.map(|(letter, _)| letter))
@@ -144,8 +150,10 @@ impl DeadLetters {
 
     /// How many letters of each consumer wait.
     pub(crate) async fn waiting(self, db: impl PgExecutor<'_>) -> Result<Vec<(String, i64)>, sqlx::Error> {
-        let statement =
-            "SELECT consumer, count(*) FROM {schema}.dead_letters WHERE state = 'WAITING' GROUP BY consumer";
+        // By the index of those that wait, whatever other index has the order of the groups.
+        let statement = "SELECT consumer, count(*) FROM (
+                 SELECT consumer FROM {schema}.dead_letters WHERE state = 'WAITING' OFFSET 0
+             ) AS waiting GROUP BY consumer";
         sqlx::query_as(self.0.sql(statement)).fetch_all(db).await
     }
 }

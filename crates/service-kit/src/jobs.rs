@@ -4,12 +4,13 @@ use crate::access::tokens::expire_revocations;
 use crate::db::Database;
 use crate::idempotency::IdempotencyKeys;
 use crate::inbox::Inbox;
-use crate::outbox;
+use crate::outbox::Outbox;
 use crate::panics::caught;
 use crate::schema::Schema;
 use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 /// Runs `job` after `first` and then every `pause`, until `shutdown`. A failure is logged when it begins and when it is
@@ -46,15 +47,16 @@ pub async fn every<Job, Fut, E>(
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// Shows in the metrics what waits in the outbox and how the connections are used, until `shutdown`.
-pub async fn measure(database: Database, schema: Schema, shutdown: CancellationToken) {
+pub async fn measure(database: Database, outbox: Outbox, shutdown: CancellationToken) {
     let job = || async {
         let idle = u32::try_from(database.pool().num_idle()).unwrap_or(u32::MAX);
         let used = database.pool().size().saturating_sub(idle);
         metrics::gauge!("database_connections", "state" => "used").set(f64::from(used));
         metrics::gauge!("database_connections", "state" => "idle").set(f64::from(idle));
-        let backlog = outbox::backlog(database.pool(), schema).await?;
-        metrics::gauge!("outbox_waiting").set(backlog.messages as f64);
-        metrics::gauge!("outbox_oldest_seconds").set(backlog.oldest_seconds);
+        metrics::gauge!("outbox_waiting").set(outbox.waiting(database.pool()).await? as f64);
+        let oldest = outbox.oldest(database.pool()).await?;
+        let age = oldest.map_or(0.0, |written| (OffsetDateTime::now_utc() - written).as_seconds_f64().max(0.0));
+        metrics::gauge!("outbox_oldest_seconds").set(age);
         Ok::<_, sqlx::Error>(())
     };
     every("measure the outbox", Duration::ZERO, MEASURE_EVERY, shutdown, job).await;

@@ -8,7 +8,7 @@ use crate::telemetry;
 use serde_json::value::{RawValue, to_raw_value};
 use shared_types::event_batches::EventBatch;
 use shared_types::events::{DATA_VERSION, Envelope, EventData};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -88,6 +88,18 @@ impl Outbox {
         Ok(())
     }
 
+    /// When the oldest message was written that is not published yet.
+    pub async fn oldest(self, db: impl PgExecutor<'_>) -> Result<Option<OffsetDateTime>, sqlx::Error> {
+        let statement = "SELECT created_at FROM {schema}.outbox ORDER BY id LIMIT 1";
+        sqlx::query_scalar(self.schema.sql(statement)).fetch_optional(db).await
+    }
+
+    /// How many messages are not published yet; more than 10,000 are not counted.
+    pub async fn waiting(self, db: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
+        let statement = "SELECT COUNT(*) FROM (SELECT FROM {schema}.outbox LIMIT 10000) AS counted";
+        sqlx::query_scalar(self.schema.sql(statement)).fetch_one(db).await
+    }
+
     /// Puts the events together into as few messages as their order allows.
     fn messages(self, now: OffsetDateTime, events: &[Event]) -> Result<Vec<Message>, serde_json::Error> {
         let mut messages: Vec<Message> = Vec::new();
@@ -113,24 +125,6 @@ impl Outbox {
         }
         Ok(messages)
     }
-}
-
-/// What waits in an outbox.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Backlog {
-    /// Messages; more than 10,000 are not counted.
-    pub messages: i64,
-    /// Age of the oldest one, in seconds; 0 where there is none.
-    pub oldest_seconds: f64,
-}
-
-/// What waits to be published.
-pub(crate) async fn backlog(pool: &PgPool, schema: Schema) -> Result<Backlog, sqlx::Error> {
-    let statement = "SELECT (SELECT COUNT(*) FROM (SELECT FROM {schema}.outbox LIMIT 10000) AS counted),
-         COALESCE((SELECT EXTRACT(EPOCH FROM clock_timestamp() - created_at)::double precision
-                   FROM {schema}.outbox ORDER BY id LIMIT 1), 0)";
-    let (messages, oldest_seconds) = sqlx::query_as(schema.sql(statement)).fetch_one(pool).await?;
-    Ok(Backlog { messages, oldest_seconds })
 }
 
 /// The type of its events, and the events.

@@ -64,7 +64,7 @@ impl Workers {
         self.spawn(dead_letters::jobs::replay_due_letters(self.database.clone(), self.schema, self.token()));
         self.spawn(dead_letters::jobs::count_dead_letters(self.database.clone(), self.schema, self.token()));
         self.spawn(relay::run(self.database.clone(), self.broker.clone(), outbox, self.token()));
-        self.spawn(jobs::measure(self.database.clone(), self.schema, self.token()));
+        self.spawn(jobs::measure(self.database.clone(), outbox, self.token()));
         self.spawn(jobs::forget_old_rows(self.database.clone(), self.schema, self.token()));
     }
 

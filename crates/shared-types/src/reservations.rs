@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// How many reservations one batch call may carry.
 pub const MAX_BATCH: usize = 256;
@@ -126,6 +127,63 @@ pub struct ReservedLine {
     pub quantity: i32,
     /// Price of one piece.
     pub unit_price: Money,
+}
+
+/// What inventory-service knows of the stock of an order, for those who ask why the order stands still.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StockTrace {
+    /// The reservation; null where there is none.
+    #[schema(required)]
+    pub reservation: Option<ReservationTrace>,
+    /// The messages about it that were set aside and wait for a decision.
+    pub letters: Vec<LetterTrace>,
+    /// When the oldest message was written that is not published yet; null where there is none.
+    #[serde(with = "crate::times::option")]
+    #[schema(required)]
+    pub oldest_message: Option<OffsetDateTime>,
+    /// Why RabbitMQ is not reached; null where it is.
+    #[schema(required, example = "not connected yet")]
+    pub broker: Option<String>,
+}
+
+/// Where a reservation stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReservationTrace {
+    /// Its status.
+    pub status: ReservationStatus,
+    /// When the stock was reserved.
+    #[serde(with = "crate::times")]
+    pub created_at: OffsetDateTime,
+    /// When settling ends it, if it is still HELD then.
+    #[serde(with = "crate::times")]
+    pub expires_at: OffsetDateTime,
+}
+
+/// A message that was set aside.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LetterTrace {
+    /// Number of the dead letter.
+    #[schema(example = 1)]
+    pub id: i64,
+    /// The queue whose consumer could not deal with it.
+    #[schema(example = "inventory-service.order-events")]
+    pub consumer: String,
+    /// Type of the event.
+    #[schema(example = "order.created")]
+    pub event_type: String,
+    /// Id of the event.
+    pub event_id: Option<Uuid>,
+    /// Why it was set aside.
+    #[schema(example = "cannot be parsed: missing field `reference`")]
+    pub reason: String,
+    /// When it was set aside.
+    #[serde(with = "crate::times")]
+    pub dead_lettered_at: OffsetDateTime,
+    /// The trace context of its event.
+    pub traceparent: Option<String>,
 }
 
 /// Stock set aside for one order.

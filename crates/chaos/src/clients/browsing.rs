@@ -6,11 +6,12 @@ use crate::requests::Request;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Paths with what is put in: an order that is known, its reference, its customer, a product.
-const PAGES: [(Side, &str); 19] = [
+const PAGES: [(Side, &str); 21] = [
     (Side::Orders, "/api/orders?limit=5"),
     (Side::Orders, "/api/orders/status/CONFIRMED?limit=5"),
     (Side::Orders, "/api/orders/customer/{email}?limit=5"),
     (Side::Orders, "/api/orders/{order}/timeline"),
+    (Side::Orders, "/api/orders/{order}/explain"),
     (Side::Orders, "/api/orders/{order}/notifications"),
     (Side::Orders, "/api/notifications?limit=5"),
     (Side::Orders, "/api/admin/dead-letters?limit=5"),
@@ -24,6 +25,7 @@ const PAGES: [(Side, &str); 19] = [
     (Side::Inventory, "/api/inventory/products/{product}/stock"),
     (Side::Inventory, "/api/inventory/reservations?limit=5"),
     (Side::Inventory, "/api/inventory/reservations/{reference}"),
+    (Side::Inventory, "/api/inventory/reservations/{reference}/explain"),
     (Side::Inventory, "/api/admin/dead-letters?limit=5"),
     (Side::Inventory, "/health/live"),
 ];

@@ -20,6 +20,7 @@ mod crashes;
 mod customers;
 mod dead_letters;
 mod dispatching;
+mod explain;
 mod exposure;
 mod failover;
 mod failure_points;

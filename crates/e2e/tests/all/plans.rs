@@ -36,6 +36,9 @@ async fn use_everything(shop: &Shop, key: &str) {
     let id = int(&placed["id"]);
     shop.order_becomes(id, "CONFIRMED").await;
     shop.timeline(id).await;
+    shop.orders().get(&format!("/api/orders/{id}/explain")).await.is(200);
+    let explain = format!("/api/inventory/reservations/{}/explain", text(&placed["reference"]));
+    shop.inventory().get(&explain).await.is(200);
     shop.orders().get("/api/orders?status=CONFIRMED").await.is(200);
     shop.orders().get(&format!("/api/orders/customer/{}", text(&placed["customerEmail"]))).await.is(200);
     let notifications = async || shop.orders().get(&format!("/api/orders/{id}/notifications")).await.is(200).array();
@@ -195,7 +198,7 @@ async fn look_at_empty_queues(shop: &Shop) {
 
 /// Asks for everything that has a number while there is nothing.
 async fn ask_for_what_is_not_there(shop: &Shop) {
-    for path in ["orders/1", "orders/1/timeline", "orders/1/notifications", "notifications/1"] {
+    for path in ["orders/1", "orders/1/timeline", "orders/1/explain", "orders/1/notifications", "notifications/1"] {
         shop.orders().get(&format!("/api/{path}")).await.is(404);
     }
     for path in ["orders/1/cancel", "notifications/1/resend"] {

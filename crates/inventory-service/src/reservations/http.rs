@@ -2,6 +2,7 @@
 
 mod batch;
 mod documented;
+mod explain;
 mod settle;
 
 use self::documented::{AlreadyOther, Unprocessable};
@@ -19,6 +20,7 @@ use axum::extract::{FromRef, State};
 use axum::response::Response;
 use serde::Deserialize;
 use service_kit::access::{Access, Guarded};
+use service_kit::admin::Admin;
 use service_kit::answer::Answer;
 use service_kit::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, PagedByTime, Unavailable};
 use service_kit::extract::{Json, Path, PlusKept, Query};
@@ -43,6 +45,7 @@ const ORDER_SERVICE: &[Cow<'static, str>] = &[Cow::Borrowed("order-service")];
 pub fn routes<S>() -> Guarded<S>
 where
     Arc<Reservations>: FromRef<S>,
+    Admin: FromRef<S>,
     S: Clone + Send + Sync + 'static,
 {
     let reserve = || Access::service(ORDER_SERVICE);
@@ -54,6 +57,7 @@ where
         .add(reserve(), routes!(batch::create_reservations))
         .add(reserve(), routes!(settle::settle_reservations))
         .add(read(), routes!(get_reservation))
+        .add(reserve(), routes!(explain::explain_reservation))
         .add(reserve(), routes!(commit_reservation))
         .add(reserve(), routes!(release_reservation))
 }

@@ -1,6 +1,7 @@
 //! EDGE: orders over HTTP: place, look, change.
 
 mod documented;
+mod explain;
 mod guests;
 mod notifications;
 mod timeline;
@@ -21,6 +22,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use service_kit::access::{Access, Guarded, Scope};
+use service_kit::admin::Admin;
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::contact::EmailAddress;
 use service_kit::documented::{
@@ -47,6 +49,7 @@ const PLACEMENT_PATIENCE: Duration = Duration::from_millis(2800);
 pub fn routes<S>() -> Guarded<S>
 where
     Arc<Orders>: FromRef<S>,
+    Admin: FromRef<S>,
     S: Clone + Send + Sync + 'static,
 {
     let own = |scope| Access::OWNERS.with_scope(scope);
@@ -63,6 +66,7 @@ where
         .add(own("orders:read"), routes!(timeline::get_timeline))
         .add(Access::PUBLIC, routes!(guests::get_guest_order))
         .add(Access::CUSTOMERS, routes!(guests::claim_order))
+        .add(own("orders:read"), routes!(explain::explain_order))
         .add(Access::OWNERS, routes!(notifications::list_order_notifications))
         .add(Access::OPERATORS, routes!(notifications::erase_notifications));
     routes.described(|document| {

@@ -1,6 +1,7 @@
 //! A letter as operators see it.
 
 use serde::{Deserialize, Serialize};
+use shared_types::events::RawEvent;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
@@ -101,6 +102,11 @@ pub struct Intervention {
 }
 
 impl DeadLetter {
+    /// The trace context of its event, where it can be read and has one.
+    pub fn traceparent(&self) -> Option<String> {
+        serde_json::from_str::<RawEvent>(&self.body).ok()?.traceparent
+    }
+
     pub(super) fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
         let state: &str = row.try_get("state")?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

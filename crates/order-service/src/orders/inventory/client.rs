@@ -12,7 +12,9 @@ use service_kit::fault::Fault;
 use service_kit::health::Circuit;
 use service_kit::lifecycle::StartError;
 use shared_types::Reference;
-use shared_types::reservations::{Reservation, ReservationBatch, ReservationRequest, Settled, Settlement, ShortLine};
+use shared_types::reservations::{
+    Reservation, ReservationBatch, ReservationRequest, Settled, Settlement, ShortLine, StockTrace,
+};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -123,6 +125,13 @@ impl InventoryClient {
     /// Gives the stock back; gives `false` where it was committed already.
     pub async fn release(&self, reference: Reference) -> Result<bool, Error> {
         self.settle(reference, "release").await
+    }
+
+    /// What is known of the stock of an order; asked once, within half a second, past the circuit.
+    pub async fn explain(&self, reference: Reference) -> Result<StockTrace, Error> {
+        let url = self.url(&format!("/api/inventory/reservations/{reference}/explain"));
+        let request = self.http.get(&url).timeout(Duration::from_millis(500));
+        expect_ok(self.guard.look(request).await?).await
     }
 
     /// Where the circuit breaker stands.

@@ -3,6 +3,7 @@
 //! Two workers on one order at once do no harm: its reference holds its stock once, and the second to write finds it
 //! placed.
 
+use crate::failure_point;
 use crate::orders::commands::place_accepted::{self, Attempt, AttemptCounts, StockAnswer};
 use crate::orders::domain::Explanation;
 use crate::orders::error::Error;
@@ -51,7 +52,10 @@ pub async fn run(orders: Arc<Orders>, shutdown: CancellationToken) {
 
 async fn place(orders: &Orders, claimed: Vec<Claimed<Queued>>) -> Result<(), Error> {
     let due = accepted::due(orders.db.pool(), claimed).await?;
-    write_each(orders, &reserve_each(orders, &due).await).await
+    failure_point::reached("accepted-before-reserve").await;
+    let tried = reserve_each(orders, &due).await;
+    failure_point::reached("accepted-after-reserve").await;
+    write_each(orders, &tried).await
 }
 
 /// Asks for the stock of all in one call, or of each alone where that call as a whole is refused.
@@ -122,6 +126,7 @@ async fn write(orders: &Orders, tried: &[Attempt]) -> Result<(), Error> {
     let mut transaction = orders.db.begin().await?;
     let count =
         place_accepted::place_accepted(&mut transaction, OffsetDateTime::now_utc(), Scope::system(), tried).await?;
+    failure_point::reached("accepted-before-commit").await;
     orders.db.commit(transaction).await?;
     let AttemptCounts { placed, refused, given_up, retried } = count;
     for (outcome, count) in [("placed", placed), ("refused", refused), ("given_up", given_up), ("retried", retried)] {

@@ -5,6 +5,7 @@
 
 use super::find_all;
 use crate::orders::domain::{Order, OrderItem, PriceGuard};
+use crate::orders::explain::Accepted;
 use rust_decimal::Decimal;
 use service_kit::access::Scope;
 use service_kit::work_queue::{Backoff, Claimed, Table};
@@ -227,6 +228,17 @@ pub async fn remove(conn: &mut PgConnection, ids: &[OrderId]) -> Result<(), sqlx
     let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
     sqlx::query!("DELETE FROM orders.pending_placements WHERE order_id = ANY($1)", &ids).execute(conn).await?;
     Ok(())
+}
+
+/// The place of an order in the queue, if it waits to be placed.
+pub async fn place_of(db: impl PgExecutor<'_>, id: OrderId) -> Result<Option<Accepted>, sqlx::Error> {
+    sqlx::query_as!(
+        Accepted,
+        "SELECT attempts, next_attempt_at, give_up_at, traceparent FROM orders.pending_placements WHERE order_id = $1",
+        id.0
+    )
+    .fetch_optional(db)
+    .await
 }
 
 /// How many accepted orders wait to be placed.

@@ -1,0 +1,158 @@
+//! Why an order stands where it stands, what it waits for, and what happens next: from what is known of it, by a table of
+//! rules. Nothing is read here.
+
+mod chain;
+mod customers;
+mod rules;
+
+pub use self::customers::for_customer;
+
+use super::domain::{Order, TimelineEntry};
+use crate::notifications::Notification;
+use serde::Serialize;
+use service_kit::dead_letters::DeadLetter;
+use shared_types::OrderStatus;
+use shared_types::reservations::StockTrace;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// What is known of an order.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The order.
+    pub order: Order,
+    /// The statuses it went through, oldest first.
+    pub timeline: Vec<TimelineEntry>,
+    /// Its place in the queue of accepted orders, until it is placed.
+    pub accepted: Option<Accepted>,
+    /// The dead letters of this service about it that wait.
+    pub letters: Vec<DeadLetter>,
+    /// When the oldest message in the outbox was written.
+    pub oldest_message: Option<OffsetDateTime>,
+    /// Whether the broker is reached, and why not.
+    pub broker: Result<(), String>,
+    /// What inventory-service knows of its stock.
+    pub stock: Stock,
+    /// What its customer was told.
+    pub messages: Vec<Notification>,
+}
+
+/// An order that waits to be placed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Accepted {
+    /// Attempts in vain.
+    pub attempts: i32,
+    /// When it is tried next; while a worker has it, when it is another's turn.
+    pub next_attempt_at: OffsetDateTime,
+    /// When it is cancelled.
+    pub give_up_at: OffsetDateTime,
+    /// Trace context of the request.
+    pub traceparent: Option<String>,
+}
+
+/// What inventory-service knows of the stock of an order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Stock {
+    /// It does not matter.
+    NotAsked,
+    /// It did not say, and why.
+    Unknown(String),
+    /// What it said.
+    Known(StockTrace),
+}
+
+/// Why an order stands where it stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Explained {
+    /// Its status.
+    pub state: OrderStatus,
+    /// Since when it has it.
+    #[serde(with = "shared_types::times")]
+    pub since: OffsetDateTime,
+    /// Why, in a sentence.
+    #[schema(example = "Its stock is committed. It waits to be shipped.")]
+    pub because: String,
+    /// What or whom it waits for; null at its end.
+    #[schema(required, example = "the shop to ship it")]
+    pub waiting_for: Option<String>,
+    /// What happens next; null at its end.
+    #[schema(required)]
+    pub next: Option<Step>,
+    /// What happens after that, or else.
+    #[schema(required)]
+    pub then: Option<Step>,
+    /// What is known of it, oldest first. Customers see its statuses.
+    pub chain: Vec<Link>,
+    /// What can be done.
+    #[schema(example = json!(["POST /api/orders/1/cancel"]))]
+    pub actions: Vec<String>,
+}
+
+/// What happens.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Step {
+    /// What.
+    #[schema(example = "somebody changes its status to SHIPPED")]
+    pub what: String,
+    /// When, where that is known.
+    #[serde(with = "shared_types::times::option")]
+    #[schema(required)]
+    pub at: Option<OffsetDateTime>,
+}
+
+/// Something that is known of an order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Link {
+    /// When it happened.
+    #[serde(with = "shared_types::times")]
+    pub at: OffsetDateTime,
+    /// What.
+    #[schema(example = "CONFIRMED by inventory-service")]
+    pub what: String,
+    /// Where it is kept.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    #[schema(example = "order-service: timeline")]
+    pub place: Option<String>,
+    /// The trace to which it belongs, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
+    pub trace_id: Option<String>,
+    /// The event, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<Uuid>,
+}
+
+impl Facts {
+    /// Whether it is PENDING: then inventory-service knows more.
+    pub fn stock_matters(order: &Order) -> bool {
+        order.status == OrderStatus::Pending
+    }
+
+    /// Since when it has its status.
+    fn since(&self) -> OffsetDateTime {
+        self.timeline.last().map_or(self.order.created_at, |entry| entry.at)
+    }
+}
+
+/// Explains an order to operators, by the first rule that fits it.
+pub fn explain(facts: &Facts) -> Explained {
+    let reason = rules::first(facts);
+    Explained {
+        state: facts.order.status,
+        since: facts.since(),
+        because: reason.because,
+        waiting_for: reason.waiting_for.map(str::to_owned),
+        next: reason.next,
+        then: reason.then,
+        chain: chain::chain(facts),
+        actions: reason.actions,
+    }
+}
+
+/// The trace id of a trace context.
+fn trace_id(traceparent: Option<&str>) -> Option<String> {
+    traceparent?.get(3..35).map(str::to_owned)
+}

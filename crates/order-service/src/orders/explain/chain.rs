@@ -1,0 +1,54 @@
+//! What is known of an order, oldest first.
+
+use super::{Facts, Link, Stock, trace_id};
+
+pub(super) fn chain(facts: &Facts) -> Vec<Link> {
+    let mut chain: Vec<Link> = facts
+        .timeline
+        .iter()
+        .map(|entry| {
+            let why = entry.internal_note.as_deref().or(entry.reason.as_deref());
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            link(entry.at, format!("{} by {}{why}", entry.status, entry.actor), "order-service: timeline")
+        })
+        .collect();
+    if let Some(accepted) = &facts.accepted {
+        let what = format!("accepted to be placed later, attempts in vain: {}", accepted.attempts);
+        let link = link(facts.order.created_at, what, "order-service: accepted orders");
+        chain.push(Link { trace_id: trace_id(accepted.traceparent.as_deref()), ..link });
+    }
+    for letter in &facts.letters {
+        let what = set_aside(&letter.event_type, letter.id, &letter.consumer, &letter.reason);
+        let link = link(letter.dead_lettered_at, what, "order-service: dead letters");
+        let trace_id = trace_id(letter.traceparent().as_deref());
+        chain.push(Link { trace_id, event_id: letter.event_id, ..link });
+    }
+    if let Stock::Known(trace) = &facts.stock {
+        chain.extend(trace.reservation.as_ref().map(|held| {
+            link(held.created_at, format!("stock reserved, now {}", held.status), "inventory-service: reservations")
+        }));
+        for letter in &trace.letters {
+            let what = set_aside(&letter.event_type, letter.id, &letter.consumer, &letter.reason);
+            let link = link(letter.dead_lettered_at, what, "inventory-service: dead letters");
+            let trace_id = trace_id(letter.traceparent.as_deref());
+            chain.push(Link { trace_id, event_id: letter.event_id, ..link });
+        }
+    }
+    for message in &facts.messages {
+        let why = message.last_error.as_deref().or(message.reason.as_deref());
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let what = format!("{} by {}, {}{why}", message.kind, message.channel, message.status);
+        let link = link(message.sent_at.unwrap_or(message.created_at), what, "order-service: notifications");
+        chain.push(Link { event_id: Some(message.event_id), ..link });
+    }
+    chain.sort_by_key(|link| link.at);
+    chain
+}
+
+fn set_aside(event_type: &str, letter: i64, consumer: &str, reason: &str) -> String {
+    format!("{event_type} set aside as dead letter {letter} of {consumer}: {reason}")
+}
+
+fn link(at: time::OffsetDateTime, what: String, place: &str) -> Link {
+    Link { at, what, place: Some(place.to_owned()), trace_id: None, event_id: None }
+}

@@ -1,0 +1,46 @@
+//! What customers are told of their own orders: where they are, and no more.
+
+use super::{Explained, Link, Step};
+use crate::orders::domain::{Order, TimelineEntry};
+use shared_types::OrderStatus;
+
+/// Explains an order to its customer.
+pub fn for_customer(order: &Order, timeline: &[TimelineEntry]) -> Explained {
+    let last = timeline.last();
+    let reason = last.and_then(|entry| entry.reason.clone());
+    let step = |what: &str| Some(Step { what: what.to_owned(), at: None });
+    let (because, waiting_for, next) = match order.status {
+        OrderStatus::Pending if order.total_amount.is_none() => {
+            ("We have your order and look whether its goods are available.", "its goods", step("we confirm your order"))
+        }
+        OrderStatus::Pending => {
+            ("We have your order. Its goods are set aside.", "our warehouse", step("we confirm your order"))
+        }
+        OrderStatus::Confirmed => ("Your order is confirmed.", "our warehouse", step("we ship your order")),
+        OrderStatus::Shipped => ("Your order is on its way.", "the carrier", step("your order arrives")),
+        OrderStatus::Delivered => ("Your order was delivered.", "", None),
+        OrderStatus::Cancelled => ("Your order was cancelled.", "", None),
+    };
+    let because = match (order.status, reason) {
+        (OrderStatus::Cancelled, Some(reason)) => reason,
+        _ => because.to_owned(),
+    };
+    let chain = timeline.iter().map(|entry| {
+        let what = match &entry.reason {
+            Some(reason) => format!("{}: {reason}", entry.status),
+            None => entry.status.to_string(),
+        };
+        Link { at: entry.at, what, place: None, trace_id: None, event_id: None }
+    });
+    let may_cancel = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
+    Explained {
+        state: order.status,
+        since: last.map_or(order.created_at, |entry| entry.at),
+        because,
+        waiting_for: Some(waiting_for.to_owned()).filter(|text| !text.is_empty()),
+        next,
+        then: None,
+        chain: chain.collect(),
+        actions: may_cancel.then(|| format!("POST /api/orders/{}/cancel", order.id)).into_iter().collect(),
+    }
+}

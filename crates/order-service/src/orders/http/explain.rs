@@ -1,0 +1,56 @@
+//! EDGE: why an order stands where it stands.
+
+use crate::notifications;
+use crate::orders::error::Error;
+use crate::orders::explain::{self, Explained, Facts, Stock};
+use crate::orders::state::Orders;
+use crate::orders::store;
+use crate::schema::{OUTBOX, SCHEMA};
+use axum::Json;
+use axum::extract::State;
+use service_kit::access::Scope;
+use service_kit::admin::Admin;
+use service_kit::dead_letters::DeadLetters;
+use service_kit::documented::{Invalid, NotFound, Unavailable};
+use service_kit::extract::Path;
+use shared_types::OrderId;
+use std::sync::Arc;
+
+/// Why an order stands where it stands, what it waits for, and what happens next
+///
+/// Customers see where their own order is. Operators see what inventory-service and the messages between the services say of
+/// it, too, and what they can do.
+#[utoipa::path(get, path = "/api/orders/{id}/explain", tag = "orders",
+    params(("id" = i64, Path, description = "Number of the order", example = 1)),
+    responses(
+        (status = 200, description = "Why", body = Explained),
+        Invalid, NotFound, Unavailable))]
+pub async fn explain_order(
+    State(orders): State<Arc<Orders>>,
+    State(admin): State<Admin>,
+    scope: Scope,
+    Path(id): Path<OrderId>,
+) -> Result<Json<Explained>, Error> {
+    let pool = orders.db.pool();
+    let order = store::find(pool, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let timeline = store::timeline(pool, scope, id).await?.unwrap_or_default();
+    if scope.owner().is_some() {
+        return Ok(Json(explain::for_customer(&order, &timeline)));
+    }
+    let stock = if Facts::stock_matters(&order) {
+        let asked = orders.inventory.explain(order.reference).await;
+        asked.map_or_else(|error| Stock::Unknown(error.problem().detail), Stock::Known)
+    } else {
+        Stock::NotAsked
+    };
+    Ok(Json(explain::explain(&Facts {
+        accepted: store::accepted::place_of(pool, id).await?,
+        letters: DeadLetters(SCHEMA).waiting_about(pool, &order.reference.to_string()).await?,
+        oldest_message: OUTBOX.oldest(pool).await?,
+        broker: admin.broker.status(),
+        messages: notifications::of_order(pool, id).await?,
+        order,
+        timeline,
+        stock,
+    })))
+}
