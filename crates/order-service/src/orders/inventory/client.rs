@@ -130,7 +130,7 @@ impl InventoryClient {
     /// What is known of the stock of an order; asked once, within half a second, past the circuit.
     pub async fn explain(&self, reference: Reference) -> Result<StockTrace, Error> {
         let url = self.url(&format!("/api/inventory/reservations/{reference}/explain"));
-        let request = self.http.get(&url).timeout(Duration::from_millis(500));
+        let request = || self.http.get(&url).timeout(Duration::from_millis(500));
         expect_ok(self.guard.look(request).await?).await
     }
 

@@ -53,10 +53,12 @@ impl InventoryGuard {
     }
 
     /// Sends a request once and past the circuit: what a look finds decides nothing for others.
-    pub async fn look(&self, request: RequestBuilder) -> Result<Response, Error> {
-        let nameless = |_| Error::InventoryUnavailable("this service cannot say who it is".to_owned());
-        let sending = self.signed(request).map_err(nameless)?.send();
-        accepted(sending.await.map_err(|error| Error::InventoryUnavailable(reason(error)))?)
+    pub async fn look(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Error> {
+        let once = || async {
+            let signed = self.identity.sign(request()).map_err(|_| nameless())?;
+            signed.send().await.map_err(|error| Error::InventoryUnavailable(reason(error)))
+        };
+        accepted(self.identity.ask(once).await?)
     }
 
     async fn try_to_send(&self, request: &impl Fn() -> RequestBuilder) -> Result<Response, Error> {
@@ -73,7 +75,7 @@ impl InventoryGuard {
                 metrics::counter!("inventory_calls_refused_total").increment(1);
                 Error::InventoryUnavailable("it failed again and again and is left alone for a moment".to_owned())
             }
-            Unanswered::Nameless => Error::InventoryUnavailable("this service cannot say who it is".to_owned()),
+            Unanswered::Nameless => nameless(),
             Unanswered::Failed(error) => Error::InventoryUnavailable(reason(error)),
         })
     }
@@ -82,6 +84,10 @@ impl InventoryGuard {
     pub fn circuit(&self) -> Circuit {
         self.circuit.shown()
     }
+}
+
+fn nameless() -> Error {
+    Error::InventoryUnavailable("this service cannot say who it is".to_owned())
 }
 
 /// A refusal such as 409 shows that the other side works. One that does not know us is of no use.
