@@ -32,13 +32,16 @@ pub async fn fill(shop: &Shop) {
          SELECT gen_random_uuid(), md5('u' || n)::uuid, 'Scanner', n::text::bytea, '{CUSTOMER}', '{orders:read}'",
         "idempotency_keys (route, key, request_hash, status)
          SELECT 'POST /api/api-keys', gen_random_uuid(), '', 201",
-        "dead_letters (consumer, event_type, body, reason, attempts) SELECT 'nobody', 'x', n::text::bytea, 'x', 1",
+        "dead_letters (consumer, event_type, subject, body, reason, attempts, replayed_at)
+         SELECT 'nobody', 'x', n::text, n::text::bytea, 'x', 1, now()",
     ];
     let mut connection = shop.database.pool().acquire().await.unwrap();
     for rows in tables {
         let insert = format!("INSERT INTO accounts.{rows} FROM generate_series(1, {MANY}) AS n");
         connection.execute(AssertSqlSafe(insert)).await.unwrap();
     }
+    // Its counters would come after those of all connections were set to zero.
+    connection.execute("SELECT pg_stat_force_next_flush()").await.unwrap();
 }
 
 /// Does all of it. Account-service is one that lets people in at once, and is another one afterwards.
