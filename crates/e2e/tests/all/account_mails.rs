@@ -307,6 +307,7 @@ async fn where_callers_need_a_token_order_service_says_who_it_is() {
     // So it does when it asks for an address.
     let login = json!({"email": "ada@example.com", "password": PASSWORD});
     let token = shop.accounts().post("/api/auth/login", login).await.is(200).json()["accessToken"].clone();
+    shop.takes(text(&token)).await;
     let address = json!({"name": "Ada", "lines": ["1 Main St"], "city": "London", "postcode": "N1", "country": "GB"});
     let adas = shop.accounts().with_token(text(&token)).post("/api/accounts/me/addresses", address);
     let address = adas.await.is(201).json()["id"].clone();
