@@ -78,7 +78,6 @@ impl Things {
             ("/api/notifications/{id}", "1".to_owned()),
             ("/api/admin/dead-letters/{id}", Uuid::now_v7().to_string()),
             ("/internal/codes/{id}/take", Uuid::now_v7().to_string()),
-            ("/internal/accounts/{account}/addresses/{id}", Uuid::now_v7().to_string()),
         ]))
     }
 
