@@ -112,6 +112,8 @@ impl EditLetter {
         let body = self.body.unwrap_or_default();
         if body.is_empty() {
             errors.add("body", "is required");
+        } else if body.contains('\0') {
+            errors.add("body", "must not contain a control character (U+0000)");
         }
         let reason = errors.required_lines("reason", self.reason, LONGEST_REASON);
         errors.into_result((body, reason))
