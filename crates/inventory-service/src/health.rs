@@ -18,14 +18,18 @@ pub async fn get_live() -> Health {
     Health::live()
 }
 
-/// Ready to serve, each dependency by name. Without RabbitMQ the service is DEGRADED and still answers 200: what it has
-/// to announce waits in the outbox.
+/// Whether the process takes requests, and a report of what it needs for them, each dependency by name. Only the first
+/// decides the status. Without RabbitMQ the service is DEGRADED: what it has to announce waits in the outbox. Without
+/// PostgreSQL it is DOWN.
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses(
-    (status = 200, description = "Ready; UP or DEGRADED", body = Health),
-    (status = 503, description = "Not ready: PostgreSQL is away", body = Health)))]
+    (status = 200, description = "Takes requests; UP, DEGRADED, or DOWN while PostgreSQL is away", body = Health),
+    (status = 503, description = "Takes no requests: it starts, ends, or its schema is not ready", body = Health)))]
 pub async fn get_ready(State(app): State<App>) -> Health {
-    Health::ready([
-        ("postgresql", Dependency::essential(app.database_status().await)),
-        ("rabbitmq", Dependency::optional(app.broker_status())),
-    ])
+    Health::ready(
+        app.takes_requests(),
+        [
+            ("postgresql", Dependency::essential(app.database_status().await)),
+            ("rabbitmq", Dependency::optional(app.broker_status())),
+        ],
+    )
 }

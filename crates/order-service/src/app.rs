@@ -78,6 +78,11 @@ impl App {
         Ok(Self(Arc::new(parts)))
     }
 
+    /// Whether requests may be sent to this process.
+    pub fn takes_requests(&self) -> bool {
+        self.prepared.takes_requests()
+    }
+
     /// Whether PostgreSQL is reached and the schema up to date.
     pub async fn database_status(&self) -> Result<(), String> {
         self.admin.database.ping().await?;

@@ -18,11 +18,12 @@ pub async fn get_live() -> Health {
     Health::live()
 }
 
-/// Ready to serve, each dependency by name. Without RabbitMQ or inventory-service the service is DEGRADED and
-/// still answers 200: reads go on. So it is while mail server or SMS gateway, where they are set up, are left alone.
+/// Whether the process takes requests, and a report of what it needs for them, each dependency by name. Only the first
+/// decides the status. Without RabbitMQ or inventory-service the service is DEGRADED: reads go on. So it is while mail
+/// server or SMS gateway, where they are set up, are left alone. Without PostgreSQL it is DOWN.
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses(
-    (status = 200, description = "Ready; UP or DEGRADED", body = Health),
-    (status = 503, description = "Not ready: PostgreSQL is away", body = Health)))]
+    (status = 200, description = "Takes requests; UP, DEGRADED, or DOWN while PostgreSQL is away", body = Health),
+    (status = 503, description = "Takes no requests: it starts, ends, or its schema is not ready", body = Health)))]
 pub async fn get_ready(State(app): State<App>) -> Health {
     let (database, inventory) = tokio::join!(app.database_status(), app.orders.inventory_dependency());
     let own = [
@@ -30,5 +31,5 @@ pub async fn get_ready(State(app): State<App>) -> Health {
         ("rabbitmq", Dependency::optional(app.broker_status())),
         ("inventory-service", inventory),
     ];
-    Health::ready(own.into_iter().chain(app.notifications.dependencies()))
+    Health::ready(app.takes_requests(), own.into_iter().chain(app.notifications.dependencies()))
 }

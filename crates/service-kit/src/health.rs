@@ -59,7 +59,7 @@ pub struct Dependency {
 }
 
 impl Dependency {
-    /// Without it the service is not ready.
+    /// Without it the service is DOWN, and refuses nearly everything.
     pub fn essential(outcome: Result<(), String>) -> Self {
         Self { essential: true, ..Self::optional(outcome) }
     }
@@ -87,6 +87,9 @@ pub struct Health {
     /// Each dependency by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub dependencies: BTreeMap<&'static str, Dependency>,
+    /// Whether the process takes requests.
+    #[serde(skip)]
+    takes_requests: bool,
     /// `open` where everybody who reaches the port may do everything; otherwise left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<Mode>,
@@ -106,27 +109,30 @@ pub(crate) enum Details {
 impl Health {
     /// The process runs.
     pub fn live() -> Self {
-        Self { status: State::Up, dependencies: BTreeMap::new(), access: None }
+        Self { status: State::Up, dependencies: BTreeMap::new(), takes_requests: true, access: None }
     }
 
-    /// Down without an essential dependency, degraded without another.
-    pub fn ready(dependencies: impl IntoIterator<Item = (&'static str, Dependency)>) -> Self {
+    /// Whether the process takes requests, and a report of what it needs for them: down without an essential dependency,
+    /// degraded without another.
+    pub fn ready(takes_requests: bool, dependencies: impl IntoIterator<Item = (&'static str, Dependency)>) -> Self {
         let dependencies: BTreeMap<_, _> = dependencies.into_iter().collect();
         let down =
             |essential: bool| dependencies.values().any(|d| d.status == State::Down && (d.essential || !essential));
         let status = match (down(true), down(false)) {
+            _ if !takes_requests => State::Down,
             (true, _) => State::Down,
             (false, true) => State::Degraded,
             (false, false) => State::Up,
         };
-        Self { status, dependencies, access: None }
+        Self { status, dependencies, takes_requests, access: None }
     }
 }
 
 impl IntoResponse for Health {
-    /// 503 when down; a degraded service still gets its requests.
+    /// 503 while the process takes no requests. A dependency that is down changes nothing: every instance would have to go,
+    /// and clients would get the answer of a proxy instead of ours.
     fn into_response(self) -> Response {
-        let status = if self.status == State::Down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+        let status = if self.takes_requests { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         let mut response = (status, Json(&self)).into_response();
         response.extensions_mut().insert(self);
         response
@@ -155,7 +161,7 @@ mod tests {
         let up = || Ok(());
         let down = || Err("gone".to_owned());
         let status = |database, broker| {
-            Health::ready([("db", Dependency::essential(database)), ("mq", Dependency::optional(broker))]).status
+            Health::ready(true, [("db", Dependency::essential(database)), ("mq", Dependency::optional(broker))]).status
         };
         assert_eq!(status(up(), up()), State::Up);
         assert_eq!(status(up(), down()), State::Degraded);
@@ -163,10 +169,21 @@ mod tests {
         assert_eq!(status(down(), down()), State::Down);
     }
 
+    #[test]
+    fn only_a_process_that_takes_no_requests_is_not_ready() {
+        let found = |takes_requests, database| {
+            let health = Health::ready(takes_requests, [("db", Dependency::essential(database))]);
+            (health.status, health.into_response().status().as_u16())
+        };
+        assert_eq!(found(true, Ok(())), (State::Up, 200));
+        assert_eq!(found(true, Err("gone".to_owned())), (State::Down, 200));
+        assert_eq!(found(false, Ok(())), (State::Down, 503));
+    }
+
     #[tokio::test]
     async fn what_is_shown_depends_on_who_asks() {
         let body = async |details, open| {
-            let down = Health::ready([("db", Dependency::essential(Err("gone".to_owned())))]);
+            let down = Health::ready(false, [("db", Dependency::essential(Err("gone".to_owned())))]);
             let response = seen(down.into_response(), details, open);
             assert_eq!(response.status(), 503);
             String::from_utf8(to_bytes(response.into_body(), 1000).await.unwrap().to_vec()).unwrap()

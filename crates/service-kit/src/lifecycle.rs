@@ -128,7 +128,7 @@ where
     let metrics = telemetry::start(config)?;
     config.access.warn_while_open();
     let shutdown = Shutdown::on_signal()?;
-    let prepared = Prepared::default();
+    let prepared = Prepared::until(shutdown.signal());
     let (routes, document, verifier, background) = build(shutdown.clone(), prepared.clone()).await?;
     let address = (config.bind_address, port).into();
     let socket = bind(address).map_err(|source| StartError::Listen { address, source })?;

@@ -15,8 +15,8 @@ pub fn check(port: u16, states: &[&str]) -> Result<(), String> {
     }
 }
 
-/// The service's own state, which comes first; those of its dependencies stand behind it. Only a service that is down
-/// answers with anything but 200.
+/// The service's own state, which comes first; those of its dependencies stand behind it. Only a service that takes no
+/// requests answers with anything but 200.
 fn state_in(answer: &Answer) -> Option<String> {
     let body: String = answer.body.split_whitespace().collect();
     let (state, _) = body.strip_prefix(r#"{"status":""#)?.split_once('"')?;
@@ -31,6 +31,7 @@ mod tests {
     fn the_state_is_in_the_status_and_the_body() {
         let state = |status, body: &str| state_in(&Answer { status, body: body.to_owned() });
         assert_eq!(state(200, "{\n  \"status\": \"UP\"\n}").as_deref(), Some("UP"));
+        assert_eq!(state(200, r#"{"status":"DOWN"}"#).as_deref(), Some("DOWN"), "its database is away");
         assert_eq!(state(503, r#"{"status":"DOWN"}"#).as_deref(), Some("DOWN"));
         assert_eq!(state(503, r#"{"status":"UP"}"#), None);
         let degraded = r#"{"status":"DEGRADED","dependencies":{"postgresql":{"status":"UP"}}}"#;
