@@ -9,6 +9,7 @@ mod gate;
 mod head;
 mod headers;
 mod own_answers;
+mod status_page;
 mod stream;
 
 pub(crate) use connection::Connection;
@@ -25,7 +26,7 @@ use crate::telemetry;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use connection::Cut;
@@ -34,11 +35,13 @@ pub(crate) use gate::Gate;
 use gate::Unnamed;
 use head::Head;
 use metrics_exporter_prometheus::PrometheusHandle;
+use status_page::StatusPage;
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
@@ -81,7 +84,7 @@ struct Presented {
     from_here: bool,
 }
 
-/// Puts Swagger UI, the OpenAPI document, `/metrics`, the fallbacks and the common layers around the routes.
+/// Puts the status page, Swagger UI, the OpenAPI document, `/metrics`, the fallbacks and the common layers around the routes.
 pub(crate) fn application(
     routes: Router,
     document: OpenApi,
@@ -95,6 +98,7 @@ pub(crate) fn application(
     let look = Config::default().try_it_out_enabled(true).display_request_duration(true);
     // Without a validator: it would be another site.
     let look = look.validator_url("none");
+    let status = StatusPage::new(&document, routes.clone(), face);
     let swagger = SwaggerUi::new("/swagger-ui").url("/api-docs/openapi.json", document).config(look);
     #[expect(
         clippy::disallowed_methods,
@@ -103,7 +107,9 @@ pub(crate) fn application(
     let application = Router::new()
         .merge(routes)
         .merge(swagger)
-        .route("/", get(|| async { Redirect::temporary("/swagger-ui/") }))
+        .route("/", get(move || status.clone().render()))
+        .route(status_page::STYLE, get(status_page::style))
+        .route(status_page::ICON, get(status_page::icon))
         .route("/metrics", get(move || async move { render_metrics(&metrics) }))
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed);

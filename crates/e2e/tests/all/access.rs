@@ -169,7 +169,7 @@ async fn method_and_path_are_judged_first_and_queries_last() {
     shop.orders().get("/api/orders?nosuch=1").header("via", "1.1 x").await.problem(403, "protected-mode");
     assert_eq!(shop.orders().get("/api/orders?nosuch=1").await.fields_at_fault(), ["nosuch"]);
     // Pages that everybody may see ask for no token, so that none is looked at.
-    for page in ["/", "/swagger-ui/", "/api-docs/openapi.json"] {
+    for page in ["/", "/status.css", "/swagger-ui/", "/api-docs/openapi.json"] {
         let answer = get(page).header("via", "1.1 x").await;
         assert!(answer.status < 400, "{page}: {}", answer.text);
     }

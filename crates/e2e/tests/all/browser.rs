@@ -1,4 +1,4 @@
-//! Swagger UI as a person meets it: opened in a real browser, and an order placed from it.
+//! Pages as a person meets them, in a real browser: the status page, and Swagger UI, from which an order is placed.
 
 use e2e::browser::Browser;
 use e2e::environment::{Environment, folder_of_test};
@@ -50,4 +50,32 @@ async fn an_order_is_placed_by_try_it_out() {
     assert_eq!(orders.len(), 1);
     shop.order_becomes(int(&orders[0]["id"]), "CONFIRMED").await;
     shop.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn the_status_page_can_be_read_on_a_telephone_and_on_a_desk() {
+    let shop = Shop::plan().without_broker().open().await;
+    let mut browser = start();
+    for client in [shop.orders(), shop.inventory()] {
+        let (_, port) = client.base().rsplit_once(':').unwrap();
+        for (width, height) in [(375, 812), (1280, 800)] {
+            for dark in [false, true] {
+                browser.screen(width, height, dark);
+                browser.open(&format!("{}/", client.base()));
+                browser.wait_for(
+                    "the style sheet",
+                    "document.styleSheets.length === 1 && document.querySelector('.state')",
+                );
+                let overflow = browser.evaluate("document.documentElement.scrollWidth - window.innerWidth");
+                assert_eq!(overflow, 0, "{width} pixels are not enough");
+                let smallest = "Math.min(...[...document.querySelectorAll('main *')]
+                    .map(it => parseFloat(getComputedStyle(it).fontSize)))";
+                assert!(browser.evaluate(smallest).as_f64().unwrap() >= 14.0);
+                let light = if dark { "dark" } else { "light" };
+                let picture = format!("status-{port}-{width}-{light}.png");
+                browser.picture(&folder_of_test(Environment::get()).join(picture));
+            }
+        }
+    }
+    assert_eq!(browser.complaints(), &[] as &[String]);
 }

@@ -93,7 +93,8 @@ async fn every_answer_says_what_may_be_done_with_it() {
     let shop = without_messages().await;
     let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);
     let order = format!("/api/orders/{id}");
-    let paths = ["/", "/metrics", "/health/live", "/health/ready", "/swagger-ui/", "/swagger-ui/swagger-ui.css"];
+    let paths =
+        ["/", "/status.css", "/metrics", "/health/live", "/health/ready", "/swagger-ui/", "/swagger-ui/swagger-ui.css"];
     let paths = paths.into_iter().chain(["/api-docs/openapi.json", "/nothing", "/swagger-ui/nothing", "/api/orders"]);
     for path in paths.chain([&*order, "/api/orders/seven"]) {
         assert_guarded(&shop.orders().get(path).await, path);

@@ -170,10 +170,34 @@ async fn swagger_ui_is_served() {
             assert!(page.header("content-type").starts_with("text/html"), "{:?}", page.headers);
             assert!(page.text.contains("swagger-ui"), "{}", page.text);
         }
-        for path in ["/", "/swagger-ui"] {
-            let answer = client.get(path).await;
-            assert!((300..400).contains(&answer.status), "{path} {}", answer.status);
-            assert_eq!(answer.header("location"), "/swagger-ui/");
+        let answer = client.get("/swagger-ui").await;
+        assert!((300..400).contains(&answer.status), "{}", answer.status);
+        assert_eq!(answer.header("location"), "/swagger-ui/");
+    }
+}
+
+#[tokio::test]
+async fn the_first_page_says_what_the_service_is_and_how_it_is() {
+    let shop = without_messages().await;
+    for (client, ..) in services(&shop) {
+        let page = client.get("/").await.is(200);
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; style-src 'self'; img-src 'self';"), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        let document = client.get("/api-docs/openapi.json").await.is(200).json();
+        for part in [&document["info"]["title"], &document["info"]["version"]] {
+            assert!(page.text.contains(text(part)), "{part} in {}", page.text);
+        }
+        for part in
+            ["postgresql</th><td><span class=\"state up\">UP", "rabbitmq</th><td><span class=\"state down\">DOWN"]
+        {
+            assert!(page.text.contains(part), "{part} in {}", page.text);
+        }
+        let links: Vec<&str> = page.text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(links.len(), 6, "{links:?}");
+        for link in links {
+            client.get(link).await.is(200);
         }
     }
 }

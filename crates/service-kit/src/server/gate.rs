@@ -6,6 +6,7 @@ use crate::problem::Problem;
 use crate::server::connection::Connection;
 use crate::server::exposure::{self, Doubt};
 use crate::server::head::Head;
+use crate::server::status_page::{ICON, STYLE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use time::OffsetDateTime;
 
@@ -53,7 +54,7 @@ impl Gate {
     /// nobody thought of lets nobody in.
     pub(crate) fn rule_of_undocumented(&self, path: &str) -> Option<&Access> {
         match path {
-            "/" | "/swagger-ui" | "/api-docs/openapi.json" => None,
+            "/" | STYLE | ICON | "/swagger-ui" | "/api-docs/openapi.json" => None,
             "/metrics" => Some(&self.metrics),
             page if page.starts_with("/swagger-ui/") => None,
             _ => Some(&self.closed),
@@ -126,7 +127,7 @@ fn refused(refusal: Refusal, principal: &Principal, unnamed: Unnamed) -> Problem
 
 #[cfg(test)]
 mod tests {
-    use super::{Gate, Unnamed};
+    use super::{Gate, ICON, STYLE, Unnamed};
     use crate::access::{Access, AccessConfig, Mode, Principal};
     use crate::server::exposure::Doubt;
     use axum::http::{HeaderMap, HeaderValue, header};
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_route_that_nobody_thought_of_lets_nobody_in() {
-        for page in ["/", "/swagger-ui", "/swagger-ui/index.css", "/api-docs/openapi.json"] {
+        for page in ["/", STYLE, ICON, "/swagger-ui", "/swagger-ui/index.css", "/api-docs/openapi.json"] {
             assert!(gate().rule_of_undocumented(page).is_none(), "{page}");
         }
         for other in ["/api/orders", "/swagger-ui.json", "/api-docs/openapi.json/x", "/internal", ""] {
