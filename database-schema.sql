@@ -1493,6 +1493,12 @@ CREATE INDEX dead_letters_subject_id ON accounts.dead_letters (subject, id) WHER
 -- For replays that wait their turn: `replay_due` there.
 CREATE INDEX dead_letters_due ON accounts.dead_letters (replay_due_at) WHERE state = 'WAITING' AND replay_due_at IS NOT NULL;
 
+-- migrations/account-service/0016_all_keys_of_an_account.sql
+
+-- An account that is erased takes its revoked API keys along, too.
+CREATE INDEX api_keys_user_id ON accounts.api_keys (user_id, id);
+DROP INDEX accounts.api_keys_user_id_id;
+
 -- migrations/sample-data.sql
 
 -- Five products to try things out with, each with the receipt that explains its stock.
