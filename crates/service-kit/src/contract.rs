@@ -36,6 +36,9 @@ type Methods = [Option<Operation>; METHODS.len()];
 /// What stands in the place of a secret in a path.
 const HIDDEN: &str = "hidden";
 
+/// Bytes from which a part of any path is taken for a secret: longer than a UUID, shorter than every token.
+const SHORTEST_SECRET: usize = 48;
+
 /// The methods that routes have.
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
@@ -73,13 +76,23 @@ impl Contract {
         Self(Arc::new(Routes { methods, before_secrets }))
     }
 
-    /// A path as an answer may repeat it: without a secret that stands in it.
+    /// A path as an answer may repeat it: without a secret that stands in it, also where a client has mistaken the path.
     pub fn shown<'p>(&self, path: &'p str) -> Cow<'p, str> {
         let secret =
             self.0.before_secrets.iter().find_map(|before| Some((before, path.strip_prefix(before.as_str())?)));
-        let Some((before, rest)) = secret else { return Cow::Borrowed(path) };
-        let after = rest.find('/').and_then(|end| rest.get(end..)).unwrap_or_default();
-        Cow::Owned([before, HIDDEN, after].concat())
+        let shown = match secret {
+            Some((before, rest)) => {
+                let after = rest.find('/').and_then(|end| rest.get(end..)).unwrap_or_default();
+                Cow::Owned([before, HIDDEN, after].concat())
+            }
+            None => Cow::Borrowed(path),
+        };
+        let may_be_secret = |segment: &str| segment.len() >= SHORTEST_SECRET;
+        if !shown.split('/').any(may_be_secret) {
+            return shown;
+        }
+        let segments = shown.split('/').map(|segment| if may_be_secret(segment) { HIDDEN } else { segment });
+        Cow::Owned(segments.collect::<Vec<_>>().join("/"))
     }
 
     /// What a request wants.
@@ -241,10 +254,15 @@ mod tests {
             ("/api/links/s3cret/use", "/api/links/hidden/use"),
             ("/api/links/s3cret", "/api/links/hidden"),
             ("/api/links/s3cret/nowhere/else", "/api/links/hidden/nowhere/else"),
+            ("/api/links//TOKEN", "/api/links/hidden/hidden"),
+            ("//api/links/TOKEN", "//api/links/hidden"),
+            ("/API/links%2FTOKEN", "/API/hidden"),
             ("/api/things/7", "/api/things/7"),
+            ("/api/things/01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "/api/things/01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70"),
             ("/api/link", "/api/link"),
         ] {
-            assert_eq!(contract.shown(path), shown);
+            let path = path.replace("TOKEN", &"t0".repeat(30));
+            assert_eq!(contract.shown(&path), shown);
         }
     }
 

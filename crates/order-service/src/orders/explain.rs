@@ -133,8 +133,28 @@ impl Facts {
 
     /// Since when it has its status.
     fn since(&self) -> OffsetDateTime {
-        self.timeline.last().map_or(self.order.created_at, |entry| entry.at)
+        arrival(&self.timeline).map_or(self.order.created_at, |entry| entry.at)
     }
+}
+
+/// The entry with which the order came to where it stands. A later one of the same status tells of something else: that a
+/// customer took it into an account.
+fn arrival(timeline: &[TimelineEntry]) -> Option<&TimelineEntry> {
+    let status = timeline.last()?.status;
+    timeline.iter().rev().take_while(|entry| entry.status == status).last()
+}
+
+/// What each entry tells: the status to which the order came, or what happened to it meanwhile.
+fn told<'t>(
+    timeline: &'t [TimelineEntry],
+    came_to: impl Fn(&TimelineEntry) -> String + 't,
+) -> impl Iterator<Item = (&'t TimelineEntry, String)> + 't {
+    timeline.iter().enumerate().map(move |(index, entry)| {
+        let before = index.checked_sub(1).and_then(|index| timeline.get(index));
+        let stays = before.is_some_and(|before| before.status == entry.status);
+        let what = entry.reason.clone().filter(|_| stays);
+        (entry, what.unwrap_or_else(|| came_to(entry)))
+    })
 }
 
 /// Explains an order to operators, by the first rule that fits it.

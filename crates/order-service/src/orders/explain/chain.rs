@@ -1,17 +1,14 @@
 //! What is known of an order, oldest first.
 
-use super::{Facts, Link, Stock, trace_id};
+use super::{Facts, Link, Stock, told, trace_id};
 
 pub(super) fn chain(facts: &Facts) -> Vec<Link> {
-    let mut chain: Vec<Link> = facts
-        .timeline
-        .iter()
-        .map(|entry| {
-            let why = entry.internal_note.as_deref().or(entry.reason.as_deref());
-            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-            link(entry.at, format!("{} by {}{why}", entry.status, entry.actor), "order-service: timeline")
-        })
-        .collect();
+    let steps = told(&facts.timeline, |entry| {
+        let why = entry.internal_note.as_deref().or(entry.reason.as_deref());
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        format!("{} by {}{why}", entry.status, entry.actor)
+    });
+    let mut chain: Vec<Link> = steps.map(|(entry, what)| link(entry.at, what, "order-service: timeline")).collect();
     if let Some(accepted) = &facts.accepted {
         let what = format!("accepted to be placed later, attempts in vain: {}", accepted.attempts);
         let link = link(facts.order.created_at, what, "order-service: accepted orders");

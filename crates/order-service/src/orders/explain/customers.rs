@@ -1,12 +1,12 @@
 //! What customers are told of their own orders: where they are, and no more.
 
-use super::{Explained, Link, Step};
+use super::{Explained, Link, Step, arrival, told};
 use crate::orders::domain::{Order, TimelineEntry};
 use shared_types::OrderStatus;
 
 /// Explains an order to its customer.
 pub fn for_customer(order: &Order, timeline: &[TimelineEntry]) -> Explained {
-    let last = timeline.last();
+    let last = arrival(timeline);
     let reason = last.and_then(|entry| entry.reason.clone());
     let step = |what: &str| Some(Step { what: what.to_owned(), at: None });
     let (because, waiting_for, next) = match order.status {
@@ -25,13 +25,11 @@ pub fn for_customer(order: &Order, timeline: &[TimelineEntry]) -> Explained {
         (OrderStatus::Cancelled, Some(reason)) => reason,
         _ => because.to_owned(),
     };
-    let chain = timeline.iter().map(|entry| {
-        let what = match &entry.reason {
-            Some(reason) => format!("{}: {reason}", entry.status),
-            None => entry.status.to_string(),
-        };
-        Link { at: entry.at, what, place: None, trace_id: None, event_id: None }
+    let chain = told(timeline, |entry| match &entry.reason {
+        Some(reason) => format!("{}: {reason}", entry.status),
+        None => entry.status.to_string(),
     });
+    let chain = chain.map(|(entry, what)| Link { at: entry.at, what, place: None, trace_id: None, event_id: None });
     let may_cancel = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
     Explained {
         state: order.status,

@@ -1,6 +1,6 @@
 //! The rules, one for each place where an order can stand still. The first that fits an order explains it.
 
-use super::{Facts, Step, Stock};
+use super::{Facts, Step, Stock, arrival};
 use shared_types::OrderStatus;
 use shared_types::reservations::{ReservationStatus, StockTrace};
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
@@ -87,13 +87,13 @@ fn has(facts: &Facts, status: OrderStatus) -> Option<()> {
 
 /// What the timeline says of how it came to its status.
 fn detail(facts: &Facts) -> Option<&str> {
-    let last = facts.timeline.last()?;
+    let last = arrival(&facts.timeline)?;
     last.internal_note.as_deref().or(last.reason.as_deref())
 }
 
 fn cancelled(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Cancelled)?;
-    let by = || facts.timeline.last().map_or("somebody", |entry| entry.actor.as_str());
+    let by = || arrival(&facts.timeline).map_or("somebody", |entry| entry.actor.as_str());
     Some(Reason::new(detail(facts).map_or_else(|| format!("It was cancelled by {}.", by()), str::to_owned)))
 }
 
@@ -121,7 +121,9 @@ fn waits_for_place(facts: &Facts) -> Option<(&super::Accepted, Option<Reservatio
 }
 
 fn to_be_placed(reason: Reason, facts: &Facts, accepted: &super::Accepted) -> Reason {
-    let reason = reason.next("a worker tries to place it", Some(accepted.next_attempt_at));
+    // Who tries for the first time moves the time on first, in case they die: it says nothing then.
+    let at = Some(accepted.next_attempt_at).filter(|_| accepted.attempts > 0);
+    let reason = reason.next("a worker tries to place it", at);
     reason.then("it is cancelled if it was not placed", Some(accepted.give_up_at)).can_cancel(facts)
 }
 
