@@ -27,7 +27,7 @@ use crate::schema::{OUTBOX, SCHEMA};
 use crate::sealing::Seal;
 use service_kit::access::tokens::Verifier;
 use service_kit::broker::Broker;
-use service_kit::db::Database;
+use service_kit::db::{self, Database};
 use service_kit::lifecycle::{self, Background, StartError};
 use service_kit::workers::Workers;
 use std::process::ExitCode;
@@ -63,7 +63,7 @@ pub fn start() -> ExitCode {
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/account-service"), SCHEMA).await?;
             signing_keys::prepare(&app.signing_keys).await?;
-            signing_keys::publish(&app.signing_keys, &verifier).await?;
+            db::patiently(|| signing_keys::publish(&app.signing_keys, &verifier)).await?;
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
             workers.start_kit(OUTBOX);
             verifier.start_at_issuer(&workers, &database, SCHEMA).await?;

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use utoipa::openapi::path::{self, Parameter, ParameterIn};
 use utoipa::openapi::{KnownFormat, OpenApi, PathItem, RefOr, Schema, SchemaFormat};
@@ -36,8 +37,9 @@ type Methods = [Option<Operation>; METHODS.len()];
 /// What stands in the place of a secret in a path.
 const HIDDEN: &str = "hidden";
 
-/// Bytes from which a part of any path is taken for a secret: longer than a UUID, shorter than every token.
-const SHORTEST_SECRET: usize = 48;
+/// How many bytes of a part of any path are taken for a secret: more than a UUID has, up to a token with each of its
+/// characters in percent-encoding.
+const SECRET_BYTES: RangeInclusive<usize> = 48..=256;
 
 /// The methods that routes have.
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -87,7 +89,7 @@ impl Contract {
             }
             None => Cow::Borrowed(path),
         };
-        let may_be_secret = |segment: &str| segment.len() >= SHORTEST_SECRET;
+        let may_be_secret = |segment: &str| SECRET_BYTES.contains(&segment.len());
         if !shown.split('/').any(may_be_secret) {
             return shown;
         }

@@ -166,6 +166,22 @@ impl Database {
     }
 }
 
+/// Does a step of the start, and again each second while the database is away.
+pub async fn patiently<T, Work>(work: impl Fn() -> Work) -> Result<T, sqlx::Error>
+where
+    Work: Future<Output = Result<T, sqlx::Error>>,
+{
+    loop {
+        match work().await {
+            Err(error) if is_unavailable(&error) => {
+                tracing::warn!(%error, "the start waits for PostgreSQL");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// Whether the database could not be reached, broke off or takes no writes at present: trying again later can help, and
 /// nobody's input is at fault.
 ///

@@ -55,7 +55,8 @@ async fn an_accepted_order_is_explained_at_each_of_its_failure_points() {
         .await;
         let explained = because(&shop, id, sentence).await;
         assert_eq!(text(&explained["next"]["what"]), "a worker tries to place it");
-        assert!(text(&explained["next"]["at"]) < text(&explained["then"]["at"]), "{explained}");
+        assert!(explained["next"]["at"].is_null(), "a worker is at it: {explained}");
+        assert!(text(&explained["then"]["at"]) > text(&explained["since"]), "{explained}");
         let link = explained["chain"].as_array().unwrap().iter().find(|it| it["traceId"].is_string());
         assert_eq!(text(&link.unwrap()["traceId"]).len(), 32, "{explained}");
         shop.order_services[0].kill();
@@ -134,6 +135,10 @@ async fn stock_on_its_way_is_explained_step_by_step() {
     let placed = shop.place(&[(LAPTOP, 1)]).await;
     let (id, reference) = (int(&placed["id"]), text(&placed["reference"]));
     because(&shop, id, "Its event is on its way to inventory-service, or waits there to be tried again.").await;
+    poll::eventually("the event to wait for another attempt", async || {
+        poll::equal(shop.inventory_services[0].log_lines(&["message will be tried again"]), 1)
+    })
+    .await;
     shop.database.accept_changes().await;
     // What inventory-service says meanwhile is not dealt with.
     let lock = shop.database.lock("LOCK TABLE orders.inbox IN EXCLUSIVE MODE").await;
@@ -216,4 +221,24 @@ async fn customers_see_where_their_own_order_is_and_no_more() {
     assert_eq!((text(&seen["because"]), &seen["actions"]), ("Too late", &json!([])));
     assert_eq!(text(&explained(shop.orders(), id).await["because"]), "Rang twice");
     bob.get(&format!("/api/orders/{id}/explain")).await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn an_order_that_was_taken_into_an_account_is_explained_by_what_happened_to_it() {
+    let shop = Shop::plan().guests().with_accounts().open().await;
+    let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);
+    let access = shop.guest_access(id).await;
+    let reason = json!({"reason": "Ordered twice"});
+    shop.orders().post(&format!("/api/orders/{id}/cancel"), reason).await.is(200);
+    let before = explained(shop.orders(), id).await;
+    let ada = shop.register("ada@example.com").await;
+    let claimed = ada.calls(shop.orders()).post(&access.claim(), json!({"code": access.code}));
+    claimed.await.is(200);
+    let customers = ada.calls(shop.orders());
+    for client in [shop.orders(), &customers] {
+        let after = explained(client, id).await;
+        assert_eq!((&after["since"], text(&after["because"])), (&before["since"], "Ordered twice"));
+        let told: Vec<&str> = after["chain"].as_array().unwrap().iter().map(|link| text(&link["what"])).collect();
+        assert!(told.contains(&"Taken into an account"), "{after}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Promise P7: RabbitMQ, inventory-service or PostgreSQL goes away, what can go on goes on, and all recovers by itself.
 
+use e2e::issuer::Issuer;
 use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, int, order};
 use e2e::shop::Shop;
@@ -174,6 +175,28 @@ async fn postgresql_goes_and_comes_back() {
         shop.order_becomes(id, "CONFIRMED").await;
     }
     assert!(shop.database.texts("SELECT sku FROM inventory.stock_breaches").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_start_goes_on_when_postgresql_has_gone_and_come_back() {
+    let issuer = Issuer::start().await;
+    let plan = Shop::plan().own_postgres().order_variable("AUTH_ISSUER", issuer.url());
+    let mut shop = plan.inventory_variable("AUTH_ISSUER", issuer.url()).open().await;
+    for (schema, is_order_service) in [("orders", true), ("inventory", false)] {
+        let services = if is_order_service { &mut shop.order_services } else { &mut shop.inventory_services };
+        services[0].kill();
+        // It stands still behind the migrations.
+        let lock = shop.database.lock(format!("LOCK TABLE {schema}.revocations")).await;
+        services[0].launch();
+        shop.database.somebody_waits().await;
+        let postgres = shop.postgres.as_ref().unwrap();
+        postgres.stop_immediately().unwrap();
+        postgres.restart().unwrap();
+        services[0].ready_as(&["UP", "DEGRADED"]).await;
+        assert_eq!(services[0].log_lines(&["the service ends"]), 0);
+        drop(lock);
+    }
+    shop.place(&[(MOUSE, 1)]).await;
 }
 
 #[tokio::test]

@@ -21,17 +21,12 @@ pub async fn load_sample_data(database: &Database, config: &Config) -> Result<()
     if !config.load_sample_data {
         return Ok(());
     }
-    loop {
-        let loading = async {
-            let mut transaction = database.begin().await?;
-            store::load_sample_data(&mut transaction).await?;
-            database.commit(transaction).await
-        };
-        match loading.await {
-            Err(error) if db::is_unavailable(&error) => tokio::time::sleep(Duration::from_secs(1)).await,
-            outcome => return outcome,
-        }
-    }
+    db::patiently(|| async {
+        let mut transaction = database.begin().await?;
+        store::load_sample_data(&mut transaction).await?;
+        database.commit(transaction).await
+    })
+    .await
 }
 
 /// Folds the names of all products that have no keys yet, so that uniqueness holds before the service takes writes, and
@@ -49,7 +44,7 @@ pub async fn fold_names_at_start(database: &Database) -> Result<(), sqlx::Error>
             Ok(()) => break,
         }
     }
-    for twin in keys::twins(database.pool()).await? {
+    for twin in db::patiently(|| keys::twins(database.pool())).await? {
         let (id, sku) = (twin.id, twin.sku);
         tracing::warn!(product = %id, sku, "the SKU differs from that of an earlier product only in case or form");
     }

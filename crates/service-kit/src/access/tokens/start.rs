@@ -8,7 +8,7 @@ use super::keys_table::KeysTable;
 use super::revocations::table::{LOOK_BACK_SECONDS, RevocationTable, of_event};
 use super::verifier::{Parts, Verifier};
 use crate::consumer::{Decision, Handler, HandlerError};
-use crate::db::Database;
+use crate::db::{self, Database};
 use crate::fault::Fault;
 use crate::lifecycle::StartError;
 use crate::schema::Schema;
@@ -57,12 +57,12 @@ impl Verifier {
 
     async fn run(&self, workers: &Workers, database: &Database, schema: Schema, asks: bool) -> Result<(), StartError> {
         let (pool, table) = (database.pool(), RevocationTable(schema));
-        self.0.revocations.add(table.all(pool).await?);
+        self.0.revocations.add(db::patiently(|| table.all(pool)).await?);
         let http = fetch::client()?;
         let users = self.0.users.iter().filter(|_| asks);
         for issuer in users.chain(&self.0.services) {
             let remembered = (pool.clone(), KeysTable(schema));
-            recall(issuer, &remembered).await?;
+            db::patiently(|| recall(issuer, &remembered)).await?;
             let mut fetches = issuer.fetches();
             let (asked, http, refresh, token) = (issuer.clone(), http.clone(), self.0.refresh, workers.token());
             workers.spawn(async move { fetch::keep_fresh(&asked, http, Some(remembered), refresh, token).await });
