@@ -81,8 +81,8 @@ impl DeadLetters {
                  WHERE state = 'WAITING' AND replay_due_at <= clock_timestamp()
                  ORDER BY replay_due_at LIMIT $1 FOR UPDATE SKIP LOCKED
              ), replayed AS (
-                 UPDATE {schema}.dead_letters AS l SET replayed_at = clock_timestamp(), replay_due_at = NULL
-                 FROM due WHERE l.id = due.id RETURNING l.*
+                 UPDATE {schema}.dead_letters SET replayed_at = clock_timestamp(), replay_due_at = NULL
+                 WHERE id = ANY(ARRAY(SELECT id FROM due)) RETURNING *
              )
              INSERT INTO {schema}.outbox (event_type, body, queue)
              SELECT event_type, body, consumer FROM replayed ORDER BY id";
