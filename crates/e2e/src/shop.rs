@@ -123,6 +123,11 @@ impl Plan {
         plan.order_variable("NOTIFICATION_CIRCUIT_PAUSE_MS", "200")
     }
 
+    /// A mail server may take as long as it likes: what it has taken without saying so in time would be sent again.
+    pub fn patient(self) -> Self {
+        self.order_variable("MAIL_TIMEOUT_SECONDS", "60")
+    }
+
     /// SMS go to this stand-in, and what fails is tried again soon.
     pub fn sms(self, brevo: &Brevo) -> Self {
         let plan = self.order_variable("BREVO_SMS_URL", &brevo.url()).order_variable("BREVO_API_KEY", BREVO_KEY);

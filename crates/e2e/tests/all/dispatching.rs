@@ -74,7 +74,7 @@ fn letters(received: &[Received]) -> HashMap<String, usize> {
 #[tokio::test]
 async fn two_instances_send_every_mail_once() {
     let server = MailServer::start().await;
-    let shop = plan(&server).pairs(2).open().await;
+    let shop = plan(&server).patient().pairs(2).open().await;
     queue(&shop, 1000).await;
     all_sent(&shop, 1000).await;
     let letters = letters(&server.received());
@@ -91,7 +91,7 @@ async fn two_instances_send_every_mail_once() {
 async fn ten_thousand_mails_wait_for_the_mail_server_and_are_sent_once() {
     let mut server = MailServer::start().await;
     server.stop();
-    let shop = plan(&server).open().await;
+    let shop = plan(&server).patient().open().await;
     queue(&shop, 10_000).await;
     poll::eventually("the circuit to open", async || {
         let health = shop.orders().get("/health/ready").await.is(200).json();

@@ -101,6 +101,36 @@ async fn what_is_kept_of_a_mail_has_no_code() {
 }
 
 #[tokio::test]
+async fn a_mail_that_nothing_was_set_up_for_is_sent_later_with_everything() {
+    let server = MailServer::start().await;
+    let mut shop = plan().open().await;
+    let (placed, access) = guest_order(&shop).await;
+    let id = int(&placed["id"]);
+    let rows = [
+        reaches(&shop, id, ("order-placed", "EMAIL"), "SKIPPED").await,
+        reaches(&shop, id, ("order-confirmed", "EMAIL"), "SKIPPED").await,
+    ];
+    let data = "SELECT count(data) FROM orders.notifications WHERE channel = 'EMAIL'";
+    assert_eq!(shop.database.number(data).await, 0, "the order has it");
+    let service = &mut shop.order_services[0];
+    service.kill();
+    for (name, value) in [("MAIL_HOST", "127.0.0.1"), ("MAIL_PORT", &server.port().to_string()), ("MAIL_TLS", "none")] {
+        service.set(name, value);
+    }
+    service.set("MAIL_FROM_ADDRESS", "shop@shop.example");
+    service.start().await;
+    for row in rows {
+        let shown = shop.orders().get(&format!("/api/notifications/{}", row["id"])).await.is(200).json();
+        let resend = format!("/api/notifications/{}/resend", row["id"]);
+        shop.orders().call("POST".parse().unwrap(), &resend).await.is(202);
+        reaches(&shop, id, (text(&row["kind"]), "EMAIL"), "SENT").await;
+        let sent = server.received().pop().unwrap().text();
+        assert!(text(&shown["text"]).contains("Wireless Mouse") && sent.contains("Wireless Mouse"), "{sent}");
+        assert_eq!(Access::in_text(&sent).map(|sent| sent.path), Some(access.path.clone()), "{sent}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_public_url_mails_have_no_link() {
     let shop = Shop::plan().open().await;
     let id = int(&shop.place(&[(MOUSE, 1)]).await["id"]);

@@ -49,7 +49,7 @@ async fn all_sent(shop: &Shop, count: i64) {
 #[tokio::test]
 async fn no_mail_overtakes_another_in_a_burst() {
     let server = MailServer::start().await;
-    let shop = plan(&server).open().await;
+    let shop = plan(&server).patient().open().await;
     let customers: Vec<String> = (0..30).map(|n| format!("ada{n}@example.com")).collect();
     let mut orders = Vec::new();
     for email in &customers {

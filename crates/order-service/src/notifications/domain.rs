@@ -93,6 +93,11 @@ impl Kind {
         matches!(self, Self::StockLow | Self::StockReplenished | Self::StockReleased)
     }
 
+    /// Whether its order holds everything that it says.
+    pub fn tells_only_of_its_order(self) -> bool {
+        matches!(self, Self::OrderPlaced | Self::OrderConfirmed)
+    }
+
     /// Whether an earlier event about the same order made a message, too.
     pub fn follows_another(self) -> bool {
         match self {

@@ -21,9 +21,9 @@ macro_rules! placed_data {
         concat!(
             "CASE ",
             $row,
-            ".kind WHEN 'order-confirmed' THEN (SELECT p.data FROM orders.notifications p WHERE p.order_id = ",
+            ".kind WHEN 'order-confirmed' THEN (SELECT orders.data_of(p) FROM orders.notifications p WHERE p.order_id = ",
             $row,
-            ".order_id AND p.kind = 'order-placed' AND p.data IS NOT NULL LIMIT 1) END AS placed_data"
+            ".order_id AND p.kind = 'order-placed' AND p.erased_at IS NULL LIMIT 1) END AS placed_data"
         )
     };
 }
@@ -160,8 +160,10 @@ pub async fn insert(conn: &mut PgConnection, messages: &[NewNotification]) -> Re
 }
 
 fn new_row(message: &NewNotification) -> NewRow<'_> {
-    // The function `orders.data_of` takes it from the e-mail about the same event, once it is needed.
-    let of_email = message.channel == Channel::Sms && message.order_id.is_some();
+    // The function `orders.data_of` finds it once it is needed: in the e-mail about the same event, or in the order.
+    let is_elsewhere = message.order_id.is_some()
+        && (message.channel == Channel::Sms
+            || message.status == Status::Skipped && message.kind.tells_only_of_its_order());
     NewRow {
         event_id: message.event_id,
         order_id: message.order_id.map(|id| id.0),
@@ -171,7 +173,7 @@ fn new_row(message: &NewNotification) -> NewRow<'_> {
         customer_email: message.customer_email.as_deref(),
         status: message.status.as_str(),
         reason: message.reason.as_deref(),
-        data: (!of_email).then_some(&message.data),
+        data: (!is_elsewhere).then_some(&message.data),
     }
 }
 
