@@ -59,13 +59,14 @@ pub fn start() -> ExitCode {
         service_kit::measures::announce(measures::MEASURES);
         let app = App::new(&config, seal, database.clone(), broker.clone(), prepared);
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
-        let known = verifier.clone();
+        let (known, invariant_pause) = (verifier.clone(), config.server.invariant_pause());
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/account-service"), SCHEMA).await?;
             signing_keys::prepare(&app.signing_keys).await?;
             db::patiently(|| signing_keys::publish(&app.signing_keys, &verifier)).await?;
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
             workers.start_kit(OUTBOX);
+            workers.watch_invariants(&app.admin, invariant_pause);
             verifier.start_at_issuer(&workers, &database, SCHEMA).await?;
             signing_keys::jobs(&workers, &app.signing_keys, &verifier);
             sessions::jobs(&workers, &app.sessions);

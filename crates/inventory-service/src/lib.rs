@@ -42,7 +42,7 @@ pub fn start() -> ExitCode {
         service_kit::measures::announce(measures::MEASURES);
         let app = App::new(&config, database.clone(), broker.clone(), prepared);
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
-        let known = verifier.clone();
+        let (known, invariant_pause) = (verifier.clone(), config.server.invariant_pause());
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/inventory-service"), SCHEMA).await?;
             products::load_sample_data(&database, &config.products).await?;
@@ -50,6 +50,7 @@ pub fn start() -> ExitCode {
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
             let workers = workers.with_dry_runs(app.admin.dry_runs.clone());
             workers.start_kit(OUTBOX);
+            workers.watch_invariants(&app.admin, invariant_pause);
             verifier.start(&workers, &database, SCHEMA, INVENTORY_ACCOUNT_EVENTS).await?;
             products::jobs(&workers, &database);
             reservations::consumers(&workers, &app.reservations);

@@ -39,7 +39,16 @@ pub const MEASURES: &[Measure] = &[
         "Reservations without news of their order that were settled, by outcome",
         &[&[("outcome", "committed")], &[("outcome", "released")]],
     ),
-    Measure::counters("notifications_written_total", "Messages to customers and the shop, by channel and status", &[]),
+    Measure::counters(
+        "notifications_written_total",
+        "Messages to customers and the shop, by channel and status",
+        &[
+            &[("channel", "EMAIL"), ("status", "QUEUED")],
+            &[("channel", "EMAIL"), ("status", "SKIPPED")],
+            &[("channel", "SMS"), ("status", "QUEUED")],
+            &[("channel", "SMS"), ("status", "SKIPPED")],
+        ],
+    ),
     Measure::counters(
         "notification_attempts_total",
         "Attempts to send a message, by channel and outcome",

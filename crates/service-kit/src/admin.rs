@@ -8,7 +8,7 @@ use crate::broker::Broker;
 use crate::consumer::DryRuns;
 use crate::db::Database;
 use crate::documented::Unavailable;
-use crate::invariants::{self, Invariant, Invariants};
+use crate::invariants::{self, Asker, Invariant, Invariants};
 use crate::problem::Problem;
 use crate::schema::Schema;
 use axum::Json;
@@ -59,6 +59,7 @@ where
 ))]
 pub async fn check_invariants(State(admin): State<Admin>) -> Result<Json<Invariants>, Problem> {
     let broker_is_up = admin.broker.status().is_ok();
-    let outcome = invariants::check(&admin.database, admin.schema, &admin.invariants, broker_is_up).await?;
+    let asker = Asker::Operator { broker_is_up };
+    let outcome = invariants::check(&admin.database, admin.schema, &admin.invariants, asker).await?;
     outcome.map(Json).ok_or_else(|| Problem::unavailable("another check is under way"))
 }

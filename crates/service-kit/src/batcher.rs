@@ -88,6 +88,7 @@ where
         Fut: Future<Output = Result<Vec<Answer>, E>> + Send + 'static,
     {
         let (queue, waiting) = mpsc::channel(limits.waiting);
+        metrics::gauge!("batch_queue_length", "queue" => name).set(0.0);
         tokio::spawn(collect(waiting, limits, Arc::new(Worker { name, work, blame })));
         Self { name, queue }
     }

@@ -4,7 +4,7 @@
 //! how many calls it may begin.
 
 use crate::health::Circuit;
-use metrics::Label;
+use metrics::{Counter, Label};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -70,6 +70,7 @@ impl CircuitBreaker {
         let state = State { circuit: Circuit::Closed, failures: 0, shut_until: Instant::now() };
         let breaker = Self(Arc::new(Parts { guarded, state: Mutex::new(state) }));
         breaker.measure(Circuit::Closed);
+        Circuit::ALL.into_iter().for_each(|to| breaker.transitions(to).increment(0));
         breaker
     }
 
@@ -121,7 +122,7 @@ impl CircuitBreaker {
     }
 
     fn turn(&self, state: &mut State, to: Circuit) {
-        let Guarded { name, metrics, .. } = self.0.guarded;
+        let name = self.0.guarded.name;
         match (std::mem::replace(&mut state.circuit, to), to) {
             (from, to) if from == to => return,
             // The log tells of an outage when it begins and when it is over, not of every call that was tried meanwhile.
@@ -131,14 +132,18 @@ impl CircuitBreaker {
             (_, Circuit::Closed) => tracing::info!("the circuit to {name} is closed: calls go through again"),
             _ => {}
         }
-        let labels = self.labels("to", to);
-        metrics::counter!(format!("{metrics}_circuit_transitions_total"), labels).increment(1);
+        self.transitions(to).increment(1);
         self.measure(to);
+    }
+
+    /// How often it came to this state.
+    fn transitions(&self, to: Circuit) -> Counter {
+        metrics::counter!(format!("{}_circuit_transitions_total", self.0.guarded.metrics), self.labels("to", to))
     }
 
     /// One gauge for each state, 1 for the one that is.
     fn measure(&self, circuit: Circuit) {
-        for each in [Circuit::Closed, Circuit::HalfOpen, Circuit::Open] {
+        for each in Circuit::ALL {
             let gauge = format!("{}_circuit_state", self.0.guarded.metrics);
             metrics::gauge!(gauge, self.labels("state", each)).set(f64::from(u8::from(each == circuit)));
         }

@@ -219,6 +219,9 @@ pub struct ServerConfig {
     /// Whose tokens are believed.
     #[command(flatten)]
     pub auth: AuthConfig,
+    /// Minutes between two checks of the invariants, which read every row; the first is made at the start, 0 for none
+    #[arg(long, env = "INVARIANT_CHECK_MINUTES", default_value_t = 60)]
+    pub invariant_check_minutes: u32,
     /// Threads that work on requests and messages; by default half of the processors, as PostgreSQL and RabbitMQ need
     /// some too
     #[arg(long, env = "WORKER_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -229,6 +232,11 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
+    /// How often the invariants are checked for the metrics.
+    pub fn invariant_pause(&self) -> Option<Duration> {
+        (self.invariant_check_minutes > 0).then(|| Duration::from_mins(self.invariant_check_minutes.into()))
+    }
+
     /// Threads of the runtime.
     pub fn worker_threads(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);

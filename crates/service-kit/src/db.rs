@@ -58,6 +58,8 @@ pub struct Database {
 impl Database {
     /// A pool that connects when it is first needed: a service starts, and stays up, without PostgreSQL.
     pub fn connect_lazy(config: &DatabaseConfig) -> Result<Self, ConfigError> {
+        // Until it is asked for the first time.
+        metrics::gauge!("database_up").set(0.0);
         let pool = PgPoolOptions::new()
             .max_connections(config.database_max_connections)
             .acquire_timeout(config.acquire_timeout())

@@ -33,6 +33,9 @@ pub enum Circuit {
 }
 
 impl Circuit {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::HalfOpen, Self::Open];
+
     /// The name in metrics.
     pub fn as_str(self) -> &'static str {
         match self {

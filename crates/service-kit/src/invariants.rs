@@ -1,9 +1,13 @@
-//! What must hold in a service's tables at every moment, checked on request over one snapshot of them.
+//! What must hold in a service's tables at every moment, checked over one snapshot of them: on request, and now and then for
+//! the metrics.
 
 use crate::db::Database;
+use crate::panics::caught;
 use crate::schema::Schema;
 use serde::Serialize;
 use sqlx::PgConnection;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 /// Something that must always hold.
@@ -45,13 +49,24 @@ pub struct Invariants {
     pub breaches: Vec<Breach>,
 }
 
-/// Checks the invariants; `None` where another check is under way. That what happened is announced can be asked for
-/// only while the broker is up.
+/// Who has the invariants checked. There is one place for each, so that no operator waits for the job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asker {
+    /// An operator. That what happened is announced can be asked for only while the broker is up.
+    Operator {
+        /// Whether it is.
+        broker_is_up: bool,
+    },
+    /// The job that keeps the metrics. It leaves out what waits to be announced, which has metrics of its own.
+    Job,
+}
+
+/// Checks the invariants; `None` where another check for the same asker is under way.
 pub async fn check(
     database: &Database,
     schema: Schema,
     invariants: &[&'static [Invariant]],
-    broker_is_up: bool,
+    asker: Asker,
 ) -> Result<Option<Invariants>, sqlx::Error> {
     let mut transaction = database.begin().await?;
     // Every query sees the same moment, and may take longer than a request usually does.
@@ -61,7 +76,11 @@ pub async fn check(
     // Whole tables are compared with each other here: never row by row, also not while PostgreSQL takes them for small.
     sqlx::query("SET LOCAL enable_seqscan = on").execute(&mut *transaction).await?;
     sqlx::query("SET LOCAL enable_nestloop = off").execute(&mut *transaction).await?;
-    if !is_alone(&mut transaction, schema).await? {
+    if asker == Asker::Job {
+        // Nobody waits for it: one processor at the most, the others are for orders.
+        sqlx::query("SET LOCAL max_parallel_workers_per_gather = 0").execute(&mut *transaction).await?;
+    }
+    if !is_alone(&mut transaction, schema, asker).await? {
         return Ok(None);
     }
     let mut breaches = Vec::new();
@@ -69,7 +88,7 @@ pub async fn check(
         let rows = sqlx::query_as(invariant.query).fetch_all(&mut *transaction).await?;
         breaches.extend(rows.into_iter().map(|row| invariant.broken(row)));
     }
-    if broker_is_up {
+    if asker == (Asker::Operator { broker_is_up: true }) {
         let rows = sqlx::query_as(schema.sql(PUBLISHED.query)).fetch_all(&mut *transaction).await?;
         breaches.extend(rows.into_iter().map(|row| PUBLISHED.broken(row)));
     }
@@ -91,7 +110,57 @@ impl Invariant {
 }
 
 /// Takes the one place for a check, until the transaction ends: on large tables it is hard work.
-async fn is_alone(conn: &mut PgConnection, schema: Schema) -> Result<bool, sqlx::Error> {
-    let name = format!("{} invariants", schema.0);
+async fn is_alone(conn: &mut PgConnection, schema: Schema, asker: Asker) -> Result<bool, sqlx::Error> {
+    let place = if asker == Asker::Job { "invariants job" } else { "invariants" };
+    let name = format!("{} {place}", schema.0);
     sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtext($1))").bind(name).fetch_one(conn).await
+}
+
+/// How soon it is looked again after a breach or a failure. Some breaches are over by then: stock that was held while
+/// order-service was away, for example.
+const AFTER_A_BREACH: Duration = Duration::from_mins(5);
+
+/// Shows in the metrics where the invariants are broken: at once and then after each `pause`, until `shutdown`. Where another
+/// instance is at it, its metrics show it.
+pub(crate) async fn watch(
+    database: Database,
+    schema: Schema,
+    invariants: Vec<&'static [Invariant]>,
+    pause: Duration,
+    shutdown: CancellationToken,
+) {
+    let mut wait = Duration::ZERO;
+    loop {
+        let checking = async {
+            tokio::time::sleep(wait).await;
+            caught(check(&database, schema, &invariants, Asker::Job)).await
+        };
+        let Some(outcome) = shutdown.run_until_cancelled(checking).await else { return };
+        wait = match outcome.and_then(|outcome| outcome.map_err(|error| error.to_string())) {
+            Ok(Some(found)) => {
+                show(&invariants, &found);
+                if found.holds { pause } else { pause.min(AFTER_A_BREACH) }
+            }
+            Ok(None) => pause,
+            Err(error) => {
+                tracing::warn!(%error, "the invariants cannot be checked, will be tried again");
+                pause.min(AFTER_A_BREACH)
+            }
+        };
+    }
+}
+
+/// Sets the gauge of each invariant, also of those that hold.
+fn show(invariants: &[&'static [Invariant]], found: &Invariants) {
+    for Invariant { name, .. } in invariants.iter().flat_map(|module| module.iter()) {
+        let breaches = found.breaches.iter().filter(|breach| breach.invariant == *name).count();
+        metrics::gauge!("invariant_breaches", "invariant" => *name).set(breaches as f64);
+        if breaches > 0 {
+            tracing::error!(
+                invariant = name,
+                breaches,
+                "an invariant does not hold; GET /api/admin/invariants says where"
+            );
+        }
+    }
 }

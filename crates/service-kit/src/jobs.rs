@@ -43,12 +43,15 @@ pub async fn every<Job, Fut, E>(
     }
 }
 
-/// How often the outbox and the pool are measured.
+/// How often the database, the outbox and the pool are measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
-/// Shows in the metrics what waits in the outbox and how the connections are used, until `shutdown`.
+/// Shows in the metrics whether the database is there, what waits in the outbox and how the connections are used, until
+/// `shutdown`.
 pub async fn measure(database: Database, outbox: Outbox, shutdown: CancellationToken) {
     let job = || async {
+        let answers = database.ping().await.is_ok();
+        metrics::gauge!("database_up").set(f64::from(u8::from(answers)));
         let idle = u32::try_from(database.pool().num_idle()).unwrap_or(u32::MAX);
         let used = database.pool().size().saturating_sub(idle);
         metrics::gauge!("database_connections", "state" => "used").set(f64::from(used));

@@ -44,6 +44,7 @@ pub mod retries;
 pub mod schema;
 pub mod server;
 pub mod shutdown;
+mod slow_statements;
 pub mod telemetry;
 pub mod typed_code;
 pub mod validation;

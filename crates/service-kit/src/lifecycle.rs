@@ -130,6 +130,7 @@ where
     let shutdown = Shutdown::on_signal()?;
     let prepared = Prepared::until(shutdown.signal());
     let (routes, document, verifier, background) = build(shutdown.clone(), prepared.clone()).await?;
+    metrics::gauge!("build_info", "version" => document.info.version.clone()).set(1.0);
     let address = (config.bind_address, port).into();
     let socket = bind(address).map_err(|source| StartError::Listen { address, source })?;
     let management = config.management_port.map(|port| SocketAddr::from((config.bind_address, port)));

@@ -95,6 +95,10 @@ pub const OF_EVERY_SERVICE: &[Measure] = &[
         "auth_keys_fetched_timestamp_seconds",
         "When the keys of the issuer were last fetched, in Unix time",
     ),
+    Measure::gauge("build_info", "1, with the version of the service"),
+    Measure::gauge("invariant_breaches", "Breaches of each invariant that the last check found, at most 100"),
+    Measure::gauge("database_up", "1 where PostgreSQL answers within a second and takes writes"),
+    Measure::counter("database_slow_statements_total", "Statements that took longer than a second, as in the log"),
     Measure::gauge("database_connections", "Connections to PostgreSQL, by state: used or idle"),
     Measure::histogram("database_acquire_seconds", "Time until a transaction had its connection and had begun"),
 ];

@@ -3,6 +3,7 @@
 use crate::config::{LogFormat, ServerConfig};
 use crate::measures;
 use crate::panics;
+use crate::slow_statements::SlowStatements;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::Response;
@@ -55,7 +56,7 @@ pub enum TelemetryError {
 pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> {
     let filter: Targets = config.log_filter.parse()?;
     let log = tracing_subscriber::fmt::layer().with_ansi(std::io::stdout().is_terminal());
-    let filtered = tracing_subscriber::registry().with(filter);
+    let filtered = tracing_subscriber::registry().with(filter).with(SlowStatements);
     match config.log_format {
         LogFormat::Text => filtered.with(log).try_init(),
         LogFormat::Json => filtered.with(log.json().flatten_event(true)).try_init(),

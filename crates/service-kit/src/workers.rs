@@ -1,9 +1,11 @@
 //! What runs beside the requests: consumers and jobs, started by each module of a service and ended together.
 
+use crate::admin::Admin;
 use crate::broker::Broker;
 use crate::consumer::{Consumer, DryRuns, Handler};
 use crate::db::Database;
 use crate::dead_letters;
+use crate::invariants;
 use crate::jobs;
 use crate::outbox::Outbox;
 use crate::relay;
@@ -41,6 +43,7 @@ impl Workers {
     /// Consumes a queue until the service ends.
     pub fn consume(&self, queue: Queue, handler: impl Handler) {
         // There from the start: an alarm on the first letter needs the value before it.
+        metrics::counter!("events_consumed_total", "queue" => queue.name).increment(0);
         metrics::counter!("dead_letters_total", "queue" => queue.name).increment(0);
         metrics::gauge!("dead_letters_waiting", "queue" => queue.name).set(0.0);
         let consumer = Arc::new(Consumer { queue, schema: self.schema, handler });
@@ -66,6 +69,14 @@ impl Workers {
         self.spawn(relay::run(self.database.clone(), self.broker.clone(), outbox, self.token()));
         self.spawn(jobs::measure(self.database.clone(), outbox, self.token()));
         self.spawn(jobs::forget_old_rows(self.database.clone(), self.schema, self.token()));
+    }
+
+    /// Checks the invariants at once and after each `pause`, for the metrics; without a pause, never.
+    pub fn watch_invariants(&self, admin: &Admin, pause: Option<Duration>) {
+        if let Some(pause) = pause {
+            let (database, invariants) = (self.database.clone(), admin.invariants.clone());
+            self.spawn(invariants::watch(database, self.schema, invariants, pause, self.token()));
+        }
     }
 
     /// Runs something of its own kind. It has to end by itself once the token is cancelled.

@@ -37,7 +37,7 @@ pub struct RabbitMq {
 }
 
 impl RabbitMq {
-    /// Starts a server whose files are in `dir`, with the management plugin. A server that runs there already is taken
+    /// Starts a server whose files are in `dir`, with the plugins for management and for Prometheus. A server that runs there already is taken
     /// over as it is.
     pub fn start(dir: &Path, port: u16, durability: Durability) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(|cause| TestbedError::io("cannot create", dir, &cause))?;
@@ -100,6 +100,11 @@ impl RabbitMq {
     /// The port it speaks AMQP on.
     pub fn port(&self) -> u16 {
         self.ports.amqp
+    }
+
+    /// The port at which Prometheus reads its metrics.
+    pub fn metrics_port(&self) -> u16 {
+        self.ports.metrics
     }
 
     /// The server's log.

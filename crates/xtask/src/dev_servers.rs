@@ -66,7 +66,7 @@ impl Plan {
             match need {
                 Need::Postgres => plan.postgres = Origin::Container,
                 Need::RabbitMq => plan.rabbitmq = Origin::Container,
-                Need::Chromium | Need::Npm | Need::Python | Need::Wrk => {}
+                _ => {}
             }
         }
         Ok(plan)

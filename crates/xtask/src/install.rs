@@ -30,6 +30,10 @@ pub enum Need {
     Python,
     /// What puts the load on for the benchmark.
     Wrk,
+    /// Prometheus, with the program that judges alerts and their tests.
+    Prometheus,
+    /// Alertmanager, with the program that judges its configuration.
+    Alertmanager,
 }
 
 impl Need {
@@ -42,6 +46,8 @@ impl Need {
             Self::Npm => "npm",
             Self::Python => "python3-venv",
             Self::Wrk => "wrk",
+            Self::Prometheus => "prometheus",
+            Self::Alertmanager => "prometheus-alertmanager",
         }
     }
 
@@ -50,7 +56,7 @@ impl Need {
         match self {
             Self::Postgres => Some("postgres"),
             Self::RabbitMq => Some("rabbitmq"),
-            Self::Chromium | Self::Npm | Self::Python | Self::Wrk => None,
+            _ => None,
         }
     }
 
@@ -63,6 +69,8 @@ impl Need {
             Self::Npm => !is_on_path("npm"),
             Self::Python => !is_on_path("python3"),
             Self::Wrk => !is_on_path("wrk"),
+            Self::Prometheus => !is_on_path("promtool"),
+            Self::Alertmanager => !is_on_path("amtool"),
         }
     }
 }

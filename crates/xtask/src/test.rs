@@ -70,12 +70,12 @@ fn prepare_and_run(
 
 /// How missing programs are installed; an error when one is missing and none can be.
 fn can_install() -> Result<Option<Apt>> {
-    let missing = install::missing(&[Need::Postgres, Need::RabbitMq, Need::Wrk, Need::Chromium, Need::Npm]);
+    let few_tests = [Need::Chromium, Need::Npm, Need::Prometheus, Need::Alertmanager];
+    let missing = install::missing(&[&[Need::Postgres, Need::RabbitMq, Need::Wrk], &few_tests[..]].concat());
     if missing.is_empty() {
         return Ok(None);
     }
     let apt = Apt::find();
-    let few_tests = [Need::Chromium, Need::Npm];
     let servers: Vec<Need> = missing.into_iter().filter(|need| !few_tests.contains(need)).collect();
     if apt.is_none() && !servers.is_empty() {
         return Err(install::ask_for(&servers));
@@ -97,6 +97,9 @@ fn start_servers(apt: Option<Apt>, folder: &RunFolder, steps: &Steps) -> Result<
 fn install_for_few_tests(apt: Option<Apt>, workspace: &Workspace, folder: &RunFolder, steps: &Steps) {
     if let Err(error) = install_missing(apt, &[Need::Chromium], folder, steps) {
         steps.say(&format!("going on without a browser: {error}"));
+    }
+    if let Err(error) = install_missing(apt, &[Need::Prometheus, Need::Alertmanager], folder, steps) {
+        steps.say(&format!("going on without promtool and amtool: {error}"));
     }
     let newman = install_missing(apt, &[Need::Npm], folder, steps);
     if let Err(error) = newman.and_then(|()| install::newman::if_missing(workspace, steps)) {

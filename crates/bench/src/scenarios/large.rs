@@ -54,7 +54,8 @@ const CHECKS: [(&str, &str); 5] = [
 pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let database = Shop::database(&bench.stage, "large").await?;
     fill(bench, &database).await?;
-    let shop = Shop::open_on(&bench.stage, database, 1, &[]).await?;
+    // A check of millions of orders takes a while after the start, and is not what is measured.
+    let shop = Shop::open_on(&bench.stage, database, 1, &[("INVARIANT_CHECK_MINUTES", "0")]).await?;
     let small = Shop::open(&bench.stage, "small", 1).await?;
     let mut outcome = ScenarioReport::of(Scenario::Large);
     let seconds = bench.turn_seconds();

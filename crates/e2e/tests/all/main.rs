@@ -64,6 +64,7 @@ mod secrets;
 mod sending_mail;
 mod sending_sms;
 mod settling;
+mod signals;
 mod signing_up;
 mod skus;
 mod starting;

@@ -1,5 +1,6 @@
 //! Promise P7: RabbitMQ, inventory-service or PostgreSQL goes away, what can go on goes on, and all recovers by itself.
 
+use crate::metrics::shows;
 use e2e::issuer::Issuer;
 use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, int, order};
@@ -155,6 +156,7 @@ async fn postgresql_goes_and_comes_back() {
         let ready = service.client().get("/health/ready").await.is(200).json();
         assert_eq!(ready["dependencies"]["postgresql"]["status"], "DOWN", "{ready}");
         service.live().await.is(200);
+        shows(service.client(), "database_up", 0.0).await;
     }
     place_refused_fast(&shop).await;
     let started = Instant::now();
@@ -174,6 +176,7 @@ async fn postgresql_goes_and_comes_back() {
     for id in promised {
         shop.order_becomes(id, "CONFIRMED").await;
     }
+    shows(shop.orders(), "database_up", 1.0).await;
     assert!(shop.database.texts("SELECT sku FROM inventory.stock_breaches").await.is_empty());
 }
 

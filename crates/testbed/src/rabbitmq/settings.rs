@@ -10,13 +10,15 @@ use crate::error::{Result, TestbedError};
 use crate::ports;
 use crate::state::State;
 
-/// The four ports of one server.
+/// The ports of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ports {
     /// Where clients speak AMQP.
     pub amqp: u16,
     /// Where the management API answers.
     pub management: u16,
+    /// Where Prometheus reads its metrics.
+    pub metrics: u16,
     /// Where other Erlang nodes would connect; nobody does, but it is opened all the same.
     pub distribution: u16,
     /// Where the server's own Erlang port mapper listens.
@@ -30,6 +32,7 @@ impl Ports {
         Ok(Self {
             amqp,
             management: port("management-port")?,
+            metrics: port("metrics-port")?,
             distribution: port("distribution-port")?,
             epmd: port("epmd-port")?,
         })
@@ -40,6 +43,8 @@ impl Ports {
         Some(Self {
             amqp: state.get("port")?,
             management: state.get("management-port")?,
+            // A server that an earlier version started has none.
+            metrics: state.get("metrics-port").unwrap_or_default(),
             distribution: state.get("distribution-port")?,
             epmd: state.get("epmd-port")?,
         })
@@ -50,6 +55,7 @@ impl Ports {
         state
             .with("port", self.amqp)
             .with("management-port", self.management)
+            .with("metrics-port", self.metrics)
             .with("distribution-port", self.distribution)
             .with("epmd-port", self.epmd)
     }
@@ -66,9 +72,12 @@ pub fn write_files(dir: &Path, ports: Ports, durability: Durability) -> Result<(
         std::fs::set_permissions(&cookie, Permissions::from_mode(0o400))
             .map_err(|cause| TestbedError::io("cannot protect", &cookie, &cause))?;
     }
-    write(&dir.join("enabled_plugins"), "[rabbitmq_management].\n")?;
-    let mut config =
-        format!("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {}\nlog.file.level = info\n", ports.management);
+    write(&dir.join("enabled_plugins"), "[rabbitmq_management,rabbitmq_prometheus].\n")?;
+    let mut config = format!(
+        "management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {}\nprometheus.tcp.ip = 127.0.0.1\n\
+         prometheus.tcp.port = {}\nlog.file.level = info\n",
+        ports.management, ports.metrics
+    );
     if durability == Durability::ThrowAway {
         // Tests read queue lengths over the management API, which are this many milliseconds old.
         config.push_str("collect_statistics_interval = 500\n");
@@ -125,7 +134,7 @@ mod tests {
 
     #[test]
     fn ports_come_back_from_the_state_file() {
-        let ports = Ports { amqp: 1, management: 2, distribution: 3, epmd: 4 };
+        let ports = Ports { amqp: 1, management: 2, metrics: 3, distribution: 4, epmd: 5 };
         assert_eq!(Ports::recall(&ports.remember(State::default())), Some(ports));
         assert_eq!(Ports::recall(&State::default()), None);
     }

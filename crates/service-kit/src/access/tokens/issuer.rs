@@ -53,9 +53,6 @@ enum Asked {
 
 impl Issuer {
     pub fn new(name: &str, source: KeySource, keep: i64) -> Arc<Self> {
-        if matches!(source, KeySource::Issuer(_)) {
-            metrics::gauge!("auth_keys_fetched_timestamp_seconds").set(0.0);
-        }
         let (state, fetches) = (Mutex::default(), watch::Sender::new(0));
         Arc::new(Self { name: name.to_owned(), source, keep, state, wanted: Notify::new(), fetches })
     }
