@@ -14,6 +14,7 @@ const DOCUMENTS: [(Side, &str); 3] = [
 const NOT_CALLED: &[(Side, &str, &str)] = &[
     (Side::Orders, "DELETE /api/notifications", "would erase what the checks could look at"),
     (Side::Orders, "GET /api/notifications/{id}", "no client knows the number of a message"),
+    (Side::Orders, "GET /api/notifications/{id}/explain", "no client knows the number of a message"),
     (Side::Orders, "GET /api/notifications/{id}/html", "no client knows the number of a message"),
     (Side::Orders, "POST /api/notifications/{id}/resend", "no way of sending is set up"),
     (Side::Orders, "POST /api/notifications/webhooks/brevo", "no provider is set up"),

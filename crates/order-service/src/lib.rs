@@ -3,6 +3,7 @@
 mod account_service;
 pub mod app;
 pub mod config;
+mod explained;
 mod failure_point;
 mod guest_links;
 mod health;

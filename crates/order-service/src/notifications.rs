@@ -11,6 +11,7 @@ mod consumers;
 mod dispatch;
 mod domain;
 mod error;
+mod explain;
 mod http;
 mod jobs;
 mod state;

@@ -1,7 +1,7 @@
 //! The command line: which commands there are and what they take.
 
 use crate::workspace::{Profile, Workspace};
-use crate::{bench, chaos, down, fuzz, generate, test, up, verify};
+use crate::{bench, chaos, deny, down, fuzz, generate, test, up, verify};
 use testbed::error::{Result, TestbedError};
 use testbed::interrupt;
 
@@ -17,6 +17,7 @@ The project's own commands:
   cargo xtask fuzz [--minutes N]          throw changed requests at all that reads one, for a minute unless told otherwise
   cargo xtask bench [--smoke] [ARGS…]     measure orders and stock against plain PostgreSQL; --help likewise
   cargo xtask bench --against COMMIT      … against the build of another commit, turn by turn
+  cargo xtask deny [CHECKS…]              judge the dependencies by deny.toml: bans, licenses and sources, or those named
   cargo xtask generate [--check]          renew .sqlx, database-schema.sql and docs/openapi, or check them
 
 Settings of `up` (environment variables): DATABASE_URL or PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD; AMQP_URL or
@@ -46,6 +47,7 @@ enum Command {
     Chaos(RunOptions),
     Bench(RunOptions),
     Fuzz(fuzz::Minutes),
+    Deny(Vec<String>),
     Generate(generate::Mode),
 }
 
@@ -68,6 +70,7 @@ pub fn run(arguments: &[String]) -> Result<u8> {
         Command::Chaos(options) => chaos::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
         Command::Fuzz(minutes) => fuzz::run(&workspace, minutes),
+        Command::Deny(checks) => deny::run(&workspace, &checks),
         Command::Generate(mode) => generate::run(&workspace, mode),
     }
 }
@@ -101,6 +104,10 @@ fn parse(arguments: &[String]) -> Result<Command> {
                 TestbedError::usage(format!("`cargo xtask fuzz --minutes` takes a whole number, not `{minutes}`"))
             }),
             _ => Err(TestbedError::usage(format!("`cargo xtask fuzz` takes --minutes N\n\n{HELP}"))),
+        },
+        "deny" => match rest.iter().find(|word| word.starts_with('-')) {
+            Some(flag) => Err(TestbedError::usage(format!("`cargo xtask deny` takes names of checks, not `{flag}`"))),
+            None => Ok(Command::Deny(rest.to_vec())),
         },
         "generate" => {
             let [check] = flags(name, rest, ["--check"])?;
@@ -149,6 +156,8 @@ mod tests {
         assert_eq!(parsed("reset"), Ok(Command::Reset));
         assert_eq!(parsed("fuzz"), Ok(Command::Fuzz(1)));
         assert_eq!(parsed("fuzz --minutes 60"), Ok(Command::Fuzz(60)));
+        assert_eq!(parsed("deny"), Ok(Command::Deny(Vec::new())));
+        assert_eq!(parsed("deny advisories"), Ok(Command::Deny(vec!["advisories".to_owned()])));
         assert_eq!(parsed("generate"), Ok(Command::Generate(generate::Mode::Write)));
         assert_eq!(parsed("generate --check"), Ok(Command::Generate(generate::Mode::Check)));
     }
@@ -176,7 +185,7 @@ mod tests {
 
     #[test]
     fn refuses_what_it_does_not_know() {
-        for line in ["upp", "up --fast", "down now", "generate check", "fuzz 5", "fuzz --minutes x"] {
+        for line in ["upp", "up --fast", "down now", "generate check", "fuzz 5", "fuzz --minutes x", "deny --all"] {
             assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line}");
         }
     }

@@ -2,8 +2,8 @@
 
 mod apt;
 mod docker;
+pub mod from_pypi;
 pub mod newman;
-pub mod schemathesis;
 
 use std::path::Path;
 use std::time::Instant;
@@ -26,7 +26,7 @@ pub enum Need {
     Chromium,
     /// Node.js and its package manager, which newman comes by.
     Npm,
-    /// Python with its virtual environments, which schemathesis comes by.
+    /// Python with its virtual environments, which programs from PyPI come by.
     Python,
     /// What puts the load on for the benchmark.
     Wrk,

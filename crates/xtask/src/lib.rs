@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod chaos;
 pub mod cli;
+mod deny;
 mod dev_servers;
 mod down;
 mod fuzz;

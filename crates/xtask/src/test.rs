@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::cargo::{self, EVERYTHING, SERVICES, cargo};
 use crate::cli::RunOptions;
+use crate::install::from_pypi::SCHEMATHESIS;
 use crate::install::{self, Apt, Need};
 use crate::workspace::{Profile, Workspace};
 use summary::Summary;
@@ -106,7 +107,7 @@ fn install_for_few_tests(apt: Option<Apt>, workspace: &Workspace, folder: &RunFo
         steps.say(&format!("going on without newman: {error}"));
     }
     let schemathesis = install_missing(apt, &[Need::Python], folder, steps);
-    if let Err(error) = schemathesis.and_then(|()| install::schemathesis::if_missing(workspace, steps)) {
+    if let Err(error) = schemathesis.and_then(|()| SCHEMATHESIS.if_missing(workspace, steps)) {
         steps.say(&format!("going on without schemathesis: {error}"));
     }
 }
@@ -173,7 +174,7 @@ fn set_environment(
         test.env(TEST_THREADS, (cores * TESTS_PER_CORE).to_string());
     }
     test.env("NEWMAN_BIN", install::newman::program(workspace));
-    test.env("SCHEMATHESIS_BIN", install::schemathesis::program(workspace));
+    test.env("SCHEMATHESIS_BIN", SCHEMATHESIS.program(workspace));
 }
 
 /// Runs the command, shows what it says as it comes, and adds it up. The second value is whether it exited with 0.

@@ -21,6 +21,7 @@ mod customers;
 mod dead_letters;
 mod dispatching;
 mod explain;
+mod explained_mails;
 mod exposure;
 mod failover;
 mod failure_points;

@@ -52,6 +52,7 @@ const ORDERS: &[&str] = &[
     "get /api/admin/invariants",
     "get /api/notifications",
     "get /api/notifications/{id}",
+    "get /api/notifications/{id}/explain",
     "get /api/notifications/{id}/html",
     "get /api/orders",
     "get /api/orders/customer/{email}",

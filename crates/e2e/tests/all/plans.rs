@@ -52,7 +52,9 @@ async fn use_everything(shop: &Shop, key: &str) {
     })
     .await;
     let notification = format!("/api/notifications/{}", int(&told["id"]));
-    shop.orders().get(&notification).await.is(200);
+    for path in [notification.clone(), format!("{notification}/explain")] {
+        shop.orders().get(&path).await.is(200);
+    }
     shop.orders().call("POST".parse().unwrap(), &format!("{notification}/resend")).await.problem(409, "cannot-resend");
     for path in ["/api/notifications", "/api/notifications?status=QUEUED", "/api/notifications?status=SENT"] {
         shop.orders().get(path).await.is(200);

@@ -14,6 +14,7 @@ use crate::notifications::domain::texts::{MailText, Texts};
 use crate::notifications::domain::{Channel, Facts, Kind};
 use crate::notifications::templates::{MessageTemplates, TemplateError};
 use service_kit::circuit::{CircuitBreaker, Guarded, Verdict};
+use service_kit::health::Circuit;
 use service_kit::lifecycle::StartError;
 use std::time::Duration;
 
@@ -83,6 +84,13 @@ impl Outbound {
         let pause = config.circuit_pause();
         let routes = providers.map(|provider| Route::new(provider, pause)).collect();
         Ok(Self { ways, routes, templates })
+    }
+
+    /// The name of what sends by this channel, where the circuit in front of it stands, and how long that stays shut.
+    pub fn provider(&self, channel: Channel) -> (&'static str, (Circuit, Duration)) {
+        let route = self.routes.iter().find(|route| route.channel == channel);
+        let circuit = route.map(|route| (route.circuit.shown(), route.circuit.remaining()));
+        (name(channel), circuit.unwrap_or((Circuit::Closed, Duration::ZERO)))
     }
 
     /// What a message says.

@@ -41,6 +41,14 @@ pub async fn lock(conn: &mut PgConnection, id: i64) -> Result<Entry, Error> {
 /// what was wrong with the settings may have been put right.
 pub async fn resend(conn: &mut PgConnection, ways: &Ways, entry: &Entry) -> Result<Notification, Error> {
     let message = &entry.notification;
+    queue::queue_again(conn, message.id, &can_resend(ways, entry)?).await?;
+    let entry = store::find(&mut *conn, message.id).await?.ok_or(Error::UnknownNotification(message.id))?;
+    Ok(entry.notification)
+}
+
+/// To whom a message would be sent again, or why it cannot be.
+pub fn can_resend(ways: &Ways, entry: &Entry) -> Result<String, Error> {
+    let message = &entry.notification;
     if message.erased_at.is_some() {
         return Err(Error::CannotResend("its recipient was erased".to_owned()));
     }
@@ -50,9 +58,7 @@ pub async fn resend(conn: &mut PgConnection, ways: &Ways, entry: &Entry) -> Resu
     if let Some(missing) = ways.missing(message.channel) {
         return Err(Error::CannotResend(missing.to_owned()));
     }
-    queue::queue_again(conn, message.id, &recipient(ways, entry)?).await?;
-    let entry = store::find(&mut *conn, message.id).await?.ok_or(Error::UnknownNotification(message.id))?;
-    Ok(entry.notification)
+    recipient(ways, entry)
 }
 
 fn recipient(ways: &Ways, entry: &Entry) -> Result<String, Error> {

@@ -9,7 +9,7 @@ use crate::notifications::channels::provider::{SendError, Taken};
 use crate::notifications::channels::{Letter, Route};
 use crate::notifications::codes::{self, NoCode};
 use crate::notifications::domain::code::Code;
-use crate::notifications::domain::log::{code_id, facts};
+use crate::notifications::domain::log::{NO_CODE, code_id, facts};
 use crate::notifications::domain::texts::Texts;
 use crate::notifications::domain::{Channel, Facts, Kind};
 use crate::notifications::error::Error;
@@ -190,7 +190,7 @@ fn without(no_code: NoCode) -> AttemptOutcome {
     match no_code {
         NoCode::Gone => AttemptOutcome::Failed { error: CODE_GONE.to_owned() },
         NoCode::Away(reason) => {
-            let error = Some(format!("account-service gives no code: {reason}"));
+            let error = Some(format!("{NO_CODE}: {reason}"));
             AttemptOutcome::Waiting { error, delay: PAUSE_FOR_CODE }
         }
     }

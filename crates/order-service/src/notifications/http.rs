@@ -1,6 +1,7 @@
 //! EDGE: the notification log: look and send again.
 
 mod documented;
+mod explain;
 mod webhooks;
 
 use self::documented::CannotResend;
@@ -55,6 +56,7 @@ where
         .add(Access::OPERATORS, routes!(list_notifications))
         .add(Access::OPERATORS, routes!(get_notification))
         .add(Access::OPERATORS, routes!(get_notification_html))
+        .add(Access::OPERATORS, routes!(explain::explain_notification))
         .add(Access::OPERATORS, routes!(resend_notification))
         // Brevo proves itself by its secret.
         .add(Access::PUBLIC, routes!(webhooks::take_brevo_reports))

@@ -8,6 +8,7 @@ mod rules;
 pub use self::customers::for_customer;
 
 use super::domain::{Order, TimelineEntry};
+use crate::explained::Explained;
 use crate::notifications::Notification;
 use serde::Serialize;
 use service_kit::dead_letters::DeadLetter;
@@ -15,7 +16,6 @@ use shared_types::OrderStatus;
 use shared_types::reservations::StockTrace;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 /// What is known of an order.
 #[derive(Clone, Debug)]
@@ -64,65 +64,11 @@ pub enum Stock {
 
 /// Why an order stands where it stands.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Explained {
+pub struct ExplainedOrder {
     /// Its status.
     pub state: OrderStatus,
-    /// Since when it has it.
-    #[serde(with = "shared_types::times")]
-    pub since: OffsetDateTime,
-    /// Why, in a sentence.
-    #[schema(example = "Its stock is committed. It waits to be shipped.")]
-    pub because: String,
-    /// What or whom it waits for; null at its end.
-    #[schema(required, example = "the shop to ship it")]
-    pub waiting_for: Option<String>,
-    /// What happens next; null at its end.
-    #[schema(required)]
-    pub next: Option<Step>,
-    /// What happens after that, or else.
-    #[schema(required)]
-    pub then: Option<Step>,
-    /// What is known of it, oldest first. Customers see its statuses.
-    pub chain: Vec<Link>,
-    /// What can be done.
-    #[schema(example = json!(["POST /api/orders/1/cancel"]))]
-    pub actions: Vec<String>,
-}
-
-/// What happens.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
-pub struct Step {
-    /// What.
-    #[schema(example = "somebody changes its status to SHIPPED")]
-    pub what: String,
-    /// When, where that is known.
-    #[serde(with = "shared_types::times::option")]
-    #[schema(required)]
-    pub at: Option<OffsetDateTime>,
-}
-
-/// Something that is known of an order.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Link {
-    /// When it happened.
-    #[serde(with = "shared_types::times")]
-    pub at: OffsetDateTime,
-    /// What.
-    #[schema(example = "CONFIRMED by inventory-service")]
-    pub what: String,
-    /// Where it is kept.
-    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
-    #[schema(example = "order-service: timeline")]
-    pub place: Option<String>,
-    /// The trace to which it belongs, where it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
-    pub trace_id: Option<String>,
-    /// The event, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub event_id: Option<Uuid>,
+    #[serde(flatten)]
+    pub explained: Explained,
 }
 
 impl Facts {
@@ -158,18 +104,9 @@ fn told<'t>(
 }
 
 /// Explains an order to operators, by the first rule that fits it.
-pub fn explain(facts: &Facts) -> Explained {
-    let reason = rules::first(facts);
-    Explained {
-        state: facts.order.status,
-        since: facts.since(),
-        because: reason.because,
-        waiting_for: reason.waiting_for.map(str::to_owned),
-        next: reason.next,
-        then: reason.then,
-        chain: chain::chain(facts),
-        actions: reason.actions,
-    }
+pub fn explain(facts: &Facts) -> ExplainedOrder {
+    let explained = rules::first(facts).explained(facts.since(), chain::chain(facts));
+    ExplainedOrder { state: facts.order.status, explained }
 }
 
 /// The trace id of a trace context.

@@ -56,6 +56,7 @@ pub const POLICY: &[(&str, Rule)] = &[
     ("get /api/inventory/reservations/{id}/explain", ORDER_SERVICE),
     ("get /api/notifications", OPERATORS),
     ("get /api/notifications/{id}", OPERATORS),
+    ("get /api/notifications/{id}/explain", OPERATORS),
     ("get /api/notifications/{id}/html", OPERATORS),
     ("get /api/orders", own("orders:read")),
     ("get /api/orders/customer/{email}", WRITE_ORDERS),

@@ -9,6 +9,9 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// What the last error of a message begins with that waits for its code.
+pub const NO_CODE: &str = "account-service gives no code";
+
 /// A message to one recipient by one channel.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

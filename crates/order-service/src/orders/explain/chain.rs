@@ -1,6 +1,7 @@
-//! What is known of an order, oldest first.
+//! What is known of an order.
 
-use super::{Facts, Link, Stock, told, trace_id};
+use super::{Facts, Stock, told, trace_id};
+use crate::explained::Link;
 
 pub(super) fn chain(facts: &Facts) -> Vec<Link> {
     let steps = told(&facts.timeline, |entry| {
@@ -8,25 +9,30 @@ pub(super) fn chain(facts: &Facts) -> Vec<Link> {
         let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         format!("{} by {}{why}", entry.status, entry.actor)
     });
-    let mut chain: Vec<Link> = steps.map(|(entry, what)| link(entry.at, what, "order-service: timeline")).collect();
+    let mut chain: Vec<Link> =
+        steps.map(|(entry, what)| Link::new(entry.at, what, "order-service: timeline")).collect();
     if let Some(accepted) = &facts.accepted {
         let what = format!("accepted to be placed later, attempts in vain: {}", accepted.attempts);
-        let link = link(facts.order.created_at, what, "order-service: accepted orders");
+        let link = Link::new(facts.order.created_at, what, "order-service: accepted orders");
         chain.push(Link { trace_id: trace_id(accepted.traceparent.as_deref()), ..link });
     }
     for letter in &facts.letters {
         let what = set_aside(&letter.event_type, letter.id, &letter.consumer, &letter.reason);
-        let link = link(letter.dead_lettered_at, what, "order-service: dead letters");
+        let link = Link::new(letter.dead_lettered_at, what, "order-service: dead letters");
         let trace_id = trace_id(letter.traceparent().as_deref());
         chain.push(Link { trace_id, event_id: letter.event_id, ..link });
     }
     if let Stock::Known(trace) = &facts.stock {
         chain.extend(trace.reservation.as_ref().map(|held| {
-            link(held.created_at, format!("stock reserved, now {}", held.status), "inventory-service: reservations")
+            Link::new(
+                held.created_at,
+                format!("stock reserved, now {}", held.status),
+                "inventory-service: reservations",
+            )
         }));
         for letter in &trace.letters {
             let what = set_aside(&letter.event_type, letter.id, &letter.consumer, &letter.reason);
-            let link = link(letter.dead_lettered_at, what, "inventory-service: dead letters");
+            let link = Link::new(letter.dead_lettered_at, what, "inventory-service: dead letters");
             let trace_id = trace_id(letter.traceparent.as_deref());
             chain.push(Link { trace_id, event_id: letter.event_id, ..link });
         }
@@ -35,17 +41,12 @@ pub(super) fn chain(facts: &Facts) -> Vec<Link> {
         let why = message.last_error.as_deref().or(message.reason.as_deref());
         let why = why.map(|why| format!(": {why}")).unwrap_or_default();
         let what = format!("{} by {}, {}{why}", message.kind, message.channel, message.status);
-        let link = link(message.sent_at.unwrap_or(message.created_at), what, "order-service: notifications");
+        let link = Link::new(message.sent_at.unwrap_or(message.created_at), what, "order-service: notifications");
         chain.push(Link { event_id: Some(message.event_id), ..link });
     }
-    chain.sort_by_key(|link| link.at);
     chain
 }
 
 fn set_aside(event_type: &str, letter: i64, consumer: &str, reason: &str) -> String {
     format!("{event_type} set aside as dead letter {letter} of {consumer}: {reason}")
-}
-
-fn link(at: time::OffsetDateTime, what: String, place: &str) -> Link {
-    Link { at, what, place: Some(place.to_owned()), trace_id: None, event_id: None }
 }

@@ -1,11 +1,12 @@
 //! What customers are told of their own orders: where they are, and no more.
 
-use super::{Explained, Link, Step, arrival, told};
+use super::{ExplainedOrder, arrival, told};
+use crate::explained::{Explained, Link, Step};
 use crate::orders::domain::{Order, TimelineEntry};
 use shared_types::OrderStatus;
 
 /// Explains an order to its customer.
-pub fn for_customer(order: &Order, timeline: &[TimelineEntry]) -> Explained {
+pub fn for_customer(order: &Order, timeline: &[TimelineEntry]) -> ExplainedOrder {
     let last = arrival(timeline);
     let reason = last.and_then(|entry| entry.reason.clone());
     let step = |what: &str| Some(Step { what: what.to_owned(), at: None });
@@ -31,8 +32,7 @@ pub fn for_customer(order: &Order, timeline: &[TimelineEntry]) -> Explained {
     });
     let chain = chain.map(|(entry, what)| Link { at: entry.at, what, place: None, trace_id: None, event_id: None });
     let may_cancel = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
-    Explained {
-        state: order.status,
+    let explained = Explained {
         since: last.map_or(order.created_at, |entry| entry.at),
         because,
         waiting_for: Some(waiting_for.to_owned()).filter(|text| !text.is_empty()),
@@ -40,5 +40,6 @@ pub fn for_customer(order: &Order, timeline: &[TimelineEntry]) -> Explained {
         then: None,
         chain: chain.collect(),
         actions: may_cancel.then(|| format!("POST /api/orders/{}/cancel", order.id)).into_iter().collect(),
-    }
+    };
+    ExplainedOrder { state: order.status, explained }
 }

@@ -1,20 +1,11 @@
 //! The rules, one for each place where an order can stand still. The first that fits an order explains it.
 
-use super::{Facts, Step, Stock, arrival};
+use super::{Facts, Stock, arrival};
+use crate::explained::Reason;
 use shared_types::OrderStatus;
 use shared_types::reservations::{ReservationStatus, StockTrace};
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
-use time::{Duration, OffsetDateTime};
-
-/// What a rule says of an order.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Reason {
-    pub because: String,
-    pub waiting_for: Option<&'static str>,
-    pub next: Option<Step>,
-    pub then: Option<Step>,
-    pub actions: Vec<String>,
-}
+use time::Duration;
 
 type Rule = fn(&Facts) -> Option<Reason>;
 
@@ -45,40 +36,17 @@ pub(super) fn first(facts: &Facts) -> Reason {
     RULES.iter().find_map(|rule| rule(facts)).unwrap_or_else(|| stock_gone(facts))
 }
 
-impl Reason {
-    fn new(because: impl Into<String>) -> Self {
-        Self { because: because.into(), waiting_for: None, next: None, then: None, actions: Vec::new() }
-    }
+fn cancel(facts: &Facts) -> [String; 1] {
+    [format!("POST /api/orders/{}/cancel", facts.order.id)]
+}
 
-    fn waits_for(self, what: &'static str) -> Self {
-        Self { waiting_for: Some(what), ..self }
-    }
+fn move_on(facts: &Facts) -> [String; 1] {
+    [format!("PUT /api/orders/{}/status", facts.order.id)]
+}
 
-    fn next(self, what: &str, at: Option<OffsetDateTime>) -> Self {
-        Self { next: Some(Step { what: what.to_owned(), at }), ..self }
-    }
-
-    fn then(self, what: &str, at: Option<OffsetDateTime>) -> Self {
-        Self { then: Some(Step { what: what.to_owned(), at }), ..self }
-    }
-
-    fn can(mut self, action: String) -> Self {
-        self.actions.push(action);
-        self
-    }
-
-    fn can_cancel(self, facts: &Facts) -> Self {
-        self.can(format!("POST /api/orders/{}/cancel", facts.order.id))
-    }
-
-    fn can_move_on(self, facts: &Facts) -> Self {
-        self.can(format!("PUT /api/orders/{}/status", facts.order.id))
-    }
-
-    fn can_replay(self, service: &str, letter: i64) -> Self {
-        let path = format!("/api/admin/dead-letters/{letter}");
-        self.can(format!("POST {path}/replay?dryRun=true on {service}")).can(format!("POST {path}/replay on {service}"))
-    }
+fn replay(service: &str, letter: i64) -> [String; 2] {
+    let path = format!("/api/admin/dead-letters/{letter}/replay");
+    [format!("POST {path}?dryRun=true on {service}"), format!("POST {path} on {service}")]
 }
 
 fn has(facts: &Facts, status: OrderStatus) -> Option<()> {
@@ -105,13 +73,13 @@ fn delivered(facts: &Facts) -> Option<Reason> {
 fn shipped(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Shipped)?;
     let reason = Reason::new("It has left the house and was not delivered yet.").waits_for("the carrier");
-    Some(reason.next("somebody changes its status to DELIVERED", None).can_move_on(facts))
+    Some(reason.next("somebody changes its status to DELIVERED", None).can(move_on(facts)))
 }
 
 fn confirmed(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Confirmed)?;
     let reason = Reason::new("Its stock is committed. It waits to be shipped.").waits_for("the shop to ship it");
-    Some(reason.next("somebody changes its status to SHIPPED", None).can_move_on(facts).can_cancel(facts))
+    Some(reason.next("somebody changes its status to SHIPPED", None).can(move_on(facts)).can(cancel(facts)))
 }
 
 /// The order is accepted, and these are its place in the queue and its reservation, where it is known.
@@ -124,7 +92,7 @@ fn to_be_placed(reason: Reason, facts: &Facts, accepted: &super::Accepted) -> Re
     // Who tries for the first time moves the time on first, in case they die: it says nothing then.
     let at = Some(accepted.next_attempt_at).filter(|_| accepted.attempts > 0);
     let reason = reason.next("a worker tries to place it", at);
-    reason.then("it is cancelled if it was not placed", Some(accepted.give_up_at)).can_cancel(facts)
+    reason.then("it is cancelled if it was not placed", Some(accepted.give_up_at)).can(cancel(facts))
 }
 
 fn accepted_with_stock(facts: &Facts) -> Option<Reason> {
@@ -168,7 +136,7 @@ fn answer_set_aside(facts: &Facts) -> Option<Reason> {
         Reason::new(because)
             .waits_for("an operator")
             .next("somebody replays the dead letter", None)
-            .can_replay("order-service", id),
+            .can(replay("order-service", id)),
     )
 }
 
@@ -198,7 +166,7 @@ fn inventory_away(facts: &Facts) -> Option<Reason> {
         Reason::new(because)
             .waits_for("inventory-service")
             .next("inventory-service receives order.created", None)
-            .can_cancel(facts),
+            .can(cancel(facts)),
     )
 }
 
@@ -214,8 +182,8 @@ fn is(facts: &Facts, status: ReservationStatus) -> Option<&StockTrace> {
 fn settled(reason: Reason, facts: &Facts) -> Reason {
     let held = is(facts, ReservationStatus::Held).and_then(|trace| trace.reservation.as_ref());
     match held {
-        Some(held) => reason.then("settling commits its stock", Some(held.expires_at)).can_cancel(facts),
-        None => reason.can_cancel(facts),
+        Some(held) => reason.then("settling commits its stock", Some(held.expires_at)).can(cancel(facts)),
+        None => reason.can(cancel(facts)),
     }
 }
 
@@ -225,7 +193,7 @@ fn event_set_aside(facts: &Facts) -> Option<Reason> {
     let (id, reason) = (letter.id, &letter.reason);
     let because = format!("inventory-service set its event aside as dead letter {id}: {reason}.");
     let reason = Reason::new(because).waits_for("an operator").next("somebody replays the dead letter", None);
-    Some(settled(reason.can_replay("inventory-service", id), facts))
+    Some(settled(reason.can(replay("inventory-service", id)), facts))
 }
 
 fn stock_held(facts: &Facts) -> Option<Reason> {
@@ -245,17 +213,20 @@ fn answer_in_outbox(facts: &Facts) -> Option<Reason> {
         Reason::new(because)
             .waits_for("RabbitMQ")
             .next("inventory-service publishes reservation.committed", None)
-            .can_cancel(facts),
+            .can(cancel(facts)),
     )
 }
 
 fn stock_committed(facts: &Facts) -> Option<Reason> {
     is(facts, ReservationStatus::Committed)?;
     let reason = Reason::new("Its stock is committed. The answer of inventory-service is on its way.");
-    Some(reason.waits_for("reservation.committed").next("order-service confirms it", None).can_cancel(facts))
+    Some(reason.waits_for("reservation.committed").next("order-service confirms it", None).can(cancel(facts)))
 }
 
 fn stock_gone(facts: &Facts) -> Reason {
     let reason = Reason::new("Its stock was released before it was committed: the order has none.");
-    reason.waits_for("reservation.released").next("order-service cancels it", None).can_cancel(facts)
+    reason.waits_for("reservation.released").next("order-service cancels it", None).can(cancel(facts))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::notifications;
 use crate::orders::error::Error;
-use crate::orders::explain::{self, Explained, Facts, Stock};
+use crate::orders::explain::{self, ExplainedOrder, Facts, Stock};
 use crate::orders::state::Orders;
 use crate::orders::store;
 use crate::schema::{OUTBOX, SCHEMA};
@@ -23,14 +23,14 @@ use std::sync::Arc;
 #[utoipa::path(get, path = "/api/orders/{id}/explain", tag = "orders",
     params(("id" = i64, Path, description = "Number of the order", example = 1)),
     responses(
-        (status = 200, description = "Why", body = Explained),
+        (status = 200, description = "Why", body = ExplainedOrder),
         Invalid, NotFound, Unavailable))]
 pub async fn explain_order(
     State(orders): State<Arc<Orders>>,
     State(admin): State<Admin>,
     scope: Scope,
     Path(id): Path<OrderId>,
-) -> Result<Json<Explained>, Error> {
+) -> Result<Json<ExplainedOrder>, Error> {
     let pool = orders.db.pool();
     let order = store::find(pool, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
     let timeline = store::timeline(pool, scope, id).await?.unwrap_or_default();

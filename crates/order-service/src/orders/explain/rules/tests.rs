@@ -1,0 +1,161 @@
+//! Each rule has an order that it explains, and that no other would explain so.
+
+use super::{RULES, first, stock_gone};
+use crate::orders::domain::{Order, TimelineEntry};
+use crate::orders::explain::{Accepted, Facts, Stock};
+use rust_decimal::Decimal;
+use service_kit::dead_letters::{DeadLetter, LetterState};
+use shared_types::reservations::{LetterTrace, ReservationStatus, ReservationTrace, StockTrace};
+use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
+use shared_types::{Money, OrderId, OrderStatus, Reference};
+use time::{Duration, OffsetDateTime};
+
+const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+/// An order of this status whose event was published, and whose stock does not matter.
+fn placed(status: OrderStatus) -> Facts {
+    let order = Order {
+        id: OrderId(7),
+        order_number: OrderId(7).order_number(),
+        reference: Reference::random(),
+        customer_id: None,
+        customer_name: "Ada Lovelace".to_owned(),
+        customer_email: "ada@example.com".to_owned(),
+        customer_phone: None,
+        shipping_address: "London".to_owned(),
+        note: None,
+        status,
+        total_amount: Some(Money::from(Decimal::ONE)),
+        items: Vec::new(),
+        created_at: AT,
+        updated_at: AT,
+        version: 1,
+    };
+    let entry = TimelineEntry { status, at: AT, actor: "operator".to_owned(), reason: None, internal_note: None };
+    Facts {
+        order,
+        timeline: vec![entry],
+        accepted: None,
+        letters: Vec::new(),
+        oldest_message: None,
+        broker: Ok(()),
+        stock: Stock::NotAsked,
+        messages: Vec::new(),
+    }
+}
+
+fn pending(reservation: Option<ReservationStatus>) -> Facts {
+    let reservation = reservation.map(|status| ReservationTrace { status, created_at: AT, expires_at: AT });
+    let trace = StockTrace { reservation, letters: Vec::new(), oldest_message: None, broker: None };
+    Facts { stock: Stock::Known(trace), ..placed(OrderStatus::Pending) }
+}
+
+/// An order that waits to be placed.
+fn accepted(attempts: i32, stock: Stock) -> Facts {
+    let mut facts = Facts { stock, ..pending(None) };
+    facts.order.total_amount = None;
+    let waits = Accepted { attempts, next_attempt_at: AT, give_up_at: AT + Duration::hours(1), traceparent: None };
+    Facts { accepted: Some(waits), ..facts }
+}
+
+fn letter(consumer: &str) -> DeadLetter {
+    DeadLetter {
+        id: 3,
+        state: LetterState::Waiting,
+        consumer: consumer.to_owned(),
+        event_id: None,
+        event_type: "order.created".to_owned(),
+        subject: None,
+        reason: "not understood".to_owned(),
+        attempts: 6,
+        dead_lettered_at: AT,
+        replay_due_at: None,
+        replayed_at: None,
+        discarded: None,
+        edited: None,
+        original_body: None,
+        body: String::new(),
+    }
+}
+
+fn away() -> Stock {
+    Stock::Unknown("not reached".to_owned())
+}
+
+fn with_trace(mut facts: Facts, change: impl FnOnce(&mut StockTrace)) -> Facts {
+    if let Stock::Known(trace) = &mut facts.stock {
+        change(trace);
+    }
+    facts
+}
+
+/// The orders, in the order of the rules, and what is said of each.
+fn cases() -> Vec<(Facts, &'static str)> {
+    let held = || pending(Some(ReservationStatus::Held));
+    let committed = || pending(Some(ReservationStatus::Committed));
+    let set_aside = LetterTrace {
+        id: 4,
+        consumer: INVENTORY_ORDER_EVENTS.name.to_owned(),
+        event_type: "order.created".to_owned(),
+        event_id: None,
+        reason: "not understood".to_owned(),
+        dead_lettered_at: AT,
+        traceparent: None,
+    };
+    vec![
+        (placed(OrderStatus::Cancelled), "It was cancelled by operator."),
+        (placed(OrderStatus::Delivered), "It was delivered."),
+        (placed(OrderStatus::Shipped), "It has left the house"),
+        (placed(OrderStatus::Confirmed), "It waits to be shipped."),
+        (accepted(0, held().stock), "It was accepted and its stock is reserved."),
+        (accepted(2, away()), "Attempts in vain: 2. inventory-service: not reached."),
+        (accepted(2, pending(None).stock), "Attempts in vain: 2. The last one got no answer about its stock."),
+        (accepted(0, pending(None).stock), "Its stock is not reserved yet."),
+        (Facts { letters: vec![letter(ORDER_RESERVATION_EVENTS.name)], ..committed() }, "aside as dead letter 3: not"),
+        (
+            Facts { oldest_message: Some(AT), broker: Err("refused".to_owned()), ..held() },
+            "waits in the outbox, as RabbitMQ is not reached: refused.",
+        ),
+        (Facts { oldest_message: Some(AT), ..held() }, "Its event waits in the outbox: the relay is behind."),
+        (Facts { stock: away(), ..held() }, "waits for its stock to be committed. inventory-service: not reached."),
+        (with_trace(held(), |trace| trace.letters.push(set_aside)), "inventory-service set its event aside as dead"),
+        (held(), "Its event is on its way to inventory-service"),
+        (
+            with_trace(committed(), |trace| {
+                (trace.oldest_message, trace.broker) = (Some(AT), Some("refused".to_owned()));
+            }),
+            "The answer waits in the outbox of inventory-service, as RabbitMQ is not reached: refused.",
+        ),
+        (committed(), "Its stock is committed. The answer of inventory-service is on its way."),
+    ]
+}
+
+#[test]
+fn every_rule_has_an_order_that_it_alone_explains() {
+    let cases = cases();
+    assert_eq!(cases.len(), RULES.len(), "a rule without an order");
+    for (index, (facts, sentence)) in cases.iter().enumerate() {
+        let said = |reason: super::Reason| reason.explained(AT, Vec::new()).because;
+        assert!(said(first(facts)).contains(sentence), "{}", said(first(facts)));
+        let others = RULES.iter().enumerate().filter(|(other, _)| *other != index);
+        let without = others.map(|(_, rule)| rule).find_map(|rule| rule(facts)).unwrap_or_else(|| stock_gone(facts));
+        assert_ne!(said(without), said(first(facts)), "rule {index} changes nothing");
+    }
+    let released = first(&pending(Some(ReservationStatus::Released))).explained(AT, Vec::new()).because;
+    assert!(released.contains("was released before it was committed"), "{released}");
+}
+
+#[test]
+fn an_event_younger_than_the_order_is_not_its_own() {
+    let later = Facts { oldest_message: Some(AT + Duration::seconds(2)), ..pending(Some(ReservationStatus::Held)) };
+    let said = first(&later).explained(AT, Vec::new()).because;
+    assert!(said.contains("on its way to inventory-service"), "{said}");
+}
+
+#[test]
+fn letters_of_other_queues_hold_nothing_up() {
+    let told = letter("order-service.notifications");
+    let facts = Facts { letters: vec![told], ..pending(Some(ReservationStatus::Committed)) };
+    let said = first(&facts).explained(AT, Vec::new()).because;
+    assert!(said.contains("The answer of inventory-service is on its way."), "{said}");
+}
