@@ -3,6 +3,7 @@
 //! A route is added with its rule ([`Guarded::add`]), and the server refuses whoever the rule does not let in. For the
 //! others it finds the [`Scope`]: the rows that they may see. No function over owned rows works without one.
 
+pub(crate) mod audit;
 mod caller;
 mod config;
 mod guarded;

@@ -1,5 +1,6 @@
 //! Logs, request ids, W3C trace context and metrics: what lets an operator follow one request.
 
+use crate::access::audit;
 use crate::config::{LogFormat, ServerConfig};
 use crate::measures;
 use crate::panics;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Instant;
 use tracing::Instrument;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use uuid::Uuid;
@@ -54,7 +55,7 @@ pub enum TelemetryError {
 
 /// Sets up the log and the metrics of the process; gives what `/metrics` is rendered from.
 pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> {
-    let filter: Targets = config.log_filter.parse()?;
+    let filter = config.log_filter.parse::<Targets>()?.with_target(audit::TARGET, LevelFilter::INFO);
     let log = tracing_subscriber::fmt::layer().with_ansi(std::io::stdout().is_terminal());
     let filtered = tracing_subscriber::registry().with(filter).with(SlowStatements);
     match config.log_format {

@@ -49,7 +49,10 @@ async fn make_admin(
 /// Revokes every key that signed tokens, and makes a new one. Gives the names of those that were revoked.
 pub async fn rotate_keys(database: &Database, seal: &Seal) -> Result<Vec<String>, Fault> {
     let mut transaction = database.begin().await?;
-    let revoked = signing_keys::rotate_now(&mut transaction, OffsetDateTime::now_utc(), seal).await?;
+    let now = OffsetDateTime::now_utc();
+    let revoked = signing_keys::rotate_now(&mut transaction, now, seal).await?;
+    let (action, count) = (Action::SigningKeysRotated, revoked.len().to_string());
+    audit::record(&mut transaction, now, &Actor::Operator, action, Uuid::nil(), Some(&count)).await?;
     database.commit(transaction).await?;
     Ok(revoked)
 }

@@ -40,6 +40,8 @@ pub enum Action {
     KeyMade,
     /// An API key was ended; the detail is its id.
     KeyEnded,
+    /// The keys that sign tokens were revoked and a new one made; the detail is how many were revoked. About no account.
+    SigningKeysRotated,
 }
 
 impl Action {
@@ -61,6 +63,7 @@ impl Action {
             Self::Erased => "erased",
             Self::KeyMade => "key-made",
             Self::KeyEnded => "key-ended",
+            Self::SigningKeysRotated => "signing-keys-rotated",
         }
     }
 }
@@ -113,7 +116,7 @@ pub struct Entry {
     /// What was done.
     #[schema(example = "roles-changed")]
     pub action: String,
-    /// To whose account.
+    /// To whose account; the nil UUID where it is about none.
     pub user_id: Uuid,
     /// More about it.
     #[schema(required, example = "CUSTOMER, ADMIN")]

@@ -1,6 +1,7 @@
 //! Who may call what: every operation of all documents with every kind of caller, against a table that is written twice, in
 //! the code and here.
 
+mod audited;
 mod callers;
 mod others;
 mod policy;

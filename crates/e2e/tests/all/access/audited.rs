@@ -1,0 +1,174 @@
+//! What operators do is written down: one line of the log for each call by which they may change something.
+
+use super::policy::rule;
+use super::{Operation, everything, operations};
+use e2e::broker::event;
+use e2e::client::Client;
+use e2e::poll;
+use e2e::process::Service;
+use e2e::samples::{LAPTOP, MOUSE, int, order, product, text};
+use e2e::shop::Shop;
+use reqwest::Method;
+use serde_json::json;
+use shared_types::topology::INVENTORY_ORDER_EVENTS;
+use uuid::Uuid;
+
+/// What begins every line of the record.
+const LINE: &str = " audit: an operator acted ";
+
+/// The lines of the record in the log of a service, from `who=` on.
+fn record(service: &Service) -> Vec<String> {
+    service.log().lines().filter_map(|line| line.split_once(LINE).map(|(_, fields)| fields.to_owned())).collect()
+}
+
+/// Waits for the line that has these fields.
+async fn recorded(service: &Service, fields: &str) {
+    poll::eventually(fields, async || {
+        let record = record(service);
+        if record.iter().filter(|line| *line == fields).count() == 1 { Ok(()) } else { Err(format!("{record:#?}")) }
+    })
+    .await;
+}
+
+fn service<'s>(shop: &'s Shop, operation: &Operation<'_>) -> &'s Service {
+    match operation.service {
+        "order-service" => &shop.order_services[0],
+        "inventory-service" => &shop.inventory_services[0],
+        _ => &shop.account_services[0],
+    }
+}
+
+#[tokio::test]
+async fn every_call_by_which_operators_change_something_is_written_down_and_no_other() {
+    let shop = everything().open().await;
+    let signer = shop.signer().await;
+    let (ada, admin) = (Uuid::now_v7(), Uuid::now_v7());
+    let token = |id: Uuid, role: &str| signer.token(json!({"sub": id, "roles": [role]}));
+    let (customer, admins) = (token(ada, "CUSTOMER"), token(admin, "ADMIN"));
+    let mut walked = 0;
+    for operation in operations(&shop).await {
+        let (name, (who, scope)) = (&operation.name, rule(&operation.name));
+        let (method, path) = name.split_once(' ').unwrap();
+        let acts = !name.starts_with("get ")
+            && ["administrators", "customers and administrators", "administrators and order-service"].contains(&who);
+        walked += usize::from(acts);
+        let what = format!("what=\"{} {path}\"", method.to_uppercase());
+        let written = |who: &str| {
+            let lines = record(service(&shop, &operation));
+            lines.iter().filter(|line| line.starts_with(&format!("who={who:?} ")) && line.contains(&what)).count()
+        };
+        let by = async |token: &str| operation.call().header("authorization", &format!("Bearer {token}")).await;
+        by(&admins).await;
+        assert_eq!(written(&format!("user:{admin}")), usize::from(acts), "{name}");
+        by(&customer).await;
+        assert_eq!(written(&format!("user:{ada}")), 0, "{name}");
+        let before = written("operator");
+        operation.call().await;
+        let by_operator = acts && !who.ends_with("order-service");
+        assert_eq!(written("operator") - before, usize::from(by_operator), "{name}");
+        if let Some(scope) = scope {
+            let key = Uuid::now_v7();
+            let claims = json!({"sub": ada, "client_id": key, "amr": ["api_key"], "scope": scope, "roles": ["ADMIN"]});
+            by(&signer.token(claims)).await;
+            assert_eq!(written(&format!("key:{key}")), usize::from(acts), "{name}");
+        }
+    }
+    assert!(walked > 25, "{walked} operations are for operators");
+}
+
+#[tokio::test]
+async fn the_record_says_who_did_what_on_what_and_what_came_of_it() {
+    let plan = Shop::plan().with_accounts();
+    // Whatever else is logged.
+    let plan = ["order", "inventory", "account"].into_iter().fold(plan, |plan, service| match service {
+        "order" => plan.order_variable("RUST_LOG", "error"),
+        "inventory" => plan.inventory_variable("RUST_LOG", "off"),
+        _ => plan.account_variable("RUST_LOG", "warn,audit=off"),
+    });
+    let shop = plan.open().await;
+    let (admin, ada) = (shop.administrator("root@example.com").await, shop.register("ada@example.com").await);
+    let who = format!("who=\"user:{}\"", admin.id);
+    let (orders, inventory) = (admin.calls(shop.orders()), admin.calls(shop.inventory()));
+
+    // An order that a customer places and an administrator moves on.
+    let placed = ada.calls(shop.orders()).post("/api/orders", order(&[(MOUSE, 1)])).await.is(201).json();
+    let (id, reference) = (int(&placed["id"]), text(&placed["reference"]));
+    shop.order_becomes(id, "CONFIRMED").await;
+    let status = format!("/api/orders/{id}/status");
+    orders.put(&status, json!({"status": "SHIPPED"})).await.is(200);
+    orders.put(&status, json!({"status": "PENDING"})).await.is(409);
+    orders.put("/api/orders/ada@example.com/status", json!({"status": "SHIPPED"})).await.is(400);
+    let what = "what=\"PUT /api/orders/{id}/status\"";
+    recorded(&shop.order_services[0], &format!("{who} {what} on=\"{id}\" outcome=\"done\" status=200")).await;
+    recorded(&shop.order_services[0], &format!("{who} {what} on=\"{id}\" outcome=\"refused\" status=409")).await;
+    // What is no id may be personal.
+    recorded(&shop.order_services[0], &format!("{who} {what} outcome=\"refused\" status=400")).await;
+
+    // The stock and the catalogue.
+    let adjust = format!("/api/inventory/products/{LAPTOP}/reduce-stock");
+    inventory.post(&adjust, json!({"quantity": 1})).await.is(200);
+    let what = "what=\"POST /api/inventory/products/{id}/reduce-stock\"";
+    recorded(&shop.inventory_services[0], &format!("{who} {what} on=\"{LAPTOP}\" outcome=\"done\" status=200")).await;
+    let made = inventory.post("/api/inventory/products", product("NEW-001", "1.00", 5)).await.is(201).json();
+    let fields = format!("what=\"POST /api/inventory/products\" on=\"{}\" outcome=\"done\" status=201", made["id"]);
+    recorded(&shop.inventory_services[0], &format!("{who} {fields}")).await;
+
+    // Dead letters.
+    let broken = event("order.cancelled", reference, json!({}));
+    shop.broker().send(INVENTORY_ORDER_EVENTS.name, &broken.to_string()).await;
+    let letter = inventory.dead_letters("", 1).await.remove(0);
+    let path = format!("/api/admin/dead-letters/{}", letter["id"]);
+    let edit = json!({"body": broken.to_string(), "reason": "a test"});
+    inventory.patch(&path, edit).await.is(200);
+    inventory.call(Method::POST, &format!("{path}/replay?dryRun=true")).await.is(200);
+    inventory.post(&format!("{path}/discard"), json!({"reason": "a test"})).await.is(200);
+    inventory.call(Method::POST, &format!("{path}/replay")).await.is(409);
+    for (call, rest) in [
+        ("PATCH /api/admin/dead-letters/{id}", "outcome=\"done\" status=200"),
+        ("POST /api/admin/dead-letters/{id}/discard", "outcome=\"done\" status=200"),
+        ("POST /api/admin/dead-letters/{id}/replay", "outcome=\"refused\" status=409"),
+    ] {
+        let fields = format!("{who} what=\"{call}\" on=\"{}\" {rest}", letter["id"]);
+        recorded(&shop.inventory_services[0], &fields).await;
+    }
+
+    // Accounts, and the keys that sign tokens.
+    let roles = json!({"roles": ["CUSTOMER", "SELLER"]});
+    admin.accounts().put(&format!("/api/accounts/{}/roles", ada.id), roles).await.is(200);
+    let what = format!("what=\"PUT /api/accounts/{{id}}/roles\" on=\"{}\" outcome=\"done\" status=200", ada.id);
+    recorded(&shop.account_services[0], &format!("{who} {what}")).await;
+    shop.terminal(&["rotate-keys", "--now"]);
+    let entries = shop.accounts().get(&format!("/api/accounts/{}/audit", Uuid::nil())).await.is(200).array();
+    assert_eq!((text(&entries[0]["actor"]), text(&entries[0]["action"])), ("operator", "signing-keys-rotated"));
+
+    let log = [&shop.order_services[0], &shop.inventory_services[0], &shop.account_services[0]].map(|it| record(it));
+    assert!(!log.concat().iter().any(|line| line.contains('@') || line.contains(&ada.id) && !line.contains("roles")));
+}
+
+#[tokio::test]
+async fn a_program_is_written_down_with_its_key_and_its_owner() {
+    let shop = Shop::plan().without_broker().with_accounts().open().await;
+    let admin = shop.administrator("root@example.com").await;
+    let key = json!({"name": "Warehouse", "roles": ["ADMIN"], "scopes": ["stock:write"]});
+    let key = admin.accounts().post("/api/api-keys", key).await.is(201).json();
+    let program: Client = shop.inventory().with_token(text(&key["secret"]));
+    program.post(&format!("/api/inventory/products/{LAPTOP}/add-stock"), json!({"quantity": 1})).await.is(200);
+    let (id, owner) = (text(&key["id"]), &admin.id);
+    let what = "what=\"POST /api/inventory/products/{id}/add-stock\" on=\"1\" outcome=\"done\" status=200";
+    recorded(&shop.inventory_services[0], &format!("who=\"key:{id}\" owner=\"user:{owner}\" {what}")).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_broken_off_is_written_down() {
+    let shop = Shop::plan().inventory_only().open().await;
+    let lock = shop.database.lock("SELECT id FROM inventory.products WHERE id = 1 FOR UPDATE").await;
+    let client = shop.inventory().clone();
+    let call = tokio::spawn(async move {
+        client.post("/api/inventory/products/1/reduce-stock", json!({"quantity": 1})).attempt().await
+    });
+    shop.database.somebody_waits().await;
+    call.abort();
+    let what = "who=\"operator\" what=\"POST /api/inventory/products/{id}/reduce-stock\" on=\"1\"";
+    recorded(&shop.inventory_services[0], &format!("{what} outcome=\"unknown\"")).await;
+    lock.rollback().await.unwrap();
+}

@@ -1,0 +1,155 @@
+//! The record of what operators do: one line of the log for each call by which one of them may have changed something.
+//!
+//! Its target is `audit`, and `RUST_LOG` cannot turn it off. It is no table: the change itself stands in one already, and a
+//! call that was refused or broken off changes none. Fields: `who`, `owner` of an API key, `what` (method and route), `on`
+//! (ids alone, as other parts of a path may be personal data), `outcome` and `status`.
+
+use super::{Access, Caller, Principal, Reach, Role};
+use axum::RequestExt;
+use axum::extract::{MatchedPath, RawPathParams, Request};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use uuid::Uuid;
+
+/// The target of these lines.
+pub(crate) const TARGET: &str = "audit";
+
+/// A call that an operator makes, until its outcome is known.
+struct Action {
+    who: String,
+    owner: Option<Uuid>,
+    what: String,
+    on: Option<String>,
+}
+
+impl Access {
+    /// Whether what operators do by such a route is an act of theirs. They are customers like others where everybody or guests
+    /// may call it, and where they reach what is their own.
+    pub(super) fn is_for_operators(&self) -> bool {
+        self.admin == Reach::All && self.nobody == Reach::None && !self.guests
+    }
+}
+
+/// Whether this is one who runs the shop, or a program that acts for somebody. Where services on one machine need no keys, the
+/// local operator may be one of them.
+fn is_operator(principal: &Principal, for_services: bool) -> bool {
+    match principal {
+        Principal::LocalOperator => !for_services,
+        Principal::User(user) => user.key.is_some() || user.roles.contains(&Role::Admin),
+        Principal::Nobody | Principal::Service(_) => false,
+    }
+}
+
+/// Serves a request, and writes it down where an operator makes it to change something.
+pub(super) async fn audited(mut request: Request, next: Next, for_services: bool) -> Response {
+    let caller = Caller::of(request.extensions()).filter(|_| !request.method().is_safe());
+    let Some(principal) = caller.map(|it| it.principal.clone()).filter(|it| is_operator(it, for_services)) else {
+        return next.run(request).await;
+    };
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
+    let key = principal.user().filter(|user| user.key.is_some());
+    let action = Action {
+        who: principal.name(),
+        owner: key.map(|user| user.id),
+        what: format!("{} {route}", request.method()),
+        on: request.extract_parts::<RawPathParams>().await.ok().and_then(|parameters| ids(&parameters)),
+    };
+    let unfinished = Unfinished(Some(action));
+    let response = next.run(request).await;
+    unfinished.ended(response.status(), response.headers());
+    response
+}
+
+/// The ids in a path.
+fn ids(parameters: &RawPathParams) -> Option<String> {
+    let ids = parameters.iter().map(|(_, value)| value).filter(|value| is_id(value)).collect::<Vec<_>>().join(",");
+    (!ids.is_empty()).then_some(ids)
+}
+
+fn is_id(text: &str) -> bool {
+    text.parse::<i64>().is_ok() || text.parse::<Uuid>().is_ok()
+}
+
+/// An action whose request may be dropped before it is answered: the client has gone, or the handler panicked.
+struct Unfinished(Option<Action>);
+
+impl Unfinished {
+    fn ended(mut self, status: StatusCode, headers: &HeaderMap) {
+        let Some(mut action) = self.0.take() else { return };
+        // What a call makes has its id at the end of its path.
+        let made = headers.get(LOCATION).and_then(|path| path.to_str().ok()?.rsplit('/').next());
+        action.on = action.on.or_else(|| made.filter(|id| is_id(id)).map(str::to_owned));
+        let outcome = match status.as_u16() {
+            ..400 => "done",
+            400..500 => "refused",
+            500.. => "failed",
+        };
+        action.write(outcome, Some(status.as_u16()));
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(action) = self.0.take() {
+            action.write("unknown", None);
+        }
+    }
+}
+
+impl Action {
+    fn write(&self, outcome: &str, status: Option<u16>) {
+        let Self { who, owner, what, on } = self;
+        let owner = owner.map(|owner| format!("user:{owner}"));
+        tracing::info!(target: TARGET, who, owner, what, on, outcome, status, "an operator acted");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_operator;
+    use crate::access::{Access, ApiKey, Principal, Role, User};
+    use std::borrow::Cow;
+    use std::sync::Arc;
+    use uuid::Uuid;
+
+    #[test]
+    fn operators_and_programs_are_written_down_and_nobody_else() {
+        let user = |role, key: bool| {
+            let key = key.then(|| ApiKey { id: Uuid::nil(), scopes: [].into() });
+            let roles = [role].into();
+            Principal::User(Arc::new(User { id: Uuid::max(), session: None, roles, authenticated_at: None, key }))
+        };
+        for (principal, expected) in [
+            (Principal::Nobody, false),
+            (Principal::Service("order-service".into()), false),
+            (Principal::LocalOperator, true),
+            (user(Role::Admin, false), true),
+            (user(Role::Customer, false), false),
+            (user(Role::Seller, false), false),
+            (user(Role::Customer, true), true),
+        ] {
+            assert_eq!(is_operator(&principal, false), expected, "{principal:?}");
+        }
+        assert!(!is_operator(&Principal::LocalOperator, true), "it may be a service");
+        assert!(is_operator(&user(Role::Admin, false), true));
+    }
+
+    #[test]
+    fn a_route_is_for_operators_where_they_reach_more_than_their_own() {
+        const ORDER_SERVICE: &[Cow<'static, str>] = &[Cow::Borrowed("order-service")];
+        for (access, expected) in [
+            (Access::OPERATORS, true),
+            (Access::OWNERS, true),
+            (Access::service(ORDER_SERVICE), true),
+            (Access::OWNERS.and_guests(), false),
+            (Access::PUBLIC, false),
+            (Access::SELF, false),
+            (Access::CUSTOMERS, false),
+            (Access::internal(ORDER_SERVICE), false),
+        ] {
+            assert_eq!(access.is_for_operators(), expected, "{access:?}");
+        }
+    }
+}
