@@ -13,7 +13,9 @@ use crate::schema::SCHEMA;
 use crate::sealing::Seal;
 use crate::sessions::{self, Sessions};
 use crate::signing_keys::SigningKeys;
+use crate::token_checks::TokenChecks;
 use axum::extract::FromRef;
+use service_kit::access::tokens::Verifier;
 use service_kit::admin::Admin;
 use service_kit::broker::Broker;
 use service_kit::consumer::DryRuns;
@@ -41,6 +43,8 @@ pub struct Parts {
     pub addresses: Arc<Addresses>,
     /// Keys by which programs act for people.
     pub api_keys: Arc<ApiKeys>,
+    /// What is known of tokens.
+    pub token_checks: Arc<TokenChecks>,
     /// What the calls for operators need.
     pub admin: Admin,
     prepared: Prepared,
@@ -56,7 +60,14 @@ impl Deref for App {
 
 impl App {
     /// Puts the modules together.
-    pub fn new(config: &Config, seal: Seal, db: Database, broker: Broker, prepared: Prepared) -> Self {
+    pub fn new(
+        config: &Config,
+        seal: Seal,
+        db: Database,
+        broker: Broker,
+        verifier: Verifier,
+        prepared: Prepared,
+    ) -> Self {
         let proxies = config.server.trusted_proxies.clone();
         let passwords = Arc::new(Passwords::new(&config.passwords));
         let limits = Arc::new(NetworkLimits::new(&config.guesses));
@@ -78,6 +89,7 @@ impl App {
             accounts: Arc::new(accounts),
             addresses: Arc::new(Addresses::new(db.clone())),
             api_keys,
+            token_checks: Arc::new(TokenChecks::new(db.clone(), verifier)),
             admin: Admin {
                 database: db,
                 schema: SCHEMA,
@@ -144,6 +156,12 @@ impl FromRef<App> for Arc<Codes> {
 impl FromRef<App> for Arc<Sessions> {
     fn from_ref(app: &App) -> Self {
         app.sessions.clone()
+    }
+}
+
+impl FromRef<App> for Arc<TokenChecks> {
+    fn from_ref(app: &App) -> Self {
+        app.token_checks.clone()
     }
 }
 

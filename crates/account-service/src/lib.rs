@@ -8,7 +8,8 @@ pub mod app;
 pub mod audit;
 pub mod codes;
 pub mod config;
-pub mod guesses;
+pub mod forms;
+mod guesses;
 mod health;
 pub mod measures;
 pub mod passwords;
@@ -19,6 +20,7 @@ mod sealing;
 pub mod sessions;
 pub mod signing_keys;
 mod terminal;
+mod token_checks;
 pub mod users;
 
 use crate::app::App;
@@ -57,7 +59,7 @@ pub fn start() -> ExitCode {
         config.accounts.check(config.server.access.access)?;
         let seal = Seal::new(&config.sealing)?;
         service_kit::measures::announce(measures::MEASURES);
-        let app = App::new(&config, seal, database.clone(), broker.clone(), prepared);
+        let app = App::new(&config, seal, database.clone(), broker.clone(), verifier.clone(), prepared);
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
         let (known, invariant_pause) = (verifier.clone(), config.server.invariant_pause());
         let background = async move {

@@ -1,7 +1,7 @@
 //! The whole route table of account-service; each module brings its own part.
 
 use crate::app::App;
-use crate::{accounts, addresses, api_keys, codes, health, sessions, signing_keys};
+use crate::{accounts, addresses, api_keys, codes, health, sessions, signing_keys, token_checks};
 use service_kit::access::Guarded;
 use service_kit::admin;
 use service_kit::documented;
@@ -37,6 +37,7 @@ struct Document;
 pub fn routes() -> OpenApiRouter<App> {
     let guarded = Guarded::new()
         .merge(sessions::routes())
+        .merge(token_checks::routes())
         .merge(accounts::routes())
         .merge(addresses::routes())
         .merge(api_keys::routes())

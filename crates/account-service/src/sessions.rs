@@ -12,7 +12,7 @@ mod jobs;
 mod state;
 mod store;
 
-pub use commands::{end_all, open};
+pub use commands::{end_all, open, revoke, session_of};
 pub use config::Config;
 pub use domain::{Client, Reason, Tokens, recently_authenticated};
 pub use error::Error;
@@ -20,4 +20,4 @@ pub use http::routes;
 pub use jobs::jobs;
 pub use state::Sessions;
 pub use store::invariants::INVARIANTS;
-pub use store::{Live, forget_clients};
+pub use store::{Live, forget_clients, is_live};

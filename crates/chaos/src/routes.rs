@@ -78,6 +78,8 @@ const NOT_CALLED: &[(Side, &str, &str)] = &[
     (Side::Accounts, "GET /api/api-keys/{id}", NO_KEYS),
     (Side::Accounts, "DELETE /api/api-keys/{id}", NO_KEYS),
     (Side::Accounts, "POST /api/auth/token", NO_KEYS),
+    (Side::Accounts, "POST /api/auth/introspect", NOT_OF_ORDERS),
+    (Side::Accounts, "POST /api/auth/revoke", OTHER_ENDS),
     (Side::Accounts, "GET /api/admin/dead-letters", "asked at the end"),
     (Side::Accounts, "GET /api/admin/dead-letters/{id}", "a run must set nothing aside"),
     (Side::Accounts, "PATCH /api/admin/dead-letters/{id}", "a run must set nothing aside"),

@@ -111,6 +111,26 @@ pub async fn find_good(
     }))
 }
 
+/// Whether a key within the scope can be exchanged for tokens.
+pub async fn is_good(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    id: Uuid,
+    now: OffsetDateTime,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM accounts.api_keys k JOIN accounts.users u ON u.id = k.user_id
+               WHERE k.id = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2)
+                 AND u.status = 'ACTIVE' AND ($3::uuid IS NULL OR k.user_id = $3)) AS "is_good!""#,
+        id,
+        now,
+        scope.owner()
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Notes that a key was used; not more often than once a minute.
 pub async fn note_use(conn: &mut PgConnection, key: &GoodKey, now: OffsetDateTime) -> Result<(), sqlx::Error> {
     sqlx::query!(

@@ -8,7 +8,7 @@ use crate::audit::{self, Action, Actor};
 use crate::revocations;
 use crate::sealing::{Seal, sha256};
 use crate::users::User;
-use service_kit::access::Scope;
+use service_kit::access::{Caller, Scope};
 use service_kit::fault::Fault;
 use shared_types::events::{SessionEnded, SessionRevoked};
 use sqlx::PgConnection;
@@ -87,10 +87,25 @@ async fn again(
 
 /// Ends the session of a refresh token, whichever of its tokens it is. What is no token ends nothing.
 pub async fn log_out(conn: &mut PgConnection, now: OffsetDateTime, token: &str) -> Result<(), Error> {
-    let Some(session) = store::session_of(conn, &sha256(token.as_bytes())).await? else { return Ok(()) };
+    let Some(session) = session_of(conn, token).await? else { return Ok(()) };
     if let Some(user) = store::end_held(conn, session, now, Reason::Logout).await? {
         announce(conn, now, user, &[session], Reason::Logout).await?;
         audit::record(conn, now, &Actor::User(user), Action::LoggedOut, user, None).await?;
+    }
+    Ok(())
+}
+
+/// The session of a refresh token, whichever of its tokens it is.
+pub async fn session_of(conn: &mut PgConnection, token: &str) -> Result<Option<Uuid>, Fault> {
+    Ok(store::session_of(conn, &sha256(token.as_bytes())).await?)
+}
+
+/// Ends a session within the scope of the caller, if it is not over.
+pub async fn revoke(conn: &mut PgConnection, now: OffsetDateTime, caller: &Caller, id: Uuid) -> Result<(), Fault> {
+    if let Some(user) = store::end(conn, caller.scope, id, now, Reason::Ended).await? {
+        announce(conn, now, user, &[id], Reason::Ended).await?;
+        let actor = Actor::of(&caller.principal);
+        audit::record(conn, now, &actor, Action::LoggedOut, user, Some("its token was revoked")).await?;
     }
     Ok(())
 }

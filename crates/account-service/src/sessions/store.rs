@@ -155,6 +155,26 @@ pub async fn lock_live(conn: &mut PgConnection, id: Uuid, now: OffsetDateTime) -
     }))
 }
 
+/// Whether a session within the scope is not over, and its person may log in.
+pub async fn is_live(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    id: Uuid,
+    now: OffsetDateTime,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM accounts.sessions s JOIN accounts.users u ON u.id = s.user_id
+               WHERE s.id = $1 AND s.revoked_at IS NULL AND s.idle_until > $2 AND s.absolute_until > $2
+                 AND u.status = 'ACTIVE' AND ($3::uuid IS NULL OR s.user_id = $3)) AS "is_live!""#,
+        id,
+        now,
+        scope.owner()
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Notes that a locked session gave tokens.
 pub async fn touch(conn: &mut PgConnection, id: Uuid, now: OffsetDateTime, limits: Limits) -> Result<(), sqlx::Error> {
     sqlx::query!(

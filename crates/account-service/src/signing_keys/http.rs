@@ -59,6 +59,12 @@ pub struct Issuer {
     /// Where API keys are exchanged for tokens.
     #[schema(example = "http://localhost:8083/api/auth/token")]
     token_endpoint: String,
+    /// Where services ask whether a token is good (RFC 7662).
+    #[schema(example = "http://localhost:8083/api/auth/introspect")]
+    introspection_endpoint: String,
+    /// Where services take a token back (RFC 7009).
+    #[schema(example = "http://localhost:8083/api/auth/revoke")]
+    revocation_endpoint: String,
     /// What for.
     grant_types_supported: [&'static str; 1],
     /// There is no page to log in on.
@@ -78,6 +84,8 @@ impl Issuer {
             issuer: issuer.to_owned(),
             jwks_uri: format!("{issuer}/.well-known/jwks.json"),
             token_endpoint: keys.token_endpoint(),
+            introspection_endpoint: format!("{issuer}/api/auth/introspect"),
+            revocation_endpoint: format!("{issuer}/api/auth/revoke"),
             grant_types_supported: ["client_credentials"],
             response_types_supported: [],
             subject_types_supported: ["public"],

@@ -71,6 +71,7 @@ mod skus;
 mod starting;
 mod stock;
 mod tidy;
+mod token_checks;
 mod tokens;
 mod transactions;
 mod twice;

@@ -4,21 +4,19 @@ use crate::api_keys::commands;
 use crate::api_keys::domain::grant::{Grant, Refused, TokenForm};
 use crate::api_keys::error::Error;
 use crate::api_keys::state::ApiKeys;
+use crate::forms;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use serde::Serialize;
 use service_kit::access::Scope;
 use service_kit::documented::Unavailable;
 use service_kit::documented_problems;
-use service_kit::problem::Problem;
 use service_kit::proxies::Peer;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-
-const FORM: &str = "application/x-www-form-urlencoded";
 
 documented_problems! {
     /// There is no token.
@@ -61,14 +59,7 @@ pub async fn exchange_api_key(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<TokenAnswer>, Error> {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(FORM) {
-        let mut problem = Problem::unsupported_media_type();
-        problem.detail = format!("the body must be sent with Content-Type: {FORM}");
-        return Err(problem.into());
-    }
-    let form: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
-    let grant = Grant::parse(&form)?;
+    let grant = Grant::parse(&forms::fields(&headers, &body)?)?;
     let (now, address) = (OffsetDateTime::now_utc(), keys.proxies.client(peer, &headers));
     let mut transaction = keys.db.begin().await?;
     let token = commands::exchange(&mut transaction, now, scope, &keys.signing_keys, grant, address).await?;

@@ -135,7 +135,12 @@ async fn have_keys(shop: &Shop, ada: &Person) {
     ada.accounts().get(&path).await.is(200);
     let form = format!("grant_type=client_credentials&client_secret={}", text(&made["secret"]));
     let exchange = shop.accounts().call(Method::POST, "/api/auth/token");
-    exchange.body("application/x-www-form-urlencoded", form).await.is(200);
+    let token = exchange.body("application/x-www-form-urlencoded", form).await.is(200).json();
+    let admin = shop.accounts().with_token(&shop.signer().await.token(json!({"roles": ["ADMIN"]})));
+    for token in [text(&token["access_token"]), ada.token.as_str()] {
+        let ask = admin.call(Method::POST, "/api/auth/introspect");
+        ask.body("application/x-www-form-urlencoded", format!("token={token}")).await.is(200);
+    }
     ada.accounts().delete(&path).await.is(204);
 }
 

@@ -112,6 +112,19 @@ impl Verifier {
         outcome
     }
 
+    /// Whose token it is, and what it says. Waits for a moment for an issuer that is being asked for a key. An API key is no
+    /// token.
+    pub async fn read(&self, token: &str, now: OffsetDateTime) -> Result<(Principal, Map<String, Value>), TokenFault> {
+        let seconds = now.unix_timestamp();
+        let principal = match self.0.principal(token, seconds) {
+            Err(TokenFault::Unknown) => self.0.asked_again(token, seconds).await?,
+            outcome => outcome?,
+        };
+        // They were verified with it.
+        let claims = insecure_decode_claims(token).map_err(|_| Flaw::Unreadable)?;
+        Ok((principal, claims))
+    }
+
     /// Whose token or API key it is. Waits for nobody where the token can be verified by what is known here: else for the
     /// exchange of the API key, or for a moment for an issuer that is being asked for a key.
     pub async fn identify(&self, token: &str, now: OffsetDateTime) -> Result<Principal, TokenFault> {
