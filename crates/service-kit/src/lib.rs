@@ -45,6 +45,7 @@ pub mod schema;
 pub mod server;
 pub mod shutdown;
 pub mod telemetry;
+pub mod traces;
 pub mod typed_code;
 pub mod validation;
 pub mod work_queue;

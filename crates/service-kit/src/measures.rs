@@ -95,6 +95,11 @@ pub const OF_EVERY_SERVICE: &[Measure] = &[
         "auth_keys_fetched_timestamp_seconds",
         "When the keys of the issuer were last fetched, in Unix time",
     ),
+    Measure::counters(
+        "traces_dropped_total",
+        "Spans that no collector has, by reason: too many were waiting, or the collector did not take them",
+        &[&[("reason", "not_taken")], &[("reason", "queue_full")]],
+    ),
     Measure::gauge("database_connections", "Connections to PostgreSQL, by state: used or idle"),
     Measure::histogram("database_acquire_seconds", "Time until a transaction had its connection and had begun"),
 ];
