@@ -1,6 +1,7 @@
 //! Logs, request ids, W3C trace context and metrics: what lets an operator follow one request. Spans are in `traces`.
 
 mod json_lines;
+mod quick_fields;
 mod requests;
 
 pub(crate) use self::requests::{Watched, count_unread, observe};
@@ -8,10 +9,12 @@ pub(crate) use self::requests::{Watched, count_unread, observe};
 use crate::config::{LogFormat, ServerConfig};
 use crate::measures;
 use crate::panics;
+use json_lines::JsonLines;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use quick_fields::{Form, QuickFields};
 use std::io::IsTerminal;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::fmt::format::{DefaultFields, JsonFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -58,9 +61,13 @@ pub fn start(config: &ServerConfig) -> Result<PrometheusHandle, TelemetryError> 
     let log = tracing_subscriber::fmt::layer().with_ansi(std::io::stdout().is_terminal());
     let filtered = tracing_subscriber::registry().with(filter);
     match config.log_format {
-        LogFormat::Text => filtered.with(log).try_init(),
+        LogFormat::Text => {
+            let fields = QuickFields { form: Form::Text, others: DefaultFields::new() };
+            filtered.with(log.fmt_fields(fields)).try_init()
+        }
         LogFormat::Json => {
-            filtered.with(log.event_format(json_lines::JsonLines).fmt_fields(JsonFields::new())).try_init()
+            let fields = QuickFields { form: Form::Json, others: JsonFields::new() };
+            filtered.with(log.event_format(JsonLines).fmt_fields(fields)).try_init()
         }
     }?;
     panics::log_them();
