@@ -29,6 +29,8 @@ pub struct Heard {
     pub routing_key: String,
     /// Its JSON, as it came.
     pub body: String,
+    /// The headers of its message.
+    pub headers: Value,
 }
 
 impl Heard {
@@ -179,6 +181,7 @@ impl Tap<'_> {
                     |event| Heard {
                         routing_key: routing_key.to_owned(),
                         body: String::from_utf8_lossy(event).into_owned(),
+                        headers: message["properties"]["headers"].clone(),
                     },
                 ));
             }

@@ -11,6 +11,7 @@ pub mod brevo;
 pub mod broker;
 pub mod browser;
 pub mod client;
+pub mod collector;
 pub mod database;
 pub mod environment;
 pub mod guests;

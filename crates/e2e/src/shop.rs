@@ -113,6 +113,13 @@ impl Plan {
         self.with_accounts()
     }
 
+    /// Traces of both services go to this collector; of those that begin here, this part.
+    pub fn traces(self, url: &str, ratio: &str) -> Self {
+        let (endpoint, sampler) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG");
+        let plan = self.order_variable(endpoint, url).order_variable(sampler, ratio);
+        plan.inventory_variable(endpoint, url).inventory_variable(sampler, ratio)
+    }
+
     /// E-mail goes to this server, and what fails is tried again soon.
     pub fn mail(self, server: &MailServer) -> Self {
         let plan =

@@ -14,6 +14,7 @@ use crate::retries::RetryDelays;
 use crate::server::config::ConnectionConfig;
 use crate::server::cors::CorsOrigins;
 use crate::server::exposure::AllowedHosts;
+use crate::traces::TracesConfig;
 use clap::{Args, ValueEnum};
 use lapin::uri::AMQPUri;
 use secrecy::{ExposeSecret, SecretString};
@@ -187,6 +188,10 @@ pub struct ServerConfig {
     /// What to log, in the syntax of tracing-subscriber's filters
     #[arg(long, env = "RUST_LOG", default_value = "info,sqlx::postgres::notice=warn")]
     pub log_filter: String,
+    /// Lines of the log a second about requests of one route, method and status, on each thread; answers of 500 and above
+    /// have one each
+    #[arg(long, env = "LOG_REQUESTS_PER_SECOND", default_value_t = 10)]
+    pub log_requests_per_second: u32,
     /// Names and addresses that clients may call the service by, with commas between them; localhost, the loopback
     /// addresses and the address that it listens on are always allowed
     #[arg(long, env = "ALLOWED_HOSTS", default_value = "", hide_default_value = true)]
@@ -222,6 +227,9 @@ pub struct ServerConfig {
     /// Minutes between two checks of the invariants, which read every row; the first is made at the start, 0 for none
     #[arg(long, env = "INVARIANT_CHECK_MINUTES", default_value_t = 60)]
     pub invariant_check_minutes: u32,
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: TracesConfig,
     /// Threads that work on requests and messages; by default half of the processors, as PostgreSQL and RabbitMQ need
     /// some too
     #[arg(long, env = "WORKER_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]

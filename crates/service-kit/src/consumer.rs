@@ -16,6 +16,7 @@ use crate::inbox::Inbox;
 use crate::panics::caught;
 use crate::retries;
 use crate::schema::Schema;
+use crate::traces::{Kind, Shared};
 use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
@@ -236,12 +237,22 @@ impl<H: Handler> Session<'_, H> {
         let Consumer { queue, handler, .. } = self.consumer;
         let events = events.iter().map(|event| RawEvent::parse(event));
         let mut events = events.collect::<Result<Vec<_>, UnreadableEvent>>()?;
+        let mut processing = processing(*queue, &events);
+        for event in &mut events {
+            // What follows from an event is caused by its processing.
+            if let Some(traceparent) = processing.traceparent_under(event.traceparent.as_deref()) {
+                event.traceparent = Some(traceparent);
+            }
+        }
         let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
         let (mut transaction, fresh) = self.consumer.begin_with_claim(self.database, ids).await?;
         let mut seen = HashSet::new();
         events.retain(|event| fresh.contains(&event.id) && seen.insert(event.id));
-        let effect = handler.handle(&mut transaction, &events).await?;
+        let effect = handler.handle(&mut transaction, &events).await.inspect_err(|error| {
+            processing.fail(|| without_values(&error.to_string()).into());
+        })?;
         self.database.commit(transaction).await?;
+        drop(processing);
         handler.committed(effect);
         metrics::counter!("events_consumed_total", "queue" => queue.name).increment(events.len() as u64);
         Ok(())
@@ -289,6 +300,17 @@ impl<H: Handler> Session<'_, H> {
         metrics::counter!("dead_letters_total", "queue" => consumer).increment(1);
         Ok(())
     }
+}
+
+/// The processing of the events, in each of their traces that is recorded.
+fn processing(queue: Queue, events: &[RawEvent]) -> Shared {
+    let parents = events.iter().map(|event| event.traceparent.as_deref());
+    let mut processing = Shared::under(parents, Kind::Consumer, || format!("process {}", queue.name));
+    processing.text("messaging.system", "rabbitmq");
+    processing.text("messaging.operation.type", "process");
+    processing.text("messaging.destination.name", queue.name);
+    processing.number("messaging.batch.message_count", i64::try_from(events.len()).unwrap_or(i64::MAX));
+    processing
 }
 
 /// The text of an error without the value that serde quotes: it may be the address of a customer, and goes to the log.

@@ -46,6 +46,7 @@ pub mod server;
 pub mod shutdown;
 mod slow_statements;
 pub mod telemetry;
+pub mod traces;
 pub mod typed_code;
 pub mod validation;
 pub mod work_queue;

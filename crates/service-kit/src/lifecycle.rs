@@ -6,6 +6,7 @@ use crate::prepared::Prepared;
 use crate::server::{self, Connections, Face, Gate};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, TelemetryError};
+use crate::traces;
 use axum::Router;
 use futures_util::FutureExt;
 use sqlx::migrate::MigrateError;
@@ -131,6 +132,7 @@ where
     let prepared = Prepared::until(shutdown.signal());
     let (routes, document, verifier, background) = build(shutdown.clone(), prepared.clone()).await?;
     metrics::gauge!("build_info", "version" => document.info.version.clone()).set(1.0);
+    let traces = traces::start(&config.traces, &document.info.title, &document.info.version)?;
     let address = (config.bind_address, port).into();
     let socket = bind(address).map_err(|source| StartError::Listen { address, source })?;
     let management = config.management_port.map(|port| SocketAddr::from((config.bind_address, port)));
@@ -185,6 +187,9 @@ where
         error = failing => return Err(error),
     }
     shutdown.finish(patience).await;
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

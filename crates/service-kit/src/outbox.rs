@@ -5,9 +5,11 @@
 
 use crate::schema::Schema;
 use crate::telemetry;
+use crate::traces::{Kind, Span};
 use serde_json::value::{RawValue, to_raw_value};
 use shared_types::event_batches::EventBatch;
 use shared_types::events::{DATA_VERSION, Envelope, EventData};
+use shared_types::topology::EXCHANGE;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -100,18 +102,32 @@ impl Outbox {
         sqlx::query_scalar(self.schema.sql(statement)).fetch_one(db).await
     }
 
+    /// The trace context that an event carries: of the span of its making, where its trace is recorded.
+    fn traceparent(self, event: &Event, id: Uuid) -> Option<String> {
+        let span = Span::under(event.traceparent.as_deref(), Kind::Producer, || format!("create {}", event.event_type));
+        let Some(mut span) = span else { return event.traceparent.clone() };
+        span.text("messaging.system", "rabbitmq");
+        span.text("messaging.operation.type", "create");
+        span.text("messaging.destination.name", EXCHANGE);
+        span.text("messaging.rabbitmq.destination.routing_key", event.event_type);
+        span.text("cloudevents.event_id", id.to_string());
+        span.text("cloudevents.event_subject", event.subject.as_str());
+        Some(span.traceparent())
+    }
+
     /// Puts the events together into as few messages as their order allows.
     fn messages(self, now: OffsetDateTime, events: &[Event]) -> Result<Vec<Message>, serde_json::Error> {
         let mut messages: Vec<Message> = Vec::new();
         for event in events {
+            let id = Uuid::now_v7();
             let envelope = Envelope {
                 specversion: "1.0".to_owned(),
-                id: Uuid::now_v7(),
+                id,
                 source: self.source.to_owned(),
                 event_type: event.event_type.to_owned(),
                 subject: event.subject.clone(),
                 time: now,
-                traceparent: event.traceparent.clone(),
+                traceparent: self.traceparent(event, id),
                 datacontenttype: "application/json".to_owned(),
                 dataversion: DATA_VERSION,
                 data: &event.data,

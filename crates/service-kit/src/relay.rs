@@ -7,7 +7,8 @@ use crate::broker::{self, Broker, BrokerError, RECONNECT_PAUSE};
 use crate::db::{self, Database};
 use crate::outbox::{MESSAGE_BYTES, Outbox};
 use crate::panics::caught;
-use lapin::types::ShortString;
+use crate::traces::{self, Kind, Shared};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, PublisherConfirm};
 use shared_types::event_batches::{EventBatch, media_type};
 use shared_types::topology::EXCHANGE;
@@ -93,22 +94,24 @@ async fn publish_batch(conn: &mut PgConnection, channel: &Channel, outbox: Outbo
         return Ok(0);
     }
     let messages = messages(&rows)?;
-    let mut sent: Vec<(Vec<i64>, u16, PublisherConfirm)> = Vec::with_capacity(messages.len());
+    let mut sent: Vec<(Vec<i64>, u16, PublisherConfirm, Shared)> = Vec::with_capacity(messages.len());
     let publishing = async {
         for Message { rows, event_type, queue, events } in messages {
             let count = events.events();
-            sent.push((rows, count, publish(channel, event_type, queue, events).await?));
+            let (confirm, sending) = publish(channel, event_type, queue, events).await?;
+            sent.push((rows, count, confirm, sending));
         }
         Ok(())
     };
     tokio::time::timeout(CONFIRM_TIMEOUT, publishing).await.unwrap_or(Err(BrokerError::Timeout))?;
     let (mut confirmed, mut published, mut events) = (Vec::with_capacity(rows.len()), 0, 0);
     let confirming = async {
-        for (rows, count, confirm) in sent {
+        for (rows, count, confirm, mut sending) in sent {
             // A message behind one that was refused is sent again after it, so that the order stands.
             if confirm.await?.is_nack() {
                 return Err(BrokerError::Refused);
             }
+            sending.succeed();
             confirmed.extend(rows);
             published += 1;
             events += u64::from(count);
@@ -166,7 +169,7 @@ async fn publish(
     event_type: &str,
     queue: Option<&str>,
     events: EventBatch,
-) -> Result<PublisherConfirm, BrokerError> {
+) -> Result<(PublisherConfirm, Shared), BrokerError> {
     let mut properties = BasicProperties::default().with_content_type(media_type(events.events().into()).into());
     // A letter that cannot be read so keeps its type, unless that is longer than AMQP can carry.
     if let Ok(kind) = ShortString::try_new(event_type) {
@@ -174,5 +177,29 @@ async fn publish(
     }
     // A dead letter goes back to the one queue it came from; what has happened is told to everybody.
     let (exchange, routing_key) = queue.map_or((EXCHANGE, event_type), |queue| ("", queue));
-    Ok(broker::publish(channel, exchange, routing_key, &events.into_body(), properties).await?)
+    let (count, body) = (events.events(), events.into_body());
+    let sending = sending(&body, exchange, routing_key, count);
+    if let Some(traceparent) = sending.traceparent() {
+        let mut headers = FieldTable::default();
+        headers.insert("traceparent".into(), AMQPValue::LongString(traceparent.into()));
+        properties = properties.with_headers(headers);
+    }
+    Ok((broker::publish(channel, exchange, routing_key, &body, properties).await?, sending))
+}
+
+/// The sending of a message, in each trace of its events that is recorded; failed until the broker confirms it. The traces
+/// are in the events: only where traces are recorded at all is a message searched for them.
+fn sending(message: &[u8], exchange: &str, routing_key: &str, events: u16) -> Shared {
+    if !traces::are_on() {
+        return Shared::default();
+    }
+    let parents = traces::sampled_within(message).map(Some);
+    let mut sending = Shared::under(parents, Kind::Client, || format!("send {exchange}"));
+    sending.text("messaging.system", "rabbitmq");
+    sending.text("messaging.operation.type", "send");
+    sending.text("messaging.destination.name", exchange);
+    sending.text("messaging.rabbitmq.destination.routing_key", routing_key);
+    sending.number("messaging.batch.message_count", events.into());
+    sending.fail(|| "the broker did not confirm it".into());
+    sending
 }

@@ -15,6 +15,7 @@ mod stream;
 pub(crate) use connection::Connection;
 pub(crate) use connections::Connections;
 
+use crate::access::Principal;
 use crate::config::ServerConfig;
 use crate::contract::{self, Contract, Target};
 use crate::health::{self, Details};
@@ -22,7 +23,7 @@ use crate::listener::DrainingListener;
 use crate::prepared::Prepared;
 use crate::problem::{self, Problem};
 use crate::rate_limit::{self, RateLimits};
-use crate::telemetry;
+use crate::telemetry::{self, Watched};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
@@ -37,7 +38,7 @@ use head::Head;
 use metrics_exporter_prometheus::PrometheusHandle;
 use status_page::StatusPage;
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +75,8 @@ struct Parts {
     exposure: Exposure,
     gate: Gate,
     face: Face,
+    /// Most lines of the log a second about requests that are alike.
+    lines_per_second: u32,
 }
 
 /// What a request tells of its caller by how it came.
@@ -122,7 +125,14 @@ pub(crate) fn application(
     };
     let (hosts, proxies) = (config.allowed_hosts.clone(), config.trusted_proxies.clone());
     let exposure = Exposure::new(hosts, config.bind_address, proxies, config.cors_origins.clone());
-    let surroundings = Surroundings(Arc::new(Parts { prepared, contract, exposure, gate, face }));
+    let surroundings = Surroundings(Arc::new(Parts {
+        prepared,
+        contract,
+        exposure,
+        gate,
+        face,
+        lines_per_second: config.log_requests_per_second,
+    }));
     // One layer of the router and one middleware function: each of either costs every request.
     let application = application.layer(
         ServiceBuilder::new()
@@ -140,7 +150,8 @@ pub(crate) fn application(
 async fn around(State(Surroundings(parts)): State<Surroundings>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
-    let serve = async |mut request: Request| match parts.admit(&mut request, connection.as_deref()).await {
+    let principal = OnceLock::new();
+    let serve = async |mut request: Request| match parts.admit(&mut request, connection.as_deref(), &principal).await {
         Err(refusal) => refusal,
         Ok(by_operator) => {
             DefaultBodyLimit::max(longest_body(&path)).apply(&mut request);
@@ -155,7 +166,8 @@ async fn around(State(Surroundings(parts)): State<Surroundings>, request: Reques
         let contract = &parts.contract;
         headers::finish(problem::render(serve(request).await, &path, |path| contract.shown(path)), &path)
     };
-    telemetry::observe(request, answer).await
+    let watched = Watched { path: &path, principal: &principal, lines_per_second: parts.lines_per_second };
+    telemetry::observe(request, watched, answer).await
 }
 
 /// The answer of the route; to a read, with its preconditions evaluated.
@@ -170,8 +182,13 @@ async fn evaluated(request: Request, next: Next) -> Response {
 
 impl Parts {
     /// Lets a request through to its route, which learns who makes it; gives whether that is an operator. Otherwise gives
-    /// the answer to one that no route gets to see.
-    async fn admit(&self, request: &mut Request, connection: Option<&Connection>) -> Result<bool, Response> {
+    /// the answer to one that no route gets to see. `known` learns who it is.
+    async fn admit(
+        &self,
+        request: &mut Request,
+        connection: Option<&Connection>,
+        known: &OnceLock<Principal>,
+    ) -> Result<bool, Response> {
         let presented = self.presented(request, connection)?;
         let (operation, rule) = match self.contract.target(request) {
             Target::Operation(operation) => (Some(operation), operation.access()),
@@ -182,6 +199,9 @@ impl Parts {
             },
         };
         let principal = self.gate.principal(request.headers(), presented.unnamed).await;
+        if let Ok(principal) = &principal {
+            known.get_or_init(|| principal.clone());
+        }
         let caller = principal.and_then(|principal| self.gate.admit(rule, principal, presented.unnamed));
         let caller = caller.map_err(Problem::into_response)?;
         if let Some(refusal) = operation.and_then(|operation| operation.refusal(request)) {

@@ -7,6 +7,8 @@ use service_kit::access::tokens::ServiceIdentity;
 use service_kit::circuit::{CircuitBreaker, Guarded, Verdict};
 use service_kit::config::ConfigError;
 use service_kit::lifecycle::StartError;
+use service_kit::telemetry;
+use service_kit::traces::{Kind, Span};
 use std::time::Duration;
 
 /// How long account-service may take: an order, or a mail about one, may wait for it.
@@ -46,14 +48,31 @@ impl AccountService {
 
     /// What account-service has at a path; none where there is nothing, or no longer.
     pub async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<Option<T>, Away> {
-        let answer = self.circuit.call(self.answer(method, path), verdict).await;
-        answer.unwrap_or_else(|| Err(Away("it failed again and again and is left alone for a moment".to_owned())))
+        let current = telemetry::current_traceparent();
+        let mut calling = Span::under(current.as_deref(), Kind::Client, || format!("{method} account-service"));
+        let traceparent = calling.as_ref().map(Span::traceparent).or(current);
+        let answer = self.circuit.call(self.answer(method, path, traceparent.as_deref()), verdict).await;
+        let away = || Err(Away("it failed again and again and is left alone for a moment".to_owned()));
+        answer.unwrap_or_else(away).inspect_err(|away| {
+            if let Some(calling) = &mut calling {
+                calling.fail(away.0.clone());
+            }
+        })
     }
 
-    async fn answer<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<Option<T>, Away> {
+    async fn answer<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        traceparent: Option<&str>,
+    ) -> Result<Option<T>, Away> {
         let url = format!("{}{path}", self.base);
         let send = || async {
-            let signed = self.identity.sign(self.http.request(method.clone(), &url));
+            let request = self.http.request(method.clone(), &url);
+            let signed = self.identity.sign(match traceparent {
+                Some(traceparent) => request.header("traceparent", traceparent),
+                None => request,
+            });
             signed.map_err(|_| Away("this service cannot say who it is".to_owned()))?.send().await.map_err(away)
         };
         let response = self.identity.ask(send).await?;

@@ -11,6 +11,7 @@ use crate::notifications::unsent_texts::{self, UnsentTexts};
 use service_kit::consumer::Handler;
 use service_kit::contact::EmailAddress;
 use service_kit::fault::Fault;
+use service_kit::traces;
 use service_kit::workers::Workers;
 use shared_types::OrderStatus;
 use shared_types::events::{
@@ -91,7 +92,8 @@ fn announced(event: &RawEvent) -> Result<Announced<'_>, Error> {
         UserPasswordChanged::TYPE => password_changed(event)?,
         other => return Err(Fault::UnexpectedEvent(other.to_owned()).into()),
     };
-    Ok(Announced { event_id: event.id, what, data: event.data.get().into() })
+    let traceparent = event.traceparent.as_deref().filter(|traceparent| traces::is_recorded(traceparent));
+    Ok(Announced { event_id: event.id, what, data: event.data.get().into(), traceparent })
 }
 
 fn order(event: &RawEvent, status: OrderStatus) -> Result<What, Error> {

@@ -18,6 +18,8 @@ use crate::notifications::store::queue::{self, AttemptOutcome, Queued, Tried};
 use service_kit::batcher::{BatchError, Batcher, Blame, Limits};
 use service_kit::db::Database;
 use service_kit::retries::RetryDelays;
+use service_kit::telemetry;
+use service_kit::traces::{self, Span};
 use service_kit::work_queue::{Claimed, TIME_TO_RECORD, WorkQueue};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -115,13 +117,32 @@ pub async fn run(app: Arc<Notifications>, route: Route, shutdown: CancellationTo
         let (app, route, shutdown) = (app.clone(), route.clone(), token.clone());
         async move {
             for message in claimed {
-                let outcome = attempt(&app, &route, &message.work).await;
+                let outcome = traced_attempt(&app, &route, &message.work).await;
                 record(&app, Tried { id: message.key, leased_until: message.leased_until, outcome }, &shutdown).await;
             }
             Ok::<_, Infallible>(())
         }
     };
     queue.run(attempt, shutdown).await;
+}
+
+/// Hands one message to the provider, in the trace of its event.
+async fn traced_attempt(app: &Notifications, route: &Route, message: &Queued) -> AttemptOutcome {
+    let cause = message.traceparent.as_deref();
+    let Some(mut sending) = Span::under(cause, traces::Kind::Client, || format!("send {}", route.channel.as_str()))
+    else {
+        return attempt(app, route, message).await;
+    };
+    sending.text("oms.notification.kind", message.kind.as_str());
+    sending.text("oms.notification.event_id", message.event_id.to_string());
+    let outcome = telemetry::within(Some(sending.traceparent()), attempt(app, route, message)).await;
+    // What the provider says may quote the recipient.
+    match outcome {
+        AttemptOutcome::Sent { .. } => {}
+        AttemptOutcome::Failed { .. } => sending.fail("the provider did not take it"),
+        AttemptOutcome::PutOff { .. } | AttemptOutcome::Waiting { .. } => sending.fail("it will be tried again"),
+    }
+    outcome
 }
 
 /// Hands one message to the provider.

@@ -83,6 +83,7 @@ written_columns! {
         status: &'a str = "text",
         reason: Option<&'a str> = "text",
         data: Option<&'a str> = "text",
+        traceparent: Option<&'a str> = "text",
     }
 }
 
@@ -174,6 +175,7 @@ fn new_row(message: &NewNotification) -> NewRow<'_> {
         status: message.status.as_str(),
         reason: message.reason.as_deref(),
         data: (!is_elsewhere).then_some(&message.data),
+        traceparent: message.traceparent.as_deref(),
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Announced<'a> {
     pub what: What,
     /// Its data in JSON.
     pub data: Cow<'a, str>,
+    /// Its trace context, where that trace is recorded.
+    pub traceparent: Option<&'a str>,
 }
 
 /// What an event says.
@@ -63,7 +65,14 @@ impl Announced<'_> {
                 (kind(status, order.total_amount.is_some()), Some(order.order_id), Whom::Customer(contact))
             }
         };
-        Some(Happening { event_id: self.event_id, order_id, kind, whom, data: self.data.into() })
+        Some(Happening {
+            event_id: self.event_id,
+            order_id,
+            kind,
+            whom,
+            data: self.data.into(),
+            traceparent: self.traceparent.map(str::to_owned),
+        })
     }
 }
 
@@ -88,7 +97,7 @@ mod tests {
 
     fn kind(data: &str) -> Option<Kind> {
         let what = What::Order { status: OrderStatus::Cancelled, order: serde_json::from_str(data).unwrap() };
-        let event = Announced { event_id: Uuid::nil(), what, data: data.into() };
+        let event = Announced { event_id: Uuid::nil(), what, data: data.into(), traceparent: None };
         let happening = event.happening()?;
         assert_eq!((&*happening.data, happening.order_id.map(|id| id.0)), (data, Some(7)));
         Some(happening.kind)
@@ -105,7 +114,7 @@ mod tests {
     fn who_was_erased_meanwhile_is_not_told() {
         let told = |email: &str| {
             let what = What::Account { kind: Kind::Welcome, email: email.to_owned() };
-            Announced { event_id: Uuid::nil(), what, data: "{}".into() }.happening().is_some()
+            Announced { event_id: Uuid::nil(), what, data: "{}".into(), traceparent: None }.happening().is_some()
         };
         assert_eq!((told("ada@example.com"), told("")), (true, false));
     }

@@ -61,6 +61,8 @@ pub struct Happening {
     pub whom: Whom,
     /// The data of the event, in JSON: what the texts are made of.
     pub data: Arc<str>,
+    /// The trace context of the event, where that trace is recorded.
+    pub traceparent: Option<String>,
 }
 
 /// Who is told.
@@ -105,11 +107,13 @@ pub struct NewNotification {
     pub reason: Option<String>,
     /// The data of the event, in JSON.
     pub data: Arc<str>,
+    /// The trace context of the event, where that trace is recorded.
+    pub traceparent: Option<String>,
 }
 
 /// The messages that a happening makes.
 pub fn messages(ways: &Ways, happening: Happening) -> Vec<NewNotification> {
-    let Happening { event_id, order_id, kind, whom, data } = happening;
+    let Happening { event_id, order_id, kind, whom, data, traceparent } = happening;
     let row = |channel, recipient, customer_email, (status, reason)| NewNotification {
         event_id,
         order_id,
@@ -120,6 +124,7 @@ pub fn messages(ways: &Ways, happening: Happening) -> Vec<NewNotification> {
         status,
         reason,
         data: data.clone(),
+        traceparent: traceparent.clone(),
     };
     match whom {
         Whom::Customer(Contact { email, phone }) => {
@@ -172,7 +177,7 @@ mod tests {
     }
 
     fn happening(kind: Kind, whom: Whom) -> Happening {
-        Happening { event_id: Uuid::nil(), order_id: None, kind, whom, data: "{}".into() }
+        Happening { event_id: Uuid::nil(), order_id: None, kind, whom, data: "{}".into(), traceparent: None }
     }
 
     /// Channel, recipient, status and reason of each message to a customer.

@@ -33,7 +33,10 @@ pub fn table(channel: Channel) -> Table {
             Channel::Email => due!("EMAIL"),
             Channel::Sms => due!("SMS"),
         },
-        columns: concat!("q.event_id, q.kind, q.recipient, q.data, q.attempts, q.resends, ", placed_data!("q")),
+        columns: concat!(
+            "q.event_id, q.kind, q.recipient, q.data, q.attempts, q.resends, q.traceparent, ",
+            placed_data!("q")
+        ),
         give_up_at: None,
     }
 }
@@ -53,6 +56,8 @@ pub struct Queued {
     pub attempts: i32,
     /// How often somebody had it sent again.
     pub resends: i32,
+    /// The trace context of the event, where that trace is recorded.
+    pub traceparent: Option<String>,
 }
 
 impl Queued {

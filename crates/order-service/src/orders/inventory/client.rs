@@ -3,7 +3,7 @@
 use crate::orders::config::Config;
 use crate::orders::error::Error;
 use crate::orders::inventory::guard::{InventoryGuard, reason};
-use reqwest::{Client, Response, StatusCode, Url, header};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use service_kit::access::tokens::ServiceIdentity;
@@ -11,6 +11,8 @@ use service_kit::config::ConfigError;
 use service_kit::fault::Fault;
 use service_kit::health::Circuit;
 use service_kit::lifecycle::StartError;
+use service_kit::telemetry;
+use service_kit::traces::{Kind, Shared, Span};
 use shared_types::Reference;
 use shared_types::reservations::{
     Reservation, ReservationBatch, ReservationRequest, Settled, Settlement, ShortLine, StockTrace,
@@ -54,6 +56,9 @@ pub struct HeldPage {
     pub next: Option<String>,
 }
 
+/// Holds stock for many orders.
+const RESERVE: &str = "/api/inventory/reservations/batch";
+
 impl InventoryClient {
     /// Prepares the client; connects to nothing yet.
     pub fn new(config: &Config, identity: ServiceIdentity) -> Result<Self, StartError> {
@@ -73,18 +78,30 @@ impl InventoryClient {
         Ok(Self { http, guard, base: base.to_owned() })
     }
 
-    /// Holds stock for many orders in one call; one outcome each, in order. `traceparent` is that of the first.
-    pub async fn reserve(
+    /// Holds stock for many orders in one call; one outcome each, in order. `causes` are the trace contexts of what the
+    /// orders are placed for: the call belongs to the first that is recorded, or to the first.
+    pub async fn reserve<'a>(
+        &self,
+        reservations: Vec<ReservationRequest>,
+        causes: impl Iterator<Item = Option<&'a str>> + Clone,
+    ) -> Result<Vec<Result<Reservation, Error>>, Error> {
+        let mut calling = Shared::under(causes.clone(), Kind::Client, || format!("POST {RESERVE}"));
+        calling.text("http.request.method", "POST");
+        calling.text("server.address", &self.base);
+        let own = calling.traceparent();
+        let traceparent = own.as_deref().or_else(|| causes.flatten().next());
+        let outcomes = self.try_to_reserve(reservations, traceparent).await;
+        outcomes.inspect_err(|error| calling.fail(|| error.problem().detail.into()))
+    }
+
+    async fn try_to_reserve(
         &self,
         reservations: Vec<ReservationRequest>,
         traceparent: Option<&str>,
     ) -> Result<Vec<Result<Reservation, Error>>, Error> {
         let asked = reservations.len();
-        let (url, body) = (self.url("/api/inventory/reservations/batch"), ReservationBatch { reservations });
-        let request = || match traceparent {
-            Some(traceparent) => self.http.post(&url).json(&body).header("traceparent", traceparent),
-            None => self.http.post(&url).json(&body),
-        };
+        let (url, body) = (self.url(RESERVE), ReservationBatch { reservations });
+        let request = || traced(self.http.post(&url).json(&body), traceparent);
         let BatchAnswer(outcomes) = expect_ok(self.guard.send(request).await?).await?;
         if outcomes.len() != asked {
             return Err(Error::InventoryAnswer(format!("{} outcomes for {asked} reservations", outcomes.len())));
@@ -130,7 +147,10 @@ impl InventoryClient {
     /// What is known of the stock of an order; asked once, within half a second, past the circuit.
     pub async fn explain(&self, reference: Reference) -> Result<StockTrace, Error> {
         let url = self.url(&format!("/api/inventory/reservations/{reference}/explain"));
-        let request = || self.http.get(&url).timeout(Duration::from_millis(500));
+        let current = telemetry::current_traceparent();
+        let calling = Span::under(current.as_deref(), Kind::Client, || "GET inventory-service".to_owned());
+        let traceparent = calling.as_ref().map(Span::traceparent).or(current);
+        let request = || traced(self.http.get(&url), traceparent.as_deref()).timeout(Duration::from_millis(500));
         expect_ok(self.guard.look(request).await?).await
     }
 
@@ -162,6 +182,13 @@ impl InventoryClient {
 
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
+    }
+}
+
+fn traced(request: RequestBuilder, traceparent: Option<&str>) -> RequestBuilder {
+    match traceparent {
+        Some(traceparent) => request.header("traceparent", traceparent),
+        None => request,
     }
 }
 

@@ -80,8 +80,8 @@ async fn reserve_each(orders: &Orders, due: &[DueOrder]) -> Vec<Attempt> {
 
 async fn reserve(orders: &Orders, due: &[DueOrder]) -> Result<Vec<Attempt>, Error> {
     let requests = due.iter().map(|order| ReservationRequest { id: order.reference, items: order.lines.clone() });
-    let traceparent = due.first().and_then(|order| order.traceparent.as_deref());
-    let reservations = orders.inventory.reserve(requests.collect(), traceparent).await?;
+    let causes = due.iter().map(|order| order.traceparent.as_deref());
+    let reservations = orders.inventory.reserve(requests.collect(), causes).await?;
     let tried = due.iter().zip(reservations).map(|(order, reservation)| match reservation {
         Ok(reservation) => Attempt { id: order.id, outcome: StockAnswer::Reserved(reservation) },
         Err(error) => failed(order.id, &error),

@@ -42,10 +42,12 @@ async fn reserve_and_write(
     inventory: &InventoryClient,
     requests: &[&PlacementRequest],
 ) -> Result<Answers, Error> {
-    let Some(first) = requests.first() else { return Ok(HashMap::new()) };
+    if requests.is_empty() {
+        return Ok(HashMap::new());
+    }
     let stock = requests.iter().map(|request| reservation_request(request, request.reference)).collect();
     failure_point::reached("before-reserve").await;
-    let mut reservations = inventory.reserve(stock, first.traceparent.as_deref()).await?;
+    let mut reservations = inventory.reserve(stock, causes(requests)).await?;
     failure_point::reached("after-reserve").await;
     find_neighbours(inventory, requests, &mut reservations).await;
     let mut outcomes = HashMap::new();
@@ -109,6 +111,11 @@ async fn give_back(inventory: &InventoryClient, unwanted: Vec<Reference>) {
     }
 }
 
+/// The trace contexts of the requests.
+fn causes<'a>(requests: &'a [&PlacementRequest]) -> impl Iterator<Item = Option<&'a str>> + Clone {
+    requests.iter().map(|request| request.traceparent.as_deref())
+}
+
 fn reservation_request(request: &PlacementRequest, reference: Reference) -> ReservationRequest {
     ReservationRequest { id: reference, items: request.order.lines.clone() }
 }
@@ -133,7 +140,7 @@ async fn find_neighbours(
     if again.is_empty() {
         return;
     }
-    match inventory.reserve(again, None).await {
+    match inventory.reserve(again, causes(requests)).await {
         Ok(outcomes) => refused.into_iter().zip(outcomes).for_each(|(outcome, found)| *outcome = found),
         Err(error) => {
             let error = Arc::new(error);
