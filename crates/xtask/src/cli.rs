@@ -1,7 +1,7 @@
 //! The command line: which commands there are and what they take.
 
 use crate::workspace::{Profile, Workspace};
-use crate::{bench, chaos, deny, down, fuzz, generate, test, up, verify};
+use crate::{bench, chaos, deny, down, drill, fuzz, generate, test, up, verify};
 use testbed::error::{Result, TestbedError};
 use testbed::interrupt;
 
@@ -14,6 +14,7 @@ The project's own commands:
   cargo xtask test [--keep] [ARGS…]       run all tests against private servers; ARGS go to cargo test
   cargo xtask verify [ARGS…]              compare orders with their stock in the running services; --help says what ARGS are
   cargo xtask chaos [--keep] [ARGS…]      break everything under load and check what is left; --help likewise
+  cargo xtask drill [--keep]              break one thing at a time and see that the right alert tells of it
   cargo xtask fuzz [--minutes N]          throw changed requests at all that reads one, for a minute unless told otherwise
   cargo xtask bench [--smoke] [ARGS…]     measure orders and stock against plain PostgreSQL; --help likewise
   cargo xtask bench --against COMMIT      … against the build of another commit, turn by turn
@@ -46,6 +47,7 @@ enum Command {
     Verify(Vec<String>),
     Chaos(RunOptions),
     Bench(RunOptions),
+    Drill(RunOptions),
     Fuzz(fuzz::Minutes),
     Deny(Vec<String>),
     Generate(generate::Mode),
@@ -69,6 +71,7 @@ pub fn run(arguments: &[String]) -> Result<u8> {
         Command::Verify(arguments) => verify::run(&workspace, &arguments),
         Command::Chaos(options) => chaos::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Drill(options) => drill::run(&workspace, &options),
         Command::Fuzz(minutes) => fuzz::run(&workspace, minutes),
         Command::Deny(checks) => deny::run(&workspace, &checks),
         Command::Generate(mode) => generate::run(&workspace, mode),
@@ -98,6 +101,10 @@ fn parse(arguments: &[String]) -> Result<Command> {
         "verify" => Ok(Command::Verify(rest.to_vec())),
         "chaos" => Ok(Command::Chaos(keep_and_rest(rest))),
         "bench" => Ok(Command::Bench(keep_and_rest(rest))),
+        "drill" => {
+            let [keep] = flags(name, rest, ["--keep"])?;
+            Ok(Command::Drill(RunOptions { keep, arguments: Vec::new() }))
+        }
         "fuzz" => match rest {
             [] => Ok(Command::Fuzz(1)),
             [flag, minutes] if flag == "--minutes" => minutes.parse().map(Command::Fuzz).map_err(|_| {
@@ -154,6 +161,8 @@ mod tests {
         assert_eq!(parsed("up --detach --release"), up(Profile::Release, true));
         assert_eq!(parsed("down"), Ok(Command::Down));
         assert_eq!(parsed("reset"), Ok(Command::Reset));
+        let drill = |keep| Ok(Command::Drill(RunOptions { keep, arguments: Vec::new() }));
+        assert_eq!((parsed("drill"), parsed("drill --keep")), (drill(false), drill(true)));
         assert_eq!(parsed("fuzz"), Ok(Command::Fuzz(1)));
         assert_eq!(parsed("fuzz --minutes 60"), Ok(Command::Fuzz(60)));
         assert_eq!(parsed("deny"), Ok(Command::Deny(Vec::new())));

@@ -7,6 +7,7 @@ pub mod cli;
 mod deny;
 mod dev_servers;
 mod down;
+mod drill;
 mod fuzz;
 mod generate;
 mod install;
