@@ -1138,6 +1138,12 @@ CREATE OR REPLACE FUNCTION orders.order_as_told(id BIGINT) RETURNS JSONB LANGUAG
     WHERE o.id = $1
 $$;
 
+-- migrations/order-service/0035_traces_of_messages.sql
+
+-- The trace of the event that a message tells of goes on when the message is sent. Only where that trace is recorded: nearly
+-- all rows have none.
+ALTER TABLE orders.notifications ADD COLUMN traceparent TEXT;
+
 -- migrations/account-service/0001_messages_and_users.sql
 
 -- account-service: the kit's tables (messages out, messages in, messages set aside, answers kept for repeats), and the

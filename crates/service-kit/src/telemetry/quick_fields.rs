@@ -136,7 +136,10 @@ mod tests {
         assert_eq!(written.len(), 12);
         for [slowly, quickly] in written.iter() {
             // The order of members says nothing.
-            match (serde_json::from_str::<serde_json::Value>(slowly), serde_json::from_str::<serde_json::Value>(quickly)) {
+            match (
+                serde_json::from_str::<serde_json::Value>(slowly),
+                serde_json::from_str::<serde_json::Value>(quickly),
+            ) {
                 (Ok(slowly), Ok(quickly)) => assert_eq!(slowly, quickly),
                 _ => assert_eq!(slowly, quickly),
             }
