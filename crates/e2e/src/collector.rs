@@ -98,6 +98,21 @@ impl Collector {
         })
         .await
     }
+
+    /// The same, once the cause of each span is there, too: the services send theirs when they like.
+    pub async fn whole_trace_with(&self, trace: &str, name: &str, count: usize) -> Vec<Span> {
+        self.trace_with(trace, name, count).await;
+        poll::eventually(&format!("the causes of all spans in the trace {trace}"), async || {
+            let spans = self.of_trace(trace);
+            let has_cause =
+                |span: &&Span| span.parent.as_ref().is_none_or(|parent| spans.iter().any(|other| other.id == *parent));
+            match spans.iter().find(|span| !has_cause(span)) {
+                None => Ok(spans),
+                Some(orphan) => Err(format!("{orphan:?} has no cause")),
+            }
+        })
+        .await
+    }
 }
 
 impl Drop for Collector {

@@ -36,7 +36,7 @@ async fn an_order_is_one_trace_from_the_request_to_its_mail() {
     let (trace, id) = (trace_of(placed.header("x-request-id")), int(&placed.json()["id"]));
     shop.order_becomes(id, "CONFIRMED").await;
     mails.receives(2).await;
-    let spans = collector.trace_with(&trace, "send EMAIL", 2).await;
+    let spans = collector.whole_trace_with(&trace, "send EMAIL", 2).await;
 
     let sent = spans.iter().filter(|span| span.name == "send EMAIL");
     let confirmed = sent.clone().find(|span| span.attributes["oms.notification.kind"] == "order-confirmed").unwrap();
@@ -97,7 +97,7 @@ async fn orders_that_share_batches_have_whole_traces_that_lead_to_each_other() {
         traces.push(trace_of(answer.is(201).header("x-request-id")));
     }
     for trace in &traces {
-        let spans = collector.trace_with(trace, "process order-service.notifications", 2).await;
+        let spans = collector.whole_trace_with(trace, "process order-service.notifications", 2).await;
         for name in [
             "POST /api/inventory/reservations/batch",
             "process inventory-service.order-events",
