@@ -56,11 +56,11 @@ async fn an_order_is_one_trace_from_the_request_to_its_mail() {
     let asked = spans.iter().find(|span| span.service == "inventory-service" && span.kind == 2).unwrap();
     let reserve = "POST /api/inventory/reservations/batch";
     assert_eq!(way(&spans, asked), [reserve, reserve, "POST /api/orders"]);
-    assert_eq!(way(&spans, named("send oms.events"))[1..], ["create order.created", "POST /api/orders"]);
+    let mut published = spans.iter().filter(|span| span.name == "send oms.events").map(|span| way(&spans, span));
+    assert!(published.any(|way| way[1..] == ["create order.created", "POST /api/orders"]), "{spans:#?}");
     for (name, service, kind) in [
         ("POST /api/orders", "order-service", 2),
         ("create order.created", "order-service", 4),
-        ("send oms.events", "order-service", 3),
         ("process inventory-service.order-events", "inventory-service", 5),
         ("create reservation.committed", "inventory-service", 4),
         ("process order-service.notifications", "order-service", 5),
