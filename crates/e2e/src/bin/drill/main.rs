@@ -291,7 +291,7 @@ async fn main() -> ExitCode {
     drill.repaired().await;
 
     let slow = "CREATE FUNCTION orders.slow() RETURNS trigger LANGUAGE plpgsql AS $$
-                BEGIN PERFORM pg_sleep(0.4); RETURN NULL; END $$";
+                BEGIN PERFORM pg_sleep_for('400 ms'); RETURN NULL; END $$";
     shop.database.execute(slow).await;
     let trigger = "CREATE TRIGGER slow AFTER INSERT ON orders.orders FOR EACH STATEMENT EXECUTE FUNCTION orders.slow()";
     shop.database.execute(trigger).await;
