@@ -76,6 +76,11 @@ pub struct Reason {
     actions: Vec<String>,
 }
 
+/// The trace id of a trace context.
+pub fn trace_id(traceparent: Option<&str>) -> Option<String> {
+    traceparent?.get(3..35).map(str::to_owned)
+}
+
 impl Link {
     /// Something that is kept at this place.
     pub fn new(at: OffsetDateTime, what: String, place: &str) -> Self {

@@ -1,5 +1,6 @@
 //! Why a message stands still: for each place where it can, the sentence that says so.
 
+use e2e::collector::Collector;
 use e2e::mail_server::{Fault, MailServer};
 use e2e::notices::{becomes, of_order, reaches};
 use e2e::people::PASSWORD;
@@ -46,8 +47,11 @@ fn chain(explained: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn a_message_is_explained_at_each_of_its_ends() {
     let server = MailServer::start().await;
-    let shop = plan(&server).order_variable("BREVO_WEBHOOK_SECRET", "hush").open().await;
-    let order = place(&shop, "ada@example.com").await;
+    let collector = Collector::start().await;
+    let plan = plan(&server).order_variable("BREVO_WEBHOOK_SECRET", "hush").traces(&collector.url(), "1");
+    let shop = plan.open().await;
+    let placed = shop.orders().post("/api/orders", order_of("ada@example.com", &[(MOUSE, 1)])).await.is(201);
+    let order = int(&placed.json()["id"]);
     let sent = reaches(&shop, order, PLACED, "SENT").await;
     let id = int(&sent["id"]);
     let resend = json!([format!("POST /api/notifications/{id}/resend")]);
@@ -55,6 +59,8 @@ async fn a_message_is_explained_at_each_of_its_ends() {
     assert_eq!((&explained["state"], &explained["since"]), (&json!("SENT"), &sent["sentAt"]));
     assert_eq!((&explained["actions"], chain(&explained).len()), (&resend, 2));
     assert_eq!(explained["chain"][0]["eventId"], sent["eventId"]);
+    let trace = placed.header("x-request-id").replace('-', "");
+    assert_eq!(text(&explained["chain"][0]["traceId"]), trace, "that of the request");
 
     let report = json!({"event": "delivered", "message-id": sent["providerId"]});
     let report = shop.orders().post("/api/notifications/webhooks/brevo", report).header("x-webhook-secret", "hush");
@@ -141,15 +147,23 @@ async fn a_message_in_hand_and_one_that_is_due_are_told_apart() {
 
 #[tokio::test]
 async fn a_mail_that_waits_for_its_code_is_explained() {
-    let server = MailServer::start().await;
-    server.set_fault(Some(Fault::Silence));
+    let mut server = MailServer::start().await;
+    server.stop();
     let mut shop = plan(&server).account_variable("REGISTRATION", "verified").open().await;
     let body = json!({"email": "ada@example.com", "password": PASSWORD, "name": "Ada Lovelace"});
     shop.accounts().post("/api/auth/register", body).await.is(202);
-    let written = "SELECT count(*) FROM orders.notifications WHERE kind = 'verify-address'";
-    poll::eventually("the mail to be written", async || poll::equal(shop.database.number(written).await, 1)).await;
+    let with = async |error: &str| {
+        let rows = "SELECT count(*) FROM orders.notifications WHERE kind = 'verify-address' AND last_error";
+        let rows = shop.database.number(format!("{rows} LIKE '{error}%'"));
+        poll::equal(rows.await, 1)
+    };
+    poll::eventually("the mail to wait for the server", async || with("").await).await;
     shop.account_services[0].kill();
-    server.set_fault(None);
+    // Until then an attempt may be under way that has the code.
+    poll::eventually("the mail to wait for its code", async || with("account-service gives no code").await).await;
+    server.come_back().await;
+    // Mails without a code pass it.
+    reaches(&shop, place(&shop, "bob@example.com").await, CONFIRMED, "SENT").await;
     let explained = because(&shop, 1, "It shows a code: account-service gives no code: ").await;
     assert_eq!(text(&explained["waitingFor"]), "account-service");
     assert_eq!(text(&explained["next"]["what"]), "order-service asks for the code again");

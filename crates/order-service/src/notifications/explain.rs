@@ -5,7 +5,7 @@ mod rules;
 
 use super::domain::Status;
 use super::domain::log::Notification;
-use crate::explained::{Explained, Link};
+use crate::explained::{Explained, Link, trace_id};
 use serde::Serialize;
 use service_kit::health::Circuit;
 use std::time::Duration;
@@ -17,6 +17,8 @@ use utoipa::ToSchema;
 pub struct Facts {
     /// The message.
     pub notification: Notification,
+    /// Trace context of its event, where the trace is recorded.
+    pub traceparent: Option<String>,
     /// The earliest of those before it about its order that wait to be sent by its channel, if there is one.
     pub before: Option<Notification>,
     /// Why nothing is sent by its channel, if that is so.
@@ -56,7 +58,8 @@ fn chain(facts: &Facts) -> Vec<Link> {
     let place = "order-service: notifications";
     let again = if *resends > 0 { format!(", sent again since: {resends}") } else { String::new() };
     let written = Link::new(facts.notification.created_at, format!("{kind} by {channel} written{again}"), place);
-    let mut chain = vec![Link { event_id: Some(*event_id), ..written }];
+    let trace_id = trace_id(facts.traceparent.as_deref());
+    let mut chain = vec![Link { event_id: Some(*event_id), trace_id, ..written }];
     for (at, what) in [
         (facts.notification.sent_at, format!("taken by {}", facts.provider)),
         (facts.notification.delivered_at, "reported as delivered".to_owned()),

@@ -63,6 +63,7 @@ read_columns! {
 struct WholeRow {
     #[sqlx(flatten)]
     row: Row,
+    traceparent: Option<String>,
     customer_email: Option<String>,
     data: Option<String>,
     placed_data: Option<String>,
@@ -92,6 +93,8 @@ written_columns! {
 pub struct Entry {
     /// What the lists show.
     pub notification: Notification,
+    /// Trace context of its event, where the trace is recorded.
+    pub traceparent: Option<String>,
     /// Whose message it is.
     pub customer_email: Option<String>,
     /// The data of its event, in JSON.
@@ -221,7 +224,7 @@ pub async fn of_order(pool: &PgPool, order: OrderId) -> Result<Vec<Notification>
 }
 
 static FIND: LazyLock<String> = LazyLock::new(|| {
-    let whole = "n.customer_email, orders.data_of(n) AS data, n.subject, n.body_text, n.body_html";
+    let whole = "n.traceparent, n.customer_email, orders.data_of(n) AS data, n.subject, n.body_text, n.body_html";
     let placed = placed_data!("n");
     format!("SELECT {}, {whole}, {placed} FROM orders.notifications n WHERE n.id = $1", Row::select("n"))
 });
@@ -231,9 +234,9 @@ pub async fn find(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Entry>, sql
     let row: Option<WholeRow> = sqlx::query_as(FIND.as_str()).bind(id).fetch_optional(db).await?;
     let Some(row) = row else { return Ok(None) };
     let texts = Texts { subject: row.subject, text: row.body_text, html: row.body_html };
-    let (notification, customer_email) = (row.row.try_into()?, row.customer_email);
+    let (notification, customer_email, traceparent) = (row.row.try_into()?, row.customer_email, row.traceparent);
     let kept = Kept { data: row.data, placed_data: row.placed_data };
-    Ok(Some(Entry { notification, customer_email, kept, texts }))
+    Ok(Some(Entry { notification, traceparent, customer_email, kept, texts }))
 }
 
 /// The orders as events of this build would tell of them, in JSON, for events that name no customer.

@@ -108,8 +108,3 @@ pub fn explain(facts: &Facts) -> ExplainedOrder {
     let explained = rules::first(facts).explained(facts.since(), chain::chain(facts));
     ExplainedOrder { state: facts.order.status, explained }
 }
-
-/// The trace id of a trace context.
-fn trace_id(traceparent: Option<&str>) -> Option<String> {
-    traceparent?.get(3..35).map(str::to_owned)
-}

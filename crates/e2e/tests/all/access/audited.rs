@@ -9,7 +9,7 @@ use e2e::process::Service;
 use e2e::samples::{LAPTOP, MOUSE, int, order, product, text};
 use e2e::shop::Shop;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared_types::topology::INVENTORY_ORDER_EVENTS;
 use uuid::Uuid;
 
@@ -141,8 +141,24 @@ async fn the_record_says_who_did_what_on_what_and_what_came_of_it() {
     let entries = shop.accounts().get(&format!("/api/accounts/{}/audit", Uuid::nil())).await.is(200).array();
     assert_eq!((text(&entries[0]["actor"]), text(&entries[0]["action"])), ("operator", "signing-keys-rotated"));
 
-    let log = [&shop.order_services[0], &shop.inventory_services[0], &shop.account_services[0]].map(|it| record(it));
+    let log = [&shop.order_services[0], &shop.inventory_services[0], &shop.account_services[0]].map(record);
     assert!(!log.concat().iter().any(|line| line.contains('@') || line.contains(&ada.id) && !line.contains("roles")));
+}
+
+#[tokio::test]
+async fn collectors_read_the_record_by_its_fields() {
+    let shop = Shop::plan().inventory_only().inventory_variable("LOG_FORMAT", "json").open().await;
+    shop.inventory().post("/api/inventory/products/1/add-stock", json!({"quantity": 1})).await.is(200);
+    let log = shop.inventory_services[0].log();
+    let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut line = lines.find(|line| line["target"] == "audit").unwrap_or_else(|| panic!("{log}"));
+    for name in ["timestamp", "method", "route", "request_id", "trace_id", "span_id"] {
+        assert!(line.as_object_mut().unwrap().remove(name).is_some_and(|it| it.is_string()), "{name} in {line}");
+    }
+    let what = "POST /api/inventory/products/{id}/add-stock";
+    let fields = json!({"level": "INFO", "target": "audit", "message": "an operator acted", "who": "operator",
+        "what": what, "on": "1", "outcome": "done", "status": 200});
+    assert_eq!(line, fields);
 }
 
 #[tokio::test]

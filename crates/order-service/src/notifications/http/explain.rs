@@ -29,7 +29,8 @@ pub async fn explain_notification(
 ) -> Result<Json<ExplainedNotification>, Error> {
     let pool = app.db.pool();
     let entry = store::find(pool, id).await?.ok_or(Error::UnknownNotification(id))?;
-    let (can_resend, notification) = (commands::can_resend(&app.outbound.ways, &entry).is_ok(), entry.notification);
+    let can_resend = commands::can_resend(&app.outbound.ways, &entry).is_ok();
+    let (notification, traceparent) = (entry.notification, entry.traceparent);
     let about_order = match notification.order_id.filter(|_| notification.status == Status::Queued) {
         Some(order) => store::of_order(pool, order).await?,
         None => Vec::new(),
@@ -44,6 +45,7 @@ pub async fn explain_notification(
         most_attempts: app.delays.count() + 1,
         now: OffsetDateTime::now_utc(),
         notification,
+        traceparent,
         provider,
         circuit,
         can_resend,

@@ -1,7 +1,7 @@
 //! What is known of an order.
 
-use super::{Facts, Stock, told, trace_id};
-use crate::explained::Link;
+use super::{Facts, Stock, told};
+use crate::explained::{Link, trace_id};
 
 pub(super) fn chain(facts: &Facts) -> Vec<Link> {
     let steps = told(&facts.timeline, |entry| {
