@@ -141,7 +141,7 @@ async fn the_record_says_who_did_what_on_what_and_what_came_of_it() {
     let entries = shop.accounts().get(&format!("/api/accounts/{}/audit", Uuid::nil())).await.is(200).array();
     assert_eq!((text(&entries[0]["actor"]), text(&entries[0]["action"])), ("operator", "signing-keys-rotated"));
 
-    let log = [&shop.order_services[0], &shop.inventory_services[0], &shop.account_services[0]].map(|it| record(it));
+    let log = [&shop.order_services[0], &shop.inventory_services[0], &shop.account_services[0]].map(record);
     assert!(!log.concat().iter().any(|line| line.contains('@') || line.contains(&ada.id) && !line.contains("roles")));
 }
 
