@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::guest_links::GuestLinks;
 use crate::notifications::{self, Notifications};
 use crate::orders::{self, Orders};
+use crate::payments::{self, Payments};
 use crate::schema::SCHEMA;
 use axum::extract::FromRef;
 use service_kit::access::tokens::ServiceIdentity;
@@ -55,7 +56,7 @@ impl App {
                 db.clone(),
                 known_to("inventory-service")?,
                 accounts.clone(),
-                links.clone(),
+                (links.clone(), Arc::new(Payments::new(&config.payments)?)),
             )?),
             notifications: Arc::new(Notifications::new(
                 &config.notifications,
@@ -70,7 +71,7 @@ impl App {
                 schema: SCHEMA,
                 consumers: topology::consumed_by("order-service").collect(),
                 dry_runs: DryRuns::default(),
-                invariants: vec![orders::INVARIANTS, notifications::INVARIANTS],
+                invariants: vec![orders::INVARIANTS, payments::INVARIANTS, notifications::INVARIANTS],
                 broker,
             },
             prepared,

@@ -1,6 +1,6 @@
 //! What can be set from outside: environment variables, each also a flag. Each module brings its own.
 
-use crate::{account_service, guest_links, notifications, orders};
+use crate::{account_service, guest_links, notifications, orders, payments};
 use clap::Parser;
 use service_kit::config::{BrokerConfig, DatabaseConfig, ServerConfig};
 
@@ -13,6 +13,8 @@ pub struct Config {
     pub port: u16,
     #[command(flatten)]
     pub orders: orders::Config,
+    #[command(flatten)]
+    pub payments: payments::Config,
     #[command(flatten)]
     pub account_service: account_service::Config,
     #[command(flatten)]

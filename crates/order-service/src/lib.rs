@@ -10,6 +10,7 @@ mod health;
 pub mod measures;
 pub mod notifications;
 pub mod orders;
+pub mod payments;
 mod routes;
 mod schema;
 

@@ -10,7 +10,23 @@ pub const MEASURES: &[Measure] = &[
     Measure::counters(
         "order_status_changes_total",
         "Orders that came to a status, by status",
-        &[&[("status", "CONFIRMED")], &[("status", "SHIPPED")], &[("status", "DELIVERED")], &[("status", "CANCELLED")]],
+        &[
+            &[("status", "PAID")],
+            &[("status", "CONFIRMED")],
+            &[("status", "SHIPPED")],
+            &[("status", "DELIVERED")],
+            &[("status", "CANCELLED")],
+        ],
+    ),
+    Measure::counters(
+        "payments_captured_total",
+        "Payments whose money came in, by method",
+        &[&[("method", "CASH_ON_DELIVERY")]],
+    ),
+    Measure::counters(
+        "refunds_succeeded_total",
+        "Refunds that were given, by cause",
+        &[&[("cause", "MANUAL")], &[("cause", "ORDER_CANCELLED")]],
     ),
     Measure::counters(
         "async_placements_total",

@@ -21,6 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
     components(schemas(Problem, orders::Unsellable)),
     tags(
         (name = "orders", description = "Orders and their statuses"),
+        (name = "payments", description = "What orders are paid by, and what was done to the money"),
         (name = "notifications", description = "What customers and the shop were told, by e-mail and SMS"),
         (name = "admin", description = "For operators: messages that were set aside, and what must always hold"),
         (name = "health", description = "For operators"),

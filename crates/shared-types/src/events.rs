@@ -3,7 +3,7 @@
 //! A type is only ever added to. A change that old readers cannot bear gets a higher `dataversion`; a reader sets
 //! aside what is newer than it knows.
 
-use crate::{Money, OrderId, ProductId, Reference};
+use crate::{Money, OrderId, PaymentId, ProductId, Reference};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -142,6 +142,30 @@ pub struct OrderSnapshot {
     pub guest: bool,
 }
 
+/// Money that moved, or that will not move any more. It names no customer and no account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MoneyMoved {
+    /// Number of the payment.
+    pub payment_id: PaymentId,
+    /// Number of its order.
+    pub order_id: OrderId,
+    /// Reference of the order.
+    pub reference: Reference,
+    /// By what it is paid: `CASH_ON_DELIVERY`.
+    pub method: String,
+    /// How much moved; of a payment that is closed without money, what it was for.
+    pub amount: Money,
+    /// The currency, as ISO 4217 has it.
+    pub currency: String,
+    /// The operation that moved it; none where nothing moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Uuid>,
+    /// What caused the operation: `MANUAL`, `ORDER_CANCELLED`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
 /// What happened to a reservation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -258,7 +282,9 @@ macro_rules! events {
 events! {
     /// An order was placed and its stock is held.
     OrderCreated(OrderSnapshot), about reference = "order.created";
-    /// The order's stock is committed.
+    /// What had to be paid first is paid.
+    OrderPaid(OrderSnapshot), about reference = "order.paid";
+    /// The order's stock is committed, and what had to be paid first is paid.
     OrderConfirmed(OrderSnapshot), about reference = "order.confirmed";
     /// The order has left the house.
     OrderShipped(OrderSnapshot), about reference = "order.shipped";
@@ -274,6 +300,12 @@ events! {
     ReservationRefused(ReservationChanged), about reference = "reservation.refused";
     /// An order lost its stock by a release by hand; to the shop. It names no customer.
     OrderStockLost(OrderSnapshot), about reference = "order.stock-lost";
+    /// The money of a payment has come in.
+    PaymentCaptured(MoneyMoved), about reference = "payment.captured";
+    /// A payment was closed before any money came in.
+    PaymentVoided(MoneyMoved), about reference = "payment.voided";
+    /// Money has gone back to the customer.
+    RefundSucceeded(MoneyMoved), about reference = "refund.succeeded";
     /// A product's stock has fallen to its threshold or below it.
     StockLow(StockLevel), about product_id = "stock.low";
     /// A product's stock has risen above its threshold again.
@@ -297,8 +329,9 @@ events! {
 }
 
 /// Every type of event there is, for the documentation and the tests that hold it to the code.
-pub const ALL_TYPES: [&str; 19] = [
+pub const ALL_TYPES: [&str; 23] = [
     OrderCreated::TYPE,
+    OrderPaid::TYPE,
     OrderConfirmed::TYPE,
     OrderShipped::TYPE,
     OrderDelivered::TYPE,
@@ -307,6 +340,9 @@ pub const ALL_TYPES: [&str; 19] = [
     ReservationReleased::TYPE,
     ReservationRefused::TYPE,
     OrderStockLost::TYPE,
+    PaymentCaptured::TYPE,
+    PaymentVoided::TYPE,
+    RefundSucceeded::TYPE,
     StockLow::TYPE,
     StockReplenished::TYPE,
     SessionRevoked::TYPE,

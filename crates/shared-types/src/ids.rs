@@ -49,6 +49,11 @@ numeric_id! {
     OrderId
 }
 
+numeric_id! {
+    /// The number of a payment in order-service, from 1 upwards.
+    PaymentId
+}
+
 impl OrderId {
     /// The number as people write it: `ORD-00000042`.
     pub fn order_number(self) -> String {

@@ -12,6 +12,6 @@ pub mod reservations;
 pub mod times;
 pub mod topology;
 
-pub use ids::{OrderId, ProductId, Reference};
+pub use ids::{OrderId, PaymentId, ProductId, Reference};
 pub use money::Money;
 pub use order_status::{InvalidTransition, OrderStatus, Transition};

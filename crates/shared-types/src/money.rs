@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 use std::fmt;
 use std::iter::Sum;
+use std::ops::{Add, Sub};
 use utoipa::ToSchema;
 
 /// An amount in the shop's currency, in units with two decimals (`2499.99`).
@@ -71,6 +72,22 @@ impl From<Decimal> for Money {
     fn from(mut amount: Decimal) -> Self {
         amount.rescale(2);
         Self(amount)
+    }
+}
+
+impl Add for Money {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl Sub for Money {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
     }
 }
 

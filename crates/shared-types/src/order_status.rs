@@ -11,7 +11,9 @@ use utoipa::ToSchema;
 pub enum OrderStatus {
     /// Placed: the stock is held, the commitment is on its way.
     Pending,
-    /// Inventory-service has committed the stock.
+    /// What had to be paid first is paid; the stock is not committed yet.
+    Paid,
+    /// Inventory-service has committed the stock, and what had to be paid first is paid.
     Confirmed,
     /// On its way to the customer.
     Shipped,
@@ -42,14 +44,16 @@ pub struct InvalidTransition {
 
 impl OrderStatus {
     /// Every status, in the order of an order's life.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Confirmed, Self::Shipped, Self::Delivered, Self::Cancelled];
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Paid, Self::Confirmed, Self::Shipped, Self::Delivered, Self::Cancelled];
 
     /// Decides on a request to change to `to`: forwards (also skipping) is allowed, cancelling until shipped.
     pub fn transition(self, to: Self) -> Result<Transition, InvalidTransition> {
-        use OrderStatus::{Cancelled, Confirmed, Delivered, Pending, Shipped};
+        use OrderStatus::{Cancelled, Confirmed, Delivered, Paid, Pending, Shipped};
         match (self, to) {
             (from, to) if from == to => Ok(Transition::None),
-            (Pending, Confirmed | Shipped | Delivered | Cancelled)
+            (Pending, Paid | Confirmed | Shipped | Delivered | Cancelled)
+            | (Paid, Confirmed | Shipped | Delivered | Cancelled)
             | (Confirmed, Shipped | Delivered | Cancelled)
             | (Shipped, Delivered) => Ok(Transition::To(to)),
             (from, to) => Err(InvalidTransition { from, to }),
@@ -60,6 +64,7 @@ impl OrderStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "PENDING",
+            Self::Paid => "PAID",
             Self::Confirmed => "CONFIRMED",
             Self::Shipped => "SHIPPED",
             Self::Delivered => "DELIVERED",
@@ -76,7 +81,7 @@ impl fmt::Display for OrderStatus {
 
 /// A text that names no status.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("must be one of PENDING, CONFIRMED, SHIPPED, DELIVERED, CANCELLED")]
+#[error("must be one of PENDING, PAID, CONFIRMED, SHIPPED, DELIVERED, CANCELLED")]
 pub struct UnknownStatus;
 
 impl FromStr for OrderStatus {
@@ -103,10 +108,15 @@ mod tests {
         assert_eq!(
             allowed,
             [
+                "PENDING>PAID",
                 "PENDING>CONFIRMED",
                 "PENDING>SHIPPED",
                 "PENDING>DELIVERED",
                 "PENDING>CANCELLED",
+                "PAID>CONFIRMED",
+                "PAID>SHIPPED",
+                "PAID>DELIVERED",
+                "PAID>CANCELLED",
                 "CONFIRMED>SHIPPED",
                 "CONFIRMED>DELIVERED",
                 "CONFIRMED>CANCELLED",

@@ -51,7 +51,7 @@ impl Plan {
             inventory_service: inventory_service.to_owned(),
             account_service: None,
             both: owned(&both),
-            order: Variables::new(),
+            order: owned(&[takes_payments()]),
             inventory: Variables::new(),
             account: Variables::new(),
         }
@@ -154,6 +154,11 @@ pub const MASTER_KEY: &str = "ACCOUNT_MASTER_KEY";
 
 /// The variable with the name that an account-service has in its tokens.
 const ISSUER_URL: &str = "ISSUER_URL";
+
+/// What an order-service is told whose orders can ask to be paid.
+pub fn takes_payments() -> (&'static str, String) {
+    ("SHOP_CURRENCY", "INR".to_owned())
+}
 
 /// What a service is told that is to take the tokens of the issuer at this URL.
 pub fn takes_tokens_of(issuer: String) -> (&'static str, String) {

@@ -48,7 +48,7 @@ pub fn statuses_agree(order: OrderStatus, placed: bool, reservation: Option<Rese
     use ReservationStatus::{Committed, Held, Released};
     match (order, placed, reservation) {
         (OrderStatus::Cancelled, _, status) => matches!(status, None | Some(Released)),
-        (OrderStatus::Pending, true, status) => matches!(status, Some(Held | Committed)),
+        (OrderStatus::Pending | OrderStatus::Paid, true, status) => matches!(status, Some(Held | Committed)),
         // Accepted and waiting to be placed: its stock may be held already, or not yet, or not any more.
         (OrderStatus::Pending, false, status) => status != Some(Committed),
         (_, true, status) => status == Some(Committed),

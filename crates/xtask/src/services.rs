@@ -171,6 +171,10 @@ impl Launch {
             _ => {
                 environment.push(pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory)));
                 environment.push(pairs::asks_accounts_at(format!("http://127.0.0.1:{}", ports.account)));
+                let (name, currency) = pairs::takes_payments();
+                if std::env::var_os(name).is_none() {
+                    environment.push((name, currency));
+                }
                 if std::env::var_os(PUBLIC_URL).is_none() {
                     environment.push((PUBLIC_URL, format!("http://localhost:{}", ports.order)));
                 }

@@ -56,6 +56,7 @@ fn by_subject<'a>(heard: &'a Heard, prefix: &str) -> HashMap<&'a str, Vec<&'a st
 fn expected(order: &Order, timeline: &[OrderStatus]) -> Vec<&'static str> {
     let of_status = |status: &OrderStatus| match status {
         OrderStatus::Pending => order.is_placed().then_some("order.created"),
+        OrderStatus::Paid => Some("order.paid"),
         OrderStatus::Confirmed => Some("order.confirmed"),
         OrderStatus::Shipped => Some("order.shipped"),
         OrderStatus::Delivered => Some("order.delivered"),

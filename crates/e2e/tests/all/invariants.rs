@@ -1,7 +1,7 @@
 //! `GET /api/admin/invariants`: all is well in a shop at work, and every kind of damage is found and named.
 
 use e2e::poll;
-use e2e::samples::{LAPTOP, MOUSE, int, text};
+use e2e::samples::{LAPTOP, MOUSE, int, order, text};
 use e2e::shop::Shop;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -138,11 +138,59 @@ async fn damage_to_orders_is_found() {
 }
 
 #[tokio::test]
+async fn damage_to_money_is_found() {
+    let shop = Shop::open().await;
+    let orders = shop.orders();
+    let mut body = order(&[(MOUSE, 1)]);
+    body["payment"] = json!({"method": "CASH_ON_DELIVERY"});
+    let id = int(&orders.post("/api/orders", body).await.is(201).json()["id"]);
+    shop.order_becomes(id, "CONFIRMED").await;
+    orders.post("/api/payments/1/collect", json!({})).await.is(200);
+    shop.assert_invariants().await;
+
+    let due = format!("UPDATE orders.orders SET payment_status = 'DUE' WHERE id = {id}");
+    let found = damage(&shop, orders, "confirmed-is-paid", &due).await;
+    assert_eq!((&found["promise"], &found["detail"]), (&json!("P10"), &json!("is CONFIRMED, and its payment DUE")));
+    let paid = format!("UPDATE orders.orders SET payment_status = 'PAID', stock_committed = TRUE WHERE id = {id}");
+    shop.database.execute(paid).await;
+    shop.assert_invariants().await;
+
+    let dearer = format!("UPDATE orders.orders SET total_amount = 30.99 WHERE id = {id}");
+    let found = damage(&shop, orders, "order-money", &dearer).await;
+    assert_eq!(found["detail"], "is CONFIRMED and PAID, total 30.99, taken 29.99, given back 0.00, by hand 0");
+    shop.database.execute(format!("UPDATE orders.orders SET total_amount = 29.99 WHERE id = {id}")).await;
+
+    let less = "UPDATE orders.payment_operations SET amount = 29.98";
+    let found = damage(&shop, orders, "payment-is-its-operations", less).await;
+    assert!(text(&found["detail"]).starts_with("captured 29.99, operations 29.98"), "{found}");
+    let lost = "UPDATE orders.payment_operations SET payment_id = 99";
+    assert_eq!(damage(&shop, orders, "operation-has-its-payment", lost).await["ids"], json!(["99"]));
+    let alone = "UPDATE orders.payments SET order_id = 98";
+    let found = damage(&shop, orders, "payment-has-its-order", alone).await;
+    assert_eq!(found["detail"], "is of order 98, which is not there");
+    let last_line = "ALTER TABLE orders.payments DROP CONSTRAINT payments_refund_within_captured";
+    shop.database.execute(last_line).await;
+    let more = "UPDATE orders.payments SET refund_reserved = 30";
+    let found = damage(&shop, orders, "refund-within-capture", more).await;
+    assert_eq!(found["ids"], json!(["1"]));
+}
+
+#[tokio::test]
 async fn what_other_rows_belong_to_cannot_be_taken_away() {
     let shop = Shop::open().await;
     shop.place(&[(MOUSE, 1)]).await;
-    for table in ["orders.orders", "inventory.products", "inventory.reservations"] {
-        let new_id = if table == "inventory.reservations" { "gen_random_uuid()" } else { "DEFAULT" };
+    for table in [
+        "orders.orders",
+        "inventory.products",
+        "inventory.reservations",
+        "orders.payments",
+        "orders.payment_operations",
+    ] {
+        let new_id = if matches!(table, "inventory.reservations" | "orders.payment_operations") {
+            "gen_random_uuid()"
+        } else {
+            "DEFAULT"
+        };
         let attempts = [
             format!("DELETE FROM {table}"),
             format!("TRUNCATE {table} CASCADE"),

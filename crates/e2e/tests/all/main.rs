@@ -47,6 +47,7 @@ mod order_status;
 mod outages;
 mod own_account;
 mod owners;
+mod payments;
 mod placing;
 mod plans;
 mod postman;

@@ -61,7 +61,9 @@ const ORDERS: &[&str] = &[
     "get /api/orders/{id}",
     "get /api/orders/{id}/explain",
     "get /api/orders/{id}/notifications",
+    "get /api/orders/{id}/payments",
     "get /api/orders/{id}/timeline",
+    "get /api/payments/{id}",
     "get /health/live",
     "get /health/ready",
     "patch /api/admin/dead-letters/{id}",
@@ -75,6 +77,9 @@ const ORDERS: &[&str] = &[
     "post /api/orders",
     "post /api/orders/guest/{token}/claim",
     "post /api/orders/{id}/cancel",
+    "post /api/orders/{id}/payments",
+    "post /api/payments/{id}/collect",
+    "post /api/payments/{id}/refunds",
     "put /api/orders/{id}/status",
 ];
 
@@ -293,6 +298,7 @@ async fn the_examples_work_when_tried_out() {
         try_out(shop.inventory(), inventory, name).await.is(status);
     }
     try_out(shop.orders(), orders, "post /api/orders").await.is(201);
+    try_out(shop.orders(), orders, "post /api/orders/{id}/payments").await.is(201);
     for (schema, consumer) in [("orders", ORDER_RESERVATION_EVENTS), ("inventory", INVENTORY_ORDER_EVENTS)] {
         let columns = "consumer, event_type, body, reason, attempts";
         let letter = format!("('{}', 'x', 'x', 'x', 1)", consumer.name);
@@ -321,7 +327,8 @@ async fn the_examples_work_when_tried_out() {
         assert!(matches!(answer.status, 200 | 201), "{name}: {} {}", answer.status, answer.text);
     }
     try_out(shop.orders(), orders, "delete /api/notifications").await.is(200);
-    for name in ["patch /api/orders/{id}", "put /api/orders/{id}/status", "patch /api/orders/{id}/status"] {
+    let moves = ["patch /api/orders/{id}", "put /api/orders/{id}/status", "patch /api/orders/{id}/status"];
+    for name in moves.into_iter().chain(["post /api/payments/{id}/collect", "post /api/payments/{id}/refunds"]) {
         try_out(shop.orders(), orders, name).await.is(200);
     }
 }

@@ -270,6 +270,10 @@ async fn fill(shop: &Shop) {
          SELECT 'POST /api/orders', gen_random_uuid(), '', 201",
         "orders.notifications (event_id, order_id, kind, channel, recipient, customer_email, status, data)
          SELECT gen_random_uuid(), 2 + n, 'order-placed', 'EMAIL', 'bob@example.com', 'bob@example.com', 'SENT', '{}'",
+        "orders.payments (reference, order_id, method, provider, amount, currency, capture, status)
+         SELECT gen_random_uuid(), 10000000 + n, 'CASH_ON_DELIVERY', 'ON_DELIVERY', 1, 'INR', 'AUTOMATIC', 'CREATED'",
+        "orders.payment_operations (id, payment_id, provider, kind, amount, status, cause, cause_id, made_by)
+         SELECT gen_random_uuid(), 10000000 + n, 'ON_DELIVERY', 'CAPTURE', 1, 'SUCCEEDED', 'CHECKOUT', gen_random_uuid(), 'x'",
     ];
     let inserts = tables.map(|rows| format!("INSERT INTO {rows} FROM generate_series(1, {MANY}) AS n"));
     // What waits is counted every five seconds: these are few enough for that, and too many for every claim.

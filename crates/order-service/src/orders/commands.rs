@@ -5,6 +5,7 @@ pub mod change;
 pub mod claim;
 pub mod confirm;
 pub mod lose_stock;
+pub mod pay;
 pub mod place;
 pub mod place_accepted;
 pub mod write;
@@ -12,7 +13,7 @@ pub mod write;
 use crate::orders::domain::Order;
 use service_kit::outbox::Event;
 use shared_types::OrderStatus;
-use shared_types::events::{OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped};
+use shared_types::events::{OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderPaid, OrderShipped};
 
 /// Who changes an order through the HTTP interface.
 pub const API: &str = "api";
@@ -25,6 +26,7 @@ fn status_event(order: &Order, status: OrderStatus, reason: Option<String>) -> R
     let snapshot = order.snapshot(reason);
     match status {
         OrderStatus::Pending => Event::new(&OrderCreated(snapshot)),
+        OrderStatus::Paid => Event::new(&OrderPaid(snapshot)),
         OrderStatus::Confirmed => Event::new(&OrderConfirmed(snapshot)),
         OrderStatus::Shipped => Event::new(&OrderShipped(snapshot)),
         OrderStatus::Delivered => Event::new(&OrderDelivered(snapshot)),

@@ -1,9 +1,13 @@
 //! Orders: what a client sends, what an order is, and the sums.
 
 mod changes;
+mod payment;
 mod price_guard;
+mod timeline;
 
+use crate::payments::{AskedPayment, PlacePayment};
 pub use changes::{CancelOrder, ChangeStatus, ClaimOrder, PatchOrder};
+pub use payment::OrderPayment;
 pub use price_guard::{ChangedTotal, PriceGuard, Unsellable};
 use serde::{Deserialize, Serialize};
 use service_kit::body::Body;
@@ -14,6 +18,7 @@ use shared_types::reservations::{MAX_LINES, Reservation, ReservationLine, Reserv
 use shared_types::{Money, OrderId, OrderStatus, ProductId, Reference};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
+pub use timeline::{Explanation, TimelineEntry};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -59,6 +64,10 @@ pub struct PlaceOrder {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<f64>, format = "decimal", minimum = 0.01, multiple_of = 0.01, example = 4999.98)]
     pub expected_total: Option<Money>,
+    /// By what the order is to be paid. Where it is left out, the order asks for no payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub payment: Option<PlacePayment>,
 }
 
 /// A line of an order as a client sends it.
@@ -90,6 +99,8 @@ pub struct NewOrder {
     pub lines: Vec<ReservationLine>,
     /// The prices it may be placed at, where the client says so.
     pub guard: Option<PriceGuard>,
+    /// By what it is to be paid, where it asks for that.
+    pub payment: Option<AskedPayment>,
 }
 
 impl PlaceOrder {
@@ -108,9 +119,11 @@ impl PlaceOrder {
         let note = parse_note(&mut errors, self.note);
         let guard = parse_guard(&mut errors, self.expected_total, self.items.as_deref().unwrap_or_default());
         let lines = parse_lines(&mut errors, self.items);
+        let payment = self.payment.and_then(|payment| payment.parse(&mut errors, "payment."));
         // None where it is among the fields at fault.
         let Some(customer_email) = customer_email else { return Err(errors) };
-        let order = NewOrder { customer_name, customer_email, customer_phone, shipping_address, note, lines, guard };
+        let order =
+            NewOrder { customer_name, customer_email, customer_phone, shipping_address, note, lines, guard, payment };
         errors.into_result((order, address_id))
     }
 }
@@ -220,6 +233,9 @@ pub struct Order {
     pub note: Option<String>,
     /// Where it stands.
     pub status: OrderStatus,
+    /// Its payment; null where it asks for none.
+    #[schema(required)]
+    pub payment: Option<Box<OrderPayment>>,
     /// Sum of the lines; null until the order is placed.
     #[schema(required)]
     pub total_amount: Option<Money>,
@@ -240,7 +256,13 @@ impl Order {
     /// Whether its stock must be committed before it can come to `status`: it may not be known yet whether it still is there.
     pub fn needs_commit_for(&self, status: OrderStatus) -> bool {
         let onwards = matches!(status, OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Delivered);
-        onwards && self.status == OrderStatus::Pending && self.total_amount.is_some()
+        let before = matches!(self.status, OrderStatus::Pending | OrderStatus::Paid);
+        onwards && before && self.total_amount.is_some() && !self.payment_is_due()
+    }
+
+    /// Whether it has to be paid before it can go on.
+    pub fn payment_is_due(&self) -> bool {
+        self.payment.as_ref().is_some_and(|payment| payment.status.is_due())
     }
 
     /// The order as its events carry it.
@@ -307,45 +329,6 @@ impl OrderItem {
     pub fn unplaced(line: &ReservationLine) -> Self {
         let (product_id, quantity) = (line.product_id, line.quantity);
         Self { id: 0, product_id, product_name: None, quantity, price: None, subtotal: None }
-    }
-}
-
-/// A status an order came to.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TimelineEntry {
-    /// The status.
-    pub status: OrderStatus,
-    /// When.
-    #[serde(with = "shared_types::times")]
-    pub at: OffsetDateTime,
-    /// By whom: `api`, the service that decided it, or `customer` where a customer took the order into their account, which
-    /// leaves the status as it is.
-    #[schema(example = "api")]
-    pub actor: String,
-    /// Why, where somebody said so. The customer is told of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub reason: Option<String>,
-    /// What only operators see.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub internal_note: Option<String>,
-}
-
-/// Why an order came to a status.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Explanation {
-    /// For the customer.
-    pub reason: Option<String>,
-    /// For operators: the timeline shows it, no message does.
-    pub internal_note: Option<String>,
-}
-
-impl Explanation {
-    /// A sentence for the customer, and what operators want to know.
-    pub fn new(reason: &str, internal_note: impl Into<String>) -> Self {
-        Self { reason: Some(reason.to_owned()), internal_note: Some(internal_note.into()) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with orders, and the two places that say what becomes of it: for a client, and for a message.
 
 use crate::orders::domain::ChangedTotal;
+use crate::payments;
 use axum::http::StatusCode;
 use service_kit::batcher::Blame;
 use service_kit::consumer::Decision;
@@ -38,6 +39,21 @@ pub enum Error {
     /// The stock of the order was released under it.
     #[error("order {0} has lost its stock: the reservation was released")]
     StockReleased(OrderId),
+    /// The order has to be paid first.
+    #[error("order {0} has to be paid first")]
+    PaymentRequired(OrderId),
+    /// Somebody says by hand that an order is paid.
+    #[error("order {0} becomes PAID by its payment only")]
+    PaidByHand(OrderId),
+    /// The order has left the house or was cancelled.
+    #[error("an order that is {0} gets no payment")]
+    NotToBePaid(OrderStatus),
+    /// The order is not confirmed yet.
+    #[error("nothing is collected for an order that is {0}")]
+    NotToBeCollected(OrderStatus),
+    /// What can go wrong with its payment.
+    #[error(transparent)]
+    Payment(#[from] payments::Error),
     /// The order is shipped or cancelled.
     #[error("the note of an order that is {0} cannot be changed")]
     NoteIsFinal(OrderStatus),
@@ -91,7 +107,11 @@ impl Error {
                 problem.retry_after = Some(*seconds);
                 problem
             }
-            Self::Transition(_) => conflict("invalid-transition", "Status change not allowed"),
+            Self::PaymentRequired(_) => conflict("payment-required", "Payment required"),
+            Self::Payment(error) => error.problem(),
+            Self::Transition(_) | Self::PaidByHand(_) | Self::NotToBePaid(_) | Self::NotToBeCollected(_) => {
+                conflict("invalid-transition", "Status change not allowed")
+            }
             Self::NotPlacedYet(_) => conflict("not-placed-yet", "Not placed yet"),
             Self::StockReleased(_) => conflict("stock-released", "Stock released"),
             Self::NoteIsFinal(_) => conflict("note-is-final", "Note cannot be changed"),
@@ -115,6 +135,7 @@ impl Error {
     pub fn decision(&self) -> Decision {
         match self {
             Self::Fault(fault) => fault.decision(),
+            Self::Payment(error) => error.decision(),
             Self::Transition(_) => Decision::Ack,
             Self::InventoryUnavailable(_)
             | Self::AccountsUnavailable(_)
@@ -128,6 +149,10 @@ impl Error {
             | Self::NotPlacedYet(_)
             | Self::StockReleased(_)
             | Self::NoteIsFinal(_)
+            | Self::PaymentRequired(_)
+            | Self::PaidByHand(_)
+            | Self::NotToBePaid(_)
+            | Self::NotToBeCollected(_)
             | Self::InsufficientStock { .. }
             | Self::TotalChanged(_)
             | Self::UnknownProduct(_) => Decision::DeadLetter,
@@ -139,6 +164,7 @@ impl Error {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Fault(fault) => fault.blame(),
+            Self::Payment(error) => error.blame(),
             Self::InventoryUnavailable(_) => Blame::Everybody,
             Self::DuplicateRequest => Blame::Nobody,
             _ => Blame::Somebody,

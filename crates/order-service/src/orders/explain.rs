@@ -72,9 +72,9 @@ pub struct ExplainedOrder {
 }
 
 impl Facts {
-    /// Whether it is PENDING: then inventory-service knows more.
+    /// Whether it is PENDING or PAID: then inventory-service knows more.
     pub fn stock_matters(order: &Order) -> bool {
-        order.status == OrderStatus::Pending
+        matches!(order.status, OrderStatus::Pending | OrderStatus::Paid)
     }
 
     /// Since when it has its status.

@@ -2,11 +2,14 @@
 
 mod documented;
 mod explain;
+mod filter;
 mod guests;
 mod notifications;
+mod payments;
 mod timeline;
 
 use self::documented::{CannotBeSold, NotAllowed, Preferring, UnknownProductOrKeyReused};
+use self::filter::ListFilter;
 use super::commands::change as command;
 use super::domain::{CancelOrder, ChangeStatus, Order, PatchOrder, PlaceOrder};
 use super::placing::addresses::{self, LookUp};
@@ -20,7 +23,6 @@ use crate::schema::IDEMPOTENCY;
 use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use service_kit::access::{Access, Guarded, Scope};
 use service_kit::admin::Admin;
 use service_kit::answer::{Answer, check_if_match};
@@ -28,18 +30,17 @@ use service_kit::contact::EmailAddress;
 use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
 };
-use service_kit::extract::{Json, Path, PlusKept, Query};
+use service_kit::extract::{Json, Path, Query};
 use service_kit::fault::Fault;
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::pagination::Page;
 use service_kit::prefer::Prefer;
 use service_kit::validation::FieldErrors;
-use shared_types::{OrderId, OrderStatus, Reference};
+use shared_types::{OrderId, OrderStatus};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 /// How long a client waits for its order before it is told to try again.
@@ -64,6 +65,11 @@ where
         .add(all("orders:write"), routes!(change_status))
         .add(own("orders:cancel"), routes!(cancel_order))
         .add(own("orders:read"), routes!(timeline::get_timeline))
+        .add(own("payments:write"), routes!(payments::open_payment))
+        .add(own("payments:read"), routes!(payments::list_order_payments))
+        .add(own("payments:read"), routes!(payments::get_payment))
+        .add(all("payments:write"), routes!(payments::collect_payment))
+        .add(all("payments:write"), routes!(payments::refund_payment))
         .add(Access::PUBLIC, routes!(guests::get_guest_order))
         .add(Access::CUSTOMERS, routes!(guests::claim_order))
         .add(own("orders:read"), routes!(explain::explain_order))
@@ -89,6 +95,9 @@ where
 /// With `Prefer: respond-async` the order is taken at once and placed afterwards, also while inventory-service is
 /// away. It stays PENDING without prices until it is placed; when it cannot be, it becomes CANCELLED, with the reason
 /// in its timeline, also where its prices are not the expected ones.
+///
+/// With `payment` the order is to be paid by that method. An order that is paid at the door (`CASH_ON_DELIVERY`) goes on as any
+/// other; its money is noted by `POST /api/payments/{id}/collect`.
 #[utoipa::path(post, path = "/api/orders", tag = "orders",
     request_body(content = PlaceOrder, example = json!({
         "customerName": "Ada Lovelace", "customerEmail": "ada@example.com", "customerPhone": "+44 20 7946 0000",
@@ -109,6 +118,12 @@ pub async fn place_order(
 ) -> Result<Response, Error> {
     let fingerprint = Fingerprint::of(&body)?;
     let (mut order, address_id) = body.parse()?;
+    if order.payment.is_some() {
+        orders.payments.needed_currency("payment")?;
+        if prefer.respond_async {
+            return Err(FieldErrors::one("payment", "cannot be asked for with Prefer: respond-async").into());
+        }
+    }
     let place = async {
         if let Some(id) = address_id {
             // In a box: few orders need it, and all would carry it.
@@ -131,68 +146,6 @@ pub async fn place_order(
         response.headers_mut().insert("preference-applied", HeaderValue::from_static("respond-async"));
     }
     Ok(response)
-}
-
-/// Filters of the list of orders.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub struct ListFilter {
-    /// Only the order with this number, in any case.
-    #[param(example = "ORD-00000001", max_length = 22, pattern = "^[Oo][Rr][Dd]-0{0,7}[1-9][0-9]{0,9}$")]
-    order_number: Option<String>,
-    /// Only orders of this status.
-    #[param(value_type = Option<OrderStatus>)]
-    status: Option<String>,
-    /// Only orders of this customer, whatever the case of the address and the spelling of its domain.
-    #[param(value_type = Option<String>, max_length = 254, format = "email", example = "ada@example.com")]
-    customer_email: Option<PlusKept>,
-    /// Only orders placed at this time (RFC 3339) or later.
-    #[param(value_type = Option<String>, format = DateTime)]
-    created_from: Option<PlusKept>,
-    /// Only orders placed before this time (RFC 3339).
-    #[param(value_type = Option<String>, format = DateTime)]
-    created_to: Option<PlusKept>,
-    /// Only the order with this reference.
-    #[param(value_type = Option<String>, format = Uuid)]
-    reference: Option<String>,
-}
-
-impl ListFilter {
-    fn parse(self) -> Result<Filter, FieldErrors> {
-        let mut errors = FieldErrors::default();
-        let status = self.status.and_then(|text| match text.parse() {
-            Ok(status) => Some(status),
-            Err(error) => {
-                errors.add("status", error);
-                None
-            }
-        });
-        let created_from = errors.time("createdFrom", self.created_from.map(|it| it.0));
-        let created_to = errors.time("createdTo", self.created_to.map(|it| it.0));
-        let reference = self.reference.and_then(|text| match text.parse::<Reference>() {
-            Ok(reference) => Some(reference),
-            Err(_) => {
-                errors.add("reference", "must be a UUID");
-                None
-            }
-        });
-        let id = self.order_number.and_then(|text| match OrderId::from_order_number(&text) {
-            Some(id) => Some(id),
-            None => {
-                errors.add("orderNumber", "must be a number such as ORD-00000001");
-                None
-            }
-        });
-        let customer_key = self.customer_email.and_then(|text| match EmailAddress::parse(&text.0) {
-            Ok(address) => Some(address.key()),
-            Err(error) => {
-                errors.add("customerEmail", error);
-                None
-            }
-        });
-        errors.into_result(Filter { id, status, customer_key, created_from, created_to, reference })
-    }
 }
 
 /// Orders, newest first; to customers their own.
@@ -247,7 +200,8 @@ async fn list(orders: &Orders, scope: Scope, page: &Page, filter: &Filter) -> Re
     if filter.customer_key.as_deref().is_some_and(|key| !key.is_ascii() || key.contains("xn--")) {
         customer_keys::complete(&orders.db).await?;
     }
-    let found = store::list(orders.db.pool(), scope, filter, page.after, page.fetch()).await?;
+    let mut conn = orders.db.pool().acquire().await?;
+    let found = store::list(&mut conn, scope, filter, page.after, page.fetch()).await?;
     Ok(page.answer(found, |order| order.id))
 }
 
@@ -291,7 +245,7 @@ pub async fn patch_order(
     if let Some(note) = note {
         command::change_note(&mut transaction, &order, note.as_deref()).await?;
     }
-    let order = store::find(&mut *transaction, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let order = store::find(&mut transaction, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
     orders.db.commit(transaction).await?;
     Ok(Answer::ok(&order)?.with_version(order.version))
 }
@@ -327,7 +281,7 @@ pub async fn change_status(
         check_if_match(&headers, order.version)?;
     }
     command::change_status(&mut transaction, OffsetDateTime::now_utc(), &order, status, explanation).await?;
-    let order = store::find(&mut *transaction, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let order = store::find(&mut transaction, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
     orders.db.commit(transaction).await?;
     Ok(Answer::ok(&order)?.with_version(order.version))
 }

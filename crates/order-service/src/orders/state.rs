@@ -6,6 +6,7 @@ use super::placing::{accepting, immediate, requests::PlacementQueue};
 use super::reads::{self, OrderReads};
 use crate::account_service::AccountService;
 use crate::guest_links::GuestLinks;
+use crate::payments::Payments;
 use service_kit::access::tokens::ServiceIdentity;
 use service_kit::db::Database;
 use service_kit::health::Dependency;
@@ -27,6 +28,8 @@ pub struct Orders {
     pub(super) acceptances: PlacementQueue,
     /// The queue in front of reads of single orders.
     pub(super) reads: OrderReads,
+    /// How orders are paid.
+    pub(super) payments: Arc<Payments>,
     /// The links by which guests see their orders.
     pub(super) links: Arc<GuestLinks>,
     /// Told when accepted orders wait to be placed.
@@ -40,18 +43,19 @@ impl Orders {
         db: Database,
         identity: ServiceIdentity,
         accounts: AccountService,
-        links: Arc<GuestLinks>,
+        (links, payments): (Arc<GuestLinks>, Arc<Payments>),
     ) -> Result<Self, StartError> {
         let inventory = InventoryClient::new(config, identity)?;
         let (limits, accepted) = (config.placement_limits(), Arc::new(Notify::new()));
         Ok(Self {
-            placements: immediate::start(limits, db.clone(), inventory.clone()),
+            placements: immediate::start(limits, db.clone(), inventory.clone(), payments.clone()),
             acceptances: accepting::start(limits, db.clone(), config.give_up_after(), accepted.clone()),
             reads: reads::start(config.read_limits(), db.clone()),
             config: config.clone(),
             db,
             inventory,
             accounts,
+            payments,
             links,
             accepted,
         })

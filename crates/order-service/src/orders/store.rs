@@ -3,16 +3,18 @@
 //! Each `UPDATE` of an order says itself that it counts `version` up, the ETag, and when. The trigger `orders_touch` does so
 //! for changes by hand only: for thousands of orders a second its call would cost more than the condition.
 
-use crate::orders::domain::{Explanation, Order, TimelineEntry};
+use crate::orders::domain::{Order, OrderPayment, TimelineEntry};
+use crate::payments::{self, LatestPayment, OrderPaymentStatus};
 use service_kit::access::Scope;
 use shared_types::{OrderId, OrderStatus, Reference};
-use sqlx::{PgConnection, PgExecutor, PgPool, QueryBuilder};
+use sqlx::{PgConnection, PgPool, QueryBuilder};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub mod accepted;
+mod changes;
 pub mod customer_keys;
 pub mod guests;
 pub mod invariants;
@@ -20,6 +22,8 @@ pub mod lost_stock;
 pub mod placing;
 mod rows;
 
+use changes::write_history;
+pub use changes::{NewStatus, set_note, set_payment_status, set_payment_statuses, set_statuses};
 pub use rows::{Inserted, NewOrderRow};
 use rows::{ItemRow, LineRow, OrderRow, status};
 
@@ -30,6 +34,8 @@ pub struct Filter {
     pub id: Option<OrderId>,
     /// Only of this status.
     pub status: Option<OrderStatus>,
+    /// Only with a payment that comes to this.
+    pub payment_status: Option<OrderPaymentStatus>,
     /// Only of the customer whose address has this key.
     pub customer_key: Option<String>,
     /// Only from this time on.
@@ -40,20 +46,11 @@ pub struct Filter {
     pub reference: Option<Reference>,
 }
 
-/// A status an order comes to.
-#[derive(Clone, Debug)]
-pub struct NewStatus {
-    pub id: OrderId,
-    pub status: OrderStatus,
-    pub actor: &'static str,
-    pub explanation: Explanation,
-}
-
 /// Reads the orders of `source`, a table or a query in brackets, each line beside its order.
 fn select_from(source: &str) -> String {
     let (order, item) = (OrderRow::select("o"), ItemRow::select("i"));
     format!(
-        "SELECT {order}, {item} FROM {source} o
+        "SELECT {order}, o.payment_status, {item} FROM {source} o
          CROSS JOIN LATERAL (SELECT id AS item_id, product_id, product_name, quantity, price, subtotal
                              FROM orders.order_items WHERE order_id = o.id OFFSET 0) i"
     )
@@ -63,13 +60,13 @@ static FIND: LazyLock<String> =
     LazyLock::new(|| format!("{} WHERE o.id = ANY($1) ORDER BY o.id, i.product_id", select_from("orders.orders")));
 
 /// One order with its lines, if the scope has it.
-pub async fn find(db: impl PgExecutor<'_>, scope: Scope, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
-    Ok(find_all(db, scope, &[id]).await?.pop())
+pub async fn find(conn: &mut PgConnection, scope: Scope, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
+    Ok(find_all(conn, scope, &[id]).await?.pop())
 }
 
 /// Those of the orders that the scope has, with their lines, by number.
-pub async fn find_all(db: impl PgExecutor<'_>, scope: Scope, ids: &[OrderId]) -> Result<Vec<Order>, sqlx::Error> {
-    let mut found = read(db, ids.iter().map(|id| id.0).collect()).await?;
+pub async fn find_all(conn: &mut PgConnection, scope: Scope, ids: &[OrderId]) -> Result<Vec<Order>, sqlx::Error> {
+    let mut found = read(conn, ids.iter().map(|id| id.0).collect()).await?;
     found.retain(|order| scope.includes(order.customer_id));
     Ok(found)
 }
@@ -77,31 +74,47 @@ pub async fn find_all(db: impl PgExecutor<'_>, scope: Scope, ids: &[OrderId]) ->
 /// For each of the numbers the order as its caller sees it: what the scope beside it does not have is missing, like what does
 /// not exist.
 pub async fn find_each(
-    db: impl PgExecutor<'_>,
+    conn: &mut PgConnection,
     wanted: &[(OrderId, Scope)],
 ) -> Result<Vec<Option<Arc<Order>>>, sqlx::Error> {
-    let found = read(db, wanted.iter().map(|(id, _)| id.0).collect()).await?;
+    let found = read(conn, wanted.iter().map(|(id, _)| id.0).collect()).await?;
     let found: HashMap<OrderId, Arc<Order>> = found.into_iter().map(|order| (order.id, Arc::new(order))).collect();
     let seen =
         |(id, scope): &(OrderId, Scope)| found.get(id).filter(|order| scope.includes(order.customer_id)).cloned();
     Ok(wanted.iter().map(seen).collect())
 }
 
-/// Orders with their lines, by number, in one statement, whoever asks. An order has at least one line; one that does not exist
-/// is missing. Every order that is read by its number is read here.
-async fn read(db: impl PgExecutor<'_>, ids: Vec<i64>) -> Result<Vec<Order>, sqlx::Error> {
-    in_order(sqlx::query_as(FIND.as_str()).bind(ids).fetch_all(db).await?)
+/// Orders with their lines, by number, whoever asks. An order has at least one line; one that does not exist is missing. Every
+/// order that is read by its number is read here.
+async fn read(conn: &mut PgConnection, ids: Vec<i64>) -> Result<Vec<Order>, sqlx::Error> {
+    let rows = sqlx::query_as(FIND.as_str()).bind(ids).fetch_all(&mut *conn).await?;
+    in_order(conn, rows).await
 }
 
-/// Puts the lines of each order together; the rows of one order follow each other.
-fn in_order(rows: Vec<LineRow>) -> Result<Vec<Order>, sqlx::Error> {
+/// Puts the lines of each order together; the rows of one order follow each other. Payments are looked for only where an
+/// order asks for one.
+async fn in_order(conn: &mut PgConnection, rows: Vec<LineRow>) -> Result<Vec<Order>, sqlx::Error> {
     let mut orders: Vec<Order> = Vec::new();
-    for LineRow { order, item } in rows {
+    let mut paid: Vec<(usize, OrderPaymentStatus)> = Vec::new();
+    for LineRow { order, payment_status, item } in rows {
         if orders.last().is_none_or(|last| last.id.0 != order.id) {
+            if let Some(status) = payment_status {
+                paid.push((orders.len(), status.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?));
+            }
             orders.push(order.try_into()?);
         }
         if let Some(order) = orders.last_mut() {
             order.items.push(item.into());
+        }
+    }
+    if !paid.is_empty() {
+        let ids: Vec<OrderId> = paid.iter().filter_map(|(place, _)| Some(orders.get(*place)?.id)).collect();
+        let payments = payments::latest(conn, &ids).await?;
+        for (place, status) in paid {
+            if let Some(order) = orders.get_mut(place) {
+                let latest: Option<&LatestPayment> = payments.get(&order.id);
+                order.payment = latest.map(|latest| Box::new(OrderPayment::of(latest, status)));
+            }
         }
     }
     Ok(orders)
@@ -117,14 +130,14 @@ fn in_order(rows: Vec<LineRow>) -> Result<Vec<Order>, sqlx::Error> {
 /// other index gives this order. By number alone the primary key does, and where many orders have this status or customer
 /// on average, it looks like the shorter way, although it leads through all orders to the few of a rare one.
 pub async fn list(
-    pool: &PgPool,
+    conn: &mut PgConnection,
     scope: Scope,
     filter: &Filter,
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Order>, sqlx::Error> {
     let by_bucket = scope.owner().is_some() || filter.customer_key.is_some();
-    let columns = OrderRow::select("o");
+    let columns = OrderRow::select("o") + ", o.payment_status";
     // The page goes where the sign stands, with its parameters.
     let frame = select_from("(?)");
     let (head, tail) = frame.split_once('?').unwrap_or((&frame, ""));
@@ -148,6 +161,11 @@ pub async fn list(
     if let Some(status) = filter.status {
         query.push(" AND status = ANY(").push_bind([status.as_str()]).push(")");
     }
+    if let Some(status) = filter.payment_status {
+        // The index has no other orders, and a plan that is kept has to know that.
+        query.push(" AND payment_status IS NOT NULL AND payment_status = ANY(");
+        query.push_bind([status.as_str()]).push(")");
+    }
     if let Some(from) = filter.created_from {
         query.push(" AND created_at >= ").push_bind(from);
     }
@@ -167,9 +185,11 @@ pub async fn list(
         }
     }
     let newest = if by_time { " ORDER BY o.created_at DESC, o.id DESC" } else { " ORDER BY o.id DESC" };
-    query.push(match (by_time, by_bucket, filter.status) {
-        (false, true, _) => " ORDER BY orders.bucket(o.id), o.id DESC",
-        (false, false, Some(_)) => " ORDER BY o.status, o.id DESC",
+    query.push(match (by_time, by_bucket, filter.status, filter.payment_status) {
+        (false, true, ..) => " ORDER BY orders.bucket(o.id), o.id DESC",
+        (false, false, Some(_), None) => " ORDER BY o.status, o.id DESC",
+        (false, false, None, Some(_)) => " ORDER BY o.payment_status, o.id DESC",
+        (false, false, Some(_), Some(_)) => " ORDER BY o.payment_status, o.status, o.id DESC",
         _ => newest,
     });
     query.push(" LIMIT ").push_bind(limit);
@@ -177,7 +197,8 @@ pub async fn list(
         query.push(") AS o").push(newest).push(" LIMIT ").push_bind(limit);
     }
     query.push(tail).push(newest).push(", i.product_id");
-    in_order(query.build_query_as().fetch_all(pool).await?)
+    let rows = query.build_query_as().fetch_all(&mut *conn).await?;
+    in_order(conn, rows).await
 }
 
 /// Locks an order until the end of the transaction, and then reads it, if the scope has it: what another transaction wrote
@@ -187,33 +208,36 @@ pub async fn lock(conn: &mut PgConnection, scope: Scope, id: OrderId) -> Result<
     find(conn, scope, id).await
 }
 
-static ADVANCE: LazyLock<String> = LazyLock::new(|| {
+static CONFIRM: LazyLock<String> = LazyLock::new(|| {
     let columns = OrderRow::select("o");
     format!(
-        "WITH moved AS (
-             UPDATE orders.orders o SET status = $3, version = o.version + 1, updated_at = clock_timestamp()
-             WHERE reference = ANY($1) AND CASE status WHEN $2 THEN total_amount IS NOT NULL ELSE FALSE END
+        "WITH committed AS (
+             UPDATE orders.orders o
+             SET status = CASE WHEN {MAY_GO_ON} THEN 'CONFIRMED' ELSE status END,
+                 stock_committed = CASE WHEN payment_status IS NULL THEN NULL ELSE TRUE END,
+                 version = o.version + 1, updated_at = clock_timestamp()
+             WHERE reference = ANY($1)
+               AND CASE status WHEN 'PENDING' THEN total_amount IS NOT NULL WHEN 'PAID' THEN TRUE ELSE FALSE END
              RETURNING {columns}),
          told AS (
-             INSERT INTO orders.order_status_history (order_id, status, actor) SELECT id, $3, $4 FROM moved)
-         SELECT {columns} FROM moved o ORDER BY o.id"
+             INSERT INTO orders.order_status_history (order_id, status, actor)
+             SELECT id, status, $2 FROM committed WHERE status = 'CONFIRMED')
+         SELECT {columns} FROM committed o WHERE status = 'CONFIRMED' ORDER BY o.id"
     )
 });
 
-/// Moves the placed ones among the orders that stand in `from` on to `to` and writes their timelines; gives those that it
-/// moved, as they are then, without their lines. One statement; whoever changes the same orders meanwhile is waited for.
+/// What of an order's payment lets it go on once its stock is committed: that it asks for none, or owes nothing first. A test
+/// holds it to [`OrderPaymentStatus::is_due`].
+const MAY_GO_ON: &str = "COALESCE(payment_status, '') NOT IN ('DUE', 'VOIDED', 'REVIEW')";
+
+/// Moves the placed ones among the orders, whose stock is committed, on to CONFIRMED and writes their timelines; gives those
+/// that it moved, as they are then, without their lines. An order whose payment is due keeps in mind that its stock is
+/// committed. One statement; whoever changes the same orders meanwhile is waited for.
 ///
 /// The condition on the status is a `CASE`, which no index can serve: next to none are PENDING, so their index looks like
 /// the shorter way, but all the orders that ever were have left their dead entry in it.
-pub async fn advance(
-    conn: &mut PgConnection,
-    references: &[Uuid],
-    from: OrderStatus,
-    to: OrderStatus,
-    actor: &str,
-) -> Result<Vec<Order>, sqlx::Error> {
-    let query = sqlx::query_as(ADVANCE.as_str()).bind(references).bind(from.as_str()).bind(to.as_str()).bind(actor);
-    let moved: Vec<OrderRow> = query.fetch_all(conn).await?;
+pub async fn confirm(conn: &mut PgConnection, references: &[Uuid], actor: &str) -> Result<Vec<Order>, sqlx::Error> {
+    let moved: Vec<OrderRow> = sqlx::query_as(CONFIRM.as_str()).bind(references).bind(actor).fetch_all(conn).await?;
     moved.into_iter().map(Order::try_from).collect()
 }
 
@@ -237,63 +261,11 @@ pub async fn ids_of_customer(
     }
 }
 
-/// Moves locked orders on and writes their timelines.
-pub async fn set_statuses(conn: &mut PgConnection, changes: &[NewStatus]) -> Result<(), sqlx::Error> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<i64> = changes.iter().map(|change| change.id.0).collect();
-    let statuses: Vec<String> = changes.iter().map(|change| change.status.to_string()).collect();
-    sqlx::query!(
-        "UPDATE orders.orders o SET status = c.status, version = o.version + 1, updated_at = clock_timestamp()
-         FROM unnest($1::bigint[], $2::text[]) AS c (id, status)
-         WHERE o.id = ANY($1) AND o.id = c.id",
-        &ids,
-        &statuses
-    )
-    .execute(&mut *conn)
-    .await?;
-    write_history(conn, changes).await
-}
-
-/// Writes the note of a locked order.
-pub async fn set_note(conn: &mut PgConnection, id: OrderId, note: Option<&str>) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE orders.orders SET note = $2, version = version + 1, updated_at = clock_timestamp() WHERE id = $1",
-        id.0,
-        note
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Adds to the timelines.
-async fn write_history(conn: &mut PgConnection, changes: &[NewStatus]) -> Result<(), sqlx::Error> {
-    let ids: Vec<i64> = changes.iter().map(|change| change.id.0).collect();
-    let statuses: Vec<String> = changes.iter().map(|change| change.status.to_string()).collect();
-    let actors: Vec<String> = changes.iter().map(|change| change.actor.to_owned()).collect();
-    let reasons: Vec<Option<String>> = changes.iter().map(|change| change.explanation.reason.clone()).collect();
-    let notes: Vec<Option<String>> = changes.iter().map(|change| change.explanation.internal_note.clone()).collect();
-    sqlx::query!(
-        "INSERT INTO orders.order_status_history (order_id, status, actor, reason, internal_note)
-         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])",
-        &ids,
-        &statuses,
-        &actors,
-        &reasons as &[Option<String>],
-        &notes as &[Option<String>]
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// The statuses an order went through, oldest first; `None` where the scope has no such order. What operators noted is not
 /// for those who see only their own.
 pub async fn timeline(pool: &PgPool, scope: Scope, id: OrderId) -> Result<Option<Vec<TimelineEntry>>, sqlx::Error> {
     let owned = scope.owner().is_some();
-    if owned && find(pool, scope, id).await?.is_none() {
+    if owned && find(&mut *pool.acquire().await?, scope, id).await?.is_none() {
         return Ok(None);
     }
     let rows = sqlx::query!(
@@ -339,4 +311,16 @@ pub async fn statuses(
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(|row| Ok((Reference(row.reference), status(&row.status)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MAY_GO_ON;
+    use crate::payments::DUE;
+
+    #[test]
+    fn an_order_goes_on_with_every_payment_that_is_not_due() {
+        let due: Vec<String> = DUE.iter().map(|status| format!("'{status}'")).collect();
+        assert!(MAY_GO_ON.ends_with(&format!("NOT IN ({})", due.join(", "))));
+    }
 }

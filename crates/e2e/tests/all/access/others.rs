@@ -23,6 +23,8 @@ fn body(name: &str) -> Value {
             json!({"name": "Ada Lovelace", "lines": ["12 St James's Square"], "city": "London", "postcode": "SW1Y 4JH", "country": "GB"})
         }
         "put /api/accounts/me/addresses/{id}/default" => json!({"shipping": true}),
+        "post /api/orders/{id}/payments" => json!({"method": "CASH_ON_DELIVERY"}),
+        "post /api/payments/{id}/refunds" => json!({"reason": "scratched"}),
         "post /api/api-keys" => json!({"name": "Scanner", "roles": ["CUSTOMER"], "scopes": ["orders:read"]}),
         _ => json!({}),
     }
@@ -63,10 +65,13 @@ impl Things {
         };
         let sessions = person.accounts().get("/api/auth/sessions").await.is(200).array();
         let order = placed["id"].to_string();
+        let payment = json!({"method": "CASH_ON_DELIVERY"});
+        let payment = orders.post(&format!("/api/orders/{order}/payments"), payment).key(KEY).await.is(201).json();
         orders.post(&format!("/api/orders/{order}/cancel"), json!({})).key(KEY).await.is(200);
         let address = made("/api/accounts/me/addresses").await;
         Self(BTreeMap::from([
             ("/api/orders/{id}", order),
+            ("/api/payments/{id}", payment["id"].to_string()),
             ("/api/inventory/reservations/{id}", text(&placed["reference"]).to_owned()),
             ("/api/accounts/{id}", person.id.clone()),
             ("/api/accounts/me/addresses/{id}", address.clone()),

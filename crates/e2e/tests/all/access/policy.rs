@@ -14,6 +14,7 @@ const ORDER_SERVICE: Rule = ("administrators and order-service", None);
 const READ_RESERVATIONS: Rule = ("administrators and order-service", Some("admin:read"));
 const ADMIN_READ: Rule = ("administrators", Some("admin:read"));
 const WRITE_ORDERS: Rule = ("administrators", Some("orders:write"));
+const WRITE_PAYMENTS: Rule = ("administrators", Some("payments:write"));
 const PRODUCTS: Rule = ("administrators", Some("products:write"));
 const STOCK: Rule = ("administrators", Some("stock:write"));
 
@@ -65,7 +66,9 @@ pub const POLICY: &[(&str, Rule)] = &[
     ("get /api/orders/{id}", own("orders:read")),
     ("get /api/orders/{id}/explain", own("orders:read")),
     ("get /api/orders/{id}/notifications", ("customers and administrators", None)),
+    ("get /api/orders/{id}/payments", own("payments:read")),
     ("get /api/orders/{id}/timeline", own("orders:read")),
+    ("get /api/payments/{id}", own("payments:read")),
     ("get /health/live", PUBLIC),
     ("get /health/ready", PUBLIC),
     ("get /internal/accounts/{account}/addresses/{id}", INTERNAL),
@@ -108,6 +111,9 @@ pub const POLICY: &[(&str, Rule)] = &[
     ("post /api/orders", PLACE),
     ("post /api/orders/guest/{token}/claim", CUSTOMERS),
     ("post /api/orders/{id}/cancel", own("orders:cancel")),
+    ("post /api/orders/{id}/payments", own("payments:write")),
+    ("post /api/payments/{id}/collect", WRITE_PAYMENTS),
+    ("post /api/payments/{id}/refunds", WRITE_PAYMENTS),
     ("post /internal/codes/{id}/take", INTERNAL),
     ("put /api/accounts/me/addresses/{id}", SELF),
     ("put /api/accounts/me/addresses/{id}/default", SELF),

@@ -15,6 +15,7 @@ pub async fn use_the_rest(shop: &Shop, key: &str) {
     change_the_catalogue(shop, key).await;
     write_a_product_by_hand(shop, key).await;
     ship_an_order(shop).await;
+    pay_at_the_door(shop).await;
     hold_stock_again(shop).await;
     lose_stock(shop).await;
     list_orders(shop).await;
@@ -61,6 +62,36 @@ async fn ship_an_order(shop: &Shop) {
     shop.order_becomes(id, "CONFIRMED").await;
     shop.orders().put(&format!("/api/orders/{id}/status"), json!({"status": "SHIPPED"})).await.is(200);
     shop.broker().drained(INVENTORY_SHIPMENTS.name).await;
+}
+
+/// Orders are paid at the door: one gets a part back, one is cancelled with and one without money taken, one asks later.
+async fn pay_at_the_door(shop: &Shop) {
+    let orders = shop.orders();
+    let mut paid = Vec::new();
+    for _ in 0..3 {
+        let mut body = order(&[(MOUSE, 1)]);
+        body["payment"] = json!({"method": "CASH_ON_DELIVERY"});
+        let placed = orders.post("/api/orders", body).await.is(201).json();
+        shop.order_becomes(int(&placed["id"]), "CONFIRMED").await;
+        paid.push((int(&placed["id"]), format!("/api/payments/{}", int(&placed["payment"]["id"]))));
+    }
+    let reason = json!({"reason": "scratched"});
+    for (_, payment) in &paid[..2] {
+        orders.post(&format!("{payment}/collect"), json!({})).await.is(200);
+    }
+    orders.post(&format!("{}/refunds", paid[0].1), reason.clone()).await.is(200);
+    for (id, _) in &paid[1..] {
+        orders.post(&format!("/api/orders/{id}/cancel"), json!({})).await.is(200);
+    }
+    orders.post(&format!("{}/refunds", paid[1].1), reason).await.is(200);
+    orders.get(&format!("/api/orders/{}/payments", paid[0].0)).await.is(200);
+    orders.get(&paid[0].1).await.is(200);
+    let later = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
+    let asked = json!({"method": "CASH_ON_DELIVERY"});
+    orders.post(&format!("/api/orders/{later}/payments"), asked).await.is(201);
+    for list in ["paymentStatus=REFUNDED", "paymentStatus=VOIDED&status=CANCELLED"] {
+        orders.get(&format!("/api/orders?{list}")).await.is(200);
+    }
 }
 
 async fn hold_stock_again(shop: &Shop) {

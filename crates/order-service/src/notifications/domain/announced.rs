@@ -62,7 +62,7 @@ impl Announced<'_> {
             What::Order { order, .. } if order.customer_email.is_empty() => return None,
             What::Order { status, order } => {
                 let contact = Contact { email: order.customer_email, phone: order.customer_phone };
-                (kind(status, order.total_amount.is_some()), Some(order.order_id), Whom::Customer(contact))
+                (kind(status, order.total_amount.is_some())?, Some(order.order_id), Whom::Customer(contact))
             }
         };
         Some(Happening {
@@ -77,15 +77,17 @@ impl Announced<'_> {
 }
 
 /// What a change of status is called in a message. An order that was never placed was given up.
-fn kind(status: OrderStatus, placed: bool) -> Kind {
-    match status {
+fn kind(status: OrderStatus, placed: bool) -> Option<Kind> {
+    Some(match status {
         OrderStatus::Pending => Kind::OrderPlaced,
+        // Nobody is told of it yet.
+        OrderStatus::Paid => return None,
         OrderStatus::Confirmed => Kind::OrderConfirmed,
         OrderStatus::Shipped => Kind::OrderShipped,
         OrderStatus::Delivered => Kind::OrderDelivered,
         OrderStatus::Cancelled if placed => Kind::OrderCancelled,
         OrderStatus::Cancelled => Kind::PlacementGivenUp,
-    }
+    })
 }
 
 #[cfg(test)]

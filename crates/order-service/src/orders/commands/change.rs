@@ -1,6 +1,6 @@
 //! Changes one locked order: its status, its note.
 
-use super::{API, status_event};
+use super::{API, pay, status_event};
 use crate::orders::domain::{Explanation, Order};
 use crate::orders::error::Error;
 use crate::orders::store::{self, NewStatus, accepted};
@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 /// Changes the status of `order`, which the caller has locked, writes its timeline and announces it.
 ///
 /// The same status again is no change. Fails where the life of an order does not allow it; an order that is not placed
-/// yet can be cancelled and nothing else.
+/// yet, or has to be paid first, can be cancelled and nothing else. Only its payment makes an order PAID.
 pub async fn change_status(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -21,6 +21,12 @@ pub async fn change_status(
     explanation: Explanation,
 ) -> Result<(), Error> {
     let Transition::To(status) = order.status.transition(to)? else { return Ok(()) };
+    if status == OrderStatus::Paid {
+        return Err(Error::PaidByHand(order.id));
+    }
+    if status != OrderStatus::Cancelled && order.payment_is_due() {
+        return Err(Error::PaymentRequired(order.id));
+    }
     if order.total_amount.is_none() {
         if status != OrderStatus::Cancelled {
             return Err(Error::NotPlacedYet(order.id));
@@ -29,6 +35,9 @@ pub async fn change_status(
     }
     let event = status_event(order, status, explanation.reason.clone())?;
     store::set_statuses(conn, &[NewStatus { id: order.id, status, actor: API, explanation }]).await?;
+    if status == OrderStatus::Cancelled {
+        pay::call_off(conn, now, order).await?;
+    }
     OUTBOX.enqueue(conn, now, &[event]).await?;
     metrics::counter!("order_status_changes_total", "status" => status.as_str()).increment(1);
     Ok(())
@@ -39,7 +48,7 @@ pub async fn change_status(
 /// Fails once the order has left the house or was cancelled. No event of its own: the next one carries the note.
 pub async fn change_note(conn: &mut PgConnection, order: &Order, note: Option<&str>) -> Result<(), Error> {
     match order.status {
-        OrderStatus::Pending | OrderStatus::Confirmed => {}
+        OrderStatus::Pending | OrderStatus::Paid | OrderStatus::Confirmed => {}
         status => return Err(Error::NoteIsFinal(status)),
     }
     if order.note.as_deref() != note {

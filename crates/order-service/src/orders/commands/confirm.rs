@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Moves the PENDING ones among the orders on to CONFIRMED. An order that is further along, cancelled or unknown
-/// stays as it is: the message came late. So does one that is not placed yet; placing it finds its stock committed.
+/// Moves the PENDING and PAID ones among the orders on to CONFIRMED. An order that is further along, cancelled or unknown
+/// stays as it is: the message came late. So does one that is not placed yet; placing it finds its stock committed. One whose
+/// payment is due waits for that, too.
 /// With each order comes the trace context of what committed its stock.
 pub async fn confirm(
     conn: &mut PgConnection,
@@ -19,8 +20,8 @@ pub async fn confirm(
     committed: &HashMap<Reference, Option<String>>,
 ) -> Result<(), Error> {
     let references: Vec<Uuid> = committed.keys().map(|reference| reference.0).collect();
-    let (from, to) = (OrderStatus::Pending, OrderStatus::Confirmed);
-    let confirmed = store::advance(conn, &references, from, to, "inventory-service").await?;
+    let to = OrderStatus::Confirmed;
+    let confirmed = store::confirm(conn, &references, "inventory-service").await?;
     let mut events = Vec::with_capacity(confirmed.len());
     for order in &confirmed {
         let traceparent = committed.get(&order.reference).cloned().flatten();

@@ -1,6 +1,6 @@
 //! Cancels the orders whose stock was released under them, and has the shop told.
 
-use super::status_event;
+use super::{pay, status_event};
 use crate::orders::domain::{Explanation, Order};
 use crate::orders::error::Error;
 use crate::orders::store::{self, NewStatus, lost_stock};
@@ -34,7 +34,8 @@ pub async fn lose_stock(
     let (mut changes, mut events) = (Vec::new(), Vec::new());
     for order in lost_stock::insert(conn, orders).await? {
         tracing::warn!(order = %order.id, status = %order.status, "its stock was released under it");
-        if matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed) {
+        if matches!(order.status, OrderStatus::Pending | OrderStatus::Paid | OrderStatus::Confirmed) {
+            pay::call_off(conn, now, &order).await?;
             events.push(status_event(&order, OrderStatus::Cancelled, Some(SORRY.to_owned()))?);
             let explanation = Explanation::new(SORRY, "its reservation was released by hand");
             let (status, actor) = (OrderStatus::Cancelled, "inventory-service");

@@ -1,6 +1,7 @@
 //! Writes new orders, placed or only accepted: what both have in common.
 
 use super::API;
+use super::pay::{self, PaymentToOpen};
 use crate::orders::domain::{NewOrder, Order, OrderItem, placement_deadline, total};
 use crate::orders::error::Error;
 use crate::orders::store::NewOrderRow;
@@ -24,6 +25,8 @@ pub struct Placement<'a> {
     pub order: &'a NewOrder,
     /// Its stock, where it is held already.
     pub reservation: Option<Reservation>,
+    /// The currency of payments, where orders can ask for one.
+    pub currency: Option<&'a str>,
     /// Key and hash of the request, if it had a key.
     pub key: Option<(&'a IdempotencyKey, &'a Fingerprint)>,
     /// Trace context of the request.
@@ -48,11 +51,19 @@ pub(super) async fn write<'w>(
 ) -> Result<Vec<WrittenOrder<'w>>, Error> {
     let rows: Vec<NewOrderWithItems<'_>> = placements.iter().map(row).collect();
     let mut inserted = placing::insert(conn, &rows, API).await?;
+    let asked: HashMap<Reference, PaymentToOpen<'_>> = placements.iter().filter_map(payment_to_open).collect();
+    let mut payments = match asked.is_empty() {
+        true => HashMap::new(),
+        false => pay::open_placed(conn, &asked, &mut inserted).await?,
+    };
     let mut written = Vec::with_capacity(rows.len());
     for (placement, row) in placements.iter().zip(rows) {
         if let Some(inserted) = inserted.remove(&placement.reference) {
             let total = placement.reservation.as_ref().map(total);
-            let order = inserted.order(placement.customer_id, placement.order, total, row.items);
+            let mut order = inserted.order(placement.customer_id, placement.order, total, row.items);
+            if placement.order.payment.is_some() {
+                order.payment = payments.remove(&order.id).map(Box::new);
+            }
             written.push(WrittenOrder { placement, answer: answer(placement, &order)?, order });
         }
     }
@@ -70,6 +81,13 @@ pub(super) async fn write<'w>(
 /// The answers, by reference.
 pub(super) fn answers(written: Vec<WrittenOrder<'_>>) -> HashMap<Reference, Answer> {
     written.into_iter().map(|written| (written.order.reference, written.answer)).collect()
+}
+
+/// The payment that a placed order asks for, by its reference.
+fn payment_to_open<'a>(placement: &'a Placement<'a>) -> Option<(Reference, PaymentToOpen<'a>)> {
+    let (asked, currency) = (placement.order.payment?, placement.currency?);
+    let total = total(placement.reservation.as_ref()?);
+    Some((placement.reference, PaymentToOpen { asked, currency, total }))
 }
 
 fn row<'a>(placement: &Placement<'a>) -> NewOrderWithItems<'a> {

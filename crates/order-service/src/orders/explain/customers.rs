@@ -14,9 +14,13 @@ pub fn for_customer(order: &Order, timeline: &[TimelineEntry]) -> ExplainedOrder
         OrderStatus::Pending if order.total_amount.is_none() => {
             ("We have your order and look whether its goods are available.", "its goods", step("we confirm your order"))
         }
+        OrderStatus::Pending if order.payment_is_due() => {
+            ("We have your order. It has to be paid.", "your payment", step("you pay your order"))
+        }
         OrderStatus::Pending => {
             ("We have your order. Its goods are set aside.", "our warehouse", step("we confirm your order"))
         }
+        OrderStatus::Paid => ("Your order is paid.", "our warehouse", step("we confirm your order")),
         OrderStatus::Confirmed => ("Your order is confirmed.", "our warehouse", step("we ship your order")),
         OrderStatus::Shipped => ("Your order is on its way.", "the carrier", step("your order arrives")),
         OrderStatus::Delivered => ("Your order was delivered.", "", None),
@@ -31,7 +35,7 @@ pub fn for_customer(order: &Order, timeline: &[TimelineEntry]) -> ExplainedOrder
         None => entry.status.to_string(),
     });
     let chain = chain.map(|(entry, what)| Link { at: entry.at, what, place: None, trace_id: None, event_id: None });
-    let may_cancel = matches!(order.status, OrderStatus::Pending | OrderStatus::Confirmed);
+    let may_cancel = matches!(order.status, OrderStatus::Pending | OrderStatus::Paid | OrderStatus::Confirmed);
     let explained = Explained {
         since: last.map_or(order.created_at, |entry| entry.at),
         because,

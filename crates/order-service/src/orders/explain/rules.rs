@@ -2,6 +2,7 @@
 
 use super::{Facts, Stock, arrival};
 use crate::explained::Reason;
+use crate::payments::OrderPaymentStatus;
 use shared_types::OrderStatus;
 use shared_types::reservations::{ReservationStatus, StockTrace};
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
@@ -10,11 +11,12 @@ use time::Duration;
 type Rule = fn(&Facts) -> Option<Reason>;
 
 /// From the ends of an order's life back to its beginning.
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 17] = [
     cancelled,
     delivered,
     shipped,
     confirmed,
+    payment_due,
     accepted_with_stock,
     accepted_without_inventory,
     accepted_in_vain,
@@ -44,6 +46,12 @@ fn move_on(facts: &Facts) -> [String; 1] {
     [format!("PUT /api/orders/{}/status", facts.order.id)]
 }
 
+/// Noting that its money was collected, where that is still to be done.
+fn collect(facts: &Facts) -> Option<String> {
+    let payment = facts.order.payment.as_ref().filter(|it| it.status == OrderPaymentStatus::OnDelivery)?;
+    Some(format!("POST /api/payments/{}/collect", payment.id))
+}
+
 fn replay(service: &str, letter: i64) -> [String; 2] {
     let path = format!("/api/admin/dead-letters/{letter}/replay");
     [format!("POST {path}?dryRun=true on {service}"), format!("POST {path} on {service}")]
@@ -67,19 +75,28 @@ fn cancelled(facts: &Facts) -> Option<Reason> {
 
 fn delivered(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Delivered)?;
-    Some(Reason::new(detail(facts).map_or_else(|| "It was delivered.".to_owned(), str::to_owned)))
+    let reason = Reason::new(detail(facts).map_or_else(|| "It was delivered.".to_owned(), str::to_owned));
+    Some(reason.can(collect(facts)))
 }
 
 fn shipped(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Shipped)?;
     let reason = Reason::new("It has left the house and was not delivered yet.").waits_for("the carrier");
-    Some(reason.next("somebody changes its status to DELIVERED", None).can(move_on(facts)))
+    Some(reason.next("somebody changes its status to DELIVERED", None).can(move_on(facts)).can(collect(facts)))
 }
 
 fn confirmed(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Confirmed)?;
     let reason = Reason::new("Its stock is committed. It waits to be shipped.").waits_for("the shop to ship it");
-    Some(reason.next("somebody changes its status to SHIPPED", None).can(move_on(facts)).can(cancel(facts)))
+    let reason = reason.next("somebody changes its status to SHIPPED", None).can(move_on(facts));
+    Some(reason.can(cancel(facts)).can(collect(facts)))
+}
+
+fn payment_due(facts: &Facts) -> Option<Reason> {
+    let payment = facts.order.payment.as_ref().filter(|payment| payment.status.is_due())?;
+    let because = format!("It has to be paid first: {} by {}.", payment.amount, payment.method);
+    let reason = Reason::new(because).waits_for("its customer").next("its customer pays it", payment.pay_by);
+    Some(reason.can([format!("POST /api/orders/{}/payments", facts.order.id)]).can(cancel(facts)))
 }
 
 /// The order is accepted, and these are its place in the queue and its reservation, where it is known.

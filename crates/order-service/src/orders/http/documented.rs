@@ -20,7 +20,15 @@ documented_problems! {
             with "Unsellable"
     }
     /// The state machine says no.
-    NotAllowed { "409": "the life of an order does not allow it, or the order is not placed yet" }
+    NotAllowed { "409": "the life of an order does not allow it, or it is not placed yet or has to be paid first (`payment-required`)" }
+    /// The order gets no payment.
+    NotToBePaid {
+        "409": "the order is paid (`already-paid`), a payment by another method is under way (`payment-open`) or under review, or the life of the order does not allow it"
+    }
+    /// The money of a payment cannot be moved.
+    MoneyStays {
+        "409": "the payment does not allow it (`invalid-transition`), is under review or paid already, or not so much can be given back (`refund-exceeds-payment`)"
+    }
     /// What cannot be placed.
     UnknownProductOrKeyReused {
         "422": "a product is unknown or not active, or the Idempotency-Key was used with another body"

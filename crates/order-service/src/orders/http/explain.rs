@@ -32,7 +32,7 @@ pub async fn explain_order(
     Path(id): Path<OrderId>,
 ) -> Result<Json<ExplainedOrder>, Error> {
     let pool = orders.db.pool();
-    let order = store::find(pool, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
+    let order = store::find(&mut *pool.acquire().await?, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
     let timeline = store::timeline(pool, scope, id).await?.unwrap_or_default();
     if scope.owner().is_some() {
         return Ok(Json(explain::for_customer(&order, &timeline)));

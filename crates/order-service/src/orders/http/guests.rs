@@ -72,7 +72,7 @@ async fn claim_by(
     let right = orders.links.is_code(id, &code).await?;
     let mut transaction = orders.db.begin().await?;
     let claimed = claim(&mut transaction, OffsetDateTime::now_utc(), scope, id, right).await?;
-    let order = store::find(&mut *transaction, scope, id).await?;
+    let order = store::find(&mut transaction, scope, id).await?;
     orders.db.commit(transaction).await?;
     match claimed {
         Claim::Theirs => {

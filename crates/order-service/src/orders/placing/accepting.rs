@@ -41,7 +41,7 @@ async fn write(db: &Database, give_up_after: Duration, requests: &[&PlacementReq
     if requests.is_empty() {
         return Ok(HashMap::new());
     }
-    let placements: Vec<Placement<'_>> = requests.iter().map(|request| request.placement(None)).collect();
+    let placements: Vec<Placement<'_>> = requests.iter().map(|request| request.placement(None, None)).collect();
     let mut transaction = db.begin().await?;
     let answers = accept::accept(&mut transaction, &placements, give_up_after).await?;
     db.commit(transaction).await?;

@@ -6,6 +6,7 @@ use crate::orders::commands::write::Placement;
 use crate::orders::error::Error;
 use crate::orders::inventory::client::InventoryClient;
 use crate::orders::placing::requests::{Answers, Duplicates, PlacementQueue, PlacementRequest, Reply};
+use crate::payments::Payments;
 use service_kit::answer::Answer;
 use service_kit::batcher::{Batcher, Limits};
 use service_kit::db::Database;
@@ -17,10 +18,10 @@ use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
 /// Starts the batcher.
-pub fn start(limits: Limits, db: Database, inventory: InventoryClient) -> PlacementQueue {
+pub fn start(limits: Limits, db: Database, inventory: InventoryClient, payments: Arc<Payments>) -> PlacementQueue {
     let work = move |batch: Arc<[PlacementRequest]>| {
-        let (db, inventory) = (db.clone(), inventory.clone());
-        async move { place_batch(&db, &inventory, &batch).await }
+        let (db, inventory, payments) = (db.clone(), inventory.clone(), payments.clone());
+        async move { place_batch(&db, &inventory, &payments, &batch).await }
     };
     Batcher::start("placements", limits, work, Error::blame)
 }
@@ -29,10 +30,11 @@ pub fn start(limits: Limits, db: Database, inventory: InventoryClient) -> Placem
 async fn place_batch(
     db: &Database,
     inventory: &InventoryClient,
+    payments: &Payments,
     batch: &[PlacementRequest],
 ) -> Result<Vec<Result<Reply, Error>>, Error> {
     let duplicates = Duplicates::of(db, batch).await?;
-    let outcomes = reserve_and_write(db, inventory, &duplicates.first).await?;
+    let outcomes = reserve_and_write(db, inventory, payments, &duplicates.first).await?;
     duplicates.answers(db, outcomes).await
 }
 
@@ -40,6 +42,7 @@ async fn place_batch(
 async fn reserve_and_write(
     db: &Database,
     inventory: &InventoryClient,
+    payments: &Payments,
     requests: &[&PlacementRequest],
 ) -> Result<Answers, Error> {
     if requests.is_empty() {
@@ -57,7 +60,7 @@ async fn reserve_and_write(
         match reservation.and_then(|reservation| at_expected_prices(request, reservation, &mut unwanted)) {
             Ok(reservation) => {
                 written_as.insert(reservation.id, request.reference);
-                reserved.push(request.placement(Some(reservation)));
+                reserved.push(request.placement(Some(reservation), payments.currency()));
             }
             Err(error) => {
                 outcomes.insert(request.reference, Err(Arc::new(error)));

@@ -66,12 +66,17 @@ impl PlacementRequest {
     }
 
     /// What is to be written for it; under the reference of its stock, where that is held already.
-    pub(crate) fn placement(&self, reservation: Option<Reservation>) -> Placement<'_> {
+    pub(crate) fn placement<'a>(
+        &'a self,
+        reservation: Option<Reservation>,
+        currency: Option<&'a str>,
+    ) -> Placement<'a> {
         Placement {
             reference: reservation.as_ref().map_or(self.reference, |reservation| reservation.id),
             customer_id: self.customer_id,
             order: &self.order,
             reservation,
+            currency,
             key: self.named().map(|key| (key, &self.fingerprint)),
             traceparent: self.traceparent.clone(),
         }

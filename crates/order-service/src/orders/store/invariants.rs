@@ -35,6 +35,49 @@ pub const INVARIANTS: &[Invariant] = &[
                     SELECT id, status FROM orders.orders WHERE id = l.order_id OFFSET 0) o
                 WHERE o.status <> 'CANCELLED' ORDER BY o.id LIMIT 100",
     },
+    Invariant {
+        name: "confirmed-is-paid",
+        promise: "P10",
+        query: "SELECT id::text, 'is ' || status || ', and its payment ' || payment_status FROM orders.orders
+                WHERE payment_status IS NOT NULL
+                  AND (status IN ('PAID', 'CONFIRMED', 'SHIPPED', 'DELIVERED') AND payment_status IN ('DUE', 'VOIDED')
+                       OR status = 'PENDING' AND stock_committed
+                          AND payment_status NOT IN ('DUE', 'VOIDED', 'REVIEW', 'REFUNDED'))
+                ORDER BY id LIMIT 100",
+    },
+    // Of what payments say, too: what an order owes is its total, less what was given back by hand while the sale stands. At
+    // rest: no refund waits.
+    Invariant {
+        name: "order-money",
+        promise: "P10",
+        query: "SELECT o.id::text, 'is ' || o.status || ' and ' || o.payment_status || ', total ' || o.total_amount
+                       || ', taken ' || p.captured || ', given back ' || p.refunded || ', by hand ' || p.by_hand
+                FROM orders.orders o
+                JOIN (
+                    SELECT p.order_id, sum(p.captured) AS captured, sum(p.refunded) AS refunded,
+                           sum(COALESCE(r.by_hand, 0)) AS by_hand, bool_or(COALESCE(r.waits, FALSE)) AS waits
+                    FROM orders.payments p
+                    LEFT JOIN (
+                        SELECT payment_id,
+                               sum(amount) FILTER (WHERE kind = 'REFUND' AND cause = 'MANUAL' AND status = 'SUCCEEDED')
+                                   AS by_hand,
+                               bool_or(status IN ('PREPARED', 'SENT', 'UNKNOWN', 'ACCEPTED')) AS waits
+                        FROM orders.payment_operations GROUP BY payment_id) r ON r.payment_id = p.id
+                    GROUP BY p.order_id) p ON p.order_id = o.id
+                WHERE NOT p.waits AND p.captured - p.refunded <> CASE
+                    WHEN o.status = 'CANCELLED' THEN 0
+                    WHEN o.payment_status IN ('PAID', 'PART_REFUNDED', 'REFUNDED') THEN o.total_amount - p.by_hand
+                    ELSE p.captured - p.refunded END
+                ORDER BY o.id LIMIT 100",
+    },
+    Invariant {
+        name: "payment-has-its-order",
+        promise: "P10",
+        query: "SELECT p.id::text, 'is of order ' || p.order_id || ', which ' ||
+                       CASE WHEN o.id IS NULL THEN 'is not there' ELSE 'asks for no payment' END
+                FROM orders.payments p LEFT JOIN orders.orders o ON o.id = p.order_id
+                WHERE o.payment_status IS NULL ORDER BY p.id LIMIT 100",
+    },
     Invariant { name: "timeline-is-legal", promise: "P5", query: ILLEGAL_STEPS },
     Invariant {
         name: "timeline-ends-at-the-status",
@@ -54,7 +97,8 @@ const ILLEGAL_STEPS: &str = "
     FROM (SELECT order_id, id, status, actor, lag(status) OVER (PARTITION BY order_id ORDER BY id) AS before
           FROM orders.order_status_history) h
     WHERE CASE WHEN before IS NULL THEN status <> 'PENDING' WHEN before = status THEN actor <> 'customer' ELSE (before, status) NOT IN (
-        ('PENDING', 'CONFIRMED'), ('PENDING', 'SHIPPED'), ('PENDING', 'DELIVERED'), ('PENDING', 'CANCELLED'),
+        ('PENDING', 'PAID'), ('PENDING', 'CONFIRMED'), ('PENDING', 'SHIPPED'), ('PENDING', 'DELIVERED'), ('PENDING', 'CANCELLED'),
+        ('PAID', 'CONFIRMED'), ('PAID', 'SHIPPED'), ('PAID', 'DELIVERED'), ('PAID', 'CANCELLED'),
         ('CONFIRMED', 'SHIPPED'), ('CONFIRMED', 'DELIVERED'), ('CONFIRMED', 'CANCELLED'),
         ('SHIPPED', 'DELIVERED')) END
     ORDER BY order_id, id LIMIT 100";

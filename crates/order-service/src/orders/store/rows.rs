@@ -77,6 +77,8 @@ read_columns! {
 pub(super) struct LineRow {
     #[sqlx(flatten)]
     pub order: OrderRow,
+    /// What its payment comes to, where it asks for one.
+    pub payment_status: Option<String>,
     #[sqlx(flatten)]
     pub item: ItemRow,
 }
@@ -134,6 +136,7 @@ impl Inserted {
             shipping_address: new.shipping_address,
             note: new.note,
             status: OrderStatus::Pending,
+            payment: None,
             total_amount,
             items: items.into_iter().map(|item| OrderItem { id: id_of(&item), ..item }).collect(),
             created_at: self.created_at,
@@ -159,6 +162,7 @@ impl TryFrom<OrderRow> for Order {
             shipping_address: row.shipping_address,
             note: row.note,
             status: status(&row.status)?,
+            payment: None,
             total_amount: row.total_amount.map(Into::into),
             items: Vec::new(),
             created_at: row.created_at,

@@ -25,6 +25,7 @@ fn placed(status: OrderStatus) -> Facts {
         shipping_address: "London".to_owned(),
         note: None,
         status,
+        payment: None,
         total_amount: Some(Money::from(Decimal::ONE)),
         items: Vec::new(),
         created_at: AT,

@@ -1,0 +1,41 @@
+//! Commands on payments, one verb a file. The caller has locked the order.
+
+pub mod call_off;
+pub mod collect;
+pub mod open;
+pub mod refund;
+mod write;
+
+use super::domain::{Operation, Payment, PaymentStatus};
+use super::error::Error;
+use super::store;
+use service_kit::outbox::Event;
+use shared_types::events::{EventData, MoneyMoved};
+use shared_types::{Money, OrderId, PaymentId, Reference};
+use sqlx::PgConnection;
+
+/// The payment, locked; not one that somebody has to look at first.
+async fn lock(conn: &mut PgConnection, order: OrderId, id: PaymentId) -> Result<Payment, Error> {
+    let payment = store::lock(conn, order, id).await?.ok_or(Error::UnknownPayment(id))?;
+    if payment.status == PaymentStatus::Review { Err(Error::UnderReview(id)) } else { Ok(payment) }
+}
+
+/// An event about the money of a payment. `order` is the reference of its order.
+fn event<Data: EventData>(
+    of: impl FnOnce(MoneyMoved) -> Data,
+    order: Reference,
+    payment: &Payment,
+    amount: Money,
+    operation: Option<&Operation>,
+) -> Result<Event, serde_json::Error> {
+    Event::new(&of(MoneyMoved {
+        payment_id: payment.id,
+        order_id: payment.order_id,
+        reference: order,
+        method: payment.method.to_string(),
+        amount,
+        currency: payment.currency.clone(),
+        operation: operation.map(|operation| operation.id),
+        cause: operation.map(|operation| operation.cause.to_string()),
+    }))
+}

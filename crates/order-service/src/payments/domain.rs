@@ -1,0 +1,156 @@
+//! Payments: what a client sends, what a payment and an operation on its money are, and the rules between them.
+
+mod money;
+mod names;
+mod requests;
+
+pub use money::{Amounts, Attempt, Closed, Known, Observed, Terms};
+pub use names::{Cause, DUE, Method, OperationKind, OperationStatus, OrderPaymentStatus, PaymentStatus, Provider};
+pub use requests::{AskedPayment, CollectPayment, OpenPayment, PlacePayment, RefundPayment};
+use serde::Serialize;
+use shared_types::{Money, OrderId, PaymentId};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A payment as it is kept and shown.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Payment {
+    /// Its number.
+    pub id: PaymentId,
+    /// The name by which the provider knows it.
+    #[serde(skip)]
+    pub reference: Uuid,
+    /// The order.
+    pub order_id: OrderId,
+    /// By what it is paid.
+    pub method: Method,
+    /// Who takes the money.
+    pub provider: Provider,
+    /// What is to be paid.
+    pub amount: Money,
+    /// The currency, as ISO 4217 has it.
+    #[schema(example = "INR")]
+    pub currency: String,
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// How much is promised, or was.
+    #[schema(example = 0.0)]
+    pub authorized: Money,
+    /// How much was taken.
+    #[schema(example = 0.0)]
+    pub captured: Money,
+    /// How much of what was promised was given back untaken.
+    #[schema(example = 0.0)]
+    pub released: Money,
+    /// How much is to be given back or was: of no other refund.
+    #[serde(skip)]
+    pub refund_reserved: Money,
+    /// How much was given back.
+    #[schema(example = 0.0)]
+    pub refunded: Money,
+    /// Why the last attempt failed, as the provider names it.
+    #[schema(required, example = json!(null))]
+    pub error_code: Option<String>,
+    /// Since when it takes no more money.
+    #[serde(skip)]
+    pub closed_at: Option<OffsetDateTime>,
+    /// When it was opened.
+    #[serde(with = "shared_types::times")]
+    pub created_at: OffsetDateTime,
+    /// When it last changed.
+    #[serde(with = "shared_types::times")]
+    pub updated_at: OffsetDateTime,
+    /// Its version, the ETag.
+    #[serde(skip)]
+    pub version: i64,
+}
+
+/// A payment with everything that was done to its money.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct PaymentWithOperations {
+    /// The payment.
+    #[serde(flatten)]
+    pub payment: Payment,
+    /// What was done, oldest first.
+    pub operations: Vec<Operation>,
+}
+
+/// What was done to the money of a payment, or is to be done.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Operation {
+    /// Its id.
+    #[schema(example = "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70")]
+    pub id: Uuid,
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// What is done.
+    pub kind: OperationKind,
+    /// How much is moved.
+    pub amount: Money,
+    /// How far it is.
+    pub status: OperationStatus,
+    /// Why it is there.
+    pub cause: Cause,
+    /// Why, in the words of who decided it.
+    #[schema(required, example = "One piece was scratched")]
+    pub reason: Option<String>,
+    /// When it was decided.
+    #[serde(with = "shared_types::times")]
+    pub created_at: OffsetDateTime,
+    /// When it last changed.
+    #[serde(with = "shared_types::times")]
+    pub updated_at: OffsetDateTime,
+}
+
+/// The payment of an order that was opened last, as far as the order shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LatestPayment {
+    /// Its number.
+    pub id: PaymentId,
+    /// By what it is paid.
+    pub method: Method,
+    /// What is to be paid.
+    pub amount: Money,
+}
+
+impl Payment {
+    /// What it is for.
+    pub fn terms(&self) -> Terms {
+        Terms { reference: self.reference, amount: self.amount, currency: self.currency.clone() }
+    }
+
+    /// What is known of its money.
+    pub fn known(&self) -> Known {
+        Known {
+            amounts: Amounts { authorized: self.authorized, captured: self.captured, released: self.released },
+            refunded: self.refunded,
+            attempt: Attempt::of(self.status),
+            closed: Closed::of(self.status),
+            review: self.status == PaymentStatus::Review,
+        }
+    }
+
+    /// What it comes to for its order.
+    pub fn of_order(&self) -> OrderPaymentStatus {
+        match self.status {
+            PaymentStatus::Created | PaymentStatus::ActionRequired | PaymentStatus::Failed => match self.provider {
+                Provider::OnDelivery => OrderPaymentStatus::OnDelivery,
+                Provider::Stripe | Provider::Razorpay => OrderPaymentStatus::Due,
+            },
+            PaymentStatus::Authorized => OrderPaymentStatus::Authorized,
+            PaymentStatus::Captured => OrderPaymentStatus::Paid,
+            PaymentStatus::PartRefunded => OrderPaymentStatus::PartRefunded,
+            PaymentStatus::Refunded => OrderPaymentStatus::Refunded,
+            PaymentStatus::Voided | PaymentStatus::Expired => OrderPaymentStatus::Voided,
+            PaymentStatus::Review => OrderPaymentStatus::Review,
+        }
+    }
+
+    /// How much of what was taken is not on its way back.
+    pub fn refundable(&self) -> Money {
+        self.captured - self.refund_reserved
+    }
+}

@@ -1,0 +1,195 @@
+//! The tables `orders.payments` and `orders.payment_operations`.
+//!
+//! A payment is its order's customer's, and the order says who that is. So nothing is read of a payment without the number of
+//! its order, which callers find within their scope; only [`order_of`] gives that number.
+
+pub mod invariants;
+mod rows;
+
+use crate::payments::domain::{
+    Cause, LatestPayment, Operation, OperationKind, OperationStatus, Payment, PaymentStatus, Provider,
+};
+use rows::{OperationRow, PaymentRow, parsed};
+use rust_decimal::Decimal;
+use shared_types::{Money, OrderId, PaymentId};
+use sqlx::{PgConnection, PgExecutor};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub use rows::NewPaymentRow;
+
+/// The order of a payment.
+pub async fn order_of(db: impl PgExecutor<'_>, id: PaymentId) -> Result<Option<OrderId>, sqlx::Error> {
+    let order = sqlx::query_scalar!("SELECT order_id FROM orders.payments WHERE id = $1", id.0);
+    Ok(order.fetch_optional(db).await?.map(OrderId))
+}
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let (new, arrays, all) = (NewPaymentRow::columns(), NewPaymentRow::arrays(1), PaymentRow::select("p"));
+    format!(
+        "INSERT INTO orders.payments AS p ({new}) SELECT {new} FROM unnest({arrays}) AS n ({new})
+         ORDER BY order_id RETURNING {all}"
+    )
+});
+
+/// Opens payments, one of each order.
+pub async fn insert(conn: &mut PgConnection, new: &[NewPaymentRow<'_>]) -> Result<Vec<Payment>, sqlx::Error> {
+    use sqlx::FromRow;
+    let rows = NewPaymentRow::bind(new, sqlx::query(INSERT.as_str())).fetch_all(conn).await?;
+    rows.iter().map(|row| PaymentRow::from_row(row)?.try_into()).collect()
+}
+
+/// Reads payments `WHERE` something holds.
+fn select(condition: &str) -> String {
+    format!("SELECT {} FROM orders.payments p WHERE {condition}", PaymentRow::select("p"))
+}
+
+static FIND: LazyLock<String> = LazyLock::new(|| select("p.id = $1 AND p.order_id = $2"));
+
+/// A payment of this order.
+pub async fn find(db: impl PgExecutor<'_>, order: OrderId, id: PaymentId) -> Result<Option<Payment>, sqlx::Error> {
+    one(sqlx::query_as(FIND.as_str()).bind(id.0).bind(order.0).fetch_optional(db).await?)
+}
+
+static LOCK: LazyLock<String> = LazyLock::new(|| select("p.id = $1 AND p.order_id = $2 FOR UPDATE"));
+
+/// Locks a payment of this order, which the caller has locked, until the end of the transaction.
+pub async fn lock(conn: &mut PgConnection, order: OrderId, id: PaymentId) -> Result<Option<Payment>, sqlx::Error> {
+    one(sqlx::query_as(LOCK.as_str()).bind(id.0).bind(order.0).fetch_optional(conn).await?)
+}
+
+fn one(row: Option<PaymentRow>) -> Result<Option<Payment>, sqlx::Error> {
+    row.map(Payment::try_from).transpose()
+}
+
+static OF_ORDER: LazyLock<String> = LazyLock::new(|| select("p.order_id = $1 ORDER BY p.order_id, p.id DESC"));
+
+/// The payments of an order, newest first.
+pub async fn of_order(db: impl PgExecutor<'_>, order: OrderId) -> Result<Vec<Payment>, sqlx::Error> {
+    all(sqlx::query_as(OF_ORDER.as_str()).bind(order.0).fetch_all(db).await?)
+}
+
+static LOCK_OF_ORDER: LazyLock<String> =
+    LazyLock::new(|| select("p.order_id = $1 ORDER BY p.order_id, p.id DESC FOR UPDATE"));
+
+/// Locks the payments of an order, which the caller has locked; newest first.
+pub async fn lock_of_order(conn: &mut PgConnection, order: OrderId) -> Result<Vec<Payment>, sqlx::Error> {
+    all(sqlx::query_as(LOCK_OF_ORDER.as_str()).bind(order.0).fetch_all(conn).await?)
+}
+
+fn all(rows: Vec<PaymentRow>) -> Result<Vec<Payment>, sqlx::Error> {
+    rows.into_iter().map(Payment::try_from).collect()
+}
+
+/// The newest payment of each order that has one.
+pub async fn latest(
+    conn: &mut PgConnection,
+    orders: &[OrderId],
+) -> Result<HashMap<OrderId, LatestPayment>, sqlx::Error> {
+    let ids: Vec<i64> = orders.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT o.id AS "order_id!", p.id, p.method, p.amount FROM unnest($1::bigint[]) AS o (id)
+           CROSS JOIN LATERAL (
+               SELECT id, method, amount FROM orders.payments
+               WHERE order_id = o.id ORDER BY order_id, id DESC LIMIT 1) p"#,
+        &ids
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let (id, method) = (PaymentId(row.id), parsed(&row.method)?);
+            Ok((OrderId(row.order_id), LatestPayment { id, method, amount: row.amount.into() }))
+        })
+        .collect()
+}
+
+static UPDATE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE orders.payments AS p
+         SET status = $2, authorized = $3, captured = $4, released = $5, refund_reserved = $6, refunded = $7,
+             closed_at = $8, version = p.version + 1, updated_at = clock_timestamp()
+         WHERE p.id = $1 RETURNING {}",
+        PaymentRow::select("p")
+    )
+});
+
+/// Writes the amounts of a locked payment and what follows from them.
+pub async fn update(conn: &mut PgConnection, payment: &Payment) -> Result<Payment, sqlx::Error> {
+    let Payment { id, status, closed_at, .. } = payment;
+    let amounts = [payment.authorized, payment.captured, payment.released, payment.refund_reserved, payment.refunded];
+    let mut query = sqlx::query_as::<_, PaymentRow>(UPDATE.as_str()).bind(id.0).bind(status.as_str());
+    for amount in amounts {
+        query = query.bind(amount.decimal());
+    }
+    query.bind(*closed_at).fetch_one(conn).await?.try_into()
+}
+
+/// An operation to be written.
+#[derive(Clone, Debug)]
+pub struct NewOperation<'a> {
+    pub payment: PaymentId,
+    pub provider: Provider,
+    pub kind: OperationKind,
+    pub amount: Money,
+    pub status: OperationStatus,
+    pub cause: Cause,
+    /// What caused it; an operation that somebody decided is its own cause.
+    pub cause_id: Option<Uuid>,
+    pub reason: Option<&'a str>,
+    /// Who decided it.
+    pub made_by: &'a str,
+}
+
+static INSERT_OPERATION: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO orders.payment_operations AS o
+             (id, payment_id, provider, kind, amount, status, cause, cause_id, reason, made_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING {}",
+        OperationRow::select("o")
+    )
+});
+
+/// Writes an operation of a locked payment.
+pub async fn insert_operation(conn: &mut PgConnection, new: &NewOperation<'_>) -> Result<Operation, sqlx::Error> {
+    let id = Uuid::now_v7();
+    let query = sqlx::query_as::<_, OperationRow>(INSERT_OPERATION.as_str()).bind(id).bind(new.payment.0);
+    let query = query.bind(new.provider.as_str()).bind(new.kind.as_str()).bind(new.amount.decimal());
+    let query = query.bind(new.status.as_str()).bind(new.cause.as_str()).bind(new.cause_id.unwrap_or(id));
+    query.bind(new.reason).bind(new.made_by).fetch_one(conn).await?.try_into()
+}
+
+static OPERATIONS_OF: LazyLock<String> = LazyLock::new(|| {
+    let columns = OperationRow::select("o");
+    format!("SELECT {columns} FROM orders.payment_operations o WHERE payment_id = ANY($1) ORDER BY payment_id, id")
+});
+
+/// What was done to the money of these payments, oldest first.
+pub async fn operations_of(db: impl PgExecutor<'_>, payments: &[PaymentId]) -> Result<Vec<Operation>, sqlx::Error> {
+    let ids: Vec<i64> = payments.iter().map(|id| id.0).collect();
+    let rows: Vec<OperationRow> = sqlx::query_as(OPERATIONS_OF.as_str()).bind(ids).fetch_all(db).await?;
+    rows.into_iter().map(Operation::try_from).collect()
+}
+
+static MOVE_OPERATION: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE orders.payment_operations AS o
+         SET status = $2, reason = COALESCE($3, o.reason), made_by = $4, updated_at = clock_timestamp()
+         WHERE o.id = $1 RETURNING {}",
+        OperationRow::select("o")
+    )
+});
+
+/// Moves an operation of a locked payment on.
+pub async fn move_operation(
+    conn: &mut PgConnection,
+    id: Uuid,
+    to: OperationStatus,
+    reason: Option<&str>,
+    made_by: &str,
+) -> Result<Operation, sqlx::Error> {
+    let query = sqlx::query_as::<_, OperationRow>(MOVE_OPERATION.as_str()).bind(id).bind(to.as_str());
+    query.bind(reason).bind(made_by).fetch_one(conn).await?.try_into()
+}
