@@ -4,6 +4,7 @@ pub mod bank;
 pub mod dead_letters;
 pub mod events;
 pub mod kept;
+pub mod money;
 pub mod once;
 pub mod owners;
 pub mod timelines;
@@ -29,6 +30,7 @@ pub fn all(history: &History, observed: &Observed, heard: &Heard) -> Vec<Checked
         checked("answered orders are kept", kept::check(history, observed)),
         checked("nothing twice, nothing unasked", once::check(history, observed)),
         checked("stock adds up", bank::check(history, observed)),
+        checked("money moves once", money::check(history, observed)),
         checked("timelines", timelines::check(history, observed)),
         checked("every change was announced", events::check(observed, heard)),
         checked("dead letters", dead_letters::check(observed)),

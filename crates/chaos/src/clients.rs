@@ -3,6 +3,7 @@
 mod browsing;
 mod customers;
 mod keyed;
+mod paying;
 mod people;
 mod placing;
 mod stock;
@@ -47,6 +48,8 @@ pub struct ChaosClient {
     process: usize,
     /// Orders as they were answered.
     known: Vec<Order>,
+    /// Payments that it has collected, or tried to.
+    paid: Vec<i64>,
 }
 
 impl ChaosClient {
@@ -71,6 +74,7 @@ impl ChaosClient {
             asked: 0,
             process: 0,
             known: Vec::new(),
+            paid: Vec::new(),
         })
     }
 
@@ -102,6 +106,8 @@ impl ChaosClient {
             Operation::ChangeStock { product, delta, manner, repeat } => {
                 self.change_stock(product, delta, manner, repeat).await;
             }
+            Operation::Pay { pick } => self.pay(pick).await,
+            Operation::Refund { pick } => self.refund(pick).await,
             Operation::Read { pick } => self.read(pick).await,
             Operation::Browse { pick } => self.browse(pick).await,
             Operation::BadInput { pick } => self.send_bad_input(pick).await,

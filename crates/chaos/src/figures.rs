@@ -23,6 +23,10 @@ pub enum Kind {
     WrongTotal,
     Cancel,
     Move,
+    /// A payment at the door, opened and collected.
+    Pay,
+    /// Money given back by hand.
+    Refund,
     /// Stock released by hand.
     Release,
     Restock,
@@ -72,6 +76,8 @@ impl Kind {
             Self::WrongTotal => "wrong total",
             Self::Cancel => "cancel",
             Self::Move => "ship, deliver",
+            Self::Pay => "pay at the door",
+            Self::Refund => "give money back",
             Self::Release => "release by hand",
             Self::Restock => "restock",
             Self::Reduce => "reduce",

@@ -69,6 +69,17 @@ pub struct StockChange {
     pub outcome: ChangeSeen,
 }
 
+/// A keyed request to note money that was taken or given back.
+#[derive(Clone, Debug)]
+pub struct MoneySeen {
+    /// The payment.
+    pub payment: i64,
+    /// The reason that was given, which no other request has.
+    pub token: String,
+    /// What came of it.
+    pub outcome: ChangeSeen,
+}
+
 /// A product and its stock before the load began.
 #[derive(Clone, Copy, Debug)]
 pub struct Product {
@@ -86,6 +97,8 @@ pub struct History {
     pub status_changes: Vec<StatusChange>,
     /// Every change of stock.
     pub stock_changes: Vec<StockChange>,
+    /// Every request to move money.
+    pub money: Vec<MoneySeen>,
     /// Rotations of the signing keys by when they were over; none for one that is under way.
     pub rotations: Vec<Option<Instant>>,
     /// Access tokens of sessions that are over.

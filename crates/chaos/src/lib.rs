@@ -94,10 +94,10 @@ pub async fn run(settings: &Settings) -> Result<RunReport, ChaosError> {
     over.cancel();
 
     clock.say("checking");
-    let observed = Observed::look(&stage).await;
+    let history = history.lock().clone();
+    let observed = Observed::look(&stage, &history).await;
     let verified = verify::run(&stage.orders[0].base, &stage.inventory[0].base, VERIFY_PATIENCE).await;
     let heard = listener.heard();
-    let history = history.lock().clone();
     let mut checks = vec![Checked { name: "quiet", findings: unrest.into_iter().collect() }];
     let observed = match observed {
         Ok(observed) => {

@@ -1,12 +1,13 @@
 //! What is there at the end, as the services show it.
 
 use crate::error::ChaosError;
+use crate::history::History;
 use crate::stage::Stage;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::Value;
 use shared_types::OrderStatus;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use verify::records::{Order, Reservation};
 use verify::{Api, VerifyError};
 
@@ -22,6 +23,8 @@ pub struct Observed {
     pub stock: BTreeMap<i64, i64>,
     /// What each service has set aside, as it shows it.
     pub dead_letters: Vec<(String, Value)>,
+    /// What was done to the money of each payment.
+    pub payments: BTreeMap<i64, Vec<MoneyOperation>>,
     /// What does not hold in account-service's tables.
     pub account_breaches: Vec<String>,
 }
@@ -31,6 +34,21 @@ struct Invariants {
     holds: bool,
     #[serde(default)]
     breaches: Vec<Value>,
+}
+
+/// What was done to the money of a payment, or waits to be done.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct MoneyOperation {
+    /// How far it is.
+    pub status: String,
+    /// Why, in the words of who asked for it.
+    pub reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Payment {
+    id: i64,
+    operations: Vec<MoneyOperation>,
 }
 
 #[derive(Deserialize)]
@@ -47,7 +65,7 @@ struct ProductStock {
 
 impl Observed {
     /// Asks the second process of each service, which the load asked no less than the first.
-    pub async fn look(stage: &Stage) -> Result<Self, ChaosError> {
+    pub async fn look(stage: &Stage, history: &History) -> Result<Self, ChaosError> {
         let (orders, inventory) = (Api::new(&stage.orders[1].base)?, Api::new(&stage.inventory[1].base)?);
         let accounts = Api::new(&stage.accounts[1].base)?;
         let listed: Vec<Order> = orders.list("/api/orders").await?;
@@ -56,6 +74,14 @@ impl Observed {
             async move {
                 let rows: Vec<TimelineEntry> = orders.get(&format!("/api/orders/{}/timeline", order.id)).await?;
                 Ok::<_, VerifyError>((order, rows.into_iter().map(|row| row.status).collect()))
+            }
+        });
+        let paid: BTreeSet<i64> = history.money.iter().map(|asked| asked.payment).collect();
+        let payments = stream::iter(paid).map(|id| {
+            let orders = orders.clone();
+            async move {
+                let Payment { id, operations } = orders.get(&format!("/api/payments/{id}")).await?;
+                Ok::<_, VerifyError>((id, operations))
             }
         });
         let products: Vec<ProductStock> = inventory.list("/api/inventory/products").await?;
@@ -73,6 +99,7 @@ impl Observed {
         }
         Ok(Self {
             account_breaches,
+            payments: payments.buffered(AT_ONCE).try_collect().await?,
             orders: with_timeline.buffered(AT_ONCE).try_collect().await?,
             reservations: inventory.list("/api/inventory/reservations").await?,
             stock: products.into_iter().map(|product| (product.id, product.stock_quantity)).collect(),

@@ -50,6 +50,10 @@ pub enum Operation {
         /// Asks once more afterwards.
         repeat: bool,
     },
+    /// Has one of its latest orders paid at the door.
+    Pay { pick: usize },
+    /// Gives money back for one that was paid.
+    Refund { pick: usize },
     /// Reads one of its orders.
     Read { pick: usize },
     /// Looks at something else.
@@ -126,8 +130,10 @@ pub fn next(rng: &mut Rng) -> Step {
         },
         72..78 => change_stock(rng, SCARCE, 1..=8),
         78..82 => change_stock(rng, PRODUCTS, -3..=-1),
-        82..90 => Operation::Read { pick: rng.usize(..) },
-        90..96 => Operation::Browse { pick: rng.usize(..) },
+        82..85 => Operation::Pay { pick: rng.usize(..) },
+        85..87 => Operation::Refund { pick: rng.usize(..) },
+        87..92 => Operation::Read { pick: rng.usize(..) },
+        92..97 => Operation::Browse { pick: rng.usize(..) },
         _ => Operation::BadInput { pick: rng.usize(..) },
     };
     Step { operation, process, think }

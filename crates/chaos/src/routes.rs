@@ -27,10 +27,7 @@ const NOT_CALLED: &[(Side, &str, &str)] = &[
     (Side::Orders, "GET /api/orders/guest/{token}", "mails are not sent, and have no links"),
     (Side::Orders, "POST /api/orders/guest/{token}/claim", "mails are not sent, and have no links"),
     (Side::Orders, "GET /api/orders/{id}/payments", NO_PAYMENTS),
-    (Side::Orders, "POST /api/orders/{id}/payments", NO_PAYMENTS),
     (Side::Orders, "GET /api/payments/{id}", NO_PAYMENTS),
-    (Side::Orders, "POST /api/payments/{id}/collect", NO_PAYMENTS),
-    (Side::Orders, "POST /api/payments/{id}/refunds", NO_PAYMENTS),
     (Side::Orders, "GET /health/ready", "asked by the stage, after each fault"),
     (Side::Inventory, "POST /api/inventory/products", "the catalogue is made before the load"),
     (Side::Inventory, "PUT /api/inventory/products/{id}", "the checks count on the prices of the catalogue"),
@@ -95,8 +92,8 @@ const NOT_CALLED: &[(Side, &str, &str)] = &[
     (Side::Accounts, "GET /health/ready", "asked by the stage, after each fault"),
 ];
 
-/// Why no client pays.
-const NO_PAYMENTS: &str = "no client asks for a payment";
+/// Why no client looks at payments.
+const NO_PAYMENTS: &str = "looked at when all is over, by the checks";
 
 /// Why no client uses codes.
 const NO_CODES: &str = "codes come by e-mail, and no way of sending is set up";

@@ -18,7 +18,11 @@ impl ChaosClient {
     pub async fn place(&mut self, wanted: &Wanted) -> bool {
         let (token, lines) = (self.token(), self.lines(wanted));
         let place = self.note_placement(&token, &lines);
-        let request = Request::with_body(Method::POST, ORDERS, &body(&token, &lines));
+        let mut body = body(&token, &lines);
+        if self.asked.is_multiple_of(4) {
+            body["payment"] = json!({"method": "CASH_ON_DELIVERY"});
+        }
+        let request = Request::with_body(Method::POST, ORDERS, &body);
         match self.attempt(Kind::Place, Side::Orders, &request, &[201, 409]).await {
             Verdict::Definite(answer) => {
                 self.remember(place, &token, &lines, &answer, false);
