@@ -1258,7 +1258,7 @@ ALTER TABLE orders.orders VALIDATE CONSTRAINT orders_status;
 ALTER TABLE orders.orders VALIDATE CONSTRAINT orders_payment_status;
 ALTER TABLE orders.order_status_history VALIDATE CONSTRAINT order_status_history_status;
 
--- migrations/order-service/0035_traces_of_messages.sql
+-- migrations/order-service/0032_traces_of_messages.sql
 
 -- The trace of the event that a message tells of goes on when the message is sent. Only where that trace is recorded: nearly
 -- all rows have none.
