@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::{HeaderValue, Uri, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::str::FromStr;
 use url::form_urlencoded;
@@ -33,6 +34,32 @@ impl<Key: FromStr + Display + Send, S: Send + Sync> FromRequestParts<S> for Page
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         Self::parse(parts.uri.clone()).map_err(Problem::validation)
+    }
+}
+
+/// The page that was asked for beside filters: what is at fault in either is named together.
+#[derive(Debug)]
+pub struct FilteredPage<Key = i64>(Result<Page<Key>, FieldErrors>);
+
+impl<Key: FromStr + Display + Send, S: Send + Sync> FromRequestParts<S> for FilteredPage<Key> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(Page::parse(parts.uri.clone())))
+    }
+}
+
+impl<Key> FilteredPage<Key> {
+    /// The page and its filter, or every parameter at fault.
+    pub fn with<Filter>(self, filter: Result<Filter, FieldErrors>) -> Result<(Page<Key>, Filter), FieldErrors> {
+        match (self.0, filter) {
+            (Ok(page), Ok(filter)) => Ok((page, filter)),
+            (page, filter) => {
+                let mut errors = page.err().unwrap_or_default();
+                errors.0.extend(filter.err().unwrap_or_default().0);
+                Err(errors)
+            }
+        }
     }
 }
 

@@ -123,17 +123,23 @@ fn services(shop: &mut Shop) -> impl Iterator<Item = &mut Service> {
 }
 
 /// What was walked through since the counters were set to zero: tables of which more rows than this were read, and
-/// indexes over several columns of which more pages were touched than there are. A search for one column in an index
-/// that begins with another one finds few rows and goes through all pages.
+/// indexes over several columns of which more pages were touched than the searches and changes of single rows explain. A
+/// search for one column in an index that begins with another one finds few rows and goes through all pages.
 async fn walked_through(shop: &Shop, rows: i64) -> Vec<String> {
+    // From the root of such an index to a row.
+    const PAGES_OF_A_ROW: i64 = 4;
     let sql = format!(
         "SELECT schemaname || '.' || relname || ': ' || seq_tup_read + idx_tup_fetch || ' rows'
          FROM pg_stat_user_tables WHERE seq_tup_read + idx_tup_fetch > {rows}
          UNION ALL
-         SELECT schemaname || '.' || indexrelname || ': ' || idx_blks_hit + idx_blks_read || ' pages of ' || pages
-         FROM pg_statio_user_indexes JOIN pg_index USING (indexrelid)
-         CROSS JOIN LATERAL (SELECT pg_relation_size(indexrelid) / current_setting('block_size')::bigint) AS size (pages)
-         WHERE indnkeyatts > 1 AND pages > {rows} / 100 AND idx_blks_hit + idx_blks_read > pages
+         SELECT i.schemaname || '.' || i.indexrelname || ': ' || touched || ' pages of ' || pages
+         FROM pg_statio_user_indexes AS i
+         JOIN pg_index USING (indexrelid) JOIN pg_stat_user_indexes AS s USING (indexrelid)
+         JOIN pg_stat_user_tables AS t ON t.relid = i.relid
+         CROSS JOIN LATERAL (SELECT pg_relation_size(indexrelid) / current_setting('block_size')::bigint,
+                                    idx_blks_hit + idx_blks_read) AS size (pages, touched)
+         WHERE indnkeyatts > 1 AND pages > {rows} / 100
+           AND touched - {PAGES_OF_A_ROW} * (s.idx_scan + n_tup_ins + n_tup_upd) > pages / 2
          ORDER BY 1"
     );
     shop.database.texts(sql).await

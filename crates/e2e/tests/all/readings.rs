@@ -1,6 +1,6 @@
 //! How requests are read where clients write the same thing in several ways, and where a value is at the edge of what can be.
 
-use e2e::client::Response;
+use e2e::client::{Client, Response};
 use e2e::samples::{HEADSET, LAPTOP, MOUSE, int, order, product, reservation, text};
 use e2e::shop::Shop;
 use reqwest::Method;
@@ -195,6 +195,18 @@ async fn every_field_at_fault_is_named_at_once() {
     assert_eq!(statuses, [400, 400, 201]);
     assert_eq!(outcomes[0]["body"]["errors"], json!({"body": "must be an object"}));
     assert_eq!(outcomes[1]["body"]["errors"].as_object().unwrap().keys().collect::<Vec<_>>(), ["id", "items[0]"]);
+    let list = |client: &Client, filter: &str| client.get(&format!("{filter}&limit=0&cursor=x"));
+    for (client, filter, field) in [
+        (shop.orders(), "/api/orders?createdFrom=x", "createdFrom"),
+        (shop.orders(), "/api/notifications?status=x", "status"),
+        (shop.orders(), "/api/admin/dead-letters?consumer=x", "consumer"),
+        (shop.inventory(), "/api/inventory/products?active=x", "active"),
+        (shop.inventory(), "/api/inventory/reservations?status=x", "status"),
+    ] {
+        let mut fields = vec!["cursor", "limit", field];
+        fields.sort_unstable();
+        assert_eq!(list(client, filter).await.fields_at_fault(), fields, "{filter}");
+    }
 }
 
 #[tokio::test]

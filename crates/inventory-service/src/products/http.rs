@@ -22,7 +22,7 @@ use service_kit::documented::{
 };
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::IdempotencyKey;
-use service_kit::pagination::Page;
+use service_kit::pagination::{FilteredPage, Page};
 use service_kit::validation::FieldErrors;
 use shared_types::ProductId;
 use sqlx::PgConnection;
@@ -104,9 +104,10 @@ impl ProductQuery {
 pub async fn list_products(
     State(products): State<Arc<Products>>,
     Query(query): Query<ProductQuery>,
-    page: Page,
+    page: FilteredPage,
 ) -> Result<Response, Error> {
-    answer_page(&products, &query.parse()?, &page).await
+    let (page, filter) = page.with(query.parse())?;
+    answer_page(&products, &filter, &page).await
 }
 
 /// The products that can be ordered, by id.

@@ -25,7 +25,7 @@ use service_kit::answer::Answer;
 use service_kit::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, PagedByTime, Unavailable};
 use service_kit::extract::{Json, Path, PlusKept, Query};
 use service_kit::idempotency::IdempotencyKey;
-use service_kit::pagination::Page;
+use service_kit::pagination::FilteredPage;
 use service_kit::telemetry::current_traceparent;
 use service_kit::validation::FieldErrors;
 use shared_types::Reference;
@@ -177,10 +177,10 @@ impl ReservationQuery {
 pub async fn list_reservations(
     State(reservations): State<Arc<Reservations>>,
     Query(query): Query<ReservationQuery>,
-    page: Page<PlaceInList>,
+    page: FilteredPage<PlaceInList>,
 ) -> Result<Response, Error> {
+    let (page, (status, held_before)) = page.with(query.parse())?;
     let (db, limit) = (reservations.db.pool(), page.fetch());
-    let (status, held_before) = query.parse()?;
     if let Some(before) = held_before {
         let found = store::list_held_before(db, before, age_in(page.after)?, limit).await?;
         return Ok(page.answer(found, |held| PlaceInList::ByAge(ByAge { created_at: held.created_at, id: held.id.0 })));

@@ -24,7 +24,7 @@ use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{Changed, IfMatch, IfNoneMatch, Invalid, KeyReused, Keyed, NotFound, Paged, Unavailable};
 use service_kit::extract::{Path, Query};
 use service_kit::idempotency::IdempotencyKey;
-use service_kit::pagination::Page;
+use service_kit::pagination::FilteredPage;
 use service_kit::problem::Problem;
 use service_kit::validation::FieldErrors;
 use sqlx::PgConnection;
@@ -79,11 +79,11 @@ pub struct LogFilter {
         Invalid, Unavailable))]
 pub async fn list_notifications(
     State(app): State<Arc<Notifications>>,
-    page: Page,
+    page: FilteredPage,
     Query(filter): Query<LogFilter>,
 ) -> Result<Response, Error> {
     let status = filter.status.map(|text| text.parse::<Status>()).transpose();
-    let status = status.map_err(|error| FieldErrors::one("status", error))?;
+    let (page, status) = page.with(status.map_err(|error| FieldErrors::one("status", error)))?;
     let found = match status {
         Some(status) => store::list_by_status(app.db.pool(), status, page.after, page.fetch()).await?,
         None => store::list(app.db.pool(), page.after, page.fetch()).await?,

@@ -33,7 +33,7 @@ use service_kit::documented::{
 use service_kit::extract::{Json, Path, Query};
 use service_kit::fault::Fault;
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
-use service_kit::pagination::Page;
+use service_kit::pagination::{FilteredPage, Page};
 use service_kit::prefer::Prefer;
 use service_kit::validation::FieldErrors;
 use shared_types::{OrderId, OrderStatus};
@@ -157,10 +157,11 @@ pub async fn place_order(
 pub async fn list_orders(
     State(orders): State<Arc<Orders>>,
     scope: Scope,
-    page: Page,
+    page: FilteredPage,
     Query(filter): Query<ListFilter>,
 ) -> Result<Response, Error> {
-    list(&orders, scope, &page, &filter.parse()?).await
+    let (page, filter) = page.with(filter.parse())?;
+    list(&orders, scope, &page, &filter).await
 }
 
 /// Orders of one status, newest first.

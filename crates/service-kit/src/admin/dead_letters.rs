@@ -13,7 +13,7 @@ use crate::dead_letters::{DeadLetter, DeadLetters, LetterState};
 use crate::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable};
 use crate::extract::{Json, Path, Query};
 use crate::idempotency::{IdempotencyKey, IdempotencyKeys};
-use crate::pagination::Page;
+use crate::pagination::FilteredPage;
 use crate::problem::Problem;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -29,10 +29,10 @@ use sqlx::PgConnection;
 ))]
 pub async fn list_dead_letters(
     State(admin): State<Admin>,
-    page: Page,
+    page: FilteredPage,
     Query(query): Query<LetterQuery>,
 ) -> Result<Response, Problem> {
-    let filter = query.parse(&admin.consumers).map_err(Problem::validation)?;
+    let (page, filter) = page.with(query.parse(&admin.consumers)).map_err(Problem::validation)?;
     let letters = DeadLetters(admin.schema).list(admin.database.pool(), &filter, page.after, page.fetch()).await?;
     Ok(page.answer(letters, |letter| letter.id))
 }

@@ -20,7 +20,7 @@ use service_kit::documented::{
 };
 use service_kit::extract::{Json, Path, PlusKept, Query};
 use service_kit::idempotency::IdempotencyKey;
-use service_kit::pagination::Page;
+use service_kit::pagination::{FilteredPage, Page};
 use service_kit::validation::FieldErrors;
 use sqlx::PgConnection;
 use std::sync::Arc;
@@ -63,9 +63,10 @@ pub async fn list_accounts(
     State(accounts): State<Arc<Accounts>>,
     scope: Scope,
     Query(query): Query<AccountQuery>,
-    page: Page<Uuid>,
+    page: FilteredPage<Uuid>,
 ) -> Result<Response, Error> {
-    let found = users::list(accounts.db.pool(), scope, &query.parse()?, page.after, page.fetch()).await?;
+    let (page, filter) = page.with(query.parse())?;
+    let found = users::list(accounts.db.pool(), scope, &filter, page.after, page.fetch()).await?;
     Ok(page.answer(found, |user| user.id))
 }
 
