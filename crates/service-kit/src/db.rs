@@ -3,6 +3,7 @@
 use crate::batcher::Blame;
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::schema::Schema;
+use crate::turns;
 use metrics::Histogram;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -93,6 +94,7 @@ impl Database {
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
         // Looked up once: that takes as long as to record.
         static ACQUIRING: LazyLock<Histogram> = LazyLock::new(|| metrics::histogram!("database_acquire_seconds"));
+        turns::wait().await?;
         let (pool, since) = (self.pool.clone(), Instant::now());
         let begun = tokio::spawn(async move { pool.begin().await }.in_current_span());
         let transaction = begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?;

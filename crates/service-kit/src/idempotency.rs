@@ -76,7 +76,8 @@ async fn route<S: Send + Sync>(parts: &mut Parts, state: &S) -> String {
     format!("{} {}", parts.method, parameters.iter().fold(matched.as_str().to_owned(), fill))
 }
 
-fn canonical(id: &str) -> String {
+/// An id in its own notation.
+pub(crate) fn canonical(id: &str) -> String {
     let number = id.parse::<i64>().map(|number| number.to_string());
     number.or_else(|_| id.parse::<Uuid>().map(|id| id.to_string())).unwrap_or_else(|_| id.to_owned())
 }

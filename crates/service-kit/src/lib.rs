@@ -47,6 +47,7 @@ pub mod shutdown;
 mod slow_statements;
 pub mod telemetry;
 pub mod traces;
+mod turns;
 pub mod typed_code;
 pub mod validation;
 pub mod work_queue;

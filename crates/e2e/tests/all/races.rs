@@ -1,5 +1,6 @@
 //! Promises P1 and P3 under a rush: nothing is sold twice, nothing is lost, nobody waits for ever.
 
+use e2e::poll::{equal, eventually};
 use e2e::samples::{HEADSET, KEYBOARD, LAPTOP, MONITOR, MOUSE, int, order, reservation};
 use e2e::shop::Shop;
 use serde_json::json;
@@ -182,4 +183,36 @@ async fn commit_and_release_at_once_have_one_winner() {
         assert_eq!(shop.database.stock(HEADSET).await, 8);
     }
     assert!(shop.database.texts("SELECT sku FROM inventory.stock_breaches").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_rush_on_one_order_leaves_connections_to_the_others() {
+    let shop = Shop::plan().order_variable("DATABASE_MAX_CONNECTIONS", "8").open().await;
+    let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);
+    shop.order_becomes(id, "CONFIRMED").await;
+    let lock = shop.database.lock(format!("SELECT FROM orders.orders WHERE id = {id} FOR UPDATE")).await;
+    let client = shop.orders().clone();
+    let calls = (0..40).map(move |number| {
+        let (client, path) = (client.clone(), format!("/api/orders/{id}"));
+        async move {
+            match number % 2 {
+                0 => client.post(&format!("{path}/cancel"), json!({})).await.status,
+                _ => client.patch(&path, json!({"note": "Please ring twice"})).await.status,
+            }
+        }
+    });
+    let rush = tokio::spawn(rush(calls));
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+                   WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    eventually("a few to wait in the database", async || equal(shop.database.number(waiting).await, 4)).await;
+    for _ in 0..3 {
+        shop.place(&[(MOUSE, 1)]).await;
+        shop.orders().get(&format!("/api/orders/{id}/timeline")).await.is(200);
+    }
+    assert_eq!(shop.database.number(waiting).await, 4);
+    lock.rollback().await.unwrap();
+    assert_eq!(rush.await.unwrap().values().sum::<usize>(), 40);
+    shop.orders().get(&format!("/api/orders/{id}")).await.is(200);
+    let other = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
+    shop.orders().post(&format!("/api/orders/{other}/cancel"), json!({})).await.is(200);
 }

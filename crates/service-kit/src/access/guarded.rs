@@ -2,6 +2,7 @@
 
 use super::{Access, Reach, audit};
 use crate::documented::Refused;
+use crate::turns;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use utoipa::IntoResponses;
@@ -47,6 +48,11 @@ impl<S: Clone + Send + Sync + 'static> Guarded<S> {
         let audited = move |request: Request, next: Next| audit::audited(request, next, for_services);
         let methods = match changes && access.is_for_operators() {
             true => methods.layer(middleware::from_fn(audited)),
+            false => methods,
+        };
+        let names_an_object = paths.paths.keys().any(|path| path.contains('{'));
+        let methods = match changes && names_an_object {
+            true => methods.layer(middleware::from_fn(turns::taken)),
             false => methods,
         };
         #[expect(clippy::disallowed_methods, reason = "the one place where routes are added, each with its rule")]
