@@ -1,6 +1,6 @@
 //! Extractors whose refusals are problems: JSON bodies, path and query parameters.
 
-mod parameters;
+pub(crate) mod parameters;
 
 use crate::body::{self, Body, Unreadable};
 use crate::problem::Problem;

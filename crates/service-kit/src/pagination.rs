@@ -1,11 +1,13 @@
 //! Keyset pagination: `limit` and `cursor` in, the next page in a `Link` header (RFC 8288) out.
 
+use crate::extract::parameters;
 use crate::problem::Problem;
 use crate::validation::FieldErrors;
 use axum::extract::FromRequestParts;
 use axum::http::{HeaderValue, Uri, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -37,26 +39,38 @@ impl<Key: FromStr + Display + Send, S: Send + Sync> FromRequestParts<S> for Page
     }
 }
 
-/// The page that was asked for beside filters: what is at fault in either is named together.
+/// A page of what filters leave: what is at fault in either is named together.
 #[derive(Debug)]
-pub struct FilteredPage<Key = i64>(Result<Page<Key>, FieldErrors>);
+pub struct Filtered<Filters, Key = i64> {
+    page: Result<Page<Key>, FieldErrors>,
+    filters: Result<Filters, FieldErrors>,
+}
 
-impl<Key: FromStr + Display + Send, S: Send + Sync> FromRequestParts<S> for FilteredPage<Key> {
+impl<Filters, Key, S> FromRequestParts<S> for Filtered<Filters, Key>
+where
+    Filters: DeserializeOwned + Send,
+    Key: FromStr + Display + Send,
+    S: Send + Sync,
+{
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(Page::parse(parts.uri.clone())))
+        let filters = parameters::read(parts.uri.query().unwrap_or_default());
+        Ok(Self { page: Page::parse(parts.uri.clone()), filters })
     }
 }
 
-impl<Key> FilteredPage<Key> {
-    /// The page and its filter, or every parameter at fault.
-    pub fn with<Filter>(self, filter: Result<Filter, FieldErrors>) -> Result<(Page<Key>, Filter), FieldErrors> {
-        match (self.0, filter) {
-            (Ok(page), Ok(filter)) => Ok((page, filter)),
-            (page, filter) => {
+impl<Filters, Key> Filtered<Filters, Key> {
+    /// The page and what `check` makes of the filters, or every parameter at fault.
+    pub fn checked<Checked>(
+        self,
+        check: impl FnOnce(Filters) -> Result<Checked, FieldErrors>,
+    ) -> Result<(Page<Key>, Checked), FieldErrors> {
+        match (self.page, self.filters.and_then(check)) {
+            (Ok(page), Ok(checked)) => Ok((page, checked)),
+            (page, checked) => {
                 let mut errors = page.err().unwrap_or_default();
-                errors.0.extend(filter.err().unwrap_or_default().0);
+                errors.0.extend(checked.err().unwrap_or_default().0);
                 Err(errors)
             }
         }

@@ -83,7 +83,7 @@ async fn queue_backwards(shop: &Shop) {
 #[tokio::test]
 async fn two_instances_keep_the_order_of_events_whatever_the_order_of_rows() {
     let server = MailServer::start().await;
-    let shop = plan(&server).pairs(2).open().await;
+    let shop = plan(&server).patient().pairs(2).open().await;
     queue_backwards(&shop).await;
     all_sent(&shop, 4 * 200).await;
     let told = told(&server.received());

@@ -61,7 +61,7 @@ async fn orders_are_found_by_status() {
     for path in ["?status=LOST", "/status/LOST"] {
         let refused = shop.orders().get(&format!("{ORDERS}{path}")).await;
         assert_eq!(refused.fields_at_fault(), ["status"]);
-        assert!(text(&refused.json()["errors"]["status"]).contains("PENDING, CONFIRMED"), "{}", refused.text);
+        assert!(text(&refused.json()["errors"]["status"]).contains("PENDING, PAID, CONFIRMED"), "{}", refused.text);
     }
 }
 

@@ -20,9 +20,9 @@ use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
 };
-use service_kit::extract::{Json, Path, Query};
+use service_kit::extract::{Json, Path};
 use service_kit::idempotency::IdempotencyKey;
-use service_kit::pagination::{FilteredPage, Page};
+use service_kit::pagination::{Filtered, Page};
 use service_kit::validation::FieldErrors;
 use shared_types::ProductId;
 use sqlx::PgConnection;
@@ -103,10 +103,9 @@ impl ProductQuery {
     Invalid, Unavailable))]
 pub async fn list_products(
     State(products): State<Arc<Products>>,
-    Query(query): Query<ProductQuery>,
-    page: FilteredPage,
+    listed: Filtered<ProductQuery>,
 ) -> Result<Response, Error> {
-    let (page, filter) = page.with(query.parse())?;
+    let (page, filter) = listed.checked(ProductQuery::parse)?;
     answer_page(&products, &filter, &page).await
 }
 

@@ -23,9 +23,9 @@ use service_kit::access::{Access, Guarded};
 use service_kit::admin::Admin;
 use service_kit::answer::Answer;
 use service_kit::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, PagedByTime, Unavailable};
-use service_kit::extract::{Json, Path, PlusKept, Query};
+use service_kit::extract::{Json, Path, PlusKept};
 use service_kit::idempotency::IdempotencyKey;
-use service_kit::pagination::FilteredPage;
+use service_kit::pagination::Filtered;
 use service_kit::telemetry::current_traceparent;
 use service_kit::validation::FieldErrors;
 use shared_types::Reference;
@@ -176,10 +176,9 @@ impl ReservationQuery {
         Invalid, Unavailable))]
 pub async fn list_reservations(
     State(reservations): State<Arc<Reservations>>,
-    Query(query): Query<ReservationQuery>,
-    page: FilteredPage<PlaceInList>,
+    listed: Filtered<ReservationQuery, PlaceInList>,
 ) -> Result<Response, Error> {
-    let (page, (status, held_before)) = page.with(query.parse())?;
+    let (page, (status, held_before)) = listed.checked(ReservationQuery::parse)?;
     let (db, limit) = (reservations.db.pool(), page.fetch());
     if let Some(before) = held_before {
         let found = store::list_held_before(db, before, age_in(page.after)?, limit).await?;

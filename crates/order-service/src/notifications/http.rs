@@ -22,9 +22,9 @@ use serde::Deserialize;
 use service_kit::access::{Access, Guarded};
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{Changed, IfMatch, IfNoneMatch, Invalid, KeyReused, Keyed, NotFound, Paged, Unavailable};
-use service_kit::extract::{Path, Query};
+use service_kit::extract::Path;
 use service_kit::idempotency::IdempotencyKey;
-use service_kit::pagination::FilteredPage;
+use service_kit::pagination::Filtered;
 use service_kit::problem::Problem;
 use service_kit::validation::FieldErrors;
 use sqlx::PgConnection;
@@ -79,11 +79,11 @@ pub struct LogFilter {
         Invalid, Unavailable))]
 pub async fn list_notifications(
     State(app): State<Arc<Notifications>>,
-    page: FilteredPage,
-    Query(filter): Query<LogFilter>,
+    listed: Filtered<LogFilter>,
 ) -> Result<Response, Error> {
-    let status = filter.status.map(|text| text.parse::<Status>()).transpose();
-    let (page, status) = page.with(status.map_err(|error| FieldErrors::one("status", error)))?;
+    let status = |filter: LogFilter| filter.status.map(|text| text.parse::<Status>()).transpose();
+    let status = |filter| status(filter).map_err(|error| FieldErrors::one("status", error));
+    let (page, status) = listed.checked(status)?;
     let found = match status {
         Some(status) => store::list_by_status(app.db.pool(), status, page.after, page.fetch()).await?,
         None => store::list(app.db.pool(), page.after, page.fetch()).await?,

@@ -30,10 +30,10 @@ use service_kit::contact::EmailAddress;
 use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
 };
-use service_kit::extract::{Json, Path, Query};
+use service_kit::extract::{Json, Path};
 use service_kit::fault::Fault;
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
-use service_kit::pagination::{FilteredPage, Page};
+use service_kit::pagination::{Filtered, Page};
 use service_kit::prefer::Prefer;
 use service_kit::validation::FieldErrors;
 use shared_types::{OrderId, OrderStatus};
@@ -157,10 +157,9 @@ pub async fn place_order(
 pub async fn list_orders(
     State(orders): State<Arc<Orders>>,
     scope: Scope,
-    page: FilteredPage,
-    Query(filter): Query<ListFilter>,
+    listed: Filtered<ListFilter>,
 ) -> Result<Response, Error> {
-    let (page, filter) = page.with(filter.parse())?;
+    let (page, filter) = listed.checked(ListFilter::parse)?;
     list(&orders, scope, &page, &filter).await
 }
 

@@ -13,7 +13,7 @@ use crate::dead_letters::{DeadLetter, DeadLetters, LetterState};
 use crate::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable};
 use crate::extract::{Json, Path, Query};
 use crate::idempotency::{IdempotencyKey, IdempotencyKeys};
-use crate::pagination::FilteredPage;
+use crate::pagination::Filtered;
 use crate::problem::Problem;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -27,12 +27,8 @@ use sqlx::PgConnection;
         headers(("Link" = String, description = "The next page, rel=\"next\""))),
     Invalid, Unavailable
 ))]
-pub async fn list_dead_letters(
-    State(admin): State<Admin>,
-    page: FilteredPage,
-    Query(query): Query<LetterQuery>,
-) -> Result<Response, Problem> {
-    let (page, filter) = page.with(query.parse(&admin.consumers)).map_err(Problem::validation)?;
+pub async fn list_dead_letters(State(admin): State<Admin>, listed: Filtered<LetterQuery>) -> Result<Response, Problem> {
+    let (page, filter) = listed.checked(|query| query.parse(&admin.consumers)).map_err(Problem::validation)?;
     let letters = DeadLetters(admin.schema).list(admin.database.pool(), &filter, page.after, page.fetch()).await?;
     Ok(page.answer(letters, |letter| letter.id))
 }

@@ -102,7 +102,7 @@ pub fn check_query(query: &str, known: &[String]) -> Result<(), FieldErrors> {
 }
 
 /// Reads a query; names that the type does not have are passed over, as another extractor may know them.
-pub(super) fn read<T: DeserializeOwned>(query: &str) -> Result<T, FieldErrors> {
+pub(crate) fn read<T: DeserializeOwned>(query: &str) -> Result<T, FieldErrors> {
     let (decoded, errors) = decode(query, None);
     let errors = RefCell::new(errors);
     let parameter = |(name, value, sent): (Cow<'_, str>, Cow<'_, str>, &'_ str)| {

@@ -18,9 +18,9 @@ use service_kit::contact::parse_email;
 use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, PagedByUuid, Unavailable,
 };
-use service_kit::extract::{Json, Path, PlusKept, Query};
+use service_kit::extract::{Json, Path, PlusKept};
 use service_kit::idempotency::IdempotencyKey;
-use service_kit::pagination::{FilteredPage, Page};
+use service_kit::pagination::{Filtered, Page};
 use service_kit::validation::FieldErrors;
 use sqlx::PgConnection;
 use std::sync::Arc;
@@ -62,10 +62,9 @@ impl AccountQuery {
 pub async fn list_accounts(
     State(accounts): State<Arc<Accounts>>,
     scope: Scope,
-    Query(query): Query<AccountQuery>,
-    page: FilteredPage<Uuid>,
+    listed: Filtered<AccountQuery, Uuid>,
 ) -> Result<Response, Error> {
-    let (page, filter) = page.with(query.parse())?;
+    let (page, filter) = listed.checked(AccountQuery::parse)?;
     let found = users::list(accounts.db.pool(), scope, &filter, page.after, page.fetch()).await?;
     Ok(page.answer(found, |user| user.id))
 }
