@@ -103,6 +103,11 @@ fn check_content(method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
         let other = if *method == Method::PATCH { " or application/merge-patch+json" } else { "" };
         return Err(unsupported(&format!("the body must be sent with Content-Type: application/json{other}")).into());
     }
+    check_coding(headers)
+}
+
+/// Refuses a body that is compressed.
+pub fn check_coding(headers: &HeaderMap) -> Result<(), Refused> {
     let plain = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
         let problem = unsupported("the body must be sent without a Content-Encoding");

@@ -15,7 +15,7 @@ mod stream;
 pub(crate) use connection::Connection;
 pub(crate) use connections::Connections;
 
-use crate::access::Principal;
+use crate::access::{Principal, audit};
 use crate::config::ServerConfig;
 use crate::contract::{self, Contract, Target};
 use crate::health::{self, Details};
@@ -87,6 +87,14 @@ struct Presented {
     from_here: bool,
 }
 
+/// A request that was let through to its route.
+#[derive(Default)]
+struct Admitted {
+    by_operator: bool,
+    /// Written down with what comes of it.
+    action: audit::Unfinished,
+}
+
 /// Puts the status page, Swagger UI, the OpenAPI document, `/metrics`, the fallbacks and the common layers around the routes.
 pub(crate) fn application(
     routes: Router,
@@ -153,13 +161,15 @@ async fn around(State(Surroundings(parts)): State<Surroundings>, request: Reques
     let principal = OnceLock::new();
     let serve = async |mut request: Request| match parts.admit(&mut request, connection.as_deref(), &principal).await {
         Err(refusal) => refusal,
-        Ok(by_operator) => {
+        Ok(Admitted { by_operator, action }) => {
             DefaultBodyLimit::max(longest_body(&path)).apply(&mut request);
             let response = evaluated(request, next).await;
-            match connection.as_deref().and_then(Connection::cut) {
+            let response = match connection.as_deref().and_then(Connection::cut) {
                 Some(why) => given_up(why),
                 None => parts.seen(response, &path, by_operator),
-            }
+            };
+            action.ended(&response);
+            response
         }
     };
     let answer = async |request| {
@@ -181,21 +191,21 @@ async fn evaluated(request: Request, next: Next) -> Response {
 }
 
 impl Parts {
-    /// Lets a request through to its route, which learns who makes it; gives whether that is an operator. Otherwise gives
-    /// the answer to one that no route gets to see. `known` learns who it is.
+    /// Lets a request through to its route, which learns who makes it. Otherwise gives the answer to one that no route gets
+    /// to see. `known` learns who it is.
     async fn admit(
         &self,
         request: &mut Request,
         connection: Option<&Connection>,
         known: &OnceLock<Principal>,
-    ) -> Result<bool, Response> {
+    ) -> Result<Admitted, Response> {
         let presented = self.presented(request, connection)?;
         let (operation, rule) = match self.contract.target(request) {
             Target::Operation(operation) => (Some(operation), operation.access()),
-            Target::OtherMethod | Target::Nowhere => return Ok(false),
+            Target::OtherMethod | Target::Nowhere => return Ok(Admitted::default()),
             Target::Undocumented => match self.gate.rule_of_undocumented(request.uri().path()) {
                 Some(rule) if !self.shows_metrics_to(request, presented) => (None, rule),
-                _ => return Ok(false),
+                _ => return Ok(Admitted::default()),
             },
         };
         let principal = self.gate.principal(request.headers(), presented.unnamed).await;
@@ -204,12 +214,15 @@ impl Parts {
         }
         let caller = principal.and_then(|principal| self.gate.admit(rule, principal, presented.unnamed));
         let caller = caller.map_err(Problem::into_response)?;
+        let action = audit::begun(request, &caller.principal, rule).await;
         if let Some(refusal) = operation.and_then(|operation| operation.refusal(request)) {
-            return Err(refusal.into_response());
+            let refusal = refusal.into_response();
+            action.ended(&refusal);
+            return Err(refusal);
         }
         let by_operator = caller.principal.is_operator();
         request.extensions_mut().insert(caller);
-        Ok(by_operator)
+        Ok(Admitted { by_operator, action })
     }
 
     /// Programs on this machine and those who reach the port for operators read the metrics without a token.

@@ -6,6 +6,23 @@ use service_kit::access::Role;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// Longest token that a form names, in characters.
+pub const LONGEST_TOKEN: usize = 4000;
+
+/// Longest hint of what kind of token it is, in characters.
+pub const LONGEST_HINT: usize = 100;
+
+/// What is wrong with a form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum FormFault {
+    /// It names no token.
+    #[error("the form needs token, once")]
+    NoToken,
+    /// A field is longer than any that is good.
+    #[error("token has at most {LONGEST_TOKEN} characters, and token_type_hint at most {LONGEST_HINT}")]
+    TooLong,
+}
+
 /// The form, for the OpenAPI document.
 #[derive(Debug, ToSchema)]
 #[schema(example = json!({"token": "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}))]
@@ -83,24 +100,27 @@ impl Introspection {
 }
 
 /// The token that a form is about. Fields that nobody knows are passed over; those that are known stand once.
-pub fn token_of(form: &[(String, String)]) -> Option<&str> {
+pub fn token_of(form: &[(String, String)]) -> Result<&str, FormFault> {
     let values = |name: &str| form.iter().filter(|(field, _)| field == name).map(|(_, value)| value.as_str()).collect();
     let (tokens, hints): (Vec<&str>, Vec<&str>) = (values("token"), values("token_type_hint"));
+    let is_longer = |value: &&str, longest| value.chars().count() > longest;
     match tokens.as_slice() {
-        [token] if !token.is_empty() && hints.len() <= 1 => Some(token),
-        _ => None,
+        [token] if is_longer(token, LONGEST_TOKEN) => Err(FormFault::TooLong),
+        _ if hints.iter().any(|hint| is_longer(hint, LONGEST_HINT)) => Err(FormFault::TooLong),
+        [token] if !token.is_empty() && hints.len() <= 1 => Ok(token),
+        _ => Err(FormFault::NoToken),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Introspection, token_of};
+    use super::{Introspection, LONGEST_HINT, LONGEST_TOKEN, token_of};
     use serde_json::{Value, json};
     use uuid::Uuid;
 
     fn parse(fields: &[(&str, &str)]) -> Option<String> {
         let form: Vec<_> = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        token_of(&form).map(str::to_owned)
+        token_of(&form).ok().map(str::to_owned)
     }
 
     #[test]
@@ -111,6 +131,14 @@ mod tests {
         for bad in [&[][..], &[hint], &[token, token], &[token, hint, hint], &[("token", "")]] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_form_is_held_to_the_lengths_of_the_document() {
+        let (longest, hint) = ("a".repeat(LONGEST_TOKEN), "a".repeat(LONGEST_HINT));
+        assert_eq!(parse(&[("token", &longest), ("token_type_hint", &hint)]), Some(longest.clone()));
+        assert_eq!(parse(&[("token", &format!("{longest}a"))]), None);
+        assert_eq!(parse(&[("token", "abc"), ("token_type_hint", &format!("{hint}a"))]), None);
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use super::domain::{Introspection, TokenQuestion, token_of};
 use super::error::Error;
 use super::state::TokenChecks;
-use crate::{api_keys, forms, sessions};
+use crate::forms::Form;
+use crate::schema::SCHEMA;
+use crate::{api_keys, sessions};
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{FromRef, State};
-use axum::http::{HeaderMap, StatusCode};
-use service_kit::access::tokens::TokenFault;
+use axum::http::StatusCode;
+use service_kit::access::tokens::{TokenFault, api_key_id};
 use service_kit::access::{Access, Caller, Guarded, Principal};
 use service_kit::documented::Unavailable;
 use service_kit::documented_problems;
@@ -56,11 +57,10 @@ documented_problems! {
 pub async fn introspect_token(
     State(checks): State<Arc<TokenChecks>>,
     caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
+    Form(form): Form,
 ) -> Result<Json<Introspection>, Error> {
-    let form = forms::fields(&headers, &body)?;
-    let (token, now) = (token_of(&form).ok_or(Error::NoToken)?, OffsetDateTime::now_utc());
+    let (token, now) = (token_of(&form)?, OffsetDateTime::now_utc());
+    checks.verifier.look_now(&checks.db, SCHEMA).await?;
     let read = checks.verifier.read(token, now).await;
     let (Principal::User(user), claims) = (match read {
         Ok(read) => read,
@@ -87,11 +87,12 @@ pub async fn introspect_token(
 pub async fn revoke_token(
     State(checks): State<Arc<TokenChecks>>,
     caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
+    Form(form): Form,
 ) -> Result<StatusCode, Error> {
-    let form = forms::fields(&headers, &body)?;
-    let (token, now) = (token_of(&form).ok_or(Error::NoToken)?, OffsetDateTime::now_utc());
+    let (token, now) = (token_of(&form)?, OffsetDateTime::now_utc());
+    if api_key_id(token).is_some() {
+        return Err(Error::OfApiKey);
+    }
     let mut transaction = checks.db.begin().await?;
     let session = match checks.verifier.read(token, now).await {
         Ok((Principal::User(user), _)) if user.key.is_some() => return Err(Error::OfApiKey),

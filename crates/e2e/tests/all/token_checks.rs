@@ -72,9 +72,19 @@ async fn a_token_is_good_as_long_as_its_session_and_its_person() {
     }
     let json = admin.accounts().post("/api/auth/introspect", json!({"token": ada.token})).await;
     json.problem(415, "unsupported-media-type");
+    let call = admin.accounts().call(Method::POST, "/api/auth/introspect").header("content-encoding", "gzip");
+    call.body(FORM, format!("token={}", ada.token)).await.problem(415, "unsupported-media-type");
+    let longer = send(&admin, "introspect", &format!("token={}", "a".repeat(4001))).await;
+    assert_eq!(longer.problem(400, "token-too-long")["error"], "invalid_request");
 
     ada.accounts().post("/api/auth/logout", json!({"refreshToken": ada.refresh_token})).await.is(204);
     assert_eq!(introspect(&admin, &ada.token).await, inactive());
+    let next = log_in(&shop, "ada@example.com").await;
+    let token = text(&next["accessToken"]);
+    assert_eq!(introspect(&admin, token).await["active"], true);
+    let roles = json!({"roles": ["CUSTOMER", "SELLER"]});
+    admin.accounts().put(&format!("/api/accounts/{}/roles", ada.id), roles).await.is(200);
+    assert_eq!(introspect(&admin, token).await, inactive(), "it says what its person was");
     let next = log_in(&shop, "ada@example.com").await;
     let token = text(&next["accessToken"]);
     assert_eq!(introspect(&admin, token).await["active"], true);
@@ -95,8 +105,10 @@ async fn a_token_of_an_api_key_is_good_as_long_as_the_key() {
     );
     assert_eq!((text(&said["scope"]), text(&said["sub"])), ("orders:read", ada.id.as_str()));
     assert_eq!(introspect(&admin, &secret).await, inactive(), "a key is no token");
-    let refused = revoke(&admin, &token).await;
-    assert_eq!((refused.status, &refused.json()["error"]), (400, &json!("unsupported_token_type")));
+    for of_key in [&token, &secret] {
+        let refused = revoke(&admin, of_key).await.problem(400, "unsupported-token-type");
+        assert_eq!(refused["error"], "unsupported_token_type");
+    }
     assert_eq!(introspect(&admin, &token).await["active"], true);
     shop.database.execute("UPDATE accounts.api_keys SET expires_at = created_at + INTERVAL '1 microsecond'").await;
     assert_eq!(introspect(&admin, &token).await, inactive());

@@ -4,12 +4,10 @@
 //! call that was refused or broken off changes none. Fields: `who`, `owner` of an API key, `what` (method and route), `on`
 //! (ids alone, as other parts of a path may be personal data), `outcome` and `status`.
 
-use super::{Access, Caller, Principal, Reach, Role};
+use super::{Access, Principal, Reach, Role};
 use axum::RequestExt;
 use axum::extract::{MatchedPath, RawPathParams, Request};
 use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 use uuid::Uuid;
 
@@ -27,7 +25,7 @@ struct Action {
 impl Access {
     /// Whether what operators do by such a route is an act of theirs. They are customers like others where everybody or guests
     /// may call it, and where they reach what is their own.
-    pub(super) fn is_for_operators(&self) -> bool {
+    fn is_for_operators(&self) -> bool {
         self.admin == Reach::All && self.nobody == Reach::None && !self.guests
     }
 }
@@ -42,12 +40,12 @@ fn is_operator(principal: &Principal, for_services: bool) -> bool {
     }
 }
 
-/// Serves a request, and writes it down where an operator makes it to change something.
-pub(super) async fn audited(mut request: Request, next: Next, for_services: bool) -> Response {
-    let caller = Caller::of(request.extensions()).filter(|_| !request.method().is_safe());
-    let Some(principal) = caller.map(|it| it.principal.clone()).filter(|it| is_operator(it, for_services)) else {
-        return next.run(request).await;
-    };
+/// Begins the record of a request that the rule lets in; there is none but where an operator makes it to change something.
+pub(crate) async fn begun(request: &mut Request, principal: &Principal, rule: &Access) -> Unfinished {
+    let acts = !request.method().is_safe() && rule.is_for_operators();
+    if !acts || !is_operator(principal, !rule.services.is_empty()) {
+        return Unfinished::default();
+    }
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
     let key = principal.user().filter(|user| user.key.is_some());
     let action = Action {
@@ -56,10 +54,7 @@ pub(super) async fn audited(mut request: Request, next: Next, for_services: bool
         what: format!("{} {route}", request.method()),
         on: request.extract_parts::<RawPathParams>().await.ok().and_then(|parameters| ids(&parameters)),
     };
-    let unfinished = Unfinished(Some(action));
-    let response = next.run(request).await;
-    unfinished.ended(response.status(), response.headers());
-    response
+    Unfinished(Some(action))
 }
 
 /// The ids in a path.
@@ -72,21 +67,24 @@ fn is_id(text: &str) -> bool {
     text.parse::<i64>().is_ok() || text.parse::<Uuid>().is_ok()
 }
 
-/// An action whose request may be dropped before it is answered: the client has gone, or the handler panicked.
-struct Unfinished(Option<Action>);
+/// An action whose request may be dropped before it is answered, where the client has gone.
+#[derive(Default)]
+pub(crate) struct Unfinished(Option<Action>);
 
 impl Unfinished {
-    fn ended(mut self, status: StatusCode, headers: &HeaderMap) {
+    /// Writes down what came of it.
+    pub(crate) fn ended(mut self, response: &Response) {
         let Some(mut action) = self.0.take() else { return };
+        let (status, headers) = (response.status().as_u16(), response.headers());
         // What a call makes has its id at the end of its path.
         let made = headers.get(LOCATION).and_then(|path| path.to_str().ok()?.rsplit('/').next());
         action.on = action.on.or_else(|| made.filter(|id| is_id(id)).map(str::to_owned));
-        let outcome = match status.as_u16() {
+        let outcome = match status {
             ..400 => "done",
             400..500 => "refused",
             500.. => "failed",
         };
-        action.write(outcome, Some(status.as_u16()));
+        action.write(outcome, Some(status));
     }
 }
 

@@ -1,10 +1,9 @@
 //! Routes, each with its rule.
 
-use super::{Access, Reach, audit};
+use super::{Access, Reach};
 use crate::documented::Refused;
 use crate::turns;
-use axum::extract::Request;
-use axum::middleware::{self, Next};
+use axum::middleware;
 use utoipa::IntoResponses;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
@@ -35,7 +34,7 @@ impl<S: Clone + Send + Sync + 'static> Guarded<S> {
         Self::default()
     }
 
-    /// Adds what `routes!` gives, for those whom the rule lets in. What operators change by it is written down.
+    /// Adds what `routes!` gives, for those whom the rule lets in.
     #[must_use]
     pub fn add(self, access: Access, (schemas, mut paths, methods): UtoipaMethodRouter<S>) -> Self {
         for item in paths.paths.values_mut() {
@@ -44,12 +43,6 @@ impl<S: Clone + Send + Sync + 'static> Guarded<S> {
             }
         }
         let changes = paths.paths.values().any(|path| path.get.is_none());
-        let for_services = !access.services.is_empty();
-        let audited = move |request: Request, next: Next| audit::audited(request, next, for_services);
-        let methods = match changes && access.is_for_operators() {
-            true => methods.layer(middleware::from_fn(audited)),
-            false => methods,
-        };
         let names_an_object = paths.paths.keys().any(|path| path.contains('{'));
         let methods = match changes && names_an_object {
             true => methods.layer(middleware::from_fn(turns::taken)),

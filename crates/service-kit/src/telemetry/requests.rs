@@ -4,7 +4,7 @@ use super::TRACEPARENT;
 use crate::access::Principal;
 use crate::traces::{self, Context, Kind, Span};
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use metrics::Histogram;
 use std::cell::RefCell;
@@ -46,8 +46,7 @@ pub(crate) async fn observe(
     let request_id = request.headers().get(&X_REQUEST_ID).filter(|id| is_request_id(id)).cloned();
     let request_id =
         request_id.or_else(|| HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok());
-    let incoming = request.headers().get(&TRACE_HEADER).and_then(|value| value.to_str().ok());
-    let (traceparent, parent) = child_traceparent(incoming, id);
+    let (traceparent, parent) = child_traceparent(incoming(request.headers()), id);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let label = route.as_ref().map_or("unmatched", MatchedPath::as_str);
@@ -218,6 +217,12 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
+/// The trace context that a request brings. Of two nobody knows which holds (W3C Trace Context, 3.2).
+fn incoming(headers: &HeaderMap) -> Option<&str> {
+    let mut lines = headers.get_all(&TRACE_HEADER).iter();
+    lines.next().filter(|_| lines.next().is_none())?.to_str().ok()
+}
+
 /// The trace context for what this request, of this id, causes: the caller's trace with a new span, or a new trace, which
 /// has the id of the request. And the span of the caller, if it has one.
 ///
@@ -237,8 +242,8 @@ fn child_traceparent(incoming: Option<&str>, id: Uuid) -> (String, Option<u64>) 
 
 #[cfg(test)]
 mod tests {
-    use super::{Lines, is_request_id, up_to_id};
-    use axum::http::HeaderValue;
+    use super::{Lines, incoming, is_request_id, up_to_id};
+    use axum::http::{HeaderMap, HeaderValue};
     use uuid::Uuid;
 
     fn child_traceparent(incoming: Option<&str>, id: Uuid) -> String {
@@ -301,6 +306,16 @@ mod tests {
         assert!(child(format!("cc-{trace}-00f067aa0ba902b7-01-more-of-it")).contains(trace));
         assert!(!child(format!("00-{trace}-00f067aa0ba902b7-01-more")).contains(trace));
         assert!(!child(format!("ff-{trace}-00f067aa0ba902b7-01")).contains(trace));
+    }
+
+    #[test]
+    fn two_trace_contexts_are_none() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(incoming(&headers), None);
+        headers.append("traceparent", HeaderValue::from_static("one"));
+        assert_eq!(incoming(&headers), Some("one"));
+        headers.append("traceparent", HeaderValue::from_static("two"));
+        assert_eq!(incoming(&headers), None);
     }
 
     #[test]

@@ -4,9 +4,8 @@ use crate::api_keys::commands;
 use crate::api_keys::domain::grant::{Grant, Refused, TokenForm};
 use crate::api_keys::error::Error;
 use crate::api_keys::state::ApiKeys;
-use crate::forms;
+use crate::forms::Form;
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Serialize;
@@ -57,9 +56,9 @@ pub async fn exchange_api_key(
     scope: Scope,
     Peer(peer): Peer,
     headers: HeaderMap,
-    body: Bytes,
+    Form(form): Form,
 ) -> Result<Json<TokenAnswer>, Error> {
-    let grant = Grant::parse(&forms::fields(&headers, &body)?)?;
+    let grant = Grant::parse(&form)?;
     let (now, address) = (OffsetDateTime::now_utc(), keys.proxies.client(peer, &headers));
     let mut transaction = keys.db.begin().await?;
     let token = commands::exchange(&mut transaction, now, scope, &keys.signing_keys, grant, address).await?;

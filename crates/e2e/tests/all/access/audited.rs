@@ -103,6 +103,14 @@ async fn the_record_says_who_did_what_on_what_and_what_came_of_it() {
     recorded(&shop.order_services[0], &format!("{who} {what} on=\"{id}\" outcome=\"refused\" status=409")).await;
     // What is no id may be personal.
     recorded(&shop.order_services[0], &format!("{who} {what} outcome=\"refused\" status=400")).await;
+    // What its route never saw.
+    let conditional = orders.call(Method::DELETE, "/api/notifications").header("if-match", "\"1\"");
+    conditional.await.problem(412, "precondition-failed");
+    orders.call(Method::POST, "/api/payments/36/collect?x=1").await.is(400);
+    let fields = "what=\"DELETE /api/notifications\" outcome=\"refused\" status=412";
+    recorded(&shop.order_services[0], &format!("{who} {fields}")).await;
+    let fields = "what=\"POST /api/payments/{id}/collect\" on=\"36\" outcome=\"refused\" status=400";
+    recorded(&shop.order_services[0], &format!("{who} {fields}")).await;
 
     // The stock and the catalogue.
     let adjust = format!("/api/inventory/products/{LAPTOP}/reduce-stock");

@@ -76,6 +76,12 @@ impl Verifier {
         Ok(())
     }
 
+    /// Takes what was taken back until now, by whichever instance, without waiting for the next look.
+    pub async fn look_now(&self, database: &Database, schema: Schema) -> Result<(), sqlx::Error> {
+        self.0.take_back(RevocationTable(schema).recent(database.pool()).await?);
+        Ok(())
+    }
+
     /// Takes the public keys of the service that signs the access tokens: at start, whenever they change, and every few
     /// hours, as they are good for `AUTH_KEYS_KEEP_HOURS`. API keys are exchanged at the endpoint, as elsewhere.
     pub fn take_keys(&self, keys: &[Jwk], token_endpoint: &str, now: OffsetDateTime) {
