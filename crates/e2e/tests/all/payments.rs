@@ -203,6 +203,23 @@ async fn nothing_is_collected_before_the_order_is_confirmed_and_no_other_amount(
 }
 
 #[tokio::test]
+async fn money_moves_on_the_version_that_the_client_knows_and_on_no_other() {
+    let shop = Shop::open().await;
+    let (_, id) = confirmed(&shop).await;
+    let path = format!("/api/payments/{id}");
+    for (call, body) in [("collect", json!({})), ("refunds", json!({"amount": number("1.00"), "reason": "scratched"}))]
+    {
+        let known = shop.orders().get(&path).await.is(200);
+        let moved = async || {
+            shop.orders().post(&format!("{path}/{call}"), body.clone()).header("if-match", known.header("etag")).await
+        };
+        moved().await.is(200);
+        moved().await.problem(412, "precondition-failed");
+    }
+    assert_eq!(amounts(&payment(&shop, id).await), format!("PART_REFUNDED {TOTAL} {TOTAL} 1.00"));
+}
+
+#[tokio::test]
 async fn never_more_goes_back_than_was_taken() {
     let shop = Shop::plan().pairs(2).open().await;
     let (id, number_of_payment) = confirmed(&shop).await;
@@ -245,12 +262,16 @@ async fn a_cancelled_order_owes_nothing_and_what_was_taken_waits_to_be_paid_out(
     assert_eq!(operations(&waits), expected);
     let waiting = shop.orders().get("/api/orders?status=CANCELLED&paymentStatus=PAID").await.is(200).array();
     assert_eq!(waiting.iter().map(|order| int(&order["id"])).collect::<Vec<_>>(), [taken]);
+    let explained = async || shop.orders().get(&format!("/api/orders/{taken}/explain")).await.is(200).json();
+    let (told, refunds) = (explained().await, format!("POST /api/payments/{second}/refunds"));
+    assert_eq!((text(&told["waitingFor"]), &told["actions"]), ("an operator to pay its money out", &json!([refunds])));
     let part = refund(&shop, second, json!({"amount": number("1.00"), "reason": "paid out"})).await;
     assert_eq!(part.fields_at_fault(), ["amount"]);
     refund(&shop, second, json!({"reason": "paid out in the shop"})).await.is(200);
     assert_eq!(amounts(&payment(&shop, second).await), format!("REFUNDED {TOTAL} {TOTAL} {TOTAL}"));
     refund(&shop, second, json!({"reason": "again"})).await.problem(409, "refund-exceeds-payment");
     assert_eq!(order_payment(&shop, taken).await, "REFUNDED");
+    assert_eq!(explained().await["waitingFor"], Value::Null);
     tap.heard("refund.succeeded", 1).await;
     shop.assert_invariants().await;
 }

@@ -11,8 +11,10 @@ use time::Duration;
 type Rule = fn(&Facts) -> Option<Reason>;
 
 /// From the ends of an order's life back to its beginning.
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 19] = [
+    to_be_paid_out,
     cancelled,
+    to_be_collected,
     delivered,
     shipped,
     confirmed,
@@ -33,6 +35,8 @@ const RULES: [Rule; 17] = [
 
 /// How much later than its order a message may be written in the same transaction.
 const ONE_TRANSACTION: Duration = Duration::seconds(1);
+
+const DELIVERED: &str = "It was delivered.";
 
 pub(super) fn first(facts: &Facts) -> Reason {
     RULES.iter().find_map(|rule| rule(facts)).unwrap_or_else(|| stock_gone(facts))
@@ -67,16 +71,37 @@ fn detail(facts: &Facts) -> Option<&str> {
     last.internal_note.as_deref().or(last.reason.as_deref())
 }
 
+fn why_cancelled(facts: &Facts) -> String {
+    let by = || arrival(&facts.timeline).map_or("somebody", |entry| entry.actor.as_str());
+    detail(facts).map_or_else(|| format!("It was cancelled by {}.", by()), str::to_owned)
+}
+
+fn to_be_paid_out(facts: &Facts) -> Option<Reason> {
+    has(facts, OrderStatus::Cancelled)?;
+    let taken = |status| matches!(status, OrderPaymentStatus::Paid | OrderPaymentStatus::PartRefunded);
+    let payment = facts.order.payment.as_ref().filter(|payment| taken(payment.status))?;
+    let because = format!("Its money was taken and waits to be paid out. {}", why_cancelled(facts));
+    let reason = Reason::new(because).waits_for("an operator to pay its money out");
+    let reason = reason.next("an operator notes that it was paid out", None);
+    Some(reason.can([format!("POST /api/payments/{}/refunds", payment.id)]))
+}
+
 fn cancelled(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Cancelled)?;
-    let by = || arrival(&facts.timeline).map_or("somebody", |entry| entry.actor.as_str());
-    Some(Reason::new(detail(facts).map_or_else(|| format!("It was cancelled by {}.", by()), str::to_owned)))
+    Some(Reason::new(why_cancelled(facts)))
+}
+
+fn to_be_collected(facts: &Facts) -> Option<Reason> {
+    has(facts, OrderStatus::Delivered)?;
+    let collect = collect(facts)?;
+    let because = format!("Its money waits to be collected. {}", detail(facts).unwrap_or(DELIVERED));
+    let reason = Reason::new(because).waits_for("the carrier or the shop to collect its money");
+    Some(reason.next("somebody notes that it was collected", None).can([collect]))
 }
 
 fn delivered(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Delivered)?;
-    let reason = Reason::new(detail(facts).map_or_else(|| "It was delivered.".to_owned(), str::to_owned));
-    Some(reason.can(collect(facts)))
+    Some(Reason::new(detail(facts).unwrap_or(DELIVERED)))
 }
 
 fn shipped(facts: &Facts) -> Option<Reason> {

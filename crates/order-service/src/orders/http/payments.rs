@@ -107,11 +107,19 @@ async fn with_operations(conn: &mut PgConnection, payment: Payment) -> Result<Pa
     Ok(PaymentWithOperations { payment, operations })
 }
 
-/// The order of a payment, locked.
-async fn lock_order_of(conn: &mut PgConnection, scope: Scope, id: PaymentId) -> Result<Order, Error> {
+/// The order of a payment, locked, where the payment has the version that `If-Match` names: it changes under this lock only.
+async fn lock_order_of(
+    conn: &mut PgConnection,
+    scope: Scope,
+    id: PaymentId,
+    headers: &HeaderMap,
+) -> Result<Order, Error> {
     let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
     let order = payments::order_of(&mut *conn, id).await?.ok_or_else(unknown)?;
-    store::lock(conn, scope, order).await?.ok_or_else(unknown)
+    let order = store::lock(conn, scope, order).await?.ok_or_else(unknown)?;
+    let payment = payments::find(conn, order.id, id).await?.ok_or_else(unknown)?;
+    check_if_match(headers, payment.version)?;
+    Ok(order)
 }
 
 /// Notes that the money of an order was collected at the door
@@ -119,22 +127,23 @@ async fn lock_order_of(conn: &mut PgConnection, scope: Scope, id: PaymentId) -> 
 /// From CONFIRMED on, all that is owed at once.
 #[utoipa::path(post, path = "/api/payments/{id}/collect", tag = "payments",
     request_body(content = Option<CollectPayment>, example = json!({"reason": "Receipt 4711"})),
-    params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed),
+    params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
     responses(
         (status = 200, description = "What was done", body = Operation),
-        InvalidBody, NotFound, MoneyStays, KeyReused, Unavailable))]
+        InvalidBody, NotFound, MoneyStays, Changed, KeyReused, Unavailable))]
 pub async fn collect_payment(
     State(orders): State<Arc<Orders>>,
     caller: Caller,
     Path(id): Path<PaymentId>,
     key: IdempotencyKey,
+    headers: HeaderMap,
     body: Option<Json<CollectPayment>>,
 ) -> Result<Answer, Error> {
     let Json(body) = body.unwrap_or(Json(CollectPayment::default()));
     let (amount, reason) = body.parse()?;
     let by = caller.principal.name();
     let collect = async |conn: &mut PgConnection| {
-        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id).await?);
+        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
         if matches!(order.status, OrderStatus::Pending | OrderStatus::Paid) {
             return Err(Error::NotToBeCollected(order.status));
         }
@@ -152,21 +161,22 @@ pub async fn collect_payment(
 /// be paid out. While the sale stands, a refund lowers what the order owes. Never is more given back than was taken.
 #[utoipa::path(post, path = "/api/payments/{id}/refunds", tag = "payments",
     request_body(content = RefundPayment, example = json!({"amount": 5.00, "reason": "One piece was scratched"})),
-    params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed),
+    params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
     responses(
         (status = 200, description = "What was done", body = Operation),
-        InvalidBody, NotFound, MoneyStays, KeyReused, Unavailable))]
+        InvalidBody, NotFound, MoneyStays, Changed, KeyReused, Unavailable))]
 pub async fn refund_payment(
     State(orders): State<Arc<Orders>>,
     caller: Caller,
     Path(id): Path<PaymentId>,
     key: IdempotencyKey,
+    headers: HeaderMap,
     Json(body): Json<RefundPayment>,
 ) -> Result<Answer, Error> {
     let (amount, reason) = body.parse()?;
     let by = caller.principal.name();
     let refund = async |conn: &mut PgConnection| {
-        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id).await?);
+        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
         let (of, refund) = ((order.reference, order.id), Refund { amount, reason: &reason, by: &by });
         let (payment, operation) = payments::refund(conn, now, of, id, refund).await?;
         pay::changed(conn, now, &order, &payment).await?;

@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 #[error("must be one of {0}")]
 pub struct UnknownName(String);
 
+// The texts are `tt`: a `literal` would come wrapped, and the derive of the schema does not see into that.
 macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ })+) => {$(
+    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:tt,)+ })+) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, ToSchema)]
         pub enum $name {
@@ -232,7 +233,31 @@ impl PaymentStatus {
 
 #[cfg(test)]
 mod tests {
-    use super::{Method, OperationStatus, OrderPaymentStatus, PaymentStatus};
+    use super::{Cause, Method, OperationKind, OperationStatus, OrderPaymentStatus, PaymentStatus, Provider};
+    use serde::Serialize;
+    use serde_json::{Value, json};
+    use utoipa::PartialSchema;
+
+    /// The names in the schema of a type, and as its values are written.
+    fn documented_and_written<Name: PartialSchema + Serialize>(all: &[Name]) -> (Value, Value) {
+        (json!(Name::schema())["enum"].clone(), json!(all))
+    }
+
+    #[test]
+    fn schemas_list_the_names_that_are_written() {
+        for (documented, written) in [
+            documented_and_written(Method::ALL),
+            documented_and_written(Provider::ALL),
+            documented_and_written(PaymentStatus::ALL),
+            documented_and_written(OrderPaymentStatus::ALL),
+            documented_and_written(OperationKind::ALL),
+            documented_and_written(OperationStatus::ALL),
+            documented_and_written(Cause::ALL),
+        ] {
+            assert_eq!(documented, written);
+        }
+        assert_eq!(json!(Method::CashOnDelivery), json!("CASH_ON_DELIVERY"));
+    }
 
     #[test]
     fn operations_end_only_where_an_end_is_known() {

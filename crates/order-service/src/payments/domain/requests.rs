@@ -91,7 +91,7 @@ pub struct CollectPayment {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<f64>, format = "decimal", minimum = 0.01, multiple_of = 0.01, example = 39.80)]
     pub amount: Option<Money>,
-    /// What operators should know, such as the number of the receipt.
+    /// What is to be known of it, such as the number of the receipt. The customer sees it, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 500, format = "lines", example = "Receipt 4711")]
     pub reason: Option<String>,
@@ -105,7 +105,7 @@ pub struct RefundPayment {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<f64>, format = "decimal", minimum = 0.01, multiple_of = 0.01, example = 5.00)]
     pub amount: Option<Money>,
-    /// Why.
+    /// Why. The customer sees it, too.
     #[schema(required, nullable = false, max_length = 500, format = "lines", example = "One piece was scratched")]
     pub reason: Option<String>,
 }

@@ -1,13 +1,14 @@
 //! Each rule has an order that it explains, and that no other would explain so.
 
 use super::{RULES, first, stock_gone};
-use crate::orders::domain::{Order, TimelineEntry};
+use crate::orders::domain::{Order, OrderPayment, TimelineEntry};
 use crate::orders::explain::{Accepted, Facts, Stock};
+use crate::payments::{LatestPayment, Method, OrderPaymentStatus};
 use rust_decimal::Decimal;
 use service_kit::dead_letters::{DeadLetter, LetterState};
 use shared_types::reservations::{LetterTrace, ReservationStatus, ReservationTrace, StockTrace};
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
-use shared_types::{Money, OrderId, OrderStatus, Reference};
+use shared_types::{Money, OrderId, OrderStatus, PaymentId, Reference};
 use time::{Duration, OffsetDateTime};
 
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
@@ -49,6 +50,13 @@ fn pending(reservation: Option<ReservationStatus>) -> Facts {
     let reservation = reservation.map(|status| ReservationTrace { status, created_at: AT, expires_at: AT });
     let trace = StockTrace { reservation, letters: Vec::new(), oldest_message: None, broker: None };
     Facts { stock: Stock::Known(trace), ..placed(OrderStatus::Pending) }
+}
+
+/// The same with a payment that comes to this.
+fn paid(mut facts: Facts, status: OrderPaymentStatus) -> Facts {
+    let latest = LatestPayment { id: PaymentId(5), method: Method::CashOnDelivery, amount: Money::from(Decimal::ONE) };
+    facts.order.payment = Some(Box::new(OrderPayment::of(&latest, status)));
+    facts
 }
 
 /// An order that waits to be placed.
@@ -104,10 +112,19 @@ fn cases() -> Vec<(Facts, &'static str)> {
         traceparent: None,
     };
     vec![
+        (
+            paid(placed(OrderStatus::Cancelled), OrderPaymentStatus::Paid),
+            "Its money was taken and waits to be paid out. It was cancelled by operator.",
+        ),
         (placed(OrderStatus::Cancelled), "It was cancelled by operator."),
+        (
+            paid(placed(OrderStatus::Delivered), OrderPaymentStatus::OnDelivery),
+            "Its money waits to be collected. It was delivered.",
+        ),
         (placed(OrderStatus::Delivered), "It was delivered."),
         (placed(OrderStatus::Shipped), "It has left the house"),
         (placed(OrderStatus::Confirmed), "It waits to be shipped."),
+        (paid(committed(), OrderPaymentStatus::Due), "It has to be paid first"),
         (accepted(0, held().stock), "It was accepted and its stock is reserved."),
         (accepted(2, away()), "Attempts in vain: 2. inventory-service: not reached."),
         (accepted(2, pending(None).stock), "Attempts in vain: 2. The last one got no answer about its stock."),
@@ -159,4 +176,24 @@ fn letters_of_other_queues_hold_nothing_up() {
     let facts = Facts { letters: vec![told], ..pending(Some(ReservationStatus::Committed)) };
     let said = first(&facts).explained(AT, Vec::new()).because;
     assert!(said.contains("The answer of inventory-service is on its way."), "{said}");
+}
+
+#[test]
+fn money_on_its_way_is_waited_for_and_no_other() {
+    use OrderPaymentStatus::{OnDelivery, Paid, PartRefunded, Refunded, Voided};
+    let refunds = (Some("an operator to pay its money out"), vec!["POST /api/payments/5/refunds"]);
+    let collect = (Some("the carrier or the shop to collect its money"), vec!["POST /api/payments/5/collect"]);
+    for (order, payment, (waiting_for, actions)) in [
+        (OrderStatus::Cancelled, Paid, refunds.clone()),
+        (OrderStatus::Cancelled, PartRefunded, refunds),
+        (OrderStatus::Cancelled, Refunded, (None, vec![])),
+        (OrderStatus::Cancelled, Voided, (None, vec![])),
+        (OrderStatus::Delivered, OnDelivery, collect),
+        (OrderStatus::Delivered, Paid, (None, vec![])),
+    ] {
+        let explained = first(&paid(placed(order), payment)).explained(AT, Vec::new());
+        assert_eq!(explained.waiting_for.as_deref(), waiting_for, "{order} and {payment}");
+        assert_eq!(explained.next.is_some(), waiting_for.is_some(), "{order} and {payment}");
+        assert_eq!(explained.actions, actions, "{order} and {payment}");
+    }
 }
