@@ -36,9 +36,10 @@ impl Prepared {
         self.check().is_ok() && !self.ending.is_cancelled()
     }
 
-    /// 503 for requests to `/api/` until the service is prepared.
+    /// 503 for requests that need the tables until the service is prepared.
     pub(crate) fn refusal(&self, path: &str) -> Option<Problem> {
-        if path.starts_with("/api/") { self.check().err().map(Problem::unavailable) } else { None }
+        let needs_tables = ["/api/", "/internal/", "/.well-known/"].iter().any(|part| path.starts_with(part));
+        if needs_tables { self.check().err().map(Problem::unavailable) } else { None }
     }
 }
 
@@ -52,6 +53,7 @@ mod tests {
         let ending = CancellationToken::new();
         let prepared = Prepared::until(ending.clone());
         assert!(!prepared.takes_requests() && prepared.refusal("/api/orders").is_some());
+        assert!(prepared.refusal("/.well-known/jwks.json").is_some() && prepared.refusal("/health/ready").is_none());
         prepared.clone().set();
         assert!(prepared.takes_requests() && prepared.refusal("/api/orders").is_none());
         ending.cancel();

@@ -212,9 +212,12 @@ async fn only_an_object_of_known_fields_is_a_body() {
             let answer = send(Value::Object(body).to_string()).await;
             for field in &fields {
                 let what = format!("{} with {field}: {wrong}", route.name());
-                let element = format!("{field}[0]");
-                let field = if answer.json()["errors"][&element].is_string() { &element } else { *field };
-                names(&what, &answer, field);
+                // Or something in it is named.
+                let (element, member) = (format!("{field}[0]"), format!("{field}."));
+                let errors = answer.json()["errors"].clone();
+                let inside = |named: &&String| **named == element || named.starts_with(&member);
+                let named = errors.as_object().into_iter().flat_map(Map::keys).find(inside);
+                names(&what, &answer, named.unwrap_or(field));
             }
         }
         for field in &fields {

@@ -34,7 +34,7 @@ impl<S: Clone + Send + Sync + 'static> Guarded<S> {
         Self::default()
     }
 
-    /// Adds what `routes!` gives, for those whom the rule lets in.
+    /// Adds what `routes!` gives, for those whom the rule lets in. Requests that change one object take turns.
     #[must_use]
     pub fn add(self, access: Access, (schemas, mut paths, methods): UtoipaMethodRouter<S>) -> Self {
         for item in paths.paths.values_mut() {
