@@ -10,6 +10,8 @@ pub mod answer;
 pub mod batcher;
 pub mod body;
 pub mod broker;
+#[cfg(test)]
+mod captured;
 pub mod circuit;
 pub mod columns;
 pub mod config;

@@ -37,26 +37,12 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::{caught, log};
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
+    use crate::captured::Captured;
     use tracing_subscriber::layer::SubscriberExt;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn a_panic_is_one_line_of_the_log_with_its_request() {
-        let lines = Lines::default();
+        let lines = Captured::default();
         let writer = lines.clone();
         let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
         let subscriber = tracing_subscriber::registry().with(layer);
@@ -68,7 +54,7 @@ mod tests {
         });
         std::panic::set_hook(before);
         assert!(outcome.is_err());
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let text = lines.text();
         assert_eq!(text.lines().count(), 1, "{text}");
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["level"], "ERROR");

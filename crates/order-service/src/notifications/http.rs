@@ -81,9 +81,10 @@ pub async fn list_notifications(
     State(app): State<Arc<Notifications>>,
     listed: Filtered<LogFilter>,
 ) -> Result<Response, Error> {
-    let status = |filter: LogFilter| filter.status.map(|text| text.parse::<Status>()).transpose();
-    let status = |filter| status(filter).map_err(|error| FieldErrors::one("status", error));
-    let (page, status) = listed.checked(status)?;
+    let (page, status) = listed.checked(|filter| {
+        let status = filter.status.map(|text| text.parse::<Status>()).transpose();
+        status.map_err(|error| FieldErrors::one("status", error))
+    })?;
     let found = match status {
         Some(status) => store::list_by_status(app.db.pool(), status, page.after, page.fetch()).await?,
         None => store::list(app.db.pool(), page.after, page.fetch()).await?,

@@ -44,27 +44,13 @@ fn add(line: &mut Writer<'_>, object: &str) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::JsonLines;
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
+    use crate::captured::Captured;
     use tracing_subscriber::fmt::format::JsonFields;
     use tracing_subscriber::layer::SubscriberExt;
 
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn each_line_is_one_flat_object() {
-        let lines = Lines::default();
+        let lines = Captured::default();
         let writer = lines.clone();
         let log = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
         let log = log.event_format(JsonLines).fmt_fields(JsonFields::new());
@@ -72,7 +58,7 @@ mod tests {
             tracing::warn!(attempts = 2, error = "a \"quoted\"\nline", "alone");
             tracing::info_span!("request", route = "/api", trace_id = "4bf9").in_scope(|| tracing::info!("inside"));
         });
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let text = lines.text();
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2, "{text}");
         let (level, target) = ("WARN", module_path!());

@@ -73,11 +73,12 @@ pub async fn list_order_payments(
 ) -> Result<axum::Json<Vec<PaymentWithOperations>>, Error> {
     let mut conn = orders.db.pool().acquire().await?;
     store::find(&mut conn, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
-    let mut found = Vec::new();
-    for payment in payments::of_order(&mut *conn, id).await?.into_iter().rev() {
-        found.push(with_operations(&mut conn, payment).await?);
-    }
-    Ok(axum::Json(found))
+    let found = payments::of_order(&mut *conn, id).await?;
+    let ids: Vec<PaymentId> = found.iter().map(|payment| payment.id).collect();
+    let operations = payments::operations_of(&mut *conn, &ids).await?;
+    let of = |id| operations.iter().filter(|operation| operation.payment_id == id).cloned().collect();
+    let found = found.into_iter().rev();
+    Ok(axum::Json(found.map(|payment| PaymentWithOperations { operations: of(payment.id), payment }).collect()))
 }
 
 /// A payment with what was done to its money
