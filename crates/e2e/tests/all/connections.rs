@@ -3,7 +3,7 @@
 use e2e::client::Client;
 use e2e::poll;
 use e2e::raw::{Raw, exchange, status};
-use e2e::samples::{LAPTOP, order};
+use e2e::samples::{LAPTOP, order, text};
 use e2e::shop::Shop;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -30,6 +30,15 @@ fn problem(answer: &str) -> Value {
     assert!(answer.contains("content-type: application/problem+json\r\n"), "{answer}");
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
     serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
+}
+
+/// Whether the documents say that the server answers so whichever call is meant.
+async fn assert_documented(shop: &Shop, status: u16) {
+    for service in [shop.orders(), shop.inventory()] {
+        let document = service.get("/api-docs/openapi.json").await.is(200).json();
+        let said = text(&document["info"]["description"]);
+        assert!(said.contains(&status.to_string()), "{status} is not in {said:?}");
+    }
 }
 
 #[tokio::test]
@@ -64,6 +73,7 @@ async fn a_body_that_does_not_come_is_answered_with_408() {
         assert_eq!(problem(&answer)["type"], "/problems/request-timeout");
         assert!(answer.contains("connection: close\r\n"), "{answer}");
     }
+    assert_documented(&shop, 408).await;
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM orders.orders").await, 0);
 }
 
@@ -176,6 +186,7 @@ async fn a_head_that_breaks_the_rules_is_refused() {
         (format!("{post}Transfer-Encoding: identity, chunked\r\n\r\n{chunk}"), 501),
         (format!("{post}Transfer-Encoding: chunked, chunked\r\n\r\n{chunk}"), 400),
         (format!("{post}{expecting}"), 413),
+        (format!("{post}Expect: coffee\r\n\r\n"), 417),
         // What hyper refuses by itself.
         ("GET /health/live\r\n\r\n".to_owned(), 400),
         ("GET /health/live HTTP/1.1\r\nHost: localhost\r\nA\u{0}: b\r\n\r\n".to_owned(), 400),
@@ -189,6 +200,7 @@ async fn a_head_that_breaks_the_rules_is_refused() {
             assert_eq!(problem(&answer)["status"], refused, "{told}");
             assert!(answer.contains("x-request-id: "), "{told}: {answer}");
         }
+        assert_documented(&shop, refused).await;
     }
     assert_eq!(shop.database.number("SELECT COUNT(*) FROM orders.orders").await, 0);
     let old = exchange(shop.order_services[0].port(), "GET /health/live HTTP/1.0\r\n\r\n").await;

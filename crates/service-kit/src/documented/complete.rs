@@ -28,8 +28,14 @@ const HEADERS: [(&str, Type, &str); 7] = [
     ("Accept-Encoding", Type::String, "`identity` where the body was compressed"),
 ];
 
+/// Said of every service, as no call can say it.
+const OF_THE_SERVER: &str = "Before a request reaches its call, the server itself may refuse it with a problem: \
+    400, 403, 408, 413, 414, 415, 417, 431, 501 or 503.";
+
 /// Completes a document. `consumers` are the queues that its service consumes.
 pub fn complete(document: &mut OpenApi, consumers: &[&str]) {
+    let own = document.info.description.take().unwrap_or_default();
+    document.info.description = Some(format!("{own}\n\n{OF_THE_SERVER}"));
     let mut bodies = BTreeSet::new();
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {

@@ -45,8 +45,9 @@ impl StatusPage {
     /// The page of the service with this document and these routes.
     pub fn new(document: &OpenApi, routes: Router, face: Face) -> Self {
         let info = &document.info;
-        // Written in Markdown, which is not read here.
-        let description = info.description.as_deref().unwrap_or_default().replace('`', "");
+        // Written in Markdown, which is not read here. What follows the first paragraph is about calls.
+        let description = info.description.as_deref().unwrap_or_default().split("\n\n").next();
+        let description = description.unwrap_or_default().replace('`', "");
         Self { title: info.title.clone(), description, version: info.version.clone(), routes, face }
     }
 
