@@ -115,6 +115,21 @@ async fn an_order_that_could_not_be_placed_is_told_as_given_up() {
 }
 
 #[tokio::test]
+async fn an_order_that_is_cancelled_before_it_is_placed_is_told_as_cancelled() {
+    let mut shop = Shop::open().await;
+    shop.inventory_services[0].kill();
+    let call = shop.orders().post("/api/orders", order(&[(MOUSE, 1)])).header("prefer", "respond-async");
+    let id = int(&call.await.is(202).json()["id"]);
+    let reason = json!({"reason": "ordered twice"});
+    shop.orders().post(&format!("/api/orders/{id}/cancel"), reason).await.is(200);
+    let found = told(&shop, id, 2).await;
+    assert_eq!(kinds(&found), both_ways(&["order-cancelled"]));
+    let shown = get(&shop, int(&found[0]["id"])).await.json();
+    assert!(text(&shown["text"]).contains("ordered twice"), "{shown}");
+    assert!(!shown.to_string().contains("could not be placed"), "{shown}");
+}
+
+#[tokio::test]
 async fn events_that_come_again_make_no_second_message() {
     let shop = Shop::open().await;
     let mut tap = shop.broker().tap().await;

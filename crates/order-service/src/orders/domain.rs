@@ -265,7 +265,7 @@ impl Order {
         self.payment.as_ref().is_some_and(|payment| payment.status.is_due())
     }
 
-    /// The order as its events carry it.
+    /// The order as its events carry it. One that was not placed was cancelled by somebody, unless who tells of it knows better.
     pub fn snapshot(&self, reason: Option<String>) -> OrderSnapshot {
         let line = |item: &OrderItem| OrderLine {
             product_id: item.product_id,
@@ -285,6 +285,7 @@ impl Order {
             total_amount: self.total_amount,
             items: self.items.iter().map(line).collect(),
             guest: self.customer_id.is_none(),
+            given_up: self.total_amount.is_none().then_some(false),
         }
     }
 }

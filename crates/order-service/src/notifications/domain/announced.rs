@@ -61,8 +61,9 @@ impl Announced<'_> {
             What::Account { kind, email } => (kind, None, Whom::Person(email)),
             What::Order { order, .. } if order.customer_email.is_empty() => return None,
             What::Order { status, order } => {
+                let given_up = order.given_up.unwrap_or(order.total_amount.is_none());
                 let contact = Contact { email: order.customer_email, phone: order.customer_phone };
-                (kind(status, order.total_amount.is_some())?, Some(order.order_id), Whom::Customer(contact))
+                (kind(status, given_up)?, Some(order.order_id), Whom::Customer(contact))
             }
         };
         Some(Happening {
@@ -76,8 +77,8 @@ impl Announced<'_> {
     }
 }
 
-/// What a change of status is called in a message. An order that was never placed was given up.
-fn kind(status: OrderStatus, placed: bool) -> Option<Kind> {
+/// What a change of status is called in a message.
+fn kind(status: OrderStatus, given_up: bool) -> Option<Kind> {
     Some(match status {
         OrderStatus::Pending => Kind::OrderPlaced,
         // Nobody is told of it yet.
@@ -85,8 +86,8 @@ fn kind(status: OrderStatus, placed: bool) -> Option<Kind> {
         OrderStatus::Confirmed => Kind::OrderConfirmed,
         OrderStatus::Shipped => Kind::OrderShipped,
         OrderStatus::Delivered => Kind::OrderDelivered,
-        OrderStatus::Cancelled if placed => Kind::OrderCancelled,
-        OrderStatus::Cancelled => Kind::PlacementGivenUp,
+        OrderStatus::Cancelled if given_up => Kind::PlacementGivenUp,
+        OrderStatus::Cancelled => Kind::OrderCancelled,
     })
 }
 
@@ -122,12 +123,15 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_was_never_placed_was_given_up() {
+    fn an_order_that_was_never_placed_was_given_up_unless_the_event_says_otherwise() {
         let reference = r#""orderId": 7, "reference": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70""#;
         let customer = r#""customerEmail": "ada@example.com""#;
         let placed = format!(r#"{{{reference}, {customer}, "totalAmount": 29.99}}"#);
         assert_eq!(kind(&placed), Some(Kind::OrderCancelled));
         assert_eq!(kind(&format!("{{{reference}, {customer}}}")), Some(Kind::PlacementGivenUp));
+        for (given_up, expected) in [(true, Kind::PlacementGivenUp), (false, Kind::OrderCancelled)] {
+            assert_eq!(kind(&format!("{{{reference}, {customer}, \"givenUp\": {given_up}}}")), Some(expected));
+        }
         assert_eq!(kind(&format!("{{{reference}}}")), None, "there is nobody to tell");
     }
 }

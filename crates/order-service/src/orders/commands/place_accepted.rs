@@ -1,13 +1,14 @@
 //! Writes what became of orders that were accepted: placed, cancelled, or to be tried again.
 
 use super::place::{self, PlacedOrder};
-use super::status_event;
 use crate::orders::domain::{Explanation, OrderItem, placement_deadline, total};
 use crate::orders::error::Error;
 use crate::orders::store::accepted::{self, PlacedTotal, UnplacedOrder};
 use crate::orders::store::{self, NewStatus};
 use crate::schema::OUTBOX;
 use service_kit::access::Scope;
+use service_kit::outbox::Event;
+use shared_types::events::{OrderCancelled, OrderSnapshot};
 use shared_types::reservations::Reservation;
 use shared_types::{OrderId, OrderStatus};
 use sqlx::PgConnection;
@@ -138,7 +139,8 @@ async fn cancel(
     let status = OrderStatus::Cancelled;
     let (mut changes, mut events) = (Vec::new(), Vec::new());
     for (UnplacedOrder { order, traceparent, .. }, explanation) in orders {
-        events.push(status_event(order, status, explanation.reason.clone())?.caused_by(traceparent.clone()));
+        let snapshot = OrderSnapshot { given_up: Some(true), ..order.snapshot(explanation.reason.clone()) };
+        events.push(Event::new(&OrderCancelled(snapshot))?.caused_by(traceparent.clone()));
         let explanation = explanation.clone();
         changes.push(NewStatus { id: order.id, status, actor: "order-service", explanation });
     }
