@@ -212,8 +212,14 @@ impl Parts {
         if let Ok(principal) = &principal {
             known.get_or_init(|| principal.clone());
         }
-        let caller = principal.and_then(|principal| self.gate.admit(rule, principal, presented.unnamed));
-        let caller = caller.map_err(Problem::into_response)?;
+        let caller = match principal.and_then(|principal| self.gate.admit(rule, principal, presented.unnamed)) {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                let who = known.get().unwrap_or(&Principal::Nobody);
+                audit::refused(request, who, rule, refusal.status, self.lines_per_second).await;
+                return Err(refusal.into_response());
+            }
+        };
         let action = audit::begun(request, &caller.principal, rule).await;
         if let Some(refusal) = operation.and_then(|operation| operation.refusal(request)) {
             let refusal = refusal.into_response();

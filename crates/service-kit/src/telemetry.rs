@@ -4,7 +4,7 @@ mod json_lines;
 mod quick_fields;
 mod requests;
 
-pub(crate) use self::requests::{Watched, count_unread, observe};
+pub(crate) use self::requests::{Lines, Watched, count_unread, method_label, observe, seconds};
 
 use crate::access::audit;
 use crate::config::{LogFormat, ServerConfig};

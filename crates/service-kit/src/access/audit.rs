@@ -1,20 +1,29 @@
-//! The record of what operators do: one line of the log for each call by which one of them may have changed something.
+//! The record of what operators do: one line of the log for each call by which one of them may have changed something, and
+//! for those that are not let in where only operators and services are.
 //!
 //! Its target is `audit`, and `RUST_LOG` cannot turn it off. It is no table: the change itself stands in one already, and a
 //! call that was refused or broken off changes none. Fields: `who`, `owner` of an API key, `what` (method and route), `on`
-//! (ids alone, as other parts of a path may be personal data), `outcome` and `status`.
+//! (ids alone, as other parts of a path may be personal data), `outcome` and `status`; where lines were left out, `skipped`.
 
 use super::{Access, Principal, Reach, Role};
+use crate::telemetry::{Lines, method_label, seconds};
 use axum::RequestExt;
 use axum::extract::{MatchedPath, RawPathParams, Request};
 use axum::http::header::LOCATION;
 use axum::response::Response;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The target of these lines.
 pub(crate) const TARGET: &str = "audit";
 
-/// A call that an operator makes, until its outcome is known.
+thread_local! {
+    /// By method and route, and how it was answered.
+    static REFUSED: RefCell<BTreeMap<(String, u16), Lines>> = RefCell::default();
+}
+
+/// A call that somebody makes, until its outcome is known.
 struct Action {
     who: String,
     owner: Option<Uuid>,
@@ -27,6 +36,11 @@ impl Access {
     /// may call it, and where they reach what is their own.
     fn is_for_operators(&self) -> bool {
         self.admin == Reach::All && self.nobody == Reach::None && !self.guests
+    }
+
+    /// Whether only operators and services have business there.
+    fn is_reserved(&self) -> bool {
+        [self.nobody, self.customer, self.seller].iter().all(|reach| *reach == Reach::None) && !self.guests
     }
 }
 
@@ -46,15 +60,27 @@ pub(crate) async fn begun(request: &mut Request, principal: &Principal, rule: &A
     if !acts || !is_operator(principal, !rule.services.is_empty()) {
         return Unfinished::default();
     }
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
-    let key = principal.user().filter(|user| user.key.is_some());
-    let action = Action {
-        who: principal.name(),
-        owner: key.map(|user| user.id),
-        what: format!("{} {route}", request.method()),
-        on: request.extract_parts::<RawPathParams>().await.ok().and_then(|parameters| ids(&parameters)),
-    };
-    Unfinished(Some(action))
+    Unfinished(Some(Action::of(request, principal).await))
+}
+
+/// Writes down that somebody was answered `status` and not let in, where only operators and services are. Nobody has to log
+/// in to make such calls by the thousand: of those that are alike, the first `most` of each second have a line on each
+/// thread, and always one.
+pub(crate) async fn refused(request: &mut Request, principal: &Principal, rule: &Access, status: u16, most: u32) {
+    // Of a token that cannot be judged at present, nothing is known.
+    if !rule.is_reserved() || status >= 500 {
+        return;
+    }
+    let action = Action::of(request, principal).await;
+    let skipped = REFUSED.with_borrow_mut(|lines| {
+        lines.entry((action.what.clone(), status)).or_default().next(status, seconds(), most.max(1))
+    });
+    if let Some(skipped) = skipped {
+        let Action { who, owner, what, on } = action;
+        let owner = owner.map(|owner| format!("user:{owner}"));
+        let outcome = "refused";
+        tracing::info!(target: TARGET, who, owner, what, on, outcome, status, skipped, "a caller was not let in");
+    }
 }
 
 /// The ids in a path.
@@ -97,6 +123,17 @@ impl Drop for Unfinished {
 }
 
 impl Action {
+    async fn of(request: &mut Request, principal: &Principal) -> Self {
+        let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
+        let key = principal.user().filter(|user| user.key.is_some());
+        Self {
+            who: principal.name(),
+            owner: key.map(|user| user.id),
+            what: format!("{} {route}", method_label(request.method())),
+            on: request.extract_parts::<RawPathParams>().await.ok().and_then(|parameters| ids(&parameters)),
+        }
+    }
+
     fn write(&self, outcome: &str, status: Option<u16>) {
         let Self { who, owner, what, on } = self;
         let owner = owner.map(|owner| format!("user:{owner}"));
@@ -135,19 +172,20 @@ mod tests {
     }
 
     #[test]
-    fn a_route_is_for_operators_where_they_reach_more_than_their_own() {
+    fn a_route_is_for_operators_where_they_reach_more_than_their_own_and_reserved_where_only_they_or_services_do() {
         const ORDER_SERVICE: &[Cow<'static, str>] = &[Cow::Borrowed("order-service")];
         for (access, expected) in [
-            (Access::OPERATORS, true),
-            (Access::OWNERS, true),
-            (Access::service(ORDER_SERVICE), true),
-            (Access::OWNERS.and_guests(), false),
-            (Access::PUBLIC, false),
-            (Access::SELF, false),
-            (Access::CUSTOMERS, false),
-            (Access::internal(ORDER_SERVICE), false),
+            (Access::OPERATORS, (true, true)),
+            (Access::OPERATORS.and_sellers(), (true, false)),
+            (Access::OWNERS, (true, false)),
+            (Access::service(ORDER_SERVICE), (true, true)),
+            (Access::OWNERS.and_guests(), (false, false)),
+            (Access::PUBLIC, (false, false)),
+            (Access::SELF, (false, false)),
+            (Access::CUSTOMERS, (false, false)),
+            (Access::internal(ORDER_SERVICE), (false, true)),
         ] {
-            assert_eq!(access.is_for_operators(), expected, "{access:?}");
+            assert_eq!((access.is_for_operators(), access.is_reserved()), expected, "{access:?}");
         }
     }
 }

@@ -155,7 +155,7 @@ struct Alike {
 
 /// Which of many requests get a line in the log: those of answers 500 and above all, of others the first of each second.
 #[derive(Default)]
-struct Lines {
+pub(crate) struct Lines {
     second: u64,
     written: u32,
     skipped: u64,
@@ -163,7 +163,7 @@ struct Lines {
 
 impl Lines {
     /// Whether one more request gets a line; then, how many before it got none.
-    fn next(&mut self, status: u16, second: u64, most: u32) -> Option<u64> {
+    pub(crate) fn next(&mut self, status: u16, second: u64, most: u32) -> Option<u64> {
         if self.second != second {
             (self.second, self.written) = (second, 0);
         }
@@ -178,6 +178,11 @@ impl Lines {
 
 /// When seconds began to be counted.
 static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The second that it is, since they began to be counted.
+pub(crate) fn seconds() -> u64 {
+    BEGIN.elapsed().as_secs()
+}
 
 thread_local! {
     /// By route: to look a histogram up in the registry, with its labels, costs more than to record.
@@ -204,7 +209,7 @@ fn measured(route: &str, method: &Method, status: u16, started: Instant, took: D
 }
 
 /// A client may make methods up: they share one label.
-fn method_label(method: &Method) -> &'static str {
+pub(crate) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

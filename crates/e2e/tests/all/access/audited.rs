@@ -16,9 +16,16 @@ use uuid::Uuid;
 /// What begins every line of the record.
 const LINE: &str = " audit: an operator acted ";
 
+/// What begins those about calls that were not let in.
+const NOT_LET_IN: &str = " audit: a caller was not let in ";
+
 /// The lines of the record in the log of a service, from `who=` on.
 fn record(service: &Service) -> Vec<String> {
-    service.log().lines().filter_map(|line| line.split_once(LINE).map(|(_, fields)| fields.to_owned())).collect()
+    lines(service, LINE)
+}
+
+fn lines(service: &Service, begin: &str) -> Vec<String> {
+    service.log().lines().filter_map(|line| line.split_once(begin).map(|(_, fields)| fields.to_owned())).collect()
 }
 
 /// Waits for the line that has these fields.
@@ -200,4 +207,63 @@ async fn a_call_that_is_broken_off_is_written_down() {
     let what = "who=\"operator\" what=\"POST /api/inventory/products/{id}/reduce-stock\" on=\"1\"";
     recorded(&shop.inventory_services[0], &format!("{what} outcome=\"unknown\"")).await;
     lock.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_where_only_operators_and_services_are_is_written_down() {
+    let shop = everything().open().await;
+    let ada = Uuid::now_v7();
+    let customer = shop.signer().await.token(json!({"sub": ada, "roles": ["CUSTOMER"]}));
+    let mut walked = 0;
+    for operation in operations(&shop).await {
+        let (name, (who, _)) = (&operation.name, rule(&operation.name));
+        let (method, path) = name.split_once(' ').unwrap();
+        let reserved = ["administrators", "administrators and order-service", "order-service"].contains(&who);
+        walked += usize::from(reserved);
+        for (token, who, status) in [(&*customer, format!("user:{ada}"), 403), ("hush", "nobody".to_owned(), 401)] {
+            let answer = operation.call().header("authorization", &format!("Bearer {token}")).await;
+            assert!(!reserved || answer.status == status, "{name}: {}", answer.text);
+            let what = format!("what=\"{} {path}\"", method.to_uppercase());
+            let written = lines(service(&shop, &operation), NOT_LET_IN);
+            let mut written = written.iter().filter(|line| line.starts_with(&format!("who={who:?} {what} ")));
+            let line = written.next();
+            assert_eq!((line.is_some(), written.next()), (reserved, None), "{name}");
+            let end = format!("outcome=\"refused\" status={status} skipped=0");
+            assert!(line.is_none_or(|line| line.ends_with(&end)), "{name}: {line:?}");
+        }
+        // A page, or a program that came through a proxy.
+        if reserved {
+            operation.through_the_proxy().await.problem(403, "protected-mode");
+        }
+    }
+    assert!(walked > 40, "{walked} operations are for operators and services alone");
+    let log =
+        [&shop.order_services[0], &shop.inventory_services[0], &shop.account_services[0]].map(|service| service.log());
+    let log = log.concat();
+    assert_eq!(log.matches(&format!("{NOT_LET_IN}who=\"nobody\" ")).count(), 2 * walked, "{log}");
+    assert!(!log.contains("hush") && !log.contains(&customer), "{log}");
+}
+
+#[tokio::test]
+async fn who_is_refused_by_the_thousand_fills_no_log() {
+    let plan = Shop::plan().inventory_only().inventory_variable("RUST_LOG", "off");
+    // None about requests: the record has one of each second still.
+    let plan = plan.inventory_variable("LOG_REQUESTS_PER_SECOND", "0").inventory_variable("WORKER_THREADS", "1");
+    let shop = plan.open().await;
+    let written = || lines(&shop.inventory_services[0], NOT_LET_IN);
+    let call = async || {
+        let call = shop.inventory().post("/api/inventory/products/1/add-stock", json!({"quantity": 1}));
+        call.header("authorization", "Bearer hush").await.problem(401, "unauthenticated");
+    };
+    let mut calls = 0;
+    poll::eventually("a line that counts those without one", async || {
+        for _ in 0..50 {
+            call().await;
+        }
+        calls += 50;
+        let written = written();
+        if written.iter().any(|line| !line.ends_with(" skipped=0")) { Ok(()) } else { Err(format!("{written:#?}")) }
+    })
+    .await;
+    assert!(written().len() * 10 < calls, "{calls} calls: {:#?}", written());
 }
