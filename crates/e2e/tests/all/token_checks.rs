@@ -115,6 +115,21 @@ async fn a_token_of_an_api_key_is_good_as_long_as_the_key() {
 }
 
 #[tokio::test]
+async fn to_ask_about_a_token_writes_nothing() {
+    let shop = plan().open().await;
+    let (admin, ada) = (shop.administrator("root@example.com").await, shop.register("ada@example.com").await);
+    let (_, _, of_key) = key(&shop, &ada).await;
+    let lock = "DO $$ BEGIN EXECUTE (
+        SELECT 'LOCK TABLE ' || string_agg(format('accounts.%I', tablename), ', ') || ' IN SHARE MODE'
+        FROM pg_tables WHERE schemaname = 'accounts'); END $$";
+    let lock = shop.database.lock(lock).await;
+    for token in [&ada.token, &of_key] {
+        assert_eq!(introspect(&admin, token).await["active"], true);
+    }
+    lock.rollback().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_token_that_is_taken_back_ends_its_session() {
     let shop = Shop::plan().with_accounts().account_variable("LOGINS_PER_MINUTE", "1000").open().await;
     let (admin, ada) = (shop.administrator("root@example.com").await, shop.register("ada@example.com").await);
