@@ -27,6 +27,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::schema::{OUTBOX, SCHEMA};
 use crate::sealing::Seal;
+use axum::middleware;
 use service_kit::access::tokens::Verifier;
 use service_kit::broker::Broker;
 use service_kit::db::{self, Database};
@@ -61,6 +62,8 @@ pub fn start() -> ExitCode {
         service_kit::measures::announce(measures::MEASURES);
         let app = App::new(&config, seal, database.clone(), broker.clone(), verifier.clone(), prepared);
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
+        let routes = routes
+            .layer(middleware::from_fn_with_state((verifier.clone(), database.clone()), revocations::refuse_at_once));
         let (known, invariant_pause) = (verifier.clone(), config.server.invariant_pause());
         let background = async move {
             database.migrate(sqlx::migrate!("../../migrations/account-service"), SCHEMA).await?;

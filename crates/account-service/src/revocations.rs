@@ -1,16 +1,45 @@
 //! What takes tokens back: the other services are told by an event, and this one records it in the same transaction.
 
 use crate::schema::{OUTBOX, SCHEMA};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
 use serde_json::value::to_raw_value;
-use service_kit::access::tokens::record_revocations;
+use service_kit::access::tokens::{Verifier, record_revocations};
+use service_kit::db::Database;
 use service_kit::fault::Fault;
 use service_kit::outbox::Event;
 use shared_types::events::{DATA_VERSION, EventData, RawEvent};
 use sqlx::PgConnection;
+use std::cell::Cell;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Announces what takes tokens back, and records it: every instance of this service refuses them within two seconds.
+tokio::task_local! {
+    /// Whether the request that is served has taken tokens back.
+    static ANNOUNCED: Cell<bool>;
+}
+
+/// Serves a request. If it takes tokens back, this instance refuses them before it answers.
+pub async fn refuse_at_once(
+    State((verifier, database)): State<(Verifier, Database)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let served = async {
+        let response = next.run(request).await;
+        (response, ANNOUNCED.with(Cell::get))
+    };
+    let (response, announced) = ANNOUNCED.scope(Cell::new(false), served).await;
+    // Its transaction is over: what was rolled back is not found. What cannot be read now is seen within a second.
+    if announced && let Err(error) = verifier.look_now(&database, SCHEMA).await {
+        tracing::warn!(%error, "what was taken back could not be read");
+    }
+    response
+}
+
+/// Announces what takes tokens back, and records it: every instance of this service refuses them within two seconds, and the
+/// one that serves the request at once ([`refuse_at_once`]).
 pub async fn announce<Data: EventData>(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -19,6 +48,8 @@ pub async fn announce<Data: EventData>(
     let events: Vec<Event> = revoked.iter().map(Event::new).collect::<Result<_, _>>()?;
     let recorded: Vec<RawEvent> = revoked.iter().map(|data| as_heard(now, data)).collect::<Result<_, _>>()?;
     record_revocations(conn, SCHEMA, &recorded).await?;
+    // Outside of a request, as at the terminal, there is no caller who could know.
+    let _ = ANNOUNCED.try_with(|announced| announced.set(true));
     Ok(OUTBOX.enqueue(conn, now, &events).await?)
 }
 
