@@ -48,6 +48,8 @@ pub struct Collector {
 #[derive(Debug, Default)]
 struct Shared {
     silent: AtomicBool,
+    rejecting: AtomicBool,
+    asked_for: Mutex<Option<(&'static str, String)>>,
     spans: Mutex<Vec<Span>>,
     breaches: Mutex<Vec<String>>,
 }
@@ -69,6 +71,16 @@ impl Collector {
     /// Reads requests from now on, and never answers.
     pub fn be_silent(&self) {
         self.shared.silent.store(true, SeqCst);
+    }
+
+    /// Takes requests with this header alone from now on.
+    pub fn ask_for(&self, name: &'static str, value: &str) {
+        *lock(&self.shared.asked_for) = Some((name, value.to_owned()));
+    }
+
+    /// Says from now on that it has not taken one span of each request.
+    pub fn reject_one(&self) {
+        self.shared.rejecting.store(true, SeqCst);
     }
 
     /// For `OTEL_EXPORTER_OTLP_ENDPOINT`.
@@ -125,12 +137,19 @@ async fn take(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
     if shared.silent.load(SeqCst) {
         pending::<()>().await;
     }
+    if let Some((name, value)) = &*lock(&shared.asked_for)
+        && headers.get(*name).is_none_or(|it| it != value)
+    {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
     let json = headers.get("content-type").is_some_and(|it| it == "application/json");
     let body = serde_json::from_slice::<Value>(&body);
     match body.map_err(|error| error.to_string()).and_then(|body| request(&body)) {
         Ok(spans) if json => {
             lock(&shared.spans).extend(spans);
-            ([("content-type", "application/json")], json!({}).to_string()).into_response()
+            let rejected = json!({"partialSuccess": {"rejectedSpans": "1", "errorMessage": "one too many"}});
+            let answer = if shared.rejecting.load(SeqCst) { rejected } else { json!({}) };
+            ([("content-type", "application/json")], answer.to_string()).into_response()
         }
         outcome => {
             lock(&shared.breaches).push(outcome.err().unwrap_or_else(|| "the content type is not JSON".to_owned()));

@@ -101,8 +101,8 @@ pub const OF_EVERY_SERVICE: &[Measure] = &[
     Measure::counter("database_slow_statements_total", "Statements that took longer than a second, as in the log"),
     Measure::counters(
         "traces_dropped_total",
-        "Spans that no collector has, by reason: too many were waiting, or the collector did not take them",
-        &[&[("reason", "not_taken")], &[("reason", "queue_full")]],
+        "Spans that no collector has, by reason: too many were waiting, or the collector did not take them, all or some",
+        &[&[("reason", "not_taken")], &[("reason", "queue_full")], &[("reason", "rejected")]],
     ),
     Measure::gauge("database_connections", "Connections to PostgreSQL, by state: used or idle"),
     Measure::histogram("database_acquire_seconds", "Time until a transaction had its connection and had begun"),

@@ -19,9 +19,11 @@ pub use span::{Kind, Span};
 
 use crate::config::ConfigError;
 use crate::lifecycle::StartError;
+use otlp::Resource;
 use span::Recorded;
 use std::sync::OnceLock;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 /// Spans that wait to be sent; one more is dropped. As `OTEL_BSP_MAX_QUEUE_SIZE` has it by default.
 const QUEUE: usize = 2048;
@@ -44,7 +46,8 @@ struct Tracer {
 pub(crate) fn start(config: &TracesConfig, service: &str, version: &str) -> Result<Option<Exporter>, StartError> {
     let Some(url) = config.url()? else { return Ok(None) };
     let (queue, waiting) = mpsc::channel(QUEUE);
-    let exporter = Exporter::start(url, config.service_name(service), version, waiting)?;
+    let resource = Resource::new(config.service_name(service), version, Uuid::now_v7().to_string());
+    let exporter = Exporter::start(url, config.headers()?, resource, waiting)?;
     let tracer = Tracer { threshold: threshold(config.otel_traces_sampler_arg), queue };
     let twice =
         ConfigError { variable: "OTEL_EXPORTER_OTLP_ENDPOINT", reason: "traces are recorded already".to_owned() };

@@ -191,6 +191,27 @@ async fn a_collector_that_is_away_costs_no_order_and_is_counted() {
 }
 
 #[tokio::test]
+async fn a_collector_gets_the_key_that_it_asks_for_and_may_reject_spans() {
+    let collector = Collector::start().await;
+    collector.ask_for("x-api-key", "hush, hush=");
+    collector.reject_one();
+    let plan = Shop::plan().without_broker().traces(&collector.url(), "1");
+    let shop =
+        plan.order_variable("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=hush%2C%20hush%3D, x-shop = 7").open().await;
+    let answer = shop.orders().get("/api/orders/7").await.is(404);
+    collector.trace_with(&trace_of(answer.header("x-request-id")), "GET /api/orders/{id}", 1).await;
+    poll::eventually("a span that is counted as rejected", async || match dropped(&shop, "rejected").await {
+        0.0 => Err("none".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
+    assert_eq!(dropped(&shop, "not_taken").await, 0.0);
+    let service = &shop.order_services[0];
+    assert_eq!(service.log_lines(&["WARN", "the collector rejects spans"]), 1, "{}", service.log());
+    assert!(!service.log().contains("hush"), "{}", service.log());
+}
+
+#[tokio::test]
 async fn a_collector_that_says_nothing_fills_a_queue_and_no_more() {
     let collector = Collector::start().await;
     collector.be_silent();

@@ -74,7 +74,7 @@ fn decode<'q>(query: &'q str, known: Option<&[String]>) -> (Pairs<'q>, FieldErro
 
 /// Decodes a part of a query as forms write it, in which a plus sign stands for a blank, or for what is given here; none
 /// where an escape is cut off or the bytes are no UTF-8.
-fn decode_part(part: &str, plus: u8) -> Option<Cow<'_, str>> {
+pub(crate) fn decode_part(part: &str, plus: u8) -> Option<Cow<'_, str>> {
     if !part.contains(['%', '+']) {
         return Some(Cow::Borrowed(part));
     }

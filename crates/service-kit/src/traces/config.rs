@@ -1,7 +1,10 @@
 //! Where traces go and how many, by the variables that OpenTelemetry has named.
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, secret};
+use crate::extract::parameters::decode_part;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 /// Where traces go, and how many of them.
@@ -11,6 +14,10 @@ pub struct TracesConfig {
     /// Collector that takes traces by OTLP over HTTP in JSON: http://collector.example:4318; without it none is recorded
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
     pub otel_exporter_otlp_endpoint: Option<String>,
+    /// Headers of each request to the collector, such as the key that it asks for: name=value, with commas between them,
+    /// values percent-encoded
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_HEADERS", hide_env_values = true, value_parser = secret)]
+    pub otel_exporter_otlp_headers: Option<SecretString>,
     /// Part of the traces that begin here which is recorded, from 0 to 1; for others, who began them has decided
     #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value_t = 0.01, value_parser = ratio)]
     pub otel_traces_sampler_arg: f64,
@@ -42,10 +49,26 @@ impl TracesConfig {
         url.map(Some).ok_or_else(bad)
     }
 
+    /// The headers of each request to the collector. Nothing of them is shown where they are bad: they may hold a key.
+    pub(super) fn headers(&self) -> Result<HeaderMap, ConfigError> {
+        let text = self.otel_exporter_otlp_headers.as_ref().map_or("", |headers| headers.expose_secret());
+        let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
+        let reason = || "must look like name=value,name=value, with values in percent-encoding".to_owned();
+        let bad = || ConfigError { variable: "OTEL_EXPORTER_OTLP_HEADERS", reason: reason() };
+        pairs.map(header).collect::<Option<_>>().ok_or_else(bad)
+    }
+
     /// What the service is called; `own` unless a name is set.
     pub(super) fn service_name<'a>(&'a self, own: &'a str) -> &'a str {
         set(self.otel_service_name.as_ref()).unwrap_or(own)
     }
+}
+
+fn header(pair: &str) -> Option<(HeaderName, HeaderValue)> {
+    let (name, value) = pair.split_once('=')?;
+    let mut value = HeaderValue::from_str(&decode_part(value.trim(), b'+')?).ok()?;
+    value.set_sensitive(true);
+    Some((name.trim().parse().ok()?, value))
 }
 
 #[cfg(test)]
@@ -78,6 +101,22 @@ mod tests {
             assert!(error.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: must look like"), "{error}");
             assert!(!error.contains("hush"));
         }
+    }
+
+    #[test]
+    fn headers_are_read_as_opentelemetry_has_them() {
+        let headers = |text| parse(&["--otel-exporter-otlp-headers", text]).unwrap().headers();
+        let read = headers("api-key=hush%20a%2Cb%3D+, X-Tenant = shop=1 ,").unwrap();
+        let values = ["api-key", "x-tenant"].map(|name| read[name].to_str().unwrap());
+        assert_eq!((values, read.len()), (["hush a,b=+", "shop=1"], 2));
+        assert!(headers("").unwrap().is_empty() && parse(&[]).unwrap().headers().unwrap().is_empty());
+        for bad in ["hush", "a b=hush", "=hush", "a=hush%2", "a=hush%zz", "a=hush%0A", "a=b,hush"] {
+            let error = headers(bad).unwrap_err().to_string();
+            assert!(error.starts_with("OTEL_EXPORTER_OTLP_HEADERS: must look like"), "{error}");
+            assert!(!error.contains("hush"));
+        }
+        let config = parse(&["--otel-exporter-otlp-headers", "api-key=hush"]).unwrap();
+        assert!(!format!("{config:?} {:?}", config.headers().unwrap()).contains("hush"));
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Sends spans to the collector, many at a time. Nobody waits for it, and what it does not take is counted and dropped.
 
-use super::otlp::Resource;
+use super::otlp::{Resource, rejected};
 use super::span::Recorded;
 use crate::lifecycle::StartError;
+use axum::http::HeaderMap;
+use reqwest::redirect::Policy;
 use reqwest::{Client, header};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
-use uuid::Uuid;
 
 /// Most spans of one request, as `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` has it by default.
 const BATCH: usize = 512;
@@ -34,14 +35,15 @@ impl Exporter {
     /// Begins to send what comes over the queue.
     pub(super) fn start(
         url: Url,
-        service: &str,
-        version: &str,
+        headers: HeaderMap,
+        resource: Resource,
         waiting: mpsc::Receiver<Recorded>,
     ) -> Result<Self, StartError> {
-        let http = http_client::client().connect_timeout(TIME_LIMIT / 5).timeout(TIME_LIMIT).build()?;
-        let resource = Resource::new(service, version, Uuid::now_v7().to_string());
+        // The headers are for this collector alone.
+        let http = http_client::client().redirect(Policy::none()).default_headers(headers);
+        let http = http.connect_timeout(TIME_LIMIT / 5).timeout(TIME_LIMIT).build()?;
         let ending = CancellationToken::new();
-        let sending = Sending { http, url, resource, failing: false };
+        let sending = Sending { http, url, resource, failing: false, rejecting: false };
         Ok(Self { running: tokio::spawn(sending.run(waiting, ending.clone())), ending })
     }
 
@@ -58,6 +60,8 @@ struct Sending {
     resource: Resource,
     /// The log tells of failures when they begin and when they are over.
     failing: bool,
+    /// The same of spans that are not taken from a request that is.
+    rejecting: bool,
 }
 
 impl Sending {
@@ -93,26 +97,38 @@ impl Sending {
 
     async fn send(&mut self, spans: &[Recorded]) {
         let outcome = self.try_to_send(spans).await;
-        match &outcome {
-            Ok(()) if self.failing => tracing::info!("the collector takes traces again"),
+        match outcome {
+            Ok(rejected) => {
+                if self.failing {
+                    tracing::info!("the collector takes traces again");
+                }
+                if rejected > 0 && !self.rejecting {
+                    tracing::warn!(rejected, "the collector rejects spans; they are dropped");
+                }
+                metrics::counter!("traces_dropped_total", "reason" => "rejected").increment(rejected);
+                (self.failing, self.rejecting) = (false, rejected > 0);
+            }
             Err(reason) => {
                 metrics::counter!("traces_dropped_total", "reason" => "not_taken").increment(spans.len() as u64);
                 if !self.failing {
                     tracing::warn!(reason, "the collector takes no traces; they are dropped");
                 }
+                self.failing = true;
             }
-            Ok(()) => {}
         }
-        self.failing = outcome.is_err();
     }
 
-    async fn try_to_send(&self, spans: &[Recorded]) -> Result<(), String> {
+    /// Gives how many of them the collector did not take, although it took the request.
+    async fn try_to_send(&self, spans: &[Recorded]) -> Result<u64, String> {
         let body = self.resource.request(spans).map_err(|error| error.to_string())?;
         let request = self.http.post(self.url.clone()).header(header::CONTENT_TYPE, "application/json").body(body);
         let answer = request.send().await.map_err(|error| http_client::reason(&error).to_owned())?;
         let status = answer.status();
         // A connection is used again only once its answer was read.
-        let read = answer.bytes().await.map(drop).map_err(|error| http_client::reason(&error).to_owned());
-        if status.is_success() { read } else { Err(format!("it answered {status}")) }
+        let read = answer.bytes().await.map_err(|error| http_client::reason(&error).to_owned());
+        if !status.is_success() {
+            return Err(format!("it answered {status}"));
+        }
+        Ok(rejected(&read?).min(spans.len() as u64))
     }
 }

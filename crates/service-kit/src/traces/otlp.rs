@@ -38,6 +38,14 @@ impl Resource {
     }
 }
 
+/// How many spans of a request its answer says were not taken: an `ExportTraceServiceResponse`, in which numbers of 64 bits may
+/// be texts. None where it says nothing of that.
+pub(super) fn rejected(answer: &[u8]) -> u64 {
+    let answer: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
+    let rejected = &answer["partialSuccess"]["rejectedSpans"];
+    rejected.as_u64().or_else(|| rejected.as_str()?.parse().ok()).unwrap_or_default()
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Request<'a> {
@@ -170,11 +178,26 @@ impl<N: std::fmt::LowerHex> Serialize for Hex<N> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Recorded, Resource, Value};
+    use super::{Recorded, Resource, Value, rejected};
     use crate::traces::context::Context;
     use crate::traces::span::Kind;
     use serde_json::json;
     use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn an_answer_may_say_that_spans_were_rejected() {
+        for (answer, expected) in [
+            (r#"{"partialSuccess": {"rejectedSpans": "7", "errorMessage": "too old"}}"#, 7),
+            (r#"{"partialSuccess": {"rejectedSpans": 7}}"#, 7),
+            (r#"{"partialSuccess": {"errorMessage": "a warning"}}"#, 0),
+            (r#"{"partialSuccess": {"rejectedSpans": -1}}"#, 0),
+            ("{}", 0),
+            ("", 0),
+            ("<html>", 0),
+        ] {
+            assert_eq!(rejected(answer.as_bytes()), expected, "{answer}");
+        }
+    }
 
     #[test]
     fn a_request_is_what_the_specification_says() {
