@@ -224,6 +224,28 @@ async fn customers_see_where_their_own_order_is_and_no_more() {
 }
 
 #[tokio::test]
+async fn customers_are_told_of_money_that_goes_back_to_them() {
+    let issuer = Issuer::start().await;
+    let shop = Shop::plan().order_variable("AUTH_ISSUER", issuer.url()).open().await;
+    let ada = shop.orders().with_token(&issuer.token(json!({"sub": uuid::Uuid::from_u128(1), "roles": ["CUSTOMER"]})));
+    let mut body = order(&[(LAPTOP, 1)]);
+    body["payment"] = json!({"method": "CASH_ON_DELIVERY"});
+    let placed = ada.post("/api/orders", body).await.is(201).json();
+    let (id, payment) = (int(&placed["id"]), format!("/api/payments/{}", placed["payment"]["id"]));
+    shop.order_becomes(id, "CONFIRMED").await;
+    shop.orders().post(&format!("{payment}/collect"), json!({})).await.is(200);
+    let part = json!({"amount": 500.5, "reason": "scratched"});
+    shop.orders().post(&format!("{payment}/refunds"), part).await.is(200);
+    ada.post(&format!("/api/orders/{id}/cancel"), json!({"reason": "Too late"})).await.is(200);
+    let told = explained(&ada, id).await;
+    assert_eq!(text(&told["because"]), "We will give back 1999.49 INR. Too late");
+    assert_eq!((text(&told["waitingFor"]), text(&told["next"]["what"])), ("our office", "we give your money back"));
+    shop.orders().post(&format!("{payment}/refunds"), json!({"reason": "paid out"})).await.is(200);
+    let told = explained(&ada, id).await;
+    assert_eq!((text(&told["because"]), &told["next"]), ("Too late", &Value::Null));
+}
+
+#[tokio::test]
 async fn an_order_that_was_taken_into_an_account_is_explained_by_what_happened_to_it() {
     let shop = Shop::plan().guests().with_accounts().open().await;
     let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);

@@ -3,10 +3,11 @@
 use super::{ExplainedOrder, arrival, told};
 use crate::explained::{Explained, Link, Step};
 use crate::orders::domain::{Order, TimelineEntry};
+use crate::payments::Payment;
 use shared_types::OrderStatus;
 
-/// Explains an order to its customer.
-pub fn for_customer(order: &Order, timeline: &[TimelineEntry]) -> ExplainedOrder {
+/// Explains an order to its customer. The payments are those of an order that is cancelled.
+pub fn for_customer(order: &Order, timeline: &[TimelineEntry], payments: &[Payment]) -> ExplainedOrder {
     let last = arrival(timeline);
     let reason = last.and_then(|entry| entry.reason.clone());
     let step = |what: &str| Some(Step { what: what.to_owned(), at: None });
@@ -26,9 +27,13 @@ pub fn for_customer(order: &Order, timeline: &[TimelineEntry]) -> ExplainedOrder
         OrderStatus::Delivered => ("Your order was delivered.", "", None),
         OrderStatus::Cancelled => ("Your order was cancelled.", "", None),
     };
-    let because = match (order.status, reason) {
-        (OrderStatus::Cancelled, Some(reason)) => reason,
-        _ => because.to_owned(),
+    let because = reason.filter(|_| order.status == OrderStatus::Cancelled).unwrap_or_else(|| because.to_owned());
+    let (because, waiting_for, next) = match to_give_back(payments) {
+        Some(money) => {
+            let because = format!("We will give back {money}. {because}");
+            (because, "our office", step("we give your money back"))
+        }
+        None => (because, waiting_for, next),
     };
     let chain = told(timeline, |entry| match &entry.reason {
         Some(reason) => format!("{}: {reason}", entry.status),
@@ -46,4 +51,11 @@ pub fn for_customer(order: &Order, timeline: &[TimelineEntry]) -> ExplainedOrder
         actions: may_cancel.then(|| format!("POST /api/orders/{}/cancel", order.id)).into_iter().collect(),
     };
     ExplainedOrder { state: order.status, explained }
+}
+
+/// The money that is to be given back and was not yet.
+fn to_give_back(payments: &[Payment]) -> Option<String> {
+    let waiting = payments.iter().filter(|payment| payment.refund_reserved > payment.refunded);
+    let money = waiting.map(|payment| format!("{} {}", payment.refund_reserved - payment.refunded, payment.currency));
+    Some(money.collect::<Vec<_>>().join(" and ")).filter(|money| !money.is_empty())
 }

@@ -5,6 +5,7 @@ use crate::orders::error::Error;
 use crate::orders::explain::{self, ExplainedOrder, Facts, Stock};
 use crate::orders::state::Orders;
 use crate::orders::store;
+use crate::payments;
 use crate::schema::{OUTBOX, SCHEMA};
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +14,7 @@ use service_kit::admin::Admin;
 use service_kit::dead_letters::DeadLetters;
 use service_kit::documented::{Invalid, NotFound, Unavailable};
 use service_kit::extract::Path;
-use shared_types::OrderId;
+use shared_types::{OrderId, OrderStatus};
 use std::sync::Arc;
 
 /// Why an order stands where it stands, what it waits for, and what happens next
@@ -35,7 +36,11 @@ pub async fn explain_order(
     let order = store::find(&mut *pool.acquire().await?, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
     let timeline = store::timeline(pool, scope, id).await?.unwrap_or_default();
     if scope.owner().is_some() {
-        return Ok(Json(explain::for_customer(&order, &timeline)));
+        let payments = match order.status {
+            OrderStatus::Cancelled => payments::of_order(pool, id).await?,
+            _ => Vec::new(),
+        };
+        return Ok(Json(explain::for_customer(&order, &timeline, &payments)));
     }
     let stock = if Facts::stock_matters(&order) {
         let asked = orders.inventory.explain(order.reference).await;
