@@ -47,7 +47,6 @@ pub struct Parts {
     pub token_checks: Arc<TokenChecks>,
     /// What the calls for operators need.
     pub admin: Admin,
-    prepared: Prepared,
 }
 
 impl Deref for App {
@@ -97,29 +96,13 @@ impl App {
                 dry_runs: DryRuns::default(),
                 invariants: vec![audit::INVARIANTS, sessions::INVARIANTS, addresses::INVARIANTS],
                 broker,
+                prepared,
             },
             codes,
             sessions,
             signing_keys,
-            prepared,
         };
         Self(Arc::new(parts))
-    }
-
-    /// Whether requests may be sent to this process.
-    pub fn takes_requests(&self) -> bool {
-        self.prepared.takes_requests()
-    }
-
-    /// Whether PostgreSQL is reached and the schema up to date.
-    pub async fn database_status(&self) -> Result<(), String> {
-        self.admin.database.ping().await?;
-        self.prepared.check()
-    }
-
-    /// Whether RabbitMQ is reached.
-    pub fn broker_status(&self) -> Result<(), String> {
-        self.admin.broker.status()
     }
 }
 

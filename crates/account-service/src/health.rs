@@ -3,7 +3,7 @@
 use crate::app::App;
 use axum::extract::State;
 use service_kit::access::{Access, Guarded};
-use service_kit::health::{Dependency, Health};
+use service_kit::health::Health;
 use utoipa_axum::routes;
 
 /// The routes for those who watch the process.
@@ -25,11 +25,5 @@ pub async fn get_live() -> Health {
     (status = 200, description = "Takes requests; UP, DEGRADED, or DOWN while PostgreSQL is away", body = Health),
     (status = 503, description = "Takes no requests: it starts, ends, or its schema is not ready", body = Health)))]
 pub async fn get_ready(State(app): State<App>) -> Health {
-    Health::ready(
-        app.takes_requests(),
-        [
-            ("postgresql", Dependency::essential(app.database_status().await)),
-            ("rabbitmq", Dependency::optional(app.broker_status())),
-        ],
-    )
+    Health::ready(app.admin.prepared.takes_requests(), app.admin.dependencies().await)
 }

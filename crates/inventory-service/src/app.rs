@@ -28,7 +28,6 @@ pub struct Parts {
     pub reservations: Arc<Reservations>,
     /// What the calls for operators need.
     pub admin: Admin,
-    prepared: Prepared,
 }
 
 impl Deref for App {
@@ -53,26 +52,10 @@ impl App {
                 dry_runs: DryRuns::default(),
                 invariants: vec![products::INVARIANTS, stock::INVARIANTS, reservations::INVARIANTS],
                 broker,
+                prepared,
             },
-            prepared,
         };
         Self(Arc::new(parts))
-    }
-
-    /// Whether requests may be sent to this process.
-    pub fn takes_requests(&self) -> bool {
-        self.prepared.takes_requests()
-    }
-
-    /// Whether PostgreSQL is reached and the schema up to date.
-    pub async fn database_status(&self) -> Result<(), String> {
-        self.admin.database.ping().await?;
-        self.prepared.check()
-    }
-
-    /// Whether RabbitMQ is reached.
-    pub fn broker_status(&self) -> Result<(), String> {
-        self.admin.broker.status()
     }
 }
 

@@ -32,7 +32,6 @@ pub struct Parts {
     pub notifications: Arc<Notifications>,
     /// What the calls for operators need.
     pub admin: Admin,
-    prepared: Prepared,
 }
 
 impl Deref for App {
@@ -73,26 +72,10 @@ impl App {
                 dry_runs: DryRuns::default(),
                 invariants: vec![orders::INVARIANTS, payments::INVARIANTS, notifications::INVARIANTS],
                 broker,
+                prepared,
             },
-            prepared,
         };
         Ok(Self(Arc::new(parts)))
-    }
-
-    /// Whether requests may be sent to this process.
-    pub fn takes_requests(&self) -> bool {
-        self.prepared.takes_requests()
-    }
-
-    /// Whether PostgreSQL is reached and the schema up to date.
-    pub async fn database_status(&self) -> Result<(), String> {
-        self.admin.database.ping().await?;
-        self.prepared.check()
-    }
-
-    /// Whether RabbitMQ is reached.
-    pub fn broker_status(&self) -> Result<(), String> {
-        self.admin.broker.status()
     }
 }
 

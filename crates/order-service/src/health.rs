@@ -3,7 +3,7 @@
 use crate::app::App;
 use axum::extract::State;
 use service_kit::access::{Access, Guarded};
-use service_kit::health::{Dependency, Health};
+use service_kit::health::Health;
 use utoipa_axum::routes;
 
 /// The routes for those who watch the process.
@@ -25,11 +25,7 @@ pub async fn get_live() -> Health {
     (status = 200, description = "Takes requests; UP, DEGRADED, or DOWN while PostgreSQL is away", body = Health),
     (status = 503, description = "Takes no requests: it starts, ends, or its schema is not ready", body = Health)))]
 pub async fn get_ready(State(app): State<App>) -> Health {
-    let (database, inventory) = tokio::join!(app.database_status(), app.orders.inventory_dependency());
-    let own = [
-        ("postgresql", Dependency::essential(database)),
-        ("rabbitmq", Dependency::optional(app.broker_status())),
-        ("inventory-service", inventory),
-    ];
-    Health::ready(app.takes_requests(), own.into_iter().chain(app.notifications.dependencies()))
+    let (own, inventory) = tokio::join!(app.admin.dependencies(), app.orders.inventory_dependency());
+    let others = [("inventory-service", inventory)].into_iter().chain(app.notifications.dependencies());
+    Health::ready(app.admin.prepared.takes_requests(), own.into_iter().chain(others))
 }

@@ -8,7 +8,9 @@ use crate::broker::Broker;
 use crate::consumer::DryRuns;
 use crate::db::Database;
 use crate::documented::Unavailable;
+use crate::health::Dependency;
 use crate::invariants::{self, Asker, Invariant, Invariants};
+use crate::prepared::Prepared;
 use crate::problem::Problem;
 use crate::schema::Schema;
 use axum::Json;
@@ -30,6 +32,16 @@ pub struct Admin {
     pub invariants: Vec<&'static [Invariant]>,
     /// The broker, without which nothing can be announced.
     pub broker: Broker,
+    /// Whether the process takes requests.
+    pub prepared: Prepared,
+}
+
+impl Admin {
+    /// What every service needs, for `/health/ready`: PostgreSQL with a schema that is up to date, and RabbitMQ.
+    pub async fn dependencies(&self) -> [(&'static str, Dependency); 2] {
+        let database = self.database.ping().await.and_then(|()| self.prepared.check());
+        [("postgresql", Dependency::essential(database)), ("rabbitmq", Dependency::optional(self.broker.status()))]
+    }
 }
 
 /// The routes, for any state that has an [`Admin`].

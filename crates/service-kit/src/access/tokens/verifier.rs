@@ -143,13 +143,15 @@ impl Parts {
     async fn exchanged(&self, key: &str, now: i64) -> Result<Principal, TokenFault> {
         let issuer = self.users.as_ref().ok_or(Flaw::ApiKey)?;
         let endpoint = issuer.token_endpoint();
-        let token = self.api_keys.token(key, endpoint.as_deref(), now).await?;
-        match self.principal(token.expose_secret(), now) {
+        let exchange = async || {
+            let token = self.api_keys.token(key, endpoint.as_deref(), now).await?;
+            self.principal(token.expose_secret(), now)
+        };
+        match exchange().await {
             // Its owner's rights have changed since. Whether the key is still good, the issuer knows.
             Err(TokenFault::Invalid(Flaw::Revoked)) => {
                 self.api_keys.forget(key);
-                let token = self.api_keys.token(key, endpoint.as_deref(), now).await?;
-                self.principal(token.expose_secret(), now)
+                exchange().await
             }
             outcome => outcome,
         }
