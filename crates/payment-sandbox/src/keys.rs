@@ -1,92 +1,106 @@
-//! Idempotency keys as Stripe keeps them: the first status and body once execution began, 402 and 500 included.
+//! Idempotency keys: each stands for one request, and keeps its answer.
 
+use crate::hooks::Provider;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
-/// After this long nobody should count on a key any more.
-const TRUSTED: Duration = Duration::from_secs(23 * 3600);
+/// In seconds. A provider may forget a key after a day, so nobody should count on one much longer than this.
+const TRUSTED: u64 = 23 * 3600;
 
-/// What became of a key.
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Kept {
-    InFlight,
-    Answered(u16, String),
+/// A key with its request, and its answer once there is one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Key {
+    pub provider: Provider,
+    pub name: String,
+    pub request: String,
+    pub answer: Option<(u16, String)>,
+    pub since: u64,
 }
 
-/// A key with its request.
-#[derive(Clone, Debug)]
-struct Entry {
-    request: String,
-    kept: Kept,
-    since: Instant,
-}
-
-/// What a call with a key comes to.
+/// What a call with a key is.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Claim {
-    /// It is the first.
+pub(crate) enum Claim {
+    /// The first with this key.
     First,
-    /// It is a repeat: this is the answer.
+    /// A repeat, with the answer of the first.
     Repeat(u16, String),
-    /// The first is under way.
+    /// A repeat while the first is under way.
     InFlight,
-    /// The key is that of another request.
+    /// Another request than the first.
     Reused,
-    /// The key is so old that it may be forgotten at any time.
-    TooOld,
 }
 
-/// The keys.
-#[derive(Clone, Debug, Default)]
-pub struct Keys(BTreeMap<String, Entry>);
+/// All keys.
+#[derive(Debug, Default)]
+pub(crate) struct Keys(BTreeMap<(Provider, String), Key>);
 
 impl Keys {
-    /// Takes a key for a request.
-    pub fn claim(&mut self, key: &str, request: &str) -> Claim {
-        match self.0.get(key) {
-            None => {
-                let entry = Entry { request: request.to_owned(), kept: Kept::InFlight, since: Instant::now() };
-                self.0.insert(key.to_owned(), entry);
-                Claim::First
-            }
-            Some(entry) if entry.request != request => Claim::Reused,
-            Some(entry) if entry.since.elapsed() > TRUSTED => Claim::TooOld,
-            Some(Entry { kept: Kept::InFlight, .. }) => Claim::InFlight,
-            Some(Entry { kept: Kept::Answered(status, body), .. }) => Claim::Repeat(*status, body.clone()),
-        }
+    /// Takes a key for a request. The second value is whether the key is older than a client should rely on.
+    pub(crate) fn claim(&mut self, provider: Provider, name: &str, request: &str, now: u64) -> (Claim, bool) {
+        let Some(key) = self.0.get(&(provider, name.to_owned())) else {
+            let (name, request) = (name.to_owned(), request.to_owned());
+            self.load(Key { provider, name, request, answer: None, since: now });
+            return (Claim::First, false);
+        };
+        let claim = match &key.answer {
+            _ if key.request != request => Claim::Reused,
+            None => Claim::InFlight,
+            Some((status, body)) => Claim::Repeat(*status, body.clone()),
+        };
+        (claim, now.saturating_sub(key.since) > TRUSTED)
     }
 
-    /// Keeps the answer of a claimed key.
-    pub fn answered(&mut self, key: &str, status: u16, body: &str) {
-        if let Some(entry) = self.0.get_mut(key) {
-            entry.kept = Kept::Answered(status, body.to_owned());
-        }
+    /// Keeps the answer of a claimed key, and gives the key to be written down.
+    pub(crate) fn answered(&mut self, provider: Provider, name: &str, status: u16, body: &str) -> Option<Key> {
+        let key = self.0.get_mut(&(provider, name.to_owned()))?;
+        key.answer = Some((status, body.to_owned()));
+        Some(key.clone())
     }
 
-    /// Forgets a key whose request never began.
-    pub fn forget(&mut self, key: &str) {
-        self.0.remove(key);
+    /// Frees a claimed key whose request left nothing behind.
+    pub(crate) fn free(&mut self, provider: Provider, name: &str) {
+        self.0.remove(&(provider, name.to_owned()));
     }
 
-    /// Forgets all.
-    pub fn prune(&mut self) {
-        self.0.clear();
+    /// Forgets all keys that have an answer.
+    pub(crate) fn prune(&mut self) {
+        self.0.retain(|_, key| key.answer.is_none());
+    }
+
+    /// Makes all keys older by this many seconds.
+    pub(crate) fn age(&mut self, by: u64) {
+        self.0.values_mut().for_each(|key| key.since = key.since.saturating_sub(by));
+    }
+
+    /// Adds a key as it is.
+    pub(crate) fn load(&mut self, key: Key) {
+        self.0.insert((key.provider, key.name.clone()), key);
+    }
+
+    /// All keys that have an answer.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Key> {
+        self.0.values().filter(|key| key.answer.is_some())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Claim, Keys};
+    use crate::hooks::Provider::{Razorpay, Stripe};
 
     #[test]
     fn the_first_answer_stands() {
         let mut keys = Keys::default();
-        assert_eq!(keys.claim("a", "POST /x 1"), Claim::First);
-        assert_eq!(keys.claim("a", "POST /x 1"), Claim::InFlight);
-        keys.answered("a", 402, "declined");
-        assert_eq!(keys.claim("a", "POST /x 1"), Claim::Repeat(402, "declined".to_owned()));
-        assert_eq!(keys.claim("a", "POST /x 2"), Claim::Reused);
+        assert_eq!(keys.claim(Stripe, "a", "POST /x 1", 0), (Claim::First, false));
+        assert_eq!(keys.claim(Stripe, "a", "POST /x 1", 0), (Claim::InFlight, false));
+        assert_eq!(keys.claim(Razorpay, "a", "POST /x 1", 0), (Claim::First, false), "each provider has its own keys");
+        keys.answered(Stripe, "a", 402, "declined");
+        assert_eq!(keys.claim(Stripe, "a", "POST /x 1", 1), (Claim::Repeat(402, "declined".to_owned()), false));
+        assert_eq!(keys.claim(Stripe, "a", "POST /x 2", 1), (Claim::Reused, false));
+        keys.age(10);
+        assert_eq!(keys.claim(Stripe, "a", "POST /x 1", 23 * 3600), (Claim::Repeat(402, "declined".to_owned()), false));
+        assert_eq!(keys.claim(Stripe, "a", "POST /x 1", 23 * 3600 + 1).1, true);
         keys.prune();
-        assert_eq!(keys.claim("a", "POST /x 2"), Claim::First);
+        assert_eq!(keys.claim(Stripe, "a", "POST /x 2", 1), (Claim::First, false));
     }
 }

@@ -1,46 +1,83 @@
-//! A payment provider on loopback: speaks Stripe's protocol, keeps a ledger of its own, and notes every breach of the protocol.
+//! A payment provider on loopback: speaks the protocols of Stripe and Razorpay, keeps a ledger of its own for each, and
+//! notes every breach of them.
 //!
-//! For laptops, where `cargo xtask up` starts it, and for tests, which plan faults and decide when webhooks arrive. It never
-//! moves real money and never talks to anybody but the shop. Its only means of payment are Stripe's test tokens.
+//! For laptops, where `cargo xtask up` starts it, and for tests, which plan faults and decide when webhooks arrive. It
+//! moves no real money and calls nobody but the shop. Its only means of payment are the test tokens of both providers.
+
+#![warn(missing_docs)]
 
 pub mod faults;
-mod form;
+mod frame;
 pub mod hooks;
+mod journal;
 mod keys;
-pub mod ledger;
-mod stripe;
+mod news;
+mod pages;
+pub mod razorpay;
+mod server;
+mod state;
+pub mod stripe;
 
-use faults::{Fault, Faults};
-use hooks::Happened;
-use keys::Keys;
-use ledger::{Intent, Ledger, Refund};
-use std::net::SocketAddr;
+pub use faults::Fault;
+pub use hooks::{Happened, Provider, Webhooks};
+pub use state::Called;
+pub(crate) use state::{Shared, State};
+
+use journal::Journal;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// How a sandbox is set up.
+/// How a sandbox is set up. By default it has a free port of the loopback address, and webhooks wait for
+/// [`Sandbox::happened`].
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where it listens.
     pub address: SocketAddr,
-    /// The secret key that shops show.
-    pub key: String,
-    /// Where webhooks go at once; without it they wait for [`Sandbox::happened`].
-    pub webhook: Option<Webhook>,
-    /// Where the ledger is kept over a restart.
+    /// The secret key that shops show to Stripe.
+    pub stripe_secret_key: String,
+    /// The key that browsers show to Stripe.
+    pub stripe_publishable_key: String,
+    /// The user that shops show to Razorpay.
+    pub razorpay_key_id: String,
+    /// The password that shops show to Razorpay. It also signs what browsers bring back to the shop.
+    pub razorpay_key_secret: String,
+    /// Where webhooks go at once.
+    pub webhooks: Option<Webhooks>,
+    /// Where the ledgers are kept over a restart.
     pub file: Option<PathBuf>,
+    /// After this long refunds of `pm_card_refundFail` fail and those of `pm_card_refundPending` succeed; else on command.
+    pub refunds_settle_after: Option<Duration>,
+    /// Prints breaches instead of collecting them, and collects no calls.
+    pub is_program: bool,
 }
 
-/// Where webhooks go.
-#[derive(Clone, Debug)]
-pub struct Webhook {
-    /// The URL.
-    pub url: String,
-    /// The secret that signs them.
-    pub secret: String,
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            stripe_secret_key: "sk_test_sandbox".to_owned(),
+            stripe_publishable_key: "pk_test_sandbox".to_owned(),
+            razorpay_key_id: "rzp_test_sandbox".to_owned(),
+            razorpay_key_secret: "sandbox-secret".to_owned(),
+            webhooks: None,
+            file: None,
+            refunds_settle_after: None,
+            is_program: false,
+        }
+    }
+}
+
+/// Money in hundredths.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    /// Taken from the customer.
+    pub captured: u64,
+    /// Given back of that.
+    pub refunded: u64,
 }
 
 /// A running sandbox. Ends when dropped.
@@ -48,25 +85,7 @@ pub struct Webhook {
 pub struct Sandbox {
     address: SocketAddr,
     shared: Arc<Shared>,
-    running: JoinHandle<()>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Shared {
-    options: Options,
-    base: String,
-    state: Mutex<State>,
-    http: reqwest::Client,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct State {
-    ledger: Ledger,
-    keys: Keys,
-    faults: Faults,
-    breaches: Vec<String>,
-    happened: Vec<Happened>,
-    events: u64,
+    running: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Why a sandbox does not start.
@@ -75,7 +94,7 @@ pub enum StartError {
     /// The port or the file.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The ledger cannot be read.
+    /// The file holds something else.
     #[error("the ledger cannot be read: {0}")]
     Ledger(#[from] serde_json::Error),
     /// The client for webhooks.
@@ -84,42 +103,60 @@ pub enum StartError {
 }
 
 /// Seconds since 1970.
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default()
 }
 
 impl Sandbox {
     /// Starts it.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let ledger = match options.file.as_deref().map(std::fs::read) {
-            Some(Ok(kept)) => serde_json::from_slice(&kept)?,
-            _ => Ledger::default(),
-        };
         let listener = TcpListener::bind(options.address).await?;
         let address = listener.local_addr()?;
-        let state = Mutex::new(State { ledger, ..State::default() });
-        let (base, http) = (format!("http://{address}"), http_client::client().build()?);
-        let shared = Arc::new(Shared { options, base, state, http });
-        let routes = stripe::routes(Arc::clone(&shared));
-        let running = tokio::spawn(async move {
-            let _ended = axum::serve(listener, routes).await;
-        });
+        let mut state = State::new(&options, format!("http://{address}"));
+        if let Some(file) = &options.file {
+            let journal = Journal::open(file, &mut state)?;
+            state.journal = Some(journal);
+        }
+        let http = http_client::client().timeout(Duration::from_secs(10)).build()?;
+        let shared = Arc::new(Shared::new(options, http, state));
+        {
+            let state = shared.lock();
+            state.stripe.refunds.values().for_each(|refund| shared.settle_later(&state, refund));
+        }
+        let running = Mutex::new(Some(tokio::spawn(server::serve(listener, Arc::clone(&shared)))));
         Ok(Self { address, shared, running })
     }
 
-    /// Waits until it ends, which it does not by itself.
-    pub async fn ended(mut self) {
-        let _ended = (&mut self.running).await;
-    }
-
-    /// For `STRIPE_URL`.
+    /// Its URL, for `STRIPE_URL` and `RAZORPAY_URL`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What it knows, as it is now.
-    pub fn ledger(&self) -> Ledger {
-        self.shared.lock().ledger.clone()
+    /// What the customers, the banks and the dashboard of Stripe do, and what its ledger has.
+    pub fn stripe(&self) -> stripe::Stripe<'_> {
+        stripe::Stripe(&self.shared)
+    }
+
+    /// What the customers, the banks and the dashboard of Razorpay do, and what its ledger has.
+    pub fn razorpay(&self) -> razorpay::Razorpay<'_> {
+        razorpay::Razorpay(&self.shared)
+    }
+
+    /// What was taken and given back under the shop's reference: Stripe's `metadata[reference]`, Razorpay's receipt.
+    pub fn totals(&self, reference: &str) -> Totals {
+        let (stripe, razorpay) = (self.stripe().totals(reference), self.razorpay().totals(reference));
+        Totals {
+            captured: stripe.captured + razorpay.captured,
+            refunded: stripe.refunded + razorpay.refunded,
+        }
+    }
+
+    /// Every reference under which either provider took money; where it has none, the provider's id.
+    pub fn references(&self) -> Vec<String> {
+        let mut all = [self.stripe().references(), self.razorpay().references()].concat();
+        all.sort();
+        all.dedup();
+        all
     }
 
     /// What was wrong with the calls so far.
@@ -127,116 +164,85 @@ impl Sandbox {
         self.shared.lock().breaches.clone()
     }
 
+    /// Fails the test where a call was not as the provider wants it.
+    #[track_caller]
+    pub fn assert_no_breach(&self) {
+        assert_eq!(self.breaches(), Vec::<String>::new());
+    }
+
+    /// Every call that showed a right key, in the order in which they came.
+    pub fn called(&self) -> Vec<Called> {
+        self.shared.lock().called.clone()
+    }
+
     /// The next call whose `METHOD /path` begins so meets this fault.
     pub fn plan(&self, call: &str, fault: Fault) {
         self.shared.lock().faults.plan(call, fault);
     }
 
-    /// Forgets every idempotency key, as the provider does after a day.
+    /// Every call whose `METHOD /path` begins so meets this fault, until [`Self::clear_faults`].
+    pub fn always(&self, call: &str, fault: Fault) {
+        self.shared.lock().faults.always(call, fault);
+    }
+
+    /// No call meets a fault from now on. Calls that are held stay so.
+    pub fn clear_faults(&self) {
+        self.shared.lock().faults.clear();
+    }
+
+    /// How many calls wait for [`Self::release`].
+    pub fn held(&self) -> usize {
+        self.shared.lock().held
+    }
+
+    /// Lets all calls go on that are held.
+    pub fn release(&self) {
+        self.shared.released.notify_waiters();
+    }
+
+    /// Refuses connections from now on, and cuts those that there are. Calls under way take effect.
+    pub async fn close(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(running) = running {
+            running.abort();
+            let _ended = running.await;
+        }
+    }
+
+    /// Takes connections again, on the same port.
+    pub async fn open(&self) -> Result<(), StartError> {
+        self.close().await;
+        let listener = TcpListener::bind(self.address).await?;
+        let running = tokio::spawn(server::serve(listener, Arc::clone(&self.shared)));
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        Ok(())
+    }
+
+    /// Forgets every idempotency key that has its answer, as a provider may after a day.
     pub fn prune_keys(&self) {
         self.shared.lock().keys.prune();
     }
 
-    /// What has happened since this was last asked, oldest first.
+    /// Makes everything in the ledgers, and all keys, older by this long.
+    pub fn ages(&self, by: Duration) {
+        self.shared.lock().age(by.as_secs());
+    }
+
+    /// What has happened since this was last asked, oldest first, unless webhooks go out at once.
     pub fn happened(&self) -> Vec<Happened> {
         std::mem::take(&mut self.shared.lock().happened)
     }
 
-    /// The customer pays, at the provider's page.
-    pub fn pays(&self, intent: &str, payment_method: &str) -> Result<Intent, ledger::Refusal> {
-        self.shared.change(|ledger| ledger.confirm(intent, payment_method)).map(|(intent, _)| intent)
-    }
-
-    /// The customer says yes or no at the page of their bank.
-    pub fn acts(&self, intent: &str, succeeds: bool) -> Result<Intent, ledger::Refusal> {
-        self.shared.change(|ledger| ledger.act(intent, succeeds)).map(|(intent, _)| intent)
-    }
-
-    /// Somebody gives money back in the provider's dashboard.
-    pub fn refunds(&self, intent: &str, amount: Option<u64>) -> Result<Refund, ledger::Refusal> {
-        self.shared.lock().ledger.refund(intent, amount, std::collections::BTreeMap::new(), now())
-    }
-
-    /// A refund that succeeded fails after all.
-    pub fn refund_fails(&self, refund: &str) -> Result<Refund, ledger::Refusal> {
-        self.shared.lock().ledger.fail_refund(refund)
+    /// Delivers what happens from now on at once, or collects it.
+    pub fn deliver_to(&self, webhooks: Option<Webhooks>) {
+        self.shared.lock().webhooks = webhooks;
     }
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        self.running.abort();
-    }
-}
-
-impl Shared {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes a payment, and tells of it.
-    pub(crate) fn change(
-        &self,
-        change: impl FnOnce(&mut Ledger) -> Result<Intent, ledger::Refusal>,
-    ) -> Result<(Intent, serde_json::Value), ledger::Refusal> {
-        let mut state = self.lock();
-        let outcome = change(&mut state.ledger);
-        let about = match &outcome {
-            Ok(intent) => Some(intent.clone()),
-            Err(refusal) => refusal.intent.as_ref().and_then(|id| state.ledger.intent(id).ok().cloned()),
-        };
-        if let Some(intent) = about {
-            let shown = intent.shown(&self.base);
-            self.tell(&mut state, kind(&intent), &shown);
+        if let Some(running) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            running.abort();
         }
-        drop(state);
-        self.keep();
-        outcome.map(|intent| {
-            let shown = intent.shown(&self.base);
-            (intent, shown)
-        })
-    }
-
-    /// Notes that something happened, and sends it where webhooks go at once.
-    pub(crate) fn tell(&self, state: &mut State, kind: &str, object: &serde_json::Value) {
-        state.events += 1;
-        let happened = hooks::event(now() * 1000 + state.events, kind, object, now());
-        let Some(Webhook { url, secret }) = &self.options.webhook else {
-            state.happened.push(happened);
-            return;
-        };
-        let signature = hooks::signature(secret, now(), &happened.body);
-        let call = self.http.post(url).header("stripe-signature", signature).body(happened.body);
-        let call = call.header("content-type", "application/json");
-        // Once: the shop looks by itself where it hears nothing.
-        tokio::spawn(async move { call.send().await.map(drop) });
-    }
-
-    /// Writes the ledger down, where it is kept.
-    pub(crate) fn keep(&self) {
-        let Some(file) = &self.options.file else { return };
-        let Ok(text) = serde_json::to_vec(&self.lock().ledger) else { return };
-        let new = file.with_extension("new");
-        let _kept = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, file));
-    }
-
-    pub(crate) fn key(&self) -> &str {
-        &self.options.key
-    }
-
-    pub(crate) fn base(&self) -> &str {
-        &self.base
-    }
-}
-
-fn kind(intent: &Intent) -> &'static str {
-    use ledger::Status;
-    match intent.status {
-        Status::RequiresPaymentMethod if intent.decline.is_some() => "payment_intent.payment_failed",
-        Status::RequiresPaymentMethod => "payment_intent.created",
-        Status::RequiresAction => "payment_intent.requires_action",
-        Status::RequiresCapture => "payment_intent.amount_capturable_updated",
-        Status::Succeeded => "payment_intent.succeeded",
-        Status::Canceled => "payment_intent.canceled",
     }
 }

@@ -1,0 +1,132 @@
+//! Razorpay: its protocol, its ledger, and what customers, banks and people at its dashboard do.
+
+mod error;
+mod fields;
+pub(crate) mod ledger;
+pub(crate) mod protocol;
+mod refunds;
+mod shown;
+
+pub use error::Refusal;
+pub use ledger::{Order, Payment, Refund};
+
+use crate::hooks::hmac_hex;
+use crate::{Shared, Totals};
+use refunds::NewRefund;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What the browser of a customer who has paid brings back to the shop.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Paid {
+    /// `pay_…`
+    pub razorpay_payment_id: String,
+    /// `order_…`
+    pub razorpay_order_id: String,
+    /// HMAC-SHA256 of `order|payment` under the key's secret.
+    pub razorpay_signature: String,
+}
+
+/// Razorpay's side of a sandbox, as everybody but the shop sees it.
+#[derive(Debug)]
+pub struct Razorpay<'a>(pub(crate) &'a Arc<Shared>);
+
+impl Razorpay<'_> {
+    /// The customer pays an order: `success@razorpay` or `failure@razorpay` by `upi`, `card`, `netbanking` or `wallet`. A
+    /// failure is an error that names the payment.
+    pub fn pays(&self, order: &str, outcome: &str, method: &str) -> Result<Paid, Refusal> {
+        if !["success@razorpay", "failure@razorpay"].contains(&outcome) {
+            return Err(Refusal::field("vpa", "Invalid VPA. Please enter a valid Virtual Payment Address"));
+        }
+        let payment = self.0.change(|state| {
+            let begun = state.razorpay.begin(order, method, (method == "upi").then_some(outcome))?;
+            state.razorpay.end(&begun.id, outcome == "success@razorpay")
+        })?;
+        if payment.status == "failed" {
+            let description = "Your payment didn't go through as it was declined by the bank.";
+            let (reason, payment) = (Some("payment_failed".to_owned()), Some(payment.id));
+            return Err(Refusal { reason, payment, ..Refusal::bad(description) });
+        }
+        Ok(self.paid(&payment))
+    }
+
+    /// The customer begins to pay an order and is not done.
+    pub fn begins(&self, order: &str, method: &str) -> Result<Payment, Refusal> {
+        self.0.change(|state| state.razorpay.begin(order, method, None))
+    }
+
+    /// The bank says how a payment ended. One that failed may still succeed: a late authorization.
+    pub fn ends(&self, payment: &str, succeeds: bool) -> Result<Payment, Refusal> {
+        self.0.change(|state| state.razorpay.end(payment, succeeds))
+    }
+
+    /// What the browser brings back to the shop for a payment, signed.
+    pub fn paid(&self, payment: &Payment) -> Paid {
+        let text = format!("{}|{}", payment.order_id, payment.id);
+        Paid {
+            razorpay_payment_id: payment.id.clone(),
+            razorpay_order_id: payment.order_id.clone(),
+            razorpay_signature: hmac_hex(&self.0.options.razorpay_key_secret, &text),
+        }
+    }
+
+    /// A payment that is authorized goes back by itself, because nobody captured it in time.
+    pub fn goes_back(&self, payment: &str) -> Result<Refund, Refusal> {
+        self.0.change(|state| state.razorpay.give_back_uncaptured(payment))
+    }
+
+    /// Somebody gives money back in the dashboard; all that is left, unless an amount is given.
+    pub fn refunds(&self, payment: &str, amount: Option<u64>) -> Result<Refund, Refusal> {
+        self.0.change(|state| state.razorpay.give_back(payment, NewRefund { amount, ..NewRefund::default() }))
+    }
+
+    /// A refund fails, also after it was processed.
+    pub fn refund_fails(&self, refund: &str) -> Result<Refund, Refusal> {
+        self.0.change(|state| state.razorpay.fail_refund(refund))
+    }
+
+    /// Every order, oldest first.
+    pub fn all_orders(&self) -> Vec<Order> {
+        self.0.lock().razorpay.orders.values().cloned().collect()
+    }
+
+    /// Every payment, oldest first.
+    pub fn all_payments(&self) -> Vec<Payment> {
+        self.0.lock().razorpay.payments.values().cloned().collect()
+    }
+
+    /// Every refund, oldest first.
+    pub fn all_refunds(&self) -> Vec<Refund> {
+        self.0.lock().razorpay.refunds.values().cloned().collect()
+    }
+
+    /// The orders with this receipt, oldest first.
+    pub fn orders_of(&self, reference: &str) -> Vec<Order> {
+        self.all_orders().into_iter().filter(|order| order.receipt.as_deref() == Some(reference)).collect()
+    }
+
+    /// What was captured and given back of it under this receipt. A payment that was never captured and went back by
+    /// itself is neither.
+    pub fn totals(&self, reference: &str) -> Totals {
+        let orders = self.orders_of(reference);
+        let of_them = |payment: &Payment| orders.iter().any(|order| order.id == payment.order_id);
+        let captured: Vec<Payment> = self.all_payments().into_iter().filter(|it| it.captured > 0 && of_them(it)).collect();
+        let is_of_them = |refund: &Refund| captured.iter().any(|payment| payment.id == refund.payment_id);
+        let refunds = self.all_refunds().into_iter().filter(|it| it.status == "processed" && is_of_them(it));
+        Totals {
+            captured: captured.iter().map(|payment| payment.captured).sum(),
+            refunded: refunds.map(|refund| refund.amount).sum(),
+        }
+    }
+
+    /// Every receipt under which money was captured; the order's id where it has none.
+    pub fn references(&self) -> Vec<String> {
+        let captured = self.all_payments().into_iter().filter(|payment| payment.captured > 0);
+        let orders = self.all_orders();
+        let receipt = |id: &str| orders.iter().find(|order| order.id == id).and_then(|order| order.receipt.clone());
+        let mut all: Vec<String> = captured.map(|it| receipt(&it.order_id).unwrap_or(it.order_id)).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+}
