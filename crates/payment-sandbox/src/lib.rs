@@ -145,10 +145,7 @@ impl Sandbox {
     /// What was taken and given back under the shop's reference: Stripe's `metadata[reference]`, Razorpay's receipt.
     pub fn totals(&self, reference: &str) -> Totals {
         let (stripe, razorpay) = (self.stripe().totals(reference), self.razorpay().totals(reference));
-        Totals {
-            captured: stripe.captured + razorpay.captured,
-            refunded: stripe.refunded + razorpay.refunded,
-        }
+        Totals { captured: stripe.captured + razorpay.captured, refunded: stripe.refunded + razorpay.refunded }
     }
 
     /// Every reference under which either provider took money; where it has none, the provider's id.

@@ -99,9 +99,7 @@ fn checkout_page(order: &razorpay::Order) -> String {
     };
     let upi = "<p>UPI: <input name=vpa value=success@razorpay> <button>pay</button></p>";
     let others = [button("card", "Card"), button("netbanking", "Net banking"), button("wallet", "Wallet")].concat();
-    format!(
-        "<h1>Pay {money}</h1>{begin}{upi}</form>{others}<p>success@razorpay pays, failure@razorpay does not.</p>"
-    )
+    format!("<h1>Pay {money}</h1>{begin}{upi}</form>{others}<p>success@razorpay pays, failure@razorpay does not.</p>")
 }
 
 /// Sends a customer who acted on the bank's page back to the shop, where that has said where.

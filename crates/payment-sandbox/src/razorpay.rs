@@ -110,7 +110,8 @@ impl Razorpay<'_> {
     pub fn totals(&self, reference: &str) -> Totals {
         let orders = self.orders_of(reference);
         let of_them = |payment: &Payment| orders.iter().any(|order| order.id == payment.order_id);
-        let captured: Vec<Payment> = self.all_payments().into_iter().filter(|it| it.captured > 0 && of_them(it)).collect();
+        let captured: Vec<Payment> =
+            self.all_payments().into_iter().filter(|it| it.captured > 0 && of_them(it)).collect();
         let is_of_them = |refund: &Refund| captured.iter().any(|payment| payment.id == refund.payment_id);
         let refunds = self.all_refunds().into_iter().filter(|it| it.status == "processed" && is_of_them(it));
         Totals {

@@ -159,7 +159,9 @@ impl Shared {
 
     /// Lets a refund end as its card wants it, where that comes by itself.
     pub(crate) fn settle_later(self: &Arc<Self>, state: &State, refund: &stripe::Refund) {
-        let Some(time) = self.options.refunds_settle_after.filter(|_| state.stripe.is_unsettled(refund)) else { return };
+        let Some(time) = self.options.refunds_settle_after.filter(|_| state.stripe.is_unsettled(refund)) else {
+            return;
+        };
         let (shared, id) = (Arc::clone(self), refund.id.clone());
         self.runtime.spawn(async move {
             tokio::time::sleep(time).await;

@@ -19,6 +19,7 @@ pub mod process;
 pub mod rabbitmq;
 pub mod readiness;
 pub mod run_folder;
+pub mod sandbox;
 pub mod servers;
 pub mod service_process;
 pub mod state;

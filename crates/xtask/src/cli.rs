@@ -23,8 +23,9 @@ The project's own commands:
 
 Settings of `up` (environment variables): DATABASE_URL or PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD; AMQP_URL or
 RABBITMQ_HOST, RABBITMQ_PORT, RABBITMQ_USERNAME, RABBITMQ_PASSWORD: servers to use instead of private ones;
-ORDER_SERVICE_PORT (8081), INVENTORY_SERVICE_PORT (8082), ACCOUNT_SERVICE_PORT (8083). `verify` looks at the first two,
-or at ORDER_SERVICE_URL and INVENTORY_SERVICE_URL, with the API key in the file OMS_API_KEY_FILE.
+ORDER_SERVICE_PORT (8081), INVENTORY_SERVICE_PORT (8082), ACCOUNT_SERVICE_PORT (8083), PAYMENT_SANDBOX_PORT (8084). `verify`
+looks at the first two, or at ORDER_SERVICE_URL and INVENTORY_SERVICE_URL, with the API key in the file OMS_API_KEY_FILE.
+With STRIPE_SECRET_KEY or RAZORPAY_KEY_ID there is no sandbox, and order-service has the settings of payments as given.
 ";
 
 /// What the command line asks for, for commands that work on servers of their own.

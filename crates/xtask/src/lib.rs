@@ -13,6 +13,7 @@ mod generate;
 mod install;
 mod lock;
 mod parts;
+mod payments;
 mod people;
 mod secrets;
 mod services;

@@ -6,11 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::install::{Docker, Need};
+use crate::payments;
 use crate::workspace::Workspace;
 use testbed::error::{Result, TestbedError};
 use testbed::postgres::Postgres;
 use testbed::process::{Identity, Signal};
 use testbed::rabbitmq::RabbitMq;
+use testbed::sandbox;
 use testbed::state::State;
 use testbed::step::Steps;
 
@@ -23,6 +25,8 @@ pub enum Part {
     InventoryService,
     /// The service on 8083.
     AccountService,
+    /// The stand-in for payment providers on 8084.
+    PaymentSandbox,
     RabbitMq,
     Postgres,
     /// The containers that stand in for the private servers.
@@ -31,10 +35,11 @@ pub enum Part {
 
 impl Part {
     /// All of them, in the order in which they are stopped.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OrderService,
         Self::InventoryService,
         Self::AccountService,
+        Self::PaymentSandbox,
         Self::RabbitMq,
         Self::Postgres,
         Self::Containers,
@@ -43,12 +48,19 @@ impl Part {
     /// The services, in the order in which they are started.
     pub const SERVICES: [Self; 3] = [Self::InventoryService, Self::OrderService, Self::AccountService];
 
-    /// What people call it; for a service also the name of its binary.
+    /// The programs of this workspace that run, in the order in which they are started.
+    pub fn programs() -> Vec<Self> {
+        let sandbox = payments::use_sandbox().then_some(Self::PaymentSandbox);
+        sandbox.into_iter().chain(Self::SERVICES).collect()
+    }
+
+    /// What people call it; for a program of this workspace also the name of its binary.
     pub fn name(self) -> &'static str {
         match self {
             Self::OrderService => "order-service",
             Self::InventoryService => "inventory-service",
             Self::AccountService => "account-service",
+            Self::PaymentSandbox => sandbox::PROGRAM,
             Self::RabbitMq => "RabbitMQ",
             Self::Postgres => "PostgreSQL",
             Self::Containers => "the containers",
@@ -63,7 +75,7 @@ impl Part {
     /// The process behind it while it runs; containers have none of ours.
     pub fn process(self, workspace: &Workspace) -> Result<Option<Identity>> {
         match self {
-            Self::OrderService | Self::InventoryService | Self::AccountService => {
+            Self::OrderService | Self::InventoryService | Self::AccountService | Self::PaymentSandbox => {
                 Ok(State::read(&self.state_file(workspace))?
                     .and_then(|state| state.process("service"))
                     .filter(Identity::is_running))
@@ -85,7 +97,10 @@ impl Part {
         let since = Instant::now();
         let process = self.process(workspace)?;
         match (self, &process) {
-            (Self::OrderService | Self::InventoryService | Self::AccountService, Some(process)) => {
+            (
+                Self::OrderService | Self::InventoryService | Self::AccountService | Self::PaymentSandbox,
+                Some(process),
+            ) => {
                 // A service finishes the requests it has before it ends.
                 if !process.end(Signal::Terminate, Duration::from_secs(30)) {
                     steps.say(&format!("{} did not end within 30 s and was killed", self.name()));
@@ -180,5 +195,24 @@ impl Started {
             result = result.and(stopped.map(drop));
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_has_a_state_of_its_own_and_is_stopped_before_what_it_calls() {
+        let place = |part| Part::ALL.iter().position(|it| *it == part);
+        for service in Part::SERVICES {
+            assert!(place(service) < place(Part::PaymentSandbox), "{service:?} calls the sandbox or does not mind");
+        }
+        assert!(place(Part::PaymentSandbox) < place(Part::Postgres));
+        let workspace = Workspace { root: PathBuf::from("/shop"), target: PathBuf::new() };
+        assert_eq!(Part::PaymentSandbox.state_file(&workspace), PathBuf::from("/shop/.run/dev/state/payment-sandbox"));
+        let mut sorted = Part::ALL;
+        sorted.sort();
+        assert_eq!(sorted, Part::ALL);
     }
 }

@@ -1,4 +1,4 @@
-//! Starting the services, and telling whether one that runs is still the one that is wanted.
+//! Starting the services and the payment sandbox, and telling whether one that runs is still the one that is wanted.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::dev_servers::{Addresses, given_settings};
 use crate::parts::{Part, Started};
+use crate::payments;
 use crate::secrets;
 use crate::workspace::{Profile, Workspace};
 use testbed::error::{Result, TestbedError};
@@ -20,33 +21,30 @@ use testbed::step::Steps;
 
 const READY_LIMIT: Duration = Duration::from_secs(120);
 
-/// The ports that the services listen on.
+/// The ports that the services and the payment sandbox listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ServicePorts {
     pub order: u16,
     pub inventory: u16,
     pub account: u16,
+    pub sandbox: u16,
 }
 
 impl ServicePorts {
-    /// 8081 to 8083, unless the environment says otherwise.
+    /// 8081 to 8084, unless the environment says otherwise.
     pub fn from_environment() -> Result<Self> {
         Ok(Self {
             order: port_from(ORDER_PORT, 8081)?,
             inventory: port_from(INVENTORY_PORT, 8082)?,
             account: port_from(ACCOUNT_PORT, 8083)?,
+            sandbox: port_from(SANDBOX_PORT, 8084)?,
         })
     }
 
     /// An error when another program listens on one of them. Our own services may: they are reused or restarted.
     pub fn check_free(self, workspace: &Workspace) -> Result<()> {
-        let variables = [
-            (Part::OrderService, ORDER_PORT),
-            (Part::InventoryService, INVENTORY_PORT),
-            (Part::AccountService, ACCOUNT_PORT),
-        ];
-        for (part, variable) in variables {
-            let port = self.of(part);
+        for part in Part::programs() {
+            let (port, variable) = (self.of(part), variable_of(part));
             if part.process(workspace)?.is_none() && !ports::is_free_everywhere(port) {
                 return Err(TestbedError::new(format!(
                     "port {port}, on which {} is to listen, is taken by another program. Stop that program, or choose \
@@ -59,11 +57,12 @@ impl ServicePorts {
         Ok(())
     }
 
-    /// The port of this service.
-    pub fn of(self, service: Part) -> u16 {
-        match service {
+    /// The port of this program.
+    pub fn of(self, program: Part) -> u16 {
+        match program {
             Part::InventoryService => self.inventory,
             Part::AccountService => self.account,
+            Part::PaymentSandbox => self.sandbox,
             _ => self.order,
         }
     }
@@ -75,6 +74,17 @@ const PUBLIC_URL: &str = "PUBLIC_URL";
 const ORDER_PORT: &str = "ORDER_SERVICE_PORT";
 const INVENTORY_PORT: &str = "INVENTORY_SERVICE_PORT";
 const ACCOUNT_PORT: &str = "ACCOUNT_SERVICE_PORT";
+const SANDBOX_PORT: &str = "PAYMENT_SANDBOX_PORT";
+
+/// The variable with the port of this program.
+fn variable_of(program: Part) -> &'static str {
+    match program {
+        Part::InventoryService => INVENTORY_PORT,
+        Part::AccountService => ACCOUNT_PORT,
+        Part::PaymentSandbox => SANDBOX_PORT,
+        _ => ORDER_PORT,
+    }
+}
 
 fn port_from(variable: &str, default: u16) -> Result<u16> {
     match std::env::var(variable) {
@@ -85,7 +95,7 @@ fn port_from(variable: &str, default: u16) -> Result<u16> {
     }
 }
 
-/// Starts the services, or reuses those that run, and waits until all are ready.
+/// Starts the services and the sandbox, or reuses those that run, and waits until all are ready.
 pub fn start_all(
     workspace: &Workspace,
     profile: Profile,
@@ -95,8 +105,11 @@ pub fn start_all(
     steps: &Steps,
 ) -> Result<()> {
     let since = Instant::now();
+    if !payments::use_sandbox() {
+        Part::PaymentSandbox.stop(workspace, steps)?;
+    }
     // All at once: none waits for another to be there.
-    for service in Part::SERVICES {
+    for service in Part::programs() {
         let wanted = Launch::new(workspace, service, profile, ports, addresses)?;
         if wanted.runs(workspace)? {
             steps.say(&format!("{} runs already on port {}", service.name(), ports.of(service)));
@@ -108,7 +121,7 @@ pub fn start_all(
         }
         started.add(service, Some(wanted.start(workspace)?));
     }
-    for service in Part::SERVICES {
+    for service in Part::programs() {
         wait_until_ready(workspace, service, ports.of(service))?;
         steps.done(&format!("{} is ready on port {}", service.name(), ports.of(service)), since);
     }
@@ -128,12 +141,12 @@ pub fn account_command(
     Ok(command)
 }
 
-/// The log of a service.
+/// The log of a service or of the sandbox.
 pub fn log_of(workspace: &Workspace, service: Part) -> PathBuf {
     workspace.dev_folder().join("logs").join(format!("{}.log", service.name()))
 }
 
-/// One service with all that it is started with.
+/// One service, or the sandbox, with all that it is started with.
 struct Launch {
     service: Part,
     binary: PathBuf,
@@ -153,35 +166,13 @@ impl Launch {
         let built = std::fs::metadata(&binary)
             .and_then(|file| file.modified())
             .map_err(|cause| TestbedError::io("cannot find", &binary, &cause))?;
-        let mut environment = addresses.clone();
-        environment.push(("PORT", ports.of(service).to_string()));
-        let settings = [("ACCESS", "local".to_owned()), ("GUEST_ORDERS", "true".to_owned())];
-        let known = known_by_key(workspace, service)?;
-        // Somebody who sets them means it.
-        let unset = settings.into_iter().chain(known).filter(|(name, _)| std::env::var_os(name).is_none());
-        environment.extend(unset);
-        // As account-service calls itself in its tokens.
-        environment.push(pairs::takes_tokens_of(format!("http://localhost:{}", ports.account)));
-        match service {
-            Part::InventoryService => environment.push(pairs::sample_data()),
-            Part::AccountService => {
-                environment.push((MASTER_KEY, secrets::master_key(workspace, MASTER_KEY)?));
-                environment.push(pairs::registers_at_once());
-            }
-            _ => {
-                environment.push(pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory)));
-                environment.push(pairs::asks_accounts_at(format!("http://127.0.0.1:{}", ports.account)));
-                let (name, currency) = pairs::takes_payments();
-                if std::env::var_os(name).is_none() {
-                    environment.push((name, currency));
-                }
-                if std::env::var_os(PUBLIC_URL).is_none() {
-                    environment.push((PUBLIC_URL, format!("http://localhost:{}", ports.order)));
-                }
-            }
-        }
+        let environment = match service {
+            Part::PaymentSandbox => payments::for_sandbox(workspace, ports),
+            _ => environment(workspace, service, ports, addresses)?,
+        };
         let mut hasher = DefaultHasher::new();
-        (&binary, built.duration_since(UNIX_EPOCH).ok(), &environment, given_settings()).hash(&mut hasher);
+        (&binary, built.duration_since(UNIX_EPOCH).ok(), &environment, given_settings(), payments::given_settings())
+            .hash(&mut hasher);
         Ok(Self { service, binary, environment, fingerprint: hasher.finish() })
     }
 
@@ -206,6 +197,44 @@ impl Launch {
             .write(&self.service.state_file(workspace))?;
         Ok(process)
     }
+}
+
+/// What a service is told.
+fn environment(
+    workspace: &Workspace,
+    service: Part,
+    ports: ServicePorts,
+    addresses: &Addresses,
+) -> Result<Vec<(&'static str, String)>> {
+    let mut environment = addresses.clone();
+    environment.push(("PORT", ports.of(service).to_string()));
+    let settings = [("ACCESS", "local".to_owned()), ("GUEST_ORDERS", "true".to_owned())];
+    let known = known_by_key(workspace, service)?;
+    // Somebody who sets them means it.
+    let unset = settings.into_iter().chain(known).filter(|(name, _)| std::env::var_os(name).is_none());
+    environment.extend(unset);
+    // As account-service calls itself in its tokens.
+    environment.push(pairs::takes_tokens_of(format!("http://localhost:{}", ports.account)));
+    match service {
+        Part::InventoryService => environment.push(pairs::sample_data()),
+        Part::AccountService => {
+            environment.push((MASTER_KEY, secrets::master_key(workspace, MASTER_KEY)?));
+            environment.push(pairs::registers_at_once());
+        }
+        _ => {
+            environment.push(pairs::asks_inventory_at(format!("http://127.0.0.1:{}", ports.inventory)));
+            environment.push(pairs::asks_accounts_at(format!("http://127.0.0.1:{}", ports.account)));
+            let (name, currency) = pairs::takes_payments();
+            if std::env::var_os(name).is_none() {
+                environment.push((name, currency));
+            }
+            environment.extend(payments::for_order_service(ports));
+            if std::env::var_os(PUBLIC_URL).is_none() {
+                environment.push((PUBLIC_URL, format!("http://localhost:{}", ports.order)));
+            }
+        }
+    }
+    Ok(environment)
 }
 
 /// Order-service calls the others, and says by its key who it is, as elsewhere.

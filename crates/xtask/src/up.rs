@@ -6,6 +6,7 @@ use crate::cargo;
 use crate::dev_servers::{Addresses, Plan};
 use crate::lock::Lock;
 use crate::parts::{Part, Started};
+use crate::payments;
 use crate::people::{self, Person};
 use crate::services::{self, ServicePorts};
 use crate::workspace::{Profile, Workspace};
@@ -14,6 +15,7 @@ use testbed::folders::make_folder;
 use testbed::interrupt;
 use testbed::poll;
 use testbed::process;
+use testbed::sandbox;
 use testbed::state::State;
 use testbed::step::Steps;
 
@@ -82,7 +84,7 @@ fn start_servers_while_building(
     std::thread::scope(|scope| {
         let servers = scope.spawn(|| plan.carry_out(workspace, started, steps));
         let since = Instant::now();
-        let built = cargo::build_services(workspace, profile);
+        let built = cargo::build(workspace, &[&cargo::SERVICES[..], &[sandbox::PROGRAM]].concat(), profile);
         if built.is_ok() {
             steps.done("services built", since);
         }
@@ -94,7 +96,7 @@ fn start_servers_while_building(
 
 /// What can be done with it now; every line of it works as it is printed.
 fn what_now(ports: ServicePorts, people: &[Person]) -> String {
-    let ServicePorts { order, inventory, account } = ports;
+    let ServicePorts { order, inventory, account, .. } = ports;
     let log_in = |person: &Person| {
         format!(
             "  log in as {:<14}  TOKEN=$(curl -s -X POST http://localhost:{account}/api/auth/login -H 'Content-Type: \
@@ -104,13 +106,15 @@ fn what_now(ports: ServicePorts, people: &[Person]) -> String {
             person.password
         )
     };
+    let sandbox = payments::use_sandbox().then(|| format!("  payment sandbox    {}/\n", payments::url(ports)));
+    let sandbox = sandbox.unwrap_or_default();
     let log_in: String = people.iter().map(log_in).collect();
     format!(
         r#"
   order-service      http://localhost:{order}/swagger-ui/
   inventory-service  http://localhost:{inventory}/swagger-ui/
   account-service    http://localhost:{account}/swagger-ui/
-
+{sandbox}
   the products:            curl -s http://localhost:{inventory}/api/inventory/products
   place an order:          curl -s -X POST http://localhost:{order}/api/orders -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-order' -d '{{"customerName":"Ada Lovelace","customerEmail":"ada@example.com","shippingAddress":"12 Saint James Square, London","items":[{{"productId":1,"quantity":1}}]}}'
   see how it went:         curl -s http://localhost:{order}/api/orders/1/timeline
@@ -165,4 +169,19 @@ fn report_death(workspace: &Workspace, service: Part, steps: &Steps) {
         service.name(),
         log.display(),
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_where_everything_is() {
+        let ports = ServicePorts { order: 1, inventory: 2, account: 3, sandbox: 4 };
+        let told = what_now(ports, &[]);
+        for url in ["http://localhost:1/", "http://localhost:2/", "http://localhost:3/"] {
+            assert!(told.contains(url), "{told}");
+        }
+        assert_eq!(told.contains("http://127.0.0.1:4/"), payments::use_sandbox(), "{told}");
+    }
 }

@@ -42,7 +42,8 @@ impl Refusal {
     /// As the API shows it.
     pub(crate) fn shown(&self) -> Value {
         let metadata = self.payment.as_ref().map_or_else(|| json!({}), |id| json!({"payment_id": id}));
-        let reason = self.reason.as_deref().unwrap_or(if self.field.is_some() { "input_validation_failed" } else { "NA" });
+        let reason =
+            self.reason.as_deref().unwrap_or(if self.field.is_some() { "input_validation_failed" } else { "NA" });
         let (source, step) = match (&self.field, &self.payment) {
             (Some(_), _) => ("business", "payment_initiation"),
             (None, Some(_)) => ("customer", "payment_authentication"),

@@ -60,9 +60,7 @@ impl Form {
 
     /// A whole number, if the field is there.
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
-        let invalid = |text| {
-            Refusal::parameter("parameter_invalid_integer", name, format!("Invalid integer: {text}"))
-        };
+        let invalid = |text| Refusal::parameter("parameter_invalid_integer", name, format!("Invalid integer: {text}"));
         self.get(name).map(|text| text.parse().map_err(|_| invalid(text))).transpose()
     }
 

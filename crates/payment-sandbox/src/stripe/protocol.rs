@@ -118,7 +118,8 @@ fn perform(state: &mut State, call: &Call, caller: &Admitted) -> Result<Value, R
             let query = query(state, call, &[&LISTING[..], &["payment_intent", "charge"]].concat())?;
             let all = state.stripe.refunds.values().rev();
             let of_intent = all.filter(|it| query.get("payment_intent").is_none_or(|id| it.payment_intent == id));
-            let of_charge = of_intent.filter(|it| query.get("charge").is_none_or(|id| it.charge.as_deref() == Some(id)));
+            let of_charge =
+                of_intent.filter(|it| query.get("charge").is_none_or(|id| it.charge.as_deref() == Some(id)));
             page(&query, "/v1/refunds", of_charge.map(|refund| (&*refund.id, refund.created, refund.shown())))
         }
         ("GET", ["disputes", id]) => {
@@ -182,8 +183,17 @@ fn read(state: &mut State, call: &Call, text: &[u8], known: &[&str]) -> Result<F
 
 fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     let known = [
-        "amount", "currency", "capture_method", "confirm", "payment_method", "payment_method_types", "return_url",
-        "metadata", "automatic_payment_methods", "description", "off_session",
+        "amount",
+        "currency",
+        "capture_method",
+        "confirm",
+        "payment_method",
+        "payment_method_types",
+        "return_url",
+        "metadata",
+        "automatic_payment_methods",
+        "description",
+        "off_session",
     ];
     let form = form(state, call, &known)?;
     form.required("amount")?;

@@ -1,6 +1,8 @@
 //! What is the same for both protocols: keys, faults, and a port that is away.
 
-use crate::{assert_breach, from_razorpay, from_stripe, heard, http, razorpay_refund, start, to_razorpay, to_stripe, until};
+use crate::{
+    assert_breach, from_razorpay, from_stripe, heard, http, razorpay_refund, start, to_razorpay, to_stripe, until,
+};
 use payment_sandbox::{Fault, Options, Sandbox, Totals};
 use serde_json::json;
 use std::time::Duration;
@@ -127,7 +129,8 @@ async fn answers_go_wrong_as_planned() {
     let paths = [format!("/payment_intents/{}", intent["id"].as_str().unwrap()), format!("/payments/{payment}")];
     for path in &paths {
         let is_stripe = path.starts_with("/payment_intents");
-        let look = async || if is_stripe { from_stripe(&sandbox, path).await } else { from_razorpay(&sandbox, path).await };
+        let look =
+            async || if is_stripe { from_stripe(&sandbox, path).await } else { from_razorpay(&sandbox, path).await };
         sandbox.plan("GET", Fault::WrongAmount);
         assert_eq!(look().await.1["amount"], 3981);
         sandbox.plan("GET", Fault::Cut);

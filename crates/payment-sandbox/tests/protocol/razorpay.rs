@@ -35,10 +35,14 @@ async fn an_order_is_paid_in_any_number_of_attempts() {
     assert_eq!((look().await["status"].as_str(), &look().await["attempts"]), (Some("attempted"), &1.into()));
     let paid = sandbox.razorpay().pays(&id, "success@razorpay", "netbanking").unwrap();
     let order = look().await;
-    assert_eq!((order["status"].as_str(), &order["amount_paid"], &order["attempts"]), (Some("paid"), &3980.into(), &2.into()));
+    assert_eq!(
+        (order["status"].as_str(), &order["amount_paid"], &order["attempts"]),
+        (Some("paid"), &3980.into(), &2.into())
+    );
     let (_, payments) = from_razorpay(&sandbox, &format!("/orders/{id}/payments")).await;
     assert_eq!((payments["entity"].as_str(), &payments["count"]), (Some("collection"), &2.into()));
-    let statuses: Vec<&str> = payments["items"].as_array().unwrap().iter().map(|it| it["status"].as_str().unwrap()).collect();
+    let statuses: Vec<&str> =
+        payments["items"].as_array().unwrap().iter().map(|it| it["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["captured", "failed"], "newest first");
     assert_eq!(payments["items"][1]["error_reason"], "payment_failed");
     let (_, payment) = from_razorpay(&sandbox, &format!("/payments/{}", paid.razorpay_payment_id)).await;

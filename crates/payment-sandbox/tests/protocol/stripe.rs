@@ -14,7 +14,8 @@ async fn opened(sandbox: &Sandbox, key: &str, more: &str) -> String {
 }
 
 async fn confirmed(sandbox: &Sandbox, id: &str, key: &str, payment_method: &str) -> Heard {
-    to_stripe(sandbox, &format!("/payment_intents/{id}/confirm"), key, &format!("payment_method={payment_method}")).await
+    to_stripe(sandbox, &format!("/payment_intents/{id}/confirm"), key, &format!("payment_method={payment_method}"))
+        .await
 }
 
 fn code((status, answer): &Heard) -> (u16, &str) {
@@ -127,7 +128,10 @@ async fn no_more_goes_back_than_was_taken() {
     assert_eq!(code(&to_stripe(&sandbox, "/refunds", "f", &whole).await), (400, "charge_already_refunded"));
     assert_eq!(sandbox.totals("a"), Totals { captured: 3980, refunded: 3980 });
     let (_, list) = from_stripe(&sandbox, &format!("/refunds?payment_intent={id}")).await;
-    assert_eq!((list["data"][0]["amount"].as_u64(), list["data"][1]["id"].as_str()), (Some(2980), refund["id"].as_str()));
+    assert_eq!(
+        (list["data"][0]["amount"].as_u64(), list["data"][1]["id"].as_str()),
+        (Some(2980), refund["id"].as_str())
+    );
     sandbox.stripe().refund_fails(refund["id"].as_str().unwrap()).unwrap();
     assert_eq!(sandbox.totals("a"), Totals { captured: 3980, refunded: 2980 });
     let (_, failed) = from_stripe(&sandbox, &format!("/refunds/{}", refund["id"].as_str().unwrap())).await;
@@ -165,7 +169,8 @@ async fn lists_are_newest_first_and_paged() {
     }
     let listed = async |query: &str| {
         let (_, list) = from_stripe(&sandbox, &format!("/payment_intents{query}")).await;
-        let found: Vec<String> = list["data"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect();
+        let found: Vec<String> =
+            list["data"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect();
         (found, list["has_more"].as_bool().unwrap())
     };
     assert_eq!(listed("").await, (ids.clone(), false));

@@ -60,8 +60,7 @@ async fn stripe_tells_every_step() {
 async fn razorpay_tells_every_step() {
     let sandbox = start().await;
     let opened = async |receipt: &str, capture: &str| {
-        let body =
-            json!({"amount": 3980, "currency": "INR", "receipt": receipt, "payment": {"capture": capture}});
+        let body = json!({"amount": 3980, "currency": "INR", "receipt": receipt, "payment": {"capture": capture}});
         to_razorpay(&sandbox, "/orders", body).await.1["id"].as_str().unwrap().to_owned()
     };
     let order = opened("a", "automatic").await;
