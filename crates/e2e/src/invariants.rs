@@ -47,7 +47,11 @@ const BREACHES: [(&str, &str); 11] = [
             (SELECT array_agg((product_id, quantity, unit_price)::text ORDER BY product_id)
              FROM inventory.reservation_items WHERE reservation_id = o.reference)",
     ),
-    ("an order is not settled", "SELECT id::text FROM orders.orders WHERE status = 'PENDING'"),
+    (
+        "an order is not settled",
+        "SELECT id::text FROM orders.orders
+         WHERE status IN ('PENDING', 'PAID') AND COALESCE(payment_status, '') NOT IN ('DUE', 'VOIDED', 'REVIEW')",
+    ),
     ("an accepted order waits to be placed", "SELECT order_id::text FROM orders.pending_placements"),
     ("inventory-service has events to publish", "SELECT event_type FROM inventory.outbox"),
     ("order-service has events to publish", "SELECT event_type FROM orders.outbox"),

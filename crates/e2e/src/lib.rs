@@ -18,6 +18,8 @@ pub mod guests;
 pub mod invariants;
 pub mod issuer;
 pub mod mail_server;
+pub mod money;
+pub mod money_moves;
 pub mod notices;
 pub mod pages;
 pub mod people;

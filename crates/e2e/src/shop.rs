@@ -8,6 +8,7 @@ use crate::environment::{Environment, folder_of_test};
 use crate::mail_server::MailServer;
 use crate::process::Service;
 use crate::samples;
+use payment_sandbox::Sandbox;
 use serde_json::Value;
 use std::path::Path;
 use testbed::pairs::Variables;
@@ -23,6 +24,12 @@ pub const OPERATIONS: &str = "operations@shop.example";
 
 /// The key of a shop with SMS.
 pub const BREVO_KEY: &str = "xkeysib-test";
+
+/// What signs the webhooks of a shop that is paid by Stripe.
+pub const STRIPE_WEBHOOK: &str = "whsec_sandbox";
+
+/// What signs those of one that is paid by Razorpay.
+pub const RAZORPAY_WEBHOOK: &str = "sandbox-webhook-secret";
 
 /// What a shop is to be like.
 #[derive(Clone, Debug)]
@@ -140,6 +147,23 @@ impl Plan {
         let plan = self.order_variable("BREVO_SMS_URL", &brevo.url()).order_variable("BREVO_API_KEY", BREVO_KEY);
         let plan = plan.order_variable("BREVO_SMS_SENDER", "KafkaSons").order_variable("BREVO_TIMEOUT_SECONDS", "1");
         plan.order_variable("NOTIFICATION_CIRCUIT_PAUSE_MS", "200")
+    }
+
+    /// Cards go by Stripe and the rest by Razorpay, both of which this stand-in is. What fails is tried again soon.
+    pub fn paid_by(self, sandbox: &Sandbox) -> Self {
+        let keys = [
+            ("SHOP_CURRENCY", "INR"),
+            ("STRIPE_SECRET_KEY", "sk_test_sandbox"),
+            ("STRIPE_PUBLISHABLE_KEY", "pk_test_sandbox"),
+            ("STRIPE_WEBHOOK_SECRETS", STRIPE_WEBHOOK),
+            ("RAZORPAY_KEY_ID", "rzp_test_sandbox"),
+            ("RAZORPAY_KEY_SECRET", "sandbox-secret"),
+            ("RAZORPAY_WEBHOOK_SECRETS", RAZORPAY_WEBHOOK),
+            ("PROVIDER_TIMEOUT_SECONDS", "1"),
+            ("PROVIDER_CIRCUIT_PAUSE_MS", "200"),
+        ];
+        let plan = keys.into_iter().fold(self, |plan, (name, value)| plan.order_variable(name, value));
+        plan.order_variable("STRIPE_URL", &sandbox.url()).order_variable("RAZORPAY_URL", &sandbox.url())
     }
 
     /// Stock held without an order goes back after this many seconds, looked for every second.

@@ -20,12 +20,13 @@ pub async fn get_live() -> Health {
 
 /// Whether the process takes requests, and a report of what it needs for them, each dependency by name. Only the first
 /// decides the status. Without RabbitMQ or inventory-service the service is DEGRADED: reads go on. So it is while mail
-/// server or SMS gateway, where they are set up, are left alone. Without PostgreSQL it is DOWN.
+/// server, SMS gateway or payment provider, where they are set up, are left alone. Without PostgreSQL it is DOWN.
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses(
     (status = 200, description = "Takes requests; UP, DEGRADED, or DOWN while PostgreSQL is away", body = Health),
     (status = 503, description = "Takes no requests: it starts, ends, or its schema is not ready", body = Health)))]
 pub async fn get_ready(State(app): State<App>) -> Health {
     let (own, inventory) = tokio::join!(app.admin.dependencies(), app.orders.inventory_dependency());
     let others = [("inventory-service", inventory)].into_iter().chain(app.notifications.dependencies());
+    let others = others.chain(app.orders.payment_dependencies());
     Health::ready(app.admin.prepared.takes_requests(), own.into_iter().chain(others))
 }

@@ -1,6 +1,10 @@
 //! What order-service measures beside what every service does.
 
-use service_kit::measures::Measure;
+use service_kit::measures::{Label, Measure};
+
+/// Why money is given back.
+const REFUNDS: &[&[Label]] =
+    &[&[("cause", "EXTERNAL")], &[("cause", "LATE")], &[("cause", "MANUAL")], &[("cause", "ORDER_CANCELLED")]];
 
 /// Its metrics.
 pub const MEASURES: &[Measure] = &[
@@ -20,13 +24,63 @@ pub const MEASURES: &[Measure] = &[
     ),
     Measure::counters(
         "payments_captured_total",
-        "Payments whose money came in, by method",
-        &[&[("method", "CASH_ON_DELIVERY")]],
+        "Payments whose money came in, by method and provider",
+        &[
+            &[("method", "CARD"), ("provider", "razorpay")],
+            &[("method", "CARD"), ("provider", "stripe")],
+            &[("method", "CASH_ON_DELIVERY"), ("provider", "on_delivery")],
+            &[("method", "NET_BANKING"), ("provider", "razorpay")],
+            &[("method", "UPI"), ("provider", "razorpay")],
+            &[("method", "WALLET"), ("provider", "razorpay")],
+        ],
     ),
     Measure::counters(
-        "refunds_succeeded_total",
-        "Refunds that were given, by cause",
-        &[&[("cause", "MANUAL")], &[("cause", "ORDER_CANCELLED")]],
+        "payments_failed_total",
+        "Attempts to pay that failed, by method",
+        &[&[("method", "CARD")], &[("method", "NET_BANKING")], &[("method", "UPI")], &[("method", "WALLET")]],
+    ),
+    Measure::counters("refunds_succeeded_total", "Refunds that were given, by cause", REFUNDS),
+    Measure::counters("refunds_failed_total", "Refunds that failed, also after they had succeeded, by cause", REFUNDS),
+    Measure::counters(
+        "payment_webhooks_total",
+        "What providers told of payments, by provider and outcome",
+        &[
+            &[("provider", "razorpay"), ("outcome", "about_nothing")],
+            &[("provider", "razorpay"), ("outcome", "heard")],
+            &[("provider", "razorpay"), ("outcome", "refused")],
+            &[("provider", "razorpay"), ("outcome", "repeated")],
+            &[("provider", "stripe"), ("outcome", "about_nothing")],
+            &[("provider", "stripe"), ("outcome", "heard")],
+            &[("provider", "stripe"), ("outcome", "refused")],
+            &[("provider", "stripe"), ("outcome", "repeated")],
+        ],
+    ),
+    Measure::gauge("payment_webhook_age_seconds", "Time since a payment provider was last heard, by provider"),
+    Measure::histogram(
+        "payment_provider_call_seconds",
+        "Time that a call of a payment provider took, by provider and outcome",
+    ),
+    Measure::gauge(
+        "payment_provider_circuit_state",
+        "1 for the state of the circuit to a payment provider, 0 for the others",
+    ),
+    Measure::counters(
+        "payment_provider_circuit_transitions_total",
+        "Changes of the circuit to a payment provider, by provider and state",
+        &[],
+    ),
+    Measure::gauge("payments_in_review", "Payments that somebody has to look at"),
+    Measure::gauge(
+        "payments_waiting",
+        "Payments at which it is time to look, or of which something is to be sent, at most 10,000 are counted",
+    ),
+    Measure::gauge(
+        "payment_operations_unknown_seconds",
+        "Age of the oldest call of a payment provider whose outcome is not known, 0 where there is none",
+    ),
+    Measure::gauge(
+        "payment_findings_open",
+        "What does not fit between the books of payment providers and ours, by kind",
     ),
     Measure::counters(
         "async_placements_total",

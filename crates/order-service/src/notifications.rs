@@ -29,7 +29,7 @@ pub use domain::code::Code;
 pub use domain::log::Notification;
 pub use domain::phone_number::PhoneNumber;
 pub use domain::texts::MailText;
-pub use domain::{AccountFacts, Facts, GuestFacts, Kind, LineFacts, OrderFacts, StockFacts};
+pub use domain::{AccountFacts, Facts, GuestFacts, Kind, LineFacts, MoneyFacts, OrderFacts, StockFacts};
 pub use http::routes;
 pub use jobs::jobs;
 pub use state::Notifications;

@@ -13,8 +13,11 @@ mod explain;
 mod http;
 mod inventory;
 mod jobs;
+mod measuring;
+mod paying;
 mod placing;
 mod reads;
+mod reconciling;
 mod state;
 mod store;
 

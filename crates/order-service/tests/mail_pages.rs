@@ -8,7 +8,7 @@ use clap::Parser;
 use e2e::browser::Browser;
 use order_service::config::Config;
 use order_service::notifications::{
-    AccountFacts, Code, Facts, GuestFacts, Kind, LineFacts, MessageTemplates, OrderFacts, StockFacts,
+    AccountFacts, Code, Facts, GuestFacts, Kind, LineFacts, MessageTemplates, MoneyFacts, OrderFacts, StockFacts,
 };
 use rust_decimal::Decimal;
 use shared_types::{Money, OrderId, ProductId};
@@ -61,6 +61,7 @@ fn usual(kind: Kind) -> Facts {
         lines,
         reason: Some("The keyboard is no longer made.".to_owned()),
         guest: guest(),
+        money: kind.is_about_money().then(|| MoneyFacts { amount: money(288_994), currency: "INR".to_owned() }),
     })
 }
 
@@ -78,6 +79,7 @@ fn hostile() -> Facts {
         lines,
         reason: Some(name.to_owned()),
         guest: guest(),
+        money: None,
     })
 }
 

@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(keys.claim(Stripe, "a", "POST /x 2", 1), (Claim::Reused, false));
         keys.age(10);
         assert_eq!(keys.claim(Stripe, "a", "POST /x 1", 23 * 3600), (Claim::Repeat(402, "declined".to_owned()), false));
-        assert_eq!(keys.claim(Stripe, "a", "POST /x 1", 23 * 3600 + 1).1, true);
+        assert!(keys.claim(Stripe, "a", "POST /x 1", 23 * 3600 + 1).1);
         keys.prune();
         assert_eq!(keys.claim(Stripe, "a", "POST /x 2", 1), (Claim::First, false));
     }

@@ -24,6 +24,8 @@ pub use state::Called;
 pub(crate) use state::{Shared, State};
 
 use journal::Journal;
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,7 +74,7 @@ impl Default for Options {
 }
 
 /// Money in hundredths.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Totals {
     /// Taken from the customer.
     pub captured: u64,
@@ -142,18 +144,20 @@ impl Sandbox {
         razorpay::Razorpay(&self.shared)
     }
 
-    /// What was taken and given back under the shop's reference: Stripe's `metadata[reference]`, Razorpay's receipt.
-    pub fn totals(&self, reference: &str) -> Totals {
-        let (stripe, razorpay) = (self.stripe().totals(reference), self.razorpay().totals(reference));
-        Totals { captured: stripe.captured + razorpay.captured, refunded: stripe.refunded + razorpay.refunded }
+    /// What both providers took, and gave back of that, under each reference of the shop: Stripe's `metadata[reference]`,
+    /// Razorpay's receipt, and the provider's id where there is none. References without money are left out.
+    pub fn all_totals(&self) -> BTreeMap<String, Totals> {
+        all_totals(&self.shared)
     }
 
-    /// Every reference under which either provider took money; where it has none, the provider's id.
+    /// The part of [`Self::all_totals`] of one reference.
+    pub fn totals(&self, reference: &str) -> Totals {
+        self.all_totals().remove(reference).unwrap_or_default()
+    }
+
+    /// Every reference under which a provider took money.
     pub fn references(&self) -> Vec<String> {
-        let mut all = [self.stripe().references(), self.razorpay().references()].concat();
-        all.sort();
-        all.dedup();
-        all
+        self.all_totals().into_keys().collect()
     }
 
     /// What was wrong with the calls so far.
@@ -234,6 +238,16 @@ impl Sandbox {
     pub fn deliver_to(&self, webhooks: Option<Webhooks>) {
         self.shared.lock().webhooks = webhooks;
     }
+}
+
+fn all_totals(shared: &Arc<Shared>) -> BTreeMap<String, Totals> {
+    let mut all = stripe::Stripe(shared).all_totals();
+    for (reference, totals) in razorpay::Razorpay(shared).all_totals() {
+        let sum = all.entry(reference).or_default();
+        sum.captured += totals.captured;
+        sum.refunded += totals.refunded;
+    }
+    all
 }
 
 impl Drop for Sandbox {

@@ -3,7 +3,7 @@
 
 use crate::frame::Call;
 use crate::stripe::tokens::OFFERED;
-use crate::{Shared, razorpay, stripe};
+use crate::{Shared, all_totals, razorpay, stripe};
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ pub(crate) fn answer(shared: &Arc<Shared>, call: &Call) -> Response<Body> {
     let field = |name: &str| form.get(name).map(String::as_str);
     match (call.method.as_str(), parts.as_slice()) {
         ("GET", ["health", "ready"]) => json_answer(200, &json!({"status": "UP"})),
+        ("GET", ["totals"]) => json_answer(200, &json!(all_totals(shared))),
         ("GET", [""]) => front(shared),
         ("GET", ["pay", id]) => with_intent(shared, id, pay_page),
         ("POST", ["pay", id]) => {

@@ -14,6 +14,7 @@ use crate::hooks::hmac_hex;
 use crate::{Shared, Totals};
 use refunds::NewRefund;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the browser of a customer who has paid brings back to the shop.
@@ -101,33 +102,38 @@ impl Razorpay<'_> {
     }
 
     /// The orders with this receipt, oldest first.
-    pub fn orders_of(&self, reference: &str) -> Vec<Order> {
-        self.all_orders().into_iter().filter(|order| order.receipt.as_deref() == Some(reference)).collect()
+    pub fn orders_of(&self, receipt: &str) -> Vec<Order> {
+        self.0.lock().razorpay.orders_of(receipt).cloned().collect()
     }
 
-    /// What was captured and given back of it under this receipt. A payment that was never captured and went back by
-    /// itself is neither.
-    pub fn totals(&self, reference: &str) -> Totals {
-        let orders = self.orders_of(reference);
-        let of_them = |payment: &Payment| orders.iter().any(|order| order.id == payment.order_id);
-        let captured: Vec<Payment> =
-            self.all_payments().into_iter().filter(|it| it.captured > 0 && of_them(it)).collect();
-        let is_of_them = |refund: &Refund| captured.iter().any(|payment| payment.id == refund.payment_id);
-        let refunds = self.all_refunds().into_iter().filter(|it| it.status == "processed" && is_of_them(it));
-        Totals {
-            captured: captured.iter().map(|payment| payment.captured).sum(),
-            refunded: refunds.map(|refund| refund.amount).sum(),
+    /// The payments of an order, oldest first.
+    pub fn payments_of(&self, order: &str) -> Vec<Payment> {
+        self.0.lock().razorpay.payments_of(order).cloned().collect()
+    }
+
+    /// What was captured, and given back of that, under each receipt; under the order's id where it has none. A payment
+    /// that was never captured and went back by itself is neither.
+    pub fn all_totals(&self) -> BTreeMap<String, Totals> {
+        let state = self.0.lock();
+        let ledger = &state.razorpay;
+        let reference = |payment: &Payment| {
+            let receipt = ledger.orders.get(&payment.order_id).and_then(|order| order.receipt.clone());
+            receipt.unwrap_or_else(|| payment.order_id.clone())
+        };
+        let mut all: BTreeMap<String, Totals> = BTreeMap::new();
+        for payment in ledger.payments.values().filter(|payment| payment.captured > 0) {
+            all.entry(reference(payment)).or_default().captured += payment.captured;
         }
+        for refund in ledger.refunds.values().filter(|refund| refund.status == "processed") {
+            if let Some(payment) = ledger.payments.get(&refund.payment_id).filter(|payment| payment.captured > 0) {
+                all.entry(reference(payment)).or_default().refunded += refund.amount;
+            }
+        }
+        all
     }
 
-    /// Every receipt under which money was captured; the order's id where it has none.
-    pub fn references(&self) -> Vec<String> {
-        let captured = self.all_payments().into_iter().filter(|payment| payment.captured > 0);
-        let orders = self.all_orders();
-        let receipt = |id: &str| orders.iter().find(|order| order.id == id).and_then(|order| order.receipt.clone());
-        let mut all: Vec<String> = captured.map(|it| receipt(&it.order_id).unwrap_or(it.order_id)).collect();
-        all.sort();
-        all.dedup();
-        all
+    /// The part of [`Self::all_totals`] of one reference.
+    pub fn totals(&self, reference: &str) -> Totals {
+        self.all_totals().remove(reference).unwrap_or_default()
     }
 }

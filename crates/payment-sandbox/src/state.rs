@@ -84,10 +84,10 @@ impl State {
     pub(crate) fn load(&mut self, record: Record) {
         match record {
             Record::Intent(it) => drop(self.stripe.intents.insert(it.id.clone(), it)),
-            Record::StripeRefund(it) => drop(self.stripe.refunds.insert(it.id.clone(), it)),
+            Record::StripeRefund(it) => self.stripe.load_refund(it),
             Record::Dispute(it) => drop(self.stripe.disputes.insert(it.id.clone(), it)),
-            Record::Order(it) => drop(self.razorpay.orders.insert(it.id.clone(), it)),
-            Record::Payment(it) => drop(self.razorpay.payments.insert(it.id.clone(), it)),
+            Record::Order(it) => self.razorpay.load_order(it),
+            Record::Payment(it) => self.razorpay.load_payment(it),
             Record::RazorpayRefund(it) => drop(self.razorpay.refunds.insert(it.id.clone(), it)),
             Record::Key(it) => self.keys.load(it),
         }
@@ -192,7 +192,8 @@ impl Shared {
 
     /// Notes the answer to the call with this number.
     pub(crate) fn answered(&self, number: usize, status: u16) {
-        if let Some(called) = number.checked_sub(1).and_then(|index| self.lock().called.get_mut(index)) {
+        let mut state = self.lock();
+        if let Some(called) = number.checked_sub(1).and_then(|index| state.called.get_mut(index)) {
             called.status = Some(status);
         }
     }

@@ -14,6 +14,7 @@ pub use tokens::Decline;
 
 use crate::{Shared, Totals};
 use refunds::NewRefund;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Stripe's side of a sandbox, as everybody but the shop sees it.
@@ -69,27 +70,27 @@ impl Stripe<'_> {
 
     /// The payments with this `metadata[reference]`, oldest first.
     pub fn intents_of(&self, reference: &str) -> Vec<Intent> {
-        self.all_intents().into_iter().filter(|intent| intent.reference() == Some(reference)).collect()
+        let state = self.0.lock();
+        state.stripe.intents.values().filter(|intent| intent.reference() == Some(reference)).cloned().collect()
     }
 
-    /// What was taken and given back under this `metadata[reference]`.
-    pub fn totals(&self, reference: &str) -> Totals {
-        let intents = self.intents_of(reference);
-        let is_of_them = |refund: &Refund| intents.iter().any(|intent| intent.id == refund.payment_intent);
-        let refunds = self.all_refunds().into_iter().filter(|it| it.status == "succeeded" && is_of_them(it));
-        Totals {
-            captured: intents.iter().map(|intent| intent.received).sum(),
-            refunded: refunds.map(|refund| refund.amount).sum(),
+    /// What was taken, and given back of that, under each `metadata[reference]`; under the payment's id where it has none.
+    pub fn all_totals(&self) -> BTreeMap<String, Totals> {
+        let state = self.0.lock();
+        let ledger = &state.stripe;
+        let mut all: BTreeMap<String, Totals> = BTreeMap::new();
+        for intent in ledger.intents.values().filter(|intent| intent.received > 0) {
+            let totals = all.entry(intent.reference().unwrap_or(&intent.id).to_owned()).or_default();
+            let refunds = ledger.refunds_of(&intent.id).filter(|refund| refund.status == "succeeded");
+            totals.captured += intent.received;
+            totals.refunded += refunds.map(|refund| refund.amount).sum::<u64>();
         }
+        all
     }
 
-    /// Every reference under which money was taken; the payment's id where it has none.
-    pub fn references(&self) -> Vec<String> {
-        let taken = self.all_intents().into_iter().filter(|intent| intent.received > 0);
-        let mut all: Vec<String> = taken.map(|it| it.reference().unwrap_or(&it.id).to_owned()).collect();
-        all.sort();
-        all.dedup();
-        all
+    /// The part of [`Self::all_totals`] of one reference.
+    pub fn totals(&self, reference: &str) -> Totals {
+        self.all_totals().remove(reference).unwrap_or_default()
     }
 }
 

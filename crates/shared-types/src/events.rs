@@ -304,12 +304,20 @@ events! {
     ReservationRefused(ReservationChanged), about reference = "reservation.refused";
     /// An order lost its stock by a release by hand; to the shop. It names no customer.
     OrderStockLost(OrderSnapshot), about reference = "order.stock-lost";
+    /// The money of a payment is promised.
+    PaymentAuthorized(MoneyMoved), about reference = "payment.authorized";
+    /// An attempt to pay failed; another may succeed.
+    PaymentFailed(MoneyMoved), about reference = "payment.failed";
+    /// What a provider shows of a payment does not fit, and somebody has to look at it.
+    PaymentReview(MoneyMoved), about reference = "payment.review";
     /// The money of a payment has come in.
     PaymentCaptured(MoneyMoved), about reference = "payment.captured";
     /// A payment was closed before any money came in.
     PaymentVoided(MoneyMoved), about reference = "payment.voided";
     /// Money has gone back to the customer.
     RefundSucceeded(MoneyMoved), about reference = "refund.succeeded";
+    /// Money did not go back to the customer, or came back again.
+    RefundFailed(MoneyMoved), about reference = "refund.failed";
     /// A product's stock has fallen to its threshold or below it.
     StockLow(StockLevel), about product_id = "stock.low";
     /// A product's stock has risen above its threshold again.
@@ -333,7 +341,7 @@ events! {
 }
 
 /// Every type of event there is, for the documentation and the tests that hold it to the code.
-pub const ALL_TYPES: [&str; 23] = [
+pub const ALL_TYPES: [&str; 27] = [
     OrderCreated::TYPE,
     OrderPaid::TYPE,
     OrderConfirmed::TYPE,
@@ -344,9 +352,13 @@ pub const ALL_TYPES: [&str; 23] = [
     ReservationReleased::TYPE,
     ReservationRefused::TYPE,
     OrderStockLost::TYPE,
+    PaymentAuthorized::TYPE,
+    PaymentFailed::TYPE,
+    PaymentReview::TYPE,
     PaymentCaptured::TYPE,
     PaymentVoided::TYPE,
     RefundSucceeded::TYPE,
+    RefundFailed::TYPE,
     StockLow::TYPE,
     StockReplenished::TYPE,
     SessionRevoked::TYPE,

@@ -3,8 +3,9 @@
 
 use crate::events::{
     EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, OrderStockLost,
-    ReservationCommitted, ReservationRefused, ReservationReleased, SessionRevoked, SigningKeyRevoked, StockLow,
-    StockReplenished, UserCodeIssued, UserDisabled, UserErased, UserPasswordChanged, UserRegistered, UserRolesChanged,
+    PaymentCaptured, PaymentFailed, RefundFailed, RefundSucceeded, ReservationCommitted, ReservationRefused,
+    ReservationReleased, SessionRevoked, SigningKeyRevoked, StockLow, StockReplenished, UserCodeIssued, UserDisabled,
+    UserErased, UserPasswordChanged, UserRegistered, UserRolesChanged,
 };
 
 /// The topic exchange that every event is published to; the routing key is the event's type.
@@ -71,8 +72,14 @@ pub const ORDER_ACCOUNT_MAILS: Queue =
 pub const ORDER_ACCOUNT_CHANGES: Queue =
     Queue { name: "order-service.account-changes", bindings: &[UserPasswordChanged::TYPE, UserErased::TYPE] };
 
+/// Order-service tells customers what became of their money. A queue of its own for the same reason.
+pub const ORDER_MONEY_MAILS: Queue = Queue {
+    name: "order-service.money-mails",
+    bindings: &[PaymentCaptured::TYPE, PaymentFailed::TYPE, RefundSucceeded::TYPE, RefundFailed::TYPE],
+};
+
 /// Every queue of the system.
-pub const QUEUES: [Queue; 9] = [
+pub const QUEUES: [Queue; 10] = [
     INVENTORY_ORDER_EVENTS,
     INVENTORY_SHIPMENTS,
     INVENTORY_ACCOUNT_EVENTS,
@@ -82,6 +89,7 @@ pub const QUEUES: [Queue; 9] = [
     ORDER_ACCOUNT_EVENTS,
     ORDER_ACCOUNT_MAILS,
     ORDER_ACCOUNT_CHANGES,
+    ORDER_MONEY_MAILS,
 ];
 
 /// How often the broker hands out a message that nobody acknowledges (its consumer dies on it), before it sets the

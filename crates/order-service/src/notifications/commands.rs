@@ -2,6 +2,7 @@
 //! among it: no command can reach the network.
 
 mod earlier_builds;
+mod money;
 
 use crate::notifications::domain::announced::Announced;
 use crate::notifications::domain::log::{Notification, phone};
@@ -22,6 +23,7 @@ pub async fn write(
     mut events: Vec<Announced<'_>>,
 ) -> Result<Vec<NewNotification>, Error> {
     earlier_builds::fill_in(conn, &mut events).await?;
+    money::fill_in(conn, &mut events).await?;
     let happenings = events.into_iter().filter_map(Announced::happening);
     let rows: Vec<NewNotification> = happenings.flat_map(|happening| messages(ways, happening)).collect();
     store::insert(conn, &rows).await?;

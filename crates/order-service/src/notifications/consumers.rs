@@ -2,7 +2,7 @@
 
 use crate::notifications::commands as command;
 use crate::notifications::dispatch::Wake;
-use crate::notifications::domain::announced::{Announced, What, kind_of_code};
+use crate::notifications::domain::announced::{Announced, ToldMoney, What, kind_of_code};
 use crate::notifications::domain::rules::{NewNotification, Ways};
 use crate::notifications::domain::{Channel, Kind, Status};
 use crate::notifications::error::Error;
@@ -16,10 +16,11 @@ use service_kit::workers::Workers;
 use shared_types::OrderStatus;
 use shared_types::events::{
     AccountHolder, CodeIssued, EventData, NewUser, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered,
-    OrderShipped, OrderSnapshot, OrderStockLost, RawEvent, StockLevel, StockLow, StockReplenished, UserCodeIssued,
-    UserErased, UserPasswordChanged, UserRegistered,
+    OrderShipped, OrderSnapshot, OrderStockLost, PaymentCaptured, PaymentFailed, RawEvent, RefundFailed,
+    RefundSucceeded, StockLevel, StockLow, StockReplenished, UserCodeIssued, UserErased, UserPasswordChanged,
+    UserRegistered,
 };
-use shared_types::topology::{ORDER_ACCOUNT_CHANGES, ORDER_ACCOUNT_MAILS, ORDER_NOTIFICATIONS};
+use shared_types::topology::{ORDER_ACCOUNT_CHANGES, ORDER_ACCOUNT_MAILS, ORDER_MONEY_MAILS, ORDER_NOTIFICATIONS};
 use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub fn consumers(workers: &Workers, notifications: &Arc<Notifications>) {
     let events = NotificationEvents { ways, wake, unsent };
     workers.consume(ORDER_NOTIFICATIONS, events.clone());
     workers.consume(ORDER_ACCOUNT_MAILS, events.clone());
+    workers.consume(ORDER_MONEY_MAILS, events.clone());
     workers.consume(ORDER_ACCOUNT_CHANGES, events);
     workers.spawn(unsent_texts::run(notifications.clone(), waiting, workers.token()));
 }
@@ -84,6 +86,7 @@ fn announced(event: &RawEvent) -> Result<Announced<'_>, Error> {
         OrderShipped::TYPE => order(event, OrderStatus::Shipped)?,
         OrderDelivered::TYPE => order(event, OrderStatus::Delivered)?,
         OrderCancelled::TYPE => order(event, OrderStatus::Cancelled)?,
+        PaymentCaptured::TYPE | PaymentFailed::TYPE | RefundSucceeded::TYPE | RefundFailed::TYPE => money(event)?,
         OrderStockLost::TYPE => lost_stock(event)?,
         StockLow::TYPE => stock(event, Kind::StockLow)?,
         StockReplenished::TYPE => stock(event, Kind::StockReplenished)?,
@@ -98,6 +101,10 @@ fn announced(event: &RawEvent) -> Result<Announced<'_>, Error> {
 
 fn order(event: &RawEvent, status: OrderStatus) -> Result<What, Error> {
     Ok(What::Order { status, order: event.data()? })
+}
+
+fn money(event: &RawEvent) -> Result<What, Error> {
+    Ok(What::Money(ToldMoney::of(&event.event_type, &event.data()?)))
 }
 
 /// Read only to see that it can be: the texts are made of the data as it is.

@@ -31,6 +31,14 @@ pub enum Kind {
     OrderCancelled,
     /// It was accepted and could not be placed.
     PlacementGivenUp,
+    /// Its money has come in.
+    OrderPaid,
+    /// An attempt to pay it failed.
+    PaymentFailed,
+    /// Money has gone back to its customer.
+    OrderRefunded,
+    /// Money did not go back to its customer, or came back again.
+    RefundFailed,
     /// A product's stock has fallen to its threshold; to the shop.
     StockLow,
     /// A product's stock is above its threshold again; to the shop.
@@ -70,6 +78,10 @@ impl Kind {
             | Self::OrderDelivered
             | Self::OrderCancelled
             | Self::PlacementGivenUp
+            | Self::OrderPaid
+            | Self::PaymentFailed
+            | Self::OrderRefunded
+            | Self::RefundFailed
             | Self::StockReleased => About::Order,
             Self::StockLow | Self::StockReplenished => About::Stock,
             Self::Welcome | Self::VerifyAddress | Self::ResetPassword | Self::AccountExists | Self::PasswordChanged => {
@@ -93,6 +105,11 @@ impl Kind {
         matches!(self, Self::StockLow | Self::StockReplenished | Self::StockReleased)
     }
 
+    /// Whether it tells of money that moved, or did not.
+    pub fn is_about_money(self) -> bool {
+        matches!(self, Self::OrderPaid | Self::PaymentFailed | Self::OrderRefunded | Self::RefundFailed)
+    }
+
     /// Whether its order holds everything that it says.
     pub fn tells_only_of_its_order(self) -> bool {
         matches!(self, Self::OrderPlaced | Self::OrderConfirmed)
@@ -101,7 +118,14 @@ impl Kind {
     /// Whether an earlier event about the same order made a message, too.
     pub fn follows_another(self) -> bool {
         match self {
-            Self::OrderConfirmed | Self::OrderShipped | Self::OrderDelivered | Self::OrderCancelled => true,
+            Self::OrderConfirmed
+            | Self::OrderShipped
+            | Self::OrderDelivered
+            | Self::OrderCancelled
+            | Self::OrderPaid
+            | Self::PaymentFailed
+            | Self::OrderRefunded
+            | Self::RefundFailed => true,
             Self::OrderPlaced
             | Self::PlacementGivenUp
             | Self::StockLow
@@ -186,6 +210,10 @@ names!(Kind {
     OrderDelivered = "order-delivered",
     OrderCancelled = "order-cancelled",
     PlacementGivenUp = "placement-given-up",
+    OrderPaid = "order-paid",
+    PaymentFailed = "payment-failed",
+    OrderRefunded = "order-refunded",
+    RefundFailed = "refund-failed",
     StockLow = "stock-low",
     StockReplenished = "stock-replenished",
     StockReleased = "stock-released",
@@ -264,6 +292,17 @@ pub struct OrderFacts {
     pub reason: Option<String>,
     /// How its customer gets at it without an account; none where it has one.
     pub guest: Option<GuestFacts>,
+    /// The money that the message tells of; none in messages of other kinds.
+    pub money: Option<MoneyFacts>,
+}
+
+/// Money that moved, or did not, as the templates see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MoneyFacts {
+    /// How much.
+    pub amount: Money,
+    /// The currency, as ISO 4217 has it.
+    pub currency: String,
 }
 
 /// An order that is nobody's, as the templates see it.

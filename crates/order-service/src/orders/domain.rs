@@ -5,7 +5,7 @@ mod payment;
 mod price_guard;
 mod timeline;
 
-use crate::payments::{AskedPayment, PlacePayment};
+use crate::payments::{PlacePayment, RequestedPayment};
 pub use changes::{CancelOrder, ChangeStatus, ClaimOrder, PatchOrder};
 pub use payment::OrderPayment;
 pub use price_guard::{ChangedTotal, PriceGuard, Unsellable};
@@ -100,7 +100,7 @@ pub struct NewOrder {
     /// The prices it may be placed at, where the client says so.
     pub guard: Option<PriceGuard>,
     /// By what it is to be paid, where it asks for that.
-    pub payment: Option<AskedPayment>,
+    pub payment: Option<RequestedPayment>,
 }
 
 impl PlaceOrder {

@@ -48,6 +48,12 @@ pub enum Error {
     /// The order has left the house or was cancelled.
     #[error("an order that is {0} gets no payment")]
     NotToBePaid(OrderStatus),
+    /// The order goes on already.
+    #[error("an order that is {0} can only be paid at the door")]
+    OnlyAtTheDoor(OrderStatus),
+    /// The order does not wait for its money.
+    #[error("the payment of an order that is {0} cannot be called off; cancel the order instead")]
+    NotToBeVoided(OrderStatus),
     /// The order is not confirmed yet.
     #[error("nothing is collected for an order that is {0}")]
     NotToBeCollected(OrderStatus),
@@ -109,9 +115,12 @@ impl Error {
             }
             Self::PaymentRequired(_) => conflict("payment-required", "Payment required"),
             Self::Payment(error) => error.problem(),
-            Self::Transition(_) | Self::PaidByHand(_) | Self::NotToBePaid(_) | Self::NotToBeCollected(_) => {
-                conflict("invalid-transition", "Status change not allowed")
-            }
+            Self::Transition(_)
+            | Self::PaidByHand(_)
+            | Self::NotToBePaid(_)
+            | Self::OnlyAtTheDoor(_)
+            | Self::NotToBeVoided(_)
+            | Self::NotToBeCollected(_) => conflict("invalid-transition", "Status change not allowed"),
             Self::NotPlacedYet(_) => conflict("not-placed-yet", "Not placed yet"),
             Self::StockReleased(_) => conflict("stock-released", "Stock released"),
             Self::NoteIsFinal(_) => conflict("note-is-final", "Note cannot be changed"),
@@ -152,6 +161,8 @@ impl Error {
             | Self::PaymentRequired(_)
             | Self::PaidByHand(_)
             | Self::NotToBePaid(_)
+            | Self::OnlyAtTheDoor(_)
+            | Self::NotToBeVoided(_)
             | Self::NotToBeCollected(_)
             | Self::InsufficientStock { .. }
             | Self::TotalChanged(_)

@@ -10,6 +10,7 @@ pub use self::customers::for_customer;
 use super::domain::{Order, TimelineEntry};
 use crate::explained::Explained;
 use crate::notifications::Notification;
+use crate::payments::PaymentWithOperations;
 use serde::Serialize;
 use service_kit::dead_letters::DeadLetter;
 use shared_types::OrderStatus;
@@ -34,6 +35,8 @@ pub struct Facts {
     pub broker: Result<(), String>,
     /// What inventory-service knows of its stock.
     pub stock: Stock,
+    /// Its payments with what was done to their money, newest first.
+    pub payments: Vec<PaymentWithOperations>,
     /// What its customer was told.
     pub messages: Vec<Notification>,
 }

@@ -68,8 +68,18 @@ where
         .add(own("payments:write"), routes!(payments::open_payment))
         .add(own("payments:read"), routes!(payments::list_order_payments))
         .add(own("payments:read"), routes!(payments::get_payment))
-        .add(all("payments:write"), routes!(payments::collect_payment))
-        .add(all("payments:write"), routes!(payments::refund_payment))
+        .add(own("payments:write"), routes!(payments::sessions::open_session))
+        .add(own("payments:write"), routes!(payments::sessions::confirm_payment))
+        .add(all("payments:write"), routes!(payments::money::collect_payment))
+        .add(all("payments:write"), routes!(payments::money::refund_payment))
+        .add(all("payments:write"), routes!(payments::money::capture_payment))
+        .add(all("payments:write"), routes!(payments::money::void_payment))
+        .add(all("payments:write"), routes!(payments::money::review_payment))
+        .add(all("payments:read"), routes!(payments::findings::list_findings))
+        .add(all("payments:write"), routes!(payments::findings::resolve_finding))
+        .add(all("payments:write"), routes!(payments::findings::reconcile_day))
+        .add(Access::PUBLIC, routes!(payments::webhooks::take_stripe_event))
+        .add(Access::PUBLIC, routes!(payments::webhooks::take_razorpay_event))
         .add(Access::PUBLIC, routes!(guests::get_guest_order))
         .add(Access::CUSTOMERS, routes!(guests::claim_order))
         .add(own("orders:read"), routes!(explain::explain_order))
@@ -97,7 +107,8 @@ where
 /// in its timeline, also where its prices are not the expected ones.
 ///
 /// With `payment` the order is to be paid by that method. An order that is paid at the door (`CASH_ON_DELIVERY`) goes on as any
-/// other; its money is noted by `POST /api/payments/{id}/collect`.
+/// other; its money is noted by `POST /api/payments/{id}/collect`. Any other is confirmed once it is paid, by
+/// `POST /api/orders/{id}/payments` or on a page with `POST /api/payments/{id}/session`, and cancelled after `payment.payBy`.
 #[utoipa::path(post, path = "/api/orders", tag = "orders",
     request_body(content = PlaceOrder, example = json!({
         "customerName": "Ada Lovelace", "customerEmail": "ada@example.com", "customerPhone": "+44 20 7946 0000",
@@ -118,11 +129,8 @@ pub async fn place_order(
 ) -> Result<Response, Error> {
     let fingerprint = Fingerprint::of(&body)?;
     let (mut order, address_id) = body.parse()?;
-    if order.payment.is_some() {
-        orders.payments.needed_currency("payment")?;
-        if prefer.respond_async {
-            return Err(FieldErrors::one("payment", "cannot be asked for with Prefer: respond-async").into());
-        }
+    if orders.payments.asked_by_order(order.payment)?.is_some() && prefer.respond_async {
+        return Err(FieldErrors::one("payment", "cannot be asked for with Prefer: respond-async").into());
     }
     let place = async {
         if let Some(id) = address_id {

@@ -2,9 +2,14 @@
 
 use crate::orders::customer_keys;
 use crate::orders::error::Error;
+use crate::orders::measuring;
+use crate::orders::paying;
 use crate::orders::placing::accepted;
+use crate::orders::reconciling;
 use crate::orders::state::Orders;
 use crate::orders::store::{self, accepted as waiting};
+use crate::payments;
+use service_kit::jobs;
 use service_kit::workers::Workers;
 use shared_types::reservations::{MAX_BATCH, Reservation, Settlement};
 use shared_types::{OrderStatus, Reference};
@@ -17,11 +22,17 @@ use uuid::Uuid;
 /// Reservations for whose orders is looked at once: each look keeps the writers of orders waiting for a moment.
 const LOOK: usize = 2000;
 
-/// How often it is counted what waits to be placed.
+/// How often it is counted what waits to be placed, and what payments wait for.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 
 /// How often orders of an earlier build are looked for that lack the key of their customer.
 const COMPLETE_EVERY: Duration = Duration::from_secs(60);
+
+/// How often it is looked for what payment providers told long ago.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+/// How often it is looked whether the books of a day are to be held against the payment providers'.
+const RECONCILE_EVERY: Duration = Duration::from_secs(10);
 
 /// Starts the jobs.
 pub fn jobs(workers: &Workers, orders: &Arc<Orders>) {
@@ -35,7 +46,18 @@ pub fn jobs(workers: &Workers, orders: &Arc<Orders>) {
         let orders = completing.clone();
         async move { customer_keys::complete(&orders.db).await }
     });
+    let forgetting = orders.clone();
+    let forget = move || forget_events(forgetting.clone());
+    let name = "forget what payment providers told";
+    workers.spawn(jobs::every(name, Duration::ZERO, FORGET_EVERY, workers.token(), forget));
+    let (measured, started) = (orders.clone(), OffsetDateTime::now_utc());
+    workers.spawn(jobs::every("measure payments", Duration::ZERO, COUNT_EVERY, workers.token(), move || {
+        measuring::measure(measured.clone(), started)
+    }));
+    let reconciled = orders.clone();
+    workers.every("reconcile payments", RECONCILE_EVERY, move || reconciling::reconcile_days(reconciled.clone()));
     workers.spawn(accepted::run(orders.clone(), workers.token()));
+    workers.spawn(paying::run(orders.clone(), workers.token()));
 }
 
 /// Commits what is held for an order that is placed, and gives back what is held for none. Stock of an order that is
@@ -129,6 +151,11 @@ async fn final_statuses(
     let statuses = store::statuses(&mut transaction, &references).await?;
     orders.db.commit(transaction).await?;
     Ok(statuses)
+}
+
+async fn forget_events(orders: Arc<Orders>) -> Result<(), Error> {
+    payments::forget_events(&mut *orders.db.pool().acquire().await?).await?;
+    Ok(())
 }
 
 async fn count_waiting(orders: Arc<Orders>) -> Result<(), Error> {

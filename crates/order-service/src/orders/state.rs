@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::inventory::client::InventoryClient;
+use super::paying::AtWork;
 use super::placing::{accepting, immediate, requests::PlacementQueue};
 use super::reads::{self, OrderReads};
 use crate::account_service::AccountService;
@@ -30,6 +31,8 @@ pub struct Orders {
     pub(super) reads: OrderReads,
     /// How orders are paid.
     pub(super) payments: Arc<Payments>,
+    /// Whose payments are worked on.
+    pub(super) at_work: AtWork,
     /// The links by which guests see their orders.
     pub(super) links: Arc<GuestLinks>,
     /// Told when accepted orders wait to be placed.
@@ -56,6 +59,7 @@ impl Orders {
             inventory,
             accounts,
             payments,
+            at_work: AtWork::default(),
             links,
             accepted,
         })
@@ -64,5 +68,10 @@ impl Orders {
     /// Whether inventory-service answers, and where the circuit in front of it stands.
     pub async fn inventory_dependency(&self) -> Dependency {
         Dependency::optional(self.inventory.ping().await).behind(self.inventory.circuit())
+    }
+
+    /// Those who take money, with the circuits in front of them.
+    pub fn payment_dependencies(&self) -> Vec<(&'static str, Dependency)> {
+        self.payments.dependencies()
     }
 }

@@ -1,9 +1,15 @@
 //! Commands on payments, one verb a file. The caller has locked the order.
 
+pub mod ask;
 pub mod call_off;
 pub mod collect;
+pub mod dispatch;
 pub mod open;
+pub mod reconcile;
 pub mod refund;
+pub mod resolve;
+pub mod review;
+pub mod see;
 mod write;
 
 use super::domain::{Operation, Payment, PaymentStatus};
@@ -13,6 +19,9 @@ use service_kit::outbox::Event;
 use shared_types::events::{EventData, MoneyMoved};
 use shared_types::{Money, OrderId, PaymentId, Reference};
 use sqlx::PgConnection;
+
+/// Who decides what follows from something else: that an order was cancelled, that its customer pays.
+const BY: &str = "order-service";
 
 /// The payment, locked; not one that somebody has to look at first.
 async fn lock(conn: &mut PgConnection, order: OrderId, id: PaymentId) -> Result<Payment, Error> {

@@ -1,17 +1,32 @@
 //! Payments: what a client sends, what a payment and an operation on its money are, and the rules between them.
 
+mod findings;
+mod listed;
 mod money;
 mod names;
 mod requests;
+mod shown;
 
+pub use findings::{Finding, ResolveFinding};
+pub use listed::{Listed, ListedRefund, Reconciled, ReconciledProvider};
 pub use money::{Amounts, Attempt, Closed, Known, Observed, Terms};
-pub use names::{Cause, DUE, Method, OperationKind, OperationStatus, OrderPaymentStatus, PaymentStatus, Provider};
-pub use requests::{AskedPayment, CollectPayment, OpenPayment, PlacePayment, RefundPayment};
+pub use names::{
+    Capture, Cause, DUE, FindingKind, Method, OperationKind, OperationStatus, OrderPaymentStatus, PaymentStatus,
+    Provider,
+};
+pub use requests::{
+    AskedPayment, CollectPayment, ConfirmPayment, Decision, OpenPayment, PlacePayment, RefundPayment, RequestedPayment,
+    ReviewPayment, Trial,
+};
 use serde::Serialize;
 use shared_types::{Money, OrderId, PaymentId};
+pub use shown::{OpenOperation, PROVIDER_ERROR, RefundState, Session, Shown, ShownRefund};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+/// How long banks may take to say how a payment ended.
+const COMES_LATE: time::Duration = time::Duration::days(3);
 
 /// A payment as it is kept and shown.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
@@ -28,11 +43,19 @@ pub struct Payment {
     pub method: Method,
     /// Who takes the money.
     pub provider: Provider,
+    /// The provider's name of it, as its dashboard shows it; null until it knows of the payment.
+    #[schema(required, example = json!(null))]
+    pub provider_id: Option<String>,
+    /// The provider's name of the movement of money.
+    #[serde(skip)]
+    pub provider_payment_id: Option<String>,
     /// What is to be paid.
     pub amount: Money,
     /// The currency, as ISO 4217 has it.
     #[schema(example = "INR")]
     pub currency: String,
+    /// When the money is taken.
+    pub capture: Capture,
     /// Where it stands.
     pub status: PaymentStatus,
     /// How much is promised, or was.
@@ -53,6 +76,10 @@ pub struct Payment {
     /// Why the last attempt failed, as the provider names it.
     #[schema(required, example = json!(null))]
     pub error_code: Option<String>,
+    /// By when it has to be paid, lest the order is cancelled; null where that does not matter.
+    #[serde(with = "shared_types::times::option")]
+    #[schema(required)]
+    pub pay_by: Option<OffsetDateTime>,
     /// Since when it takes no more money.
     #[serde(skip)]
     pub closed_at: Option<OffsetDateTime>,
@@ -81,7 +108,7 @@ pub struct PaymentWithOperations {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Operation {
-    /// Its id.
+    /// Its id, which is also the key under which the provider does it once.
     #[schema(example = "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70")]
     pub id: Uuid,
     /// The payment.
@@ -94,9 +121,15 @@ pub struct Operation {
     pub status: OperationStatus,
     /// Why it is there.
     pub cause: Cause,
+    /// Why the provider refused it, as the provider names it.
+    #[schema(required, example = json!(null))]
+    pub error_code: Option<String>,
     /// Why, in the words of who decided it.
     #[schema(required, example = "One piece was scratched")]
     pub reason: Option<String>,
+    /// The provider's name of it.
+    #[serde(skip)]
+    pub provider_ref: Option<String>,
     /// When it was decided.
     #[serde(with = "shared_types::times")]
     pub created_at: OffsetDateTime,
@@ -114,6 +147,8 @@ pub struct LatestPayment {
     pub method: Method,
     /// What is to be paid.
     pub amount: Money,
+    /// By when.
+    pub pay_by: Option<OffsetDateTime>,
 }
 
 impl Payment {
@@ -147,6 +182,29 @@ impl Payment {
             PaymentStatus::Voided | PaymentStatus::Expired => OrderPaymentStatus::Voided,
             PaymentStatus::Review => OrderPaymentStatus::Review,
         }
+    }
+
+    /// Whether it can be paid: it is open, nothing of it was taken, and nobody has to look at it first.
+    pub fn is_payable(&self) -> bool {
+        self.closed_at.is_none() && self.captured == Money::default() && self.status != PaymentStatus::Review
+    }
+
+    /// Whether its money is promised and was not taken yet.
+    pub fn waits_for_capture(&self) -> bool {
+        self.status == PaymentStatus::Authorized && !self.provider.is_on_delivery()
+    }
+
+    /// By when promised money is taken although the goods have not gone out: a day before the promise runs out, which Stripe has
+    /// a week for.
+    pub fn take_by(&self) -> Option<OffsetDateTime> {
+        self.waits_for_capture().then(|| self.created_at + time::Duration::days(6))
+    }
+
+    /// Whether it was closed here lately, and its provider cannot close it: the customer may still pay.
+    pub fn may_come_late(&self, now: OffsetDateTime) -> bool {
+        let is_open_there = self.provider_id.is_some() && !self.provider.can_close();
+        let is_closed_here = self.status == PaymentStatus::Voided && self.captured == Money::default();
+        is_open_there && is_closed_here && now - self.created_at < COMES_LATE
     }
 
     /// How much of what was taken is not on its way back.

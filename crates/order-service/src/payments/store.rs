@@ -3,12 +3,18 @@
 //! A payment is its order's customer's, and the order says who that is. So nothing is read of a payment without the number of
 //! its order, which callers find within their scope; only [`order_of`] gives that number.
 
+pub mod findings;
 pub mod invariants;
+pub mod measuring;
+pub mod queue;
+pub mod reconciling;
 mod rows;
 
 use crate::payments::domain::{
-    Cause, LatestPayment, Operation, OperationKind, OperationStatus, Payment, PaymentStatus, Provider,
+    Cause, LatestPayment, OpenOperation, Operation, OperationKind, OperationStatus, Payment, PaymentStatus, Provider,
+    Trial,
 };
+use crate::payments::webhooks::Told;
 use rows::{OperationRow, PaymentRow, parsed};
 use rust_decimal::Decimal;
 use shared_types::{Money, OrderId, PaymentId};
@@ -90,9 +96,9 @@ pub async fn latest(
 ) -> Result<HashMap<OrderId, LatestPayment>, sqlx::Error> {
     let ids: Vec<i64> = orders.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
-        r#"SELECT o.id AS "order_id!", p.id, p.method, p.amount FROM unnest($1::bigint[]) AS o (id)
+        r#"SELECT o.id AS "order_id!", p.id, p.method, p.amount, p.pay_by FROM unnest($1::bigint[]) AS o (id)
            CROSS JOIN LATERAL (
-               SELECT id, method, amount FROM orders.payments
+               SELECT id, method, amount, pay_by FROM orders.payments
                WHERE order_id = o.id ORDER BY order_id, id DESC LIMIT 1) p"#,
         &ids
     )
@@ -101,7 +107,7 @@ pub async fn latest(
     rows.into_iter()
         .map(|row| {
             let (id, method) = (PaymentId(row.id), parsed(&row.method)?);
-            Ok((OrderId(row.order_id), LatestPayment { id, method, amount: row.amount.into() }))
+            Ok((OrderId(row.order_id), LatestPayment { id, method, amount: row.amount.into(), pay_by: row.pay_by }))
         })
         .collect()
 }
@@ -110,7 +116,7 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE orders.payments AS p
          SET status = $2, authorized = $3, captured = $4, released = $5, refund_reserved = $6, refunded = $7,
-             closed_at = $8, version = p.version + 1, updated_at = clock_timestamp()
+             closed_at = $8, provider_id = $9, provider_payment_id = $10, error_code = $11, version = p.version + 1, updated_at = clock_timestamp()
          WHERE p.id = $1 RETURNING {}",
         PaymentRow::select("p")
     )
@@ -118,20 +124,20 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
 
 /// Writes the amounts of a locked payment and what follows from them.
 pub async fn update(conn: &mut PgConnection, payment: &Payment) -> Result<Payment, sqlx::Error> {
-    let Payment { id, status, closed_at, .. } = payment;
+    let Payment { id, status, closed_at, provider_id, provider_payment_id, error_code, .. } = payment;
     let amounts = [payment.authorized, payment.captured, payment.released, payment.refund_reserved, payment.refunded];
     let mut query = sqlx::query_as::<_, PaymentRow>(UPDATE.as_str()).bind(id.0).bind(status.as_str());
     for amount in amounts {
         query = query.bind(amount.decimal());
     }
-    query.bind(*closed_at).fetch_one(conn).await?.try_into()
+    let query = query.bind(*closed_at).bind(provider_id).bind(provider_payment_id).bind(error_code);
+    query.fetch_one(conn).await?.try_into()
 }
 
 /// An operation to be written.
 #[derive(Clone, Debug)]
 pub struct NewOperation<'a> {
-    pub payment: PaymentId,
-    pub provider: Provider,
+    pub payment: &'a Payment,
     pub kind: OperationKind,
     pub amount: Money,
     pub status: OperationStatus,
@@ -141,13 +147,17 @@ pub struct NewOperation<'a> {
     pub reason: Option<&'a str>,
     /// Who decided it.
     pub made_by: &'a str,
+    /// What the customer's means of payment is tried with.
+    pub trial: Option<&'a Trial>,
+    /// The provider's name of it, where it was done there first.
+    pub provider_ref: Option<&'a str>,
 }
 
 static INSERT_OPERATION: LazyLock<String> = LazyLock::new(|| {
     format!(
         "INSERT INTO orders.payment_operations AS o
-             (id, payment_id, provider, kind, amount, status, cause, cause_id, reason, made_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING {}",
+             (id, payment_id, provider, kind, amount, status, cause, cause_id, reason, made_by, token, return_url, provider_ref)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING {}",
         OperationRow::select("o")
     )
 });
@@ -155,10 +165,12 @@ static INSERT_OPERATION: LazyLock<String> = LazyLock::new(|| {
 /// Writes an operation of a locked payment.
 pub async fn insert_operation(conn: &mut PgConnection, new: &NewOperation<'_>) -> Result<Operation, sqlx::Error> {
     let id = Uuid::now_v7();
-    let query = sqlx::query_as::<_, OperationRow>(INSERT_OPERATION.as_str()).bind(id).bind(new.payment.0);
-    let query = query.bind(new.provider.as_str()).bind(new.kind.as_str()).bind(new.amount.decimal());
+    let query = sqlx::query_as::<_, OperationRow>(INSERT_OPERATION.as_str()).bind(id).bind(new.payment.id.0);
+    let query = query.bind(new.payment.provider.as_str()).bind(new.kind.as_str()).bind(new.amount.decimal());
     let query = query.bind(new.status.as_str()).bind(new.cause.as_str()).bind(new.cause_id.unwrap_or(id));
-    query.bind(new.reason).bind(new.made_by).fetch_one(conn).await?.try_into()
+    let query = query.bind(new.reason).bind(new.made_by).bind(new.trial.map(|trial| trial.token.as_str()));
+    let query = query.bind(new.trial.and_then(|trial| trial.return_url.as_deref())).bind(new.provider_ref);
+    query.fetch_one(conn).await?.try_into()
 }
 
 static OPERATIONS_OF: LazyLock<String> = LazyLock::new(|| {
@@ -173,23 +185,124 @@ pub async fn operations_of(db: impl PgExecutor<'_>, payments: &[PaymentId]) -> R
     rows.into_iter().map(Operation::try_from).collect()
 }
 
+/// Where an operation comes to.
+#[derive(Clone, Copy, Debug)]
+pub struct Move<'a> {
+    pub to: OperationStatus,
+    /// Why, in the words of who says so, where that is new.
+    pub reason: Option<&'a str>,
+    /// Who says so, where that is new.
+    pub made_by: Option<&'a str>,
+    /// Why the provider refused it.
+    pub error_code: Option<&'a str>,
+    /// The provider's name of it, once it has one.
+    pub provider_ref: Option<&'a str>,
+}
+
+impl Move<'_> {
+    /// There, and nothing else is new.
+    pub fn to(to: OperationStatus) -> Self {
+        Self { to, reason: None, made_by: None, error_code: None, provider_ref: None }
+    }
+}
+
 static MOVE_OPERATION: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE orders.payment_operations AS o
-         SET status = $2, reason = COALESCE($3, o.reason), made_by = $4, updated_at = clock_timestamp()
+         SET status = $2, reason = COALESCE($3, o.reason), made_by = COALESCE($4, o.made_by),
+             error_code = COALESCE($5, o.error_code), provider_ref = COALESCE($6, o.provider_ref),
+             attempts = o.attempts + CASE WHEN $2 = 'SENT' THEN 1 ELSE 0 END,
+             first_sent_at = CASE WHEN $2 = 'SENT' THEN COALESCE(o.first_sent_at, clock_timestamp())
+                                  WHEN $2 = 'PREPARED' THEN NULL ELSE o.first_sent_at END,
+             token = CASE WHEN $7 THEN o.token END, return_url = CASE WHEN $7 THEN o.return_url END,
+             updated_at = clock_timestamp()
          WHERE o.id = $1 RETURNING {}",
         OperationRow::select("o")
     )
 });
 
-/// Moves an operation of a locked payment on.
-pub async fn move_operation(
+/// Moves an operation of a locked payment on. What the customer's means of payment was tried with is forgotten with its end.
+pub async fn move_operation(conn: &mut PgConnection, id: Uuid, step: Move<'_>) -> Result<Operation, sqlx::Error> {
+    let query = sqlx::query_as::<_, OperationRow>(MOVE_OPERATION.as_str()).bind(id).bind(step.to.as_str());
+    let query = query.bind(step.reason).bind(step.made_by).bind(step.error_code).bind(step.provider_ref);
+    query.bind(step.to.is_open()).fetch_one(conn).await?.try_into()
+}
+
+/// What the provider has to be asked for, of a locked payment: what was decided first, first.
+pub async fn open_operations(conn: &mut PgConnection, payment: PaymentId) -> Result<Vec<OpenOperation>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT id, kind, amount, status, token, return_url, first_sent_at FROM orders.payment_operations
+         WHERE payment_id = $1 AND status IN ('PREPARED', 'SENT', 'UNKNOWN') ORDER BY payment_id, id",
+        payment.0
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(OpenOperation {
+                id: row.id,
+                kind: parsed(&row.kind)?,
+                amount: row.amount.into(),
+                status: parsed(&row.status)?,
+                token: row.token,
+                return_url: row.return_url,
+                first_sent_at: row.first_sent_at,
+            })
+        })
+        .collect()
+}
+
+/// The payment by which a provider knows one of ours, or of our name of it.
+pub async fn by_name(
     conn: &mut PgConnection,
-    id: Uuid,
-    to: OperationStatus,
-    reason: Option<&str>,
-    made_by: &str,
-) -> Result<Operation, sqlx::Error> {
-    let query = sqlx::query_as::<_, OperationRow>(MOVE_OPERATION.as_str()).bind(id).bind(to.as_str());
-    query.bind(reason).bind(made_by).fetch_one(conn).await?.try_into()
+    provider: Provider,
+    provider_id: Option<&str>,
+    reference: Option<Uuid>,
+) -> Result<Option<(PaymentId, OrderId)>, sqlx::Error> {
+    let named = sqlx::query!(
+        "SELECT id, order_id FROM orders.payments WHERE provider = $1 AND provider_id = $2",
+        provider.as_str(),
+        provider_id
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    if let Some(row) = named {
+        return Ok(Some((PaymentId(row.id), OrderId(row.order_id))));
+    }
+    let referred = sqlx::query!(
+        "SELECT id, order_id FROM orders.payments WHERE reference = $1 AND provider = $2",
+        reference,
+        provider.as_str()
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(referred.map(|row| (PaymentId(row.id), OrderId(row.order_id))))
+}
+
+/// Notes that a provider told something; gives whether it is new.
+pub async fn insert_event(
+    conn: &mut PgConnection,
+    told: &Told,
+    payment: Option<PaymentId>,
+) -> Result<bool, sqlx::Error> {
+    let written = sqlx::query!(
+        "INSERT INTO orders.payment_events (provider, event_id, kind, payment_id) VALUES ($1, $2, $3, $4)
+         ON CONFLICT DO NOTHING",
+        told.provider.as_str(),
+        told.event_id,
+        told.kind,
+        payment.map(|id| id.0)
+    )
+    .execute(conn)
+    .await?;
+    Ok(written.rows_affected() == 1)
+}
+
+/// Forgets what providers told long ago: they repeat nothing for so long.
+pub async fn forget_events(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query!(
+        "DELETE FROM orders.payment_events
+         WHERE provider IN ('STRIPE', 'RAZORPAY') AND received_at < now() - INTERVAL '60 days'"
+    );
+    Ok(forgotten.execute(conn).await?.rows_affected())
 }

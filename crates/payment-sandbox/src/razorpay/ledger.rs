@@ -93,11 +93,14 @@ pub(crate) struct NewOrder {
 /// Everything that Razorpay keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    pub(super) ids: Ids,
-    pub(super) orders: BTreeMap<String, Order>,
-    pub(super) payments: BTreeMap<String, Payment>,
-    pub(super) refunds: BTreeMap<String, Refund>,
-    pub(super) news: News,
+    pub ids: Ids,
+    pub orders: BTreeMap<String, Order>,
+    pub payments: BTreeMap<String, Payment>,
+    pub refunds: BTreeMap<String, Refund>,
+    /// The ids of the orders with a receipt, and of the payments of an order, each oldest first.
+    by_receipt: BTreeMap<String, Vec<String>>,
+    by_order: BTreeMap<String, Vec<String>>,
+    pub news: News,
 }
 
 impl Ledger {
@@ -124,14 +127,30 @@ impl Ledger {
             self.tell(kind, &[("payment", payment.shown())]);
         }
         self.news.records.push(Record::Payment(payment.clone()));
-        self.payments.insert(payment.id.clone(), payment.clone());
+        self.load_payment(payment.clone());
         payment
+    }
+
+    /// Puts a payment in as it is.
+    pub(crate) fn load_payment(&mut self, payment: Payment) {
+        if !self.payments.contains_key(&payment.id) {
+            self.by_order.entry(payment.order_id.clone()).or_default().push(payment.id.clone());
+        }
+        self.payments.insert(payment.id.clone(), payment);
     }
 
     fn save_order(&mut self, order: Order) -> Order {
         self.news.records.push(Record::Order(order.clone()));
-        self.orders.insert(order.id.clone(), order.clone());
+        self.load_order(order.clone());
         order
+    }
+
+    /// Puts an order in as it is.
+    pub(crate) fn load_order(&mut self, order: Order) {
+        if let Some(receipt) = order.receipt.clone().filter(|_| !self.orders.contains_key(&order.id)) {
+            self.by_receipt.entry(receipt).or_default().push(order.id.clone());
+        }
+        self.orders.insert(order.id.clone(), order);
     }
 
     /// Opens an order.
@@ -156,9 +175,9 @@ impl Ledger {
         self.orders.get(id).cloned().ok_or_else(Refusal::missing)
     }
 
-    /// The oldest order with this receipt.
-    pub(crate) fn order_of(&self, receipt: &str) -> Option<&Order> {
-        self.orders.values().find(|order| order.receipt.as_deref() == Some(receipt))
+    /// The orders with this receipt, oldest first.
+    pub(crate) fn orders_of(&self, receipt: &str) -> impl DoubleEndedIterator<Item = &Order> {
+        self.by_receipt.get(receipt).into_iter().flatten().filter_map(|id| self.orders.get(id))
     }
 
     /// A payment as it is now.
@@ -168,7 +187,7 @@ impl Ledger {
 
     /// The payments of an order, oldest first.
     pub(crate) fn payments_of(&self, order: &str) -> impl DoubleEndedIterator<Item = &Payment> {
-        self.payments.values().filter(move |payment| payment.order_id == order)
+        self.by_order.get(order).into_iter().flatten().filter_map(|id| self.payments.get(id))
     }
 
     /// The customer begins to pay.

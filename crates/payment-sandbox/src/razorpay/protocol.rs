@@ -4,7 +4,7 @@ use crate::frame::{Admitted, Answer, Call, Protocol, Trouble};
 use crate::hooks::Provider;
 use crate::razorpay::error::Refusal;
 use crate::razorpay::fields;
-use crate::razorpay::ledger::NewOrder;
+use crate::razorpay::ledger::{NewOrder, Order};
 use crate::razorpay::refunds::NewRefund;
 use crate::{Options, State};
 use axum::http::Method;
@@ -100,9 +100,11 @@ fn perform(state: &mut State, call: &Call) -> Result<Value, Refusal> {
         }
         ("GET", ["orders"]) => {
             let query = fields::query(call, &[&LISTING[..], &["receipt", "authorized"]].concat())?;
-            let all = ledger.orders.values().rev();
-            let wanted = all.filter(|it| query.get("receipt").is_none_or(|text| it.receipt.as_ref() == Some(text)));
-            page(&query, wanted.map(|order| (order.created_at, order.shown())))
+            let shown = |order: &Order| (order.created_at, order.shown());
+            match query.get("receipt") {
+                Some(receipt) => page(&query, ledger.orders_of(receipt).rev().map(shown)),
+                None => page(&query, ledger.orders.values().rev().map(shown)),
+            }
         }
         ("GET", ["payments", id]) => Ok(ledger.payment(id)?.shown()),
         ("GET", ["payments"]) => {
@@ -168,7 +170,7 @@ fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
     }
     let automatic = is_automatic(&body)?;
     let new = NewOrder { amount, currency, receipt, notes: fields::notes(&body)?, automatic };
-    let earlier = new.receipt.as_deref().and_then(|receipt| state.razorpay.order_of(receipt).cloned());
+    let earlier = new.receipt.as_deref().and_then(|receipt| state.razorpay.orders_of(receipt).next().cloned());
     match (earlier, body.get("unique_receipt") == Some(&json!(true))) {
         (Some(order), true) if (order.amount, &order.currency) == (new.amount, &new.currency) => Ok(order.shown()),
         (Some(_), true) => Err(Refusal::field("receipt", "An order with another amount has this receipt already")),

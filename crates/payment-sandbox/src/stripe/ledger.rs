@@ -117,19 +117,21 @@ pub(crate) struct NewIntent {
 /// Everything that Stripe keeps.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    pub(super) base: String,
-    pub(super) ids: Ids,
-    pub(super) intents: BTreeMap<String, Intent>,
-    pub(super) refunds: BTreeMap<String, Refund>,
-    pub(super) disputes: BTreeMap<String, Dispute>,
-    pub(super) news: News,
+    pub base: String,
+    pub ids: Ids,
+    pub intents: BTreeMap<String, Intent>,
+    pub refunds: BTreeMap<String, Refund>,
+    /// The ids of the refunds of a payment, oldest first.
+    pub by_intent: BTreeMap<String, Vec<String>>,
+    pub disputes: BTreeMap<String, Dispute>,
+    pub news: News,
 }
 
 impl Ledger {
     /// An empty one. `base` is where the bank's page is.
     pub(crate) fn new(base: String) -> Self {
-        let (intents, refunds, disputes) = Default::default();
-        Self { base, ids: Ids::default(), intents, refunds, disputes, news: News::default() }
+        let (intents, refunds, by_intent, disputes) = Default::default();
+        Self { base, ids: Ids::default(), intents, refunds, by_intent, disputes, news: News::default() }
     }
 
     /// What has changed since this was last asked.

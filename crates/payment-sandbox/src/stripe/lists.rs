@@ -8,11 +8,7 @@ use serde_json::{Value, json};
 pub(crate) const LISTING: [&str; 3] = ["created", "limit", "starting_after"];
 
 /// The asked page of all objects, which come newest first, each with its id and when it was made.
-pub(crate) fn page<'a>(
-    query: &Form,
-    url: &str,
-    all: impl Iterator<Item = (&'a str, u64, Value)>,
-) -> Result<Value, Refusal> {
+pub(crate) fn page(query: &Form, url: &str, all: impl Iterator<Item = (String, u64, Value)>) -> Result<Value, Refusal> {
     let limit = query.number("limit")?.unwrap_or(10);
     if !(1..=100).contains(&limit) {
         return Err(Refusal::parameter("parameter_invalid_integer", "limit", "limit must be from 1 to 100"));
@@ -30,7 +26,7 @@ pub(crate) fn page<'a>(
     let mut has_more = false;
     for (id, created, shown) in all {
         if !behind {
-            behind = query.get("starting_after") == Some(id);
+            behind = query.get("starting_after") == Some(id.as_str());
             continue;
         }
         if !is_in(created) {

@@ -4,7 +4,7 @@ use crate::frame::{Admitted, Answer, Call, Protocol, Trouble};
 use crate::hooks::Provider;
 use crate::stripe::error::Refusal;
 use crate::stripe::form::Form;
-use crate::stripe::ledger::NewIntent;
+use crate::stripe::ledger::{NewIntent, Refund};
 use crate::stripe::lists::{LISTING, page};
 use crate::stripe::refunds::NewRefund;
 use crate::stripe::tokens::outcome_of;
@@ -96,12 +96,12 @@ fn perform(state: &mut State, call: &Call, caller: &Admitted) -> Result<Value, R
         ("POST", ["payment_intents"]) => create(state, call),
         ("POST", ["payment_intents", id, "confirm"]) => confirm(state, call, id),
         ("POST", ["payment_intents", id, "capture"]) => {
-            let form = form(state, call, &["amount_to_capture", "final_capture", "metadata"])?;
+            let form = form(state, call, &CAPTURE)?;
             let intent = state.stripe.capture(id, form.number("amount_to_capture")?)?;
             Ok(intent.shown(&state.stripe.base))
         }
         ("POST", ["payment_intents", id, "cancel"]) => {
-            let form = form(state, call, &["cancellation_reason"])?;
+            let form = form(state, call, &CANCEL)?;
             let intent = state.stripe.cancel(id, form.one_of("cancellation_reason", &CANCEL_REASONS)?)?;
             Ok(intent.shown(&state.stripe.base))
         }
@@ -110,17 +110,21 @@ fn perform(state: &mut State, call: &Call, caller: &Admitted) -> Result<Value, R
             let query = query(state, call, &LISTING)?;
             let base = &state.stripe.base;
             let all = state.stripe.intents.values().rev();
-            page(&query, "/v1/payment_intents", all.map(|intent| (&*intent.id, intent.created, intent.shown(base))))
+            page(
+                &query,
+                "/v1/payment_intents",
+                all.map(|intent| (intent.id.clone(), intent.created, intent.shown(base))),
+            )
         }
         ("POST", ["refunds"]) => refund(state, call),
         ("GET", ["refunds", id]) => Ok(state.stripe.refund(id)?.shown()),
         ("GET", ["refunds"]) => {
-            let query = query(state, call, &[&LISTING[..], &["payment_intent", "charge"]].concat())?;
-            let all = state.stripe.refunds.values().rev();
-            let of_intent = all.filter(|it| query.get("payment_intent").is_none_or(|id| it.payment_intent == id));
-            let of_charge =
-                of_intent.filter(|it| query.get("charge").is_none_or(|id| it.charge.as_deref() == Some(id)));
-            page(&query, "/v1/refunds", of_charge.map(|refund| (&*refund.id, refund.created, refund.shown())))
+            let query = query(state, call, &[&LISTING[..], &["payment_intent"]].concat())?;
+            let shown = |refund: &Refund| (refund.id.clone(), refund.created, refund.shown());
+            match query.get("payment_intent") {
+                Some(id) => page(&query, "/v1/refunds", state.stripe.refunds_of(id).rev().map(shown)),
+                None => page(&query, "/v1/refunds", state.stripe.refunds.values().rev().map(shown)),
+            }
         }
         ("GET", ["disputes", id]) => {
             state.stripe.disputes.get(*id).map(|it| it.shown()).ok_or_else(|| Refusal::missing("dispute", id))
@@ -129,7 +133,7 @@ fn perform(state: &mut State, call: &Call, caller: &Admitted) -> Result<Value, R
             let query = query(state, call, &[&LISTING[..], &["payment_intent"]].concat())?;
             let all = state.stripe.disputes.values().rev();
             let of_intent = all.filter(|it| query.get("payment_intent").is_none_or(|id| it.payment_intent == id));
-            page(&query, "/v1/disputes", of_intent.map(|it| (&*it.id, it.created, it.shown())))
+            page(&query, "/v1/disputes", of_intent.map(|it| (it.id.clone(), it.created, it.shown())))
         }
         _ => {
             let message = format!("Unrecognized request URL ({}: {}).", call.method, call.path);
@@ -161,6 +165,30 @@ fn from_browser(state: &mut State, call: &Call, parts: &[&str]) -> Result<Value,
     }
 }
 
+/// The fields of a new payment.
+const CREATE: [&str; 11] = [
+    "amount",
+    "currency",
+    "capture_method",
+    "confirm",
+    "payment_method",
+    "payment_method_types",
+    "return_url",
+    "metadata",
+    "automatic_payment_methods",
+    "description",
+    "off_session",
+];
+
+/// The fields of a capture.
+const CAPTURE: [&str; 2] = ["amount_to_capture", "metadata"];
+
+/// The fields of a cancellation.
+const CANCEL: [&str; 1] = ["cancellation_reason"];
+
+/// The fields of a refund.
+const REFUND: [&str; 4] = ["payment_intent", "amount", "reason", "metadata"];
+
 /// The fields of a confirmation. `client_secret` is a browser's.
 const CONFIRM: [&str; 4] = ["payment_method", "return_url", "off_session", "client_secret"];
 
@@ -182,20 +210,7 @@ fn read(state: &mut State, call: &Call, text: &[u8], known: &[&str]) -> Result<F
 }
 
 fn create(state: &mut State, call: &Call) -> Result<Value, Refusal> {
-    let known = [
-        "amount",
-        "currency",
-        "capture_method",
-        "confirm",
-        "payment_method",
-        "payment_method_types",
-        "return_url",
-        "metadata",
-        "automatic_payment_methods",
-        "description",
-        "off_session",
-    ];
-    let form = form(state, call, &known)?;
+    let form = form(state, call, &CREATE)?;
     form.required("amount")?;
     let amount = form.number("amount").inspect_err(|refusal| state.breach(&refusal.message))?.unwrap_or_default();
     if !AMOUNTS.contains(&amount) {
@@ -232,7 +247,7 @@ fn confirm(state: &mut State, call: &Call, id: &str) -> Result<Value, Refusal> {
 }
 
 fn refund(state: &mut State, call: &Call) -> Result<Value, Refusal> {
-    let form = form(state, call, &["payment_intent", "amount", "reason", "metadata"])?;
+    let form = form(state, call, &REFUND)?;
     let new = NewRefund {
         payment_intent: form.required("payment_intent")?.to_owned(),
         amount: form.number("amount").inspect_err(|refusal| state.breach(&refusal.message))?,
@@ -240,4 +255,62 @@ fn refund(state: &mut State, call: &Call) -> Result<Value, Refusal> {
         metadata: form.metadata(),
     };
     Ok(state.stripe.give_back(new)?.shown())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CANCEL, CANCEL_REASONS, CAPTURE, CONFIRM, CREATE, LISTING, REFUND, REFUND_REASONS};
+    use crate::stripe::ledger::{Ledger, NewIntent};
+    use crate::stripe::refunds::NewRefund;
+    use serde_json::{Value, json};
+
+    /// The names in Stripe's published OpenAPI document, as far as they are spoken here; `source` says where it is from.
+    fn published() -> Value {
+        serde_json::from_str(include_str!("published.json")).unwrap()
+    }
+
+    fn names(value: &Value) -> Vec<&str> {
+        value.as_array().unwrap().iter().filter_map(Value::as_str).collect()
+    }
+
+    #[test]
+    fn no_field_is_taken_that_stripe_has_not_published() {
+        let published = published();
+        let of_intents = "/v1/payment_intents";
+        for (call, fields) in [
+            (format!("POST {of_intents}"), &CREATE[..]),
+            (format!("POST {of_intents}/{{intent}}/confirm"), &CONFIRM),
+            (format!("POST {of_intents}/{{intent}}/capture"), &CAPTURE),
+            (format!("POST {of_intents}/{{intent}}/cancel"), &CANCEL),
+            ("POST /v1/refunds".to_owned(), &REFUND),
+            (format!("GET {of_intents}"), &LISTING),
+            ("GET /v1/refunds".to_owned(), &LISTING),
+        ] {
+            let known = names(&published["requests"][&call]);
+            for field in fields {
+                assert!(known.contains(field), "{call}: {field}");
+            }
+        }
+        let reasons = |name: &str| names(&published["enums"][name]).len();
+        assert_eq!(reasons("POST /v1/payment_intents/{intent}/cancel cancellation_reason"), CANCEL_REASONS.len());
+        assert_eq!(reasons("POST /v1/refunds reason"), REFUND_REASONS.len());
+    }
+
+    #[test]
+    fn no_field_is_shown_that_stripe_has_not_published() {
+        let published = published();
+        let mut ledger = Ledger::new("http://x".to_owned());
+        let payment_method = Some("pm_card_visa".to_owned());
+        let new = NewIntent { amount: 1000, currency: "inr".to_owned(), payment_method, ..NewIntent::default() };
+        let intent = ledger.create(new).id;
+        let paid = ledger.confirm(&intent, None, None).unwrap();
+        let refund = ledger.give_back(NewRefund { payment_intent: intent, ..NewRefund::default() }).unwrap();
+        for (object, shown) in [("payment_intent", paid.shown("http://x")), ("refund", refund.shown())] {
+            let known = names(&published["objects"][object]);
+            for field in shown.as_object().unwrap().keys() {
+                assert!(known.contains(&field.as_str()), "{object}: {field}");
+            }
+            assert_eq!(shown["object"], json!(object));
+        }
+    }
 }

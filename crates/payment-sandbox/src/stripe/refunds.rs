@@ -22,8 +22,21 @@ impl Ledger {
     fn save_refund(&mut self, refund: Refund, kinds: &[&str]) -> Refund {
         kinds.iter().for_each(|kind| self.tell(kind, &refund.shown()));
         self.news.records.push(Record::StripeRefund(refund.clone()));
-        self.refunds.insert(refund.id.clone(), refund.clone());
+        self.load_refund(refund.clone());
         refund
+    }
+
+    /// Puts a refund in as it is.
+    pub(crate) fn load_refund(&mut self, refund: Refund) {
+        if !self.refunds.contains_key(&refund.id) {
+            self.by_intent.entry(refund.payment_intent.clone()).or_default().push(refund.id.clone());
+        }
+        self.refunds.insert(refund.id.clone(), refund);
+    }
+
+    /// The refunds of a payment, oldest first.
+    pub(crate) fn refunds_of(&self, intent: &str) -> impl DoubleEndedIterator<Item = &Refund> {
+        self.by_intent.get(intent).into_iter().flatten().filter_map(|id| self.refunds.get(id))
     }
 
     /// A refund as it is now.
@@ -33,8 +46,7 @@ impl Ledger {
 
     /// What was given back of a payment, or is on its way.
     fn reserved(&self, intent: &str) -> u64 {
-        let of_it = self.refunds.values().filter(|it| it.payment_intent == intent && it.status != "failed");
-        of_it.map(|refund| refund.amount).sum()
+        self.refunds_of(intent).filter(|refund| refund.status != "failed").map(|refund| refund.amount).sum()
     }
 
     /// Gives money back.
@@ -121,11 +133,10 @@ impl Refund {
     /// As the API shows it.
     pub(crate) fn shown(&self) -> Value {
         let failure = (self.status == "failed").then_some("expired_or_canceled_card");
-        let pending = (self.status == "pending").then_some("processing");
         json!({
             "id": self.id, "object": "refund", "amount": self.amount, "currency": self.currency, "charge": self.charge,
             "payment_intent": self.payment_intent, "status": self.status, "reason": self.reason,
-            "metadata": self.metadata, "failure_reason": failure, "pending_reason": pending, "created": self.created,
+            "metadata": self.metadata, "failure_reason": failure, "created": self.created,
         })
     }
 }

@@ -154,7 +154,7 @@ async fn answers_go_wrong_as_planned() {
     let call = call.header("stripe-version", "x").header("idempotency-key", "b");
     let call = call.header("content-type", "application/x-www-form-urlencoded").body(body.clone());
     let busy = call.send().await.unwrap();
-    assert_eq!((busy.status().as_u16(), busy.headers()["retry-after"].to_str()), (429, Ok("1")));
+    assert_eq!((busy.status().as_u16(), busy.headers()["retry-after"].to_str().unwrap()), (429, "1"));
     assert_eq!(to_stripe(&sandbox, "/refunds", "b", &body).await.0, 200, "it was not kept under the key");
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn fill_in(conn: &mut PgConnection, events: &mut [Announced<'_>
 fn order<'a>(event: &'a Announced<'_>) -> Option<&'a OrderSnapshot> {
     match &event.what {
         What::Order { order, .. } => Some(order),
-        What::Stock(_) | What::Account { .. } => None,
+        What::Money(_) | What::Stock(_) | What::Account { .. } => None,
     }
 }
 

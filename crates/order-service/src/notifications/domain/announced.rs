@@ -2,8 +2,10 @@
 
 use super::Kind;
 use super::rules::{Contact, Happening, Whom};
-use shared_types::OrderStatus;
-use shared_types::events::OrderSnapshot;
+use shared_types::events::{
+    EventData, MoneyMoved, OrderSnapshot, PaymentCaptured, PaymentFailed, RefundFailed, RefundSucceeded,
+};
+use shared_types::{OrderId, OrderStatus};
 use std::borrow::Cow;
 use uuid::Uuid;
 
@@ -30,6 +32,8 @@ pub enum What {
         /// The order.
         order: Box<OrderSnapshot>,
     },
+    /// Something happened to the money of an order that its customer is told of.
+    Money(ToldMoney),
     /// Something happened to stock that the shop is told of.
     Stock(Kind),
     /// Something happened to an account that its person is told of.
@@ -40,6 +44,35 @@ pub enum What {
         email: String,
     },
 }
+
+/// What the customer of an order is told of its money. The event names no customer: they are looked for in the order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ToldMoney {
+    /// What; none where nobody is told.
+    pub kind: Option<Kind>,
+    /// The order.
+    pub order_id: OrderId,
+    /// How its customer is reached, once that was looked for; none where there is no such order.
+    pub contact: Option<Contact>,
+}
+
+impl ToldMoney {
+    /// What an event of this type tells. Who paid at the door knows it.
+    pub fn of(event_type: &str, moved: &MoneyMoved) -> Self {
+        let kind = match event_type {
+            PaymentCaptured::TYPE if moved.method == AT_THE_DOOR => None,
+            PaymentCaptured::TYPE => Some(Kind::OrderPaid),
+            PaymentFailed::TYPE => Some(Kind::PaymentFailed),
+            RefundSucceeded::TYPE => Some(Kind::OrderRefunded),
+            RefundFailed::TYPE => Some(Kind::RefundFailed),
+            _ => None,
+        };
+        Self { kind, order_id: moved.order_id, contact: None }
+    }
+}
+
+/// By what is paid that people collect.
+const AT_THE_DOOR: &str = "CASH_ON_DELIVERY";
 
 /// What a code for this purpose is sent by. None for one that only a newer account-service knows.
 pub fn kind_of_code(purpose: &str) -> Option<Kind> {
@@ -59,6 +92,10 @@ impl Announced<'_> {
             What::Stock(kind) => (kind, None, Whom::Shop),
             What::Account { email, .. } if email.is_empty() => return None,
             What::Account { kind, email } => (kind, None, Whom::Person(email)),
+            What::Money(money) => {
+                let contact = money.contact.filter(|contact| !contact.email.is_empty())?;
+                (money.kind?, Some(money.order_id), Whom::Customer(contact))
+            }
             What::Order { order, .. } if order.customer_email.is_empty() => return None,
             What::Order { status, order } => {
                 let given_up = order.given_up.unwrap_or(order.total_amount.is_none());
@@ -93,8 +130,9 @@ fn kind(status: OrderStatus, given_up: bool) -> Option<Kind> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Announced, What, kind_of_code};
+    use super::{Announced, ToldMoney, What, kind_of_code};
     use crate::notifications::domain::Kind;
+    use crate::notifications::domain::rules::Contact;
     use shared_types::OrderStatus;
     use uuid::Uuid;
 
@@ -111,6 +149,28 @@ mod tests {
         let kinds = ["VERIFY", "RESET", "KNOWN"].map(kind_of_code);
         assert_eq!(kinds, [Kind::VerifyAddress, Kind::ResetPassword, Kind::AccountExists].map(Some));
         assert_eq!(kind_of_code("ELECT"), None);
+    }
+
+    #[test]
+    fn what_becomes_of_money_is_told_but_not_who_paid_at_the_door() {
+        let order = r#""orderId": 7, "reference": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70", "paymentId": 1"#;
+        let told = |event_type: &str, method: &str| {
+            let data = format!(r#"{{{order}, "method": "{method}", "amount": 59.98, "currency": "INR"}}"#);
+            ToldMoney::of(event_type, &serde_json::from_str(&data).unwrap())
+        };
+        let kinds = ["payment.captured", "payment.failed", "refund.succeeded", "refund.failed"];
+        let by = |method| kinds.map(|event_type| told(event_type, method).kind);
+        let [paid, others @ ..] =
+            [Kind::OrderPaid, Kind::PaymentFailed, Kind::OrderRefunded, Kind::RefundFailed].map(Some);
+        assert_eq!(by("CARD"), [paid, others[0], others[1], others[2]]);
+        assert_eq!(by("CASH_ON_DELIVERY"), [None, others[0], others[1], others[2]]);
+        let happening = |email: Option<&str>| {
+            let contact = email.map(|email| Contact { email: email.to_owned(), phone: None });
+            let what = What::Money(ToldMoney { contact, ..told("refund.succeeded", "CARD") });
+            Announced { event_id: Uuid::nil(), what, data: "{}".into(), traceparent: None }.happening()
+        };
+        assert_eq!(happening(Some("ada@example.com")).map(|it| it.kind), others[1]);
+        assert_eq!((happening(Some("")), happening(None)), (None, None), "there is nobody to tell");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The notification log: a message as it is shown, what its text is made of, and what of it may stand in a log file.
 
 use super::code::Code;
-use super::{About, AccountFacts, Channel, Facts, GuestFacts, Kind, LineFacts, OrderFacts, Status, StockFacts};
+use super::{
+    About, AccountFacts, Channel, Facts, GuestFacts, Kind, LineFacts, MoneyFacts, OrderFacts, Status, StockFacts,
+};
 use serde::{Deserialize, Serialize};
 use shared_types::OrderId;
-use shared_types::events::{CodeIssued, OrderLine, OrderSnapshot, StockLevel};
+use shared_types::events::{CodeIssued, MoneyMoved, OrderLine, OrderSnapshot, StockLevel};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -109,6 +111,7 @@ pub fn facts(kind: Kind, kept: &Kept) -> Option<Facts> {
                 lines: order.items.into_iter().map(line).collect(),
                 reason: order.reason,
                 guest,
+                money: if kind.is_about_money() { Some(money(data)?) } else { None },
             }))
         }
         About::Stock => {
@@ -140,6 +143,16 @@ struct Person {
 pub fn code_id(kind: Kind, kept: &Kept) -> Option<Uuid> {
     let data = kept.data.as_deref().filter(|_| kind.has_code())?;
     Some(serde_json::from_str::<CodeIssued>(data).ok()?.code_id)
+}
+
+/// What a message about money tells of, beside its order.
+fn money(data: &str) -> Option<MoneyFacts> {
+    #[derive(Deserialize)]
+    struct Told {
+        money: MoneyMoved,
+    }
+    let Told { money: MoneyMoved { amount, currency, .. } } = serde_json::from_str(data).ok()?;
+    Some(MoneyFacts { amount, currency })
 }
 
 fn line(line: OrderLine) -> LineFacts {
@@ -176,6 +189,7 @@ pub fn blacked_out(facts: Facts) -> Facts {
             lines,
             reason,
             guest: _,
+            money,
         }) => Facts::Order(OrderFacts {
             number,
             customer_name: "[name]".to_owned(),
@@ -185,6 +199,7 @@ pub fn blacked_out(facts: Facts) -> Facts {
             lines: lines.into_iter().map(line_for_log).collect(),
             reason: reason.map(|_| "[reason]".to_owned()),
             guest: None,
+            money,
         }),
         Facts::Stock(StockFacts { product_id, sku, stock_quantity, low_stock_threshold }) => {
             Facts::Stock(StockFacts { product_id, sku, stock_quantity, low_stock_threshold })
@@ -241,6 +256,7 @@ mod tests {
                 link: Some("https://shop.example/hush".to_owned()),
                 code: Code::new("7K2M-Q9XB".to_owned()),
             }),
+            money: None,
         };
         let text = format!("{:?}", blacked_out(Facts::Order(order)));
         assert!(text.contains("ORD-00000042") && !text.contains("Ada") && !text.contains("Street"), "{text}");
@@ -285,6 +301,21 @@ mod tests {
         for kind in [Kind::OrderPlaced, Kind::StockLow] {
             assert_eq!((facts(kind, &Kept::default()), facts(kind, &keeps(r#"{"reason": "late"}"#))), (None, None));
         }
+    }
+
+    #[test]
+    fn a_message_about_money_needs_the_money_beside_its_order() {
+        let order = r#""orderId": 42, "reference": "01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70""#;
+        let money =
+            format!(r#", "money": {{{order}, "paymentId": 1, "method": "CARD", "amount": 59.98, "currency": "INR"}}"#);
+        let of = |kind, money: &str| {
+            let kept = Kept { data: Some(format!("{{{order}{money}}}")), placed_data: None };
+            let Facts::Order(order) = facts(kind, &kept)? else { panic!() };
+            order.money.map(|money| format!("{} {}", money.amount, money.currency))
+        };
+        assert_eq!(of(Kind::OrderRefunded, &money).as_deref(), Some("59.98 INR"));
+        assert_eq!(of(Kind::OrderRefunded, ""), None);
+        assert_eq!(of(Kind::OrderShipped, &money), None);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use crate::notifications::domain::code::Code;
 use crate::notifications::domain::texts::one_line;
-use crate::notifications::domain::{About, AccountFacts, Facts, GuestFacts, Kind, LineFacts, OrderFacts, StockFacts};
+use crate::notifications::domain::{
+    About, AccountFacts, Facts, GuestFacts, Kind, LineFacts, MoneyFacts, OrderFacts, StockFacts,
+};
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use shared_types::{Money, OrderId, ProductId};
@@ -13,6 +15,8 @@ pub(super) struct Context<'a> {
     shop: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    money: Option<MovedMoney>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stock: Option<Stock>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +48,12 @@ struct Line {
 }
 
 #[derive(Debug, Serialize)]
+struct MovedMoney {
+    amount: String,
+    currency: String,
+}
+
+#[derive(Debug, Serialize)]
 struct Stock {
     product_id: String,
     sku: String,
@@ -61,9 +71,11 @@ struct Account {
 
 impl<'a> Context<'a> {
     pub(super) fn new(facts: &Facts, shop: &'a str) -> Self {
-        let nothing = Self { shop, order: None, stock: None, account: None };
+        let nothing = Self { shop, order: None, money: None, stock: None, account: None };
         match facts {
-            Facts::Order(facts) => Self { order: Some(order(facts)), ..nothing },
+            Facts::Order(facts) => {
+                Self { order: Some(order(facts)), money: facts.money.as_ref().map(moved), ..nothing }
+            }
             Facts::Stock(facts) => Self { stock: Some(stock(facts)), ..nothing },
             Facts::Account(facts) => Self { account: Some(account(facts)), ..nothing },
         }
@@ -96,6 +108,10 @@ fn order(facts: &OrderFacts) -> Order {
         link: linked.and_then(|guest| guest.link.clone()),
         claim_code: linked.map(|guest| guest.code.clone()),
     }
+}
+
+fn moved(facts: &MoneyFacts) -> MovedMoney {
+    MovedMoney { amount: facts.amount.to_string(), currency: plain(&facts.currency) }
 }
 
 fn line(facts: &LineFacts) -> Line {
@@ -174,6 +190,7 @@ pub(super) fn samples(kind: Kind) -> Vec<Facts> {
             link: Some("https://shop.example/api/orders/guest/AQAA".to_owned()),
             code: Code::new("7K2M-Q9XB".to_owned()),
         }),
+        money: kind.is_about_money().then(|| MoneyFacts { amount: money(8997), currency: "INR".to_owned() }),
     };
     let few = OrderFacts { note: None, total: None, lines: vec![bare], reason: None, guest: None, ..full.clone() };
     vec![Facts::Order(full), Facts::Order(few)]

@@ -67,6 +67,16 @@ fn an_order_has_its_lines_total_address_and_status_in_both_parts() {
 }
 
 #[test]
+fn a_message_about_money_says_how_much() {
+    for kind in order_kinds().filter(|kind| kind.is_about_money()) {
+        let facts = samples(kind).remove(0);
+        let mail = templates().mail(kind, &facts).unwrap();
+        assert!(mail.text.contains("89.97 INR") && mail.html.contains("89.97 INR"), "{kind}: {}", mail.text);
+        assert!(kind == Kind::PaymentFailed || templates().sms(kind, &facts).unwrap().contains("89.97 INR"), "{kind}");
+    }
+}
+
+#[test]
 fn markup_in_values_stays_text() {
     let hostile = r#"<script>alert(1)</script>"><img src=x onerror=alert(1)> {{ shop }} & 'co'"#;
     for kind in order_kinds() {
@@ -120,6 +130,9 @@ fn an_sms_is_one_segment_also_with_the_longest_values() {
                 order.customer_name = "😀".repeat(100);
                 order.total = Some("9999999999999999999999.99".parse::<rust_decimal::Decimal>().unwrap().into());
                 order.reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+                if let Some(money) = &mut order.money {
+                    money.amount = "9999999999999999999999.99".parse::<rust_decimal::Decimal>().unwrap().into();
+                }
             });
             let text = templates().sms(kind, &facts).unwrap();
             assert!(fits(&text) && is_gsm(&text), "{kind}: {} characters: {text}", text.chars().count());

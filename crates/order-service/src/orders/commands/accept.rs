@@ -8,15 +8,17 @@ use shared_types::Reference;
 use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::time::Duration;
+use time::OffsetDateTime;
 
 /// Writes the orders and queues them; gives the answer of each that was written. Left out are those that exist
 /// already. They are announced when they are placed.
 pub async fn accept(
     conn: &mut PgConnection,
+    now: OffsetDateTime,
     placements: &[Placement<'_>],
     give_up_after: Duration,
 ) -> Result<HashMap<Reference, Answer>, Error> {
-    let written = write::write(conn, placements).await?;
+    let written = write::write(conn, now, placements).await?;
     let queued = written.iter().map(|it| NewQueued {
         id: it.order.id,
         traceparent: it.placement.traceparent.as_deref(),

@@ -35,8 +35,10 @@ pub async fn change_status(
     }
     let event = status_event(order, status, explanation.reason.clone())?;
     store::set_statuses(conn, &[NewStatus { id: order.id, status, actor: API, explanation }]).await?;
-    if status == OrderStatus::Cancelled {
-        pay::call_off(conn, now, order).await?;
+    match status {
+        OrderStatus::Cancelled => pay::call_off(conn, now, order).await?,
+        OrderStatus::Shipped | OrderStatus::Delivered => pay::capture(conn, order).await?,
+        _ => {}
     }
     OUTBOX.enqueue(conn, now, &[event]).await?;
     metrics::counter!("order_status_changes_total", "status" => status.as_str()).increment(1);

@@ -1,10 +1,11 @@
 //! Payments of orders: an order is locked here, its money is moved by `payments`, and the order goes on as that allows.
 
+use super::change::change_status;
 use super::{API, status_event};
 use crate::orders::domain::{Explanation, Order, OrderPayment};
 use crate::orders::error::Error;
 use crate::orders::store::{self, Inserted, NewStatus};
-use crate::payments::{self, AskedPayment, LatestPayment, NewPayment, Payment};
+use crate::payments::{self, AskedPayment, Cause, LatestPayment, NewPayment, Payment, PaymentStatus, Payments, Shown};
 use crate::schema::OUTBOX;
 use shared_types::{Money, OrderId, OrderStatus, Reference};
 use sqlx::PgConnection;
@@ -12,12 +13,12 @@ use std::collections::HashMap;
 use time::OffsetDateTime;
 
 /// The payment that an order asks for which is being placed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct PaymentToOpen<'a> {
     /// By what it is paid.
     pub asked: AskedPayment,
-    /// The currency.
-    pub currency: &'a str,
+    /// How orders are paid.
+    pub payments: &'a Payments,
     /// What it costs.
     pub total: Money,
 }
@@ -25,6 +26,7 @@ pub struct PaymentToOpen<'a> {
 /// Opens the payments of orders that were just written, and counts their versions; gives each order's payment.
 pub(super) async fn open_placed(
     conn: &mut PgConnection,
+    now: OffsetDateTime,
     asked: &HashMap<Reference, PaymentToOpen<'_>>,
     inserted: &mut HashMap<Reference, Inserted>,
 ) -> Result<HashMap<OrderId, OrderPayment>, Error> {
@@ -33,8 +35,9 @@ pub(super) async fn open_placed(
     for (reference, payment) in asked {
         if let Some(order) = inserted.get_mut(reference) {
             order.version += 1;
-            currency = payment.currency;
-            new.push(NewPayment { order: order.id, asked: payment.asked, amount: payment.total });
+            currency = payment.payments.currency().unwrap_or_default();
+            let pay_by = payment.payments.pay_by(payment.asked.provider, now);
+            new.push(NewPayment { order: order.id, asked: payment.asked, amount: payment.total, pay_by });
         }
     }
     if new.is_empty() {
@@ -47,26 +50,38 @@ pub(super) async fn open_placed(
 }
 
 fn of_order(payment: &Payment) -> OrderPayment {
-    let Payment { id, method, amount, .. } = *payment;
-    OrderPayment::of(&LatestPayment { id, method, amount }, payment.of_order())
+    let Payment { id, method, amount, pay_by, .. } = *payment;
+    OrderPayment::of(&LatestPayment { id, method, amount, pay_by }, payment.of_order())
 }
 
 /// The open payment of a locked order by this method, and whether it was opened now.
 ///
-/// An order that has left the house, or was cancelled, or is not placed yet, gets none.
+/// An order that has left the house, or was cancelled, or is not placed yet, gets none. One that goes on already is not made to
+/// wait for its money again: it can be paid at the door only.
 pub async fn open(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     order: &Order,
     asked: AskedPayment,
-    currency: &str,
+    payments: &Payments,
 ) -> Result<(Payment, bool), Error> {
+    let at_the_door = asked.provider.is_on_delivery();
     let amount = match (order.status, order.total_amount) {
-        (OrderStatus::Pending | OrderStatus::Paid | OrderStatus::Confirmed, Some(total)) => total,
+        (OrderStatus::Pending, Some(total)) => total,
+        (OrderStatus::Paid | OrderStatus::Confirmed, Some(total)) if at_the_door => total,
         (_, None) => return Err(Error::NotPlacedYet(order.id)),
+        (status @ (OrderStatus::Paid | OrderStatus::Confirmed), Some(_)) => {
+            return match payments::of_order(&mut *conn, order.id).await?.first() {
+                Some(payment) if !payment.provider.is_on_delivery() => {
+                    Err(payments::Error::AlreadyPaid(payment.id).into())
+                }
+                _ => Err(Error::OnlyAtTheDoor(status)),
+            };
+        }
         (status, Some(_)) => return Err(Error::NotToBePaid(status)),
     };
-    let new = NewPayment { order: order.id, asked, amount };
+    let new = NewPayment { order: order.id, asked, amount, pay_by: payments.pay_by(asked.provider, now) };
+    let currency = payments.currency().unwrap_or_default();
     let (payment, is_new) = payments::open(conn, now, currency, order.reference, new).await?;
     if is_new {
         changed(conn, now, order, &payment).await?;
@@ -74,8 +89,8 @@ pub async fn open(
     Ok((payment, is_new))
 }
 
-/// Writes what the payment of a locked order comes to. An order whose stock is committed, and which has only waited for its
-/// payment, is confirmed.
+/// Writes what the payment of a locked order comes to. An order that has only waited for it is PAID, and confirmed where its stock is
+/// committed.
 pub async fn changed(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -83,13 +98,102 @@ pub async fn changed(
     payment: &Payment,
 ) -> Result<(), Error> {
     let status = payment.of_order();
+    if order.payment.as_ref().is_some_and(|before| before.id == payment.id && before.status == status) {
+        return Ok(());
+    }
     let stock_is_committed = store::set_payment_status(conn, order.id, status).await?;
-    if stock_is_committed && !status.is_due() && order.status == OrderStatus::Pending {
-        let to = OrderStatus::Confirmed;
+    if status.is_due() || order.status != OrderStatus::Pending {
+        return Ok(());
+    }
+    let paid = (!payment.provider.is_on_delivery()).then_some(OrderStatus::Paid);
+    let confirmed = stock_is_committed.then_some(OrderStatus::Confirmed);
+    for to in paid.into_iter().chain(confirmed) {
         let explanation = Explanation::default();
         store::set_statuses(conn, &[NewStatus { id: order.id, status: to, actor: API, explanation }]).await?;
         OUTBOX.enqueue(conn, now, &[status_event(order, to, None)?]).await?;
         metrics::counter!("order_status_changes_total", "status" => to.as_str()).increment(1);
+    }
+    Ok(())
+}
+
+/// Applies what a provider shows of a payment of a locked order, and moves the order on as that allows.
+pub async fn see(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    order: &Order,
+    payment: &Payment,
+    shown: &Shown,
+) -> Result<(), Error> {
+    let is_wanted = order.status != OrderStatus::Cancelled;
+    payments::see(conn, now, (order.reference, is_wanted), payment, shown).await?;
+    follow(conn, now, order).await
+}
+
+/// Moves a locked order on as the payment allows that was opened last.
+pub async fn follow(conn: &mut PgConnection, now: OffsetDateTime, order: &Order) -> Result<(), Error> {
+    let Some(latest) = payments::of_order(&mut *conn, order.id).await?.into_iter().next() else { return Ok(()) };
+    let is_gone = latest.captured > Money::default() && !latest.refundable().is_positive();
+    let went_back = is_gone && !latest.provider.is_on_delivery();
+    if went_back && order.status == OrderStatus::Pending {
+        // It came, and goes back, before the order could go on: on a payment that was closed, or given back at the provider.
+        let explanation =
+            Explanation::new("Your payment was given back.", "the payment was given back at the provider");
+        return change_status(conn, now, order, OrderStatus::Cancelled, explanation).await;
+    }
+    changed(conn, now, order, &latest).await
+}
+
+/// What became of an order that waits for its money.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expiry {
+    /// It still has time, or waits for nothing.
+    NotYet,
+    /// Its payment is to be closed at the provider first.
+    Closing,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// Cancels a locked order that was not paid in time. Its payment was looked at just before; one that the provider can close is closed
+/// there first, lest the customer pays for what is cancelled. That of a cancelled order, too, which the provider did not close when it
+/// was asked. Nothing is closed unless it `may_close`.
+pub async fn expire(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    order: &Order,
+    payment: &Payment,
+    may_close: bool,
+) -> Result<Expiry, Error> {
+    let is_latest = order.payment.as_ref().is_some_and(|latest| latest.id == payment.id);
+    let is_over = payment.pay_by.is_some_and(|pay_by| pay_by <= now);
+    let waits = order.status == OrderStatus::Pending && order.payment_is_due();
+    let is_due = is_latest && is_over && waits;
+    if !(is_due || order.status == OrderStatus::Cancelled) || payment.status == PaymentStatus::Review {
+        return Ok(Expiry::NotYet);
+    }
+    let is_open = payment.is_payable() && payment.provider.can_close();
+    if is_open && payments::may_be_known(conn, payment).await? {
+        if may_close {
+            payments::close(conn, payment, Cause::OrderCancelled).await?;
+        }
+        return Ok(if may_close { Expiry::Closing } else { Expiry::NotYet });
+    }
+    if !is_due {
+        return Ok(Expiry::NotYet);
+    }
+    let explanation = Explanation::new("We have not received your payment.", "payment not received in time");
+    change_status(conn, now, order, OrderStatus::Cancelled, explanation).await?;
+    Ok(Expiry::Cancelled)
+}
+
+/// Has the money taken that is promised for a locked order whose goods go out.
+pub(super) async fn capture(conn: &mut PgConnection, order: &Order) -> Result<(), Error> {
+    if order.payment.is_none() {
+        return Ok(());
+    }
+    for payment in payments::lock_of_order(conn, order.id).await?.iter().filter(|it| it.waits_for_capture()) {
+        payments::capture(conn, payment, Cause::Shipment).await?;
+        payments::queue::hint(conn, payment.id, payment.order_id).await?;
     }
     Ok(())
 }

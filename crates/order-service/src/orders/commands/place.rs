@@ -29,7 +29,7 @@ pub async fn place(
     now: OffsetDateTime,
     placements: &[Placement<'_>],
 ) -> Result<HashMap<Reference, Answer>, Error> {
-    let written = write::write(conn, placements).await?;
+    let written = write::write(conn, now, placements).await?;
     let placed = written.iter().filter_map(|written| {
         let stock = written.placement.reservation.as_ref()?.status;
         Some(PlacedOrder { order: &written.order, stock, traceparent: written.placement.traceparent.as_ref() })

@@ -6,6 +6,7 @@ use crate::orders::domain::{NewOrder, Order, OrderItem, placement_deadline, tota
 use crate::orders::error::Error;
 use crate::orders::store::NewOrderRow;
 use crate::orders::store::placing::{self, NewOrderWithItems};
+use crate::payments::Payments;
 use crate::schema::IDEMPOTENCY;
 use service_kit::answer::Answer;
 use service_kit::idempotency::{Fingerprint, IdempotencyKey, NewAnswer};
@@ -13,6 +14,7 @@ use shared_types::Reference;
 use shared_types::reservations::Reservation;
 use sqlx::PgConnection;
 use std::collections::HashMap;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// An order to write. One for each reference.
@@ -25,8 +27,8 @@ pub struct Placement<'a> {
     pub order: &'a NewOrder,
     /// Its stock, where it is held already.
     pub reservation: Option<Reservation>,
-    /// The currency of payments, where orders can ask for one.
-    pub currency: Option<&'a str>,
+    /// How it is paid, where it asks for that.
+    pub payments: Option<&'a Payments>,
     /// Key and hash of the request, if it had a key.
     pub key: Option<(&'a IdempotencyKey, &'a Fingerprint)>,
     /// Trace context of the request.
@@ -47,6 +49,7 @@ pub(super) struct WrittenOrder<'w> {
 /// passed and those that exist already.
 pub(super) async fn write<'w>(
     conn: &mut PgConnection,
+    now: OffsetDateTime,
     placements: &'w [Placement<'w>],
 ) -> Result<Vec<WrittenOrder<'w>>, Error> {
     let rows: Vec<NewOrderWithItems<'_>> = placements.iter().map(row).collect();
@@ -54,7 +57,7 @@ pub(super) async fn write<'w>(
     let asked: HashMap<Reference, PaymentToOpen<'_>> = placements.iter().filter_map(payment_to_open).collect();
     let mut payments = match asked.is_empty() {
         true => HashMap::new(),
-        false => pay::open_placed(conn, &asked, &mut inserted).await?,
+        false => pay::open_placed(conn, now, &asked, &mut inserted).await?,
     };
     let mut written = Vec::with_capacity(rows.len());
     for (placement, row) in placements.iter().zip(rows) {
@@ -85,9 +88,11 @@ pub(super) fn answers(written: Vec<WrittenOrder<'_>>) -> HashMap<Reference, Answ
 
 /// The payment that a placed order asks for, by its reference.
 fn payment_to_open<'a>(placement: &'a Placement<'a>) -> Option<(Reference, PaymentToOpen<'a>)> {
-    let (asked, currency) = (placement.order.payment?, placement.currency?);
+    let payments = placement.payments?;
+    // It was checked before its stock was held.
+    let asked = payments.asked(placement.order.payment?, "").ok()?;
     let total = total(placement.reservation.as_ref()?);
-    Some((placement.reference, PaymentToOpen { asked, currency, total }))
+    Some((placement.reference, PaymentToOpen { asked, payments, total }))
 }
 
 fn row<'a>(placement: &Placement<'a>) -> NewOrderWithItems<'a> {

@@ -27,6 +27,7 @@ pub struct OrderPayment {
 impl OrderPayment {
     /// The payment of an order that comes to this.
     pub fn of(latest: &LatestPayment, status: OrderPaymentStatus) -> Self {
-        Self { id: latest.id, status, method: latest.method, amount: latest.amount, pay_by: None }
+        let LatestPayment { id, method, amount, pay_by } = *latest;
+        Self { id, status, method, amount, pay_by: pay_by.filter(|_| status.is_due()) }
     }
 }

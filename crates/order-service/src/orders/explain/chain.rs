@@ -37,6 +37,15 @@ pub(super) fn chain(facts: &Facts) -> Vec<Link> {
             chain.push(Link { trace_id, event_id: letter.event_id, ..link });
         }
     }
+    for payment in &facts.payments {
+        let provider = payment.payment.provider;
+        chain.extend(payment.operations.iter().map(|operation| {
+            let why = operation.error_code.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+            let (kind, amount, status) = (operation.kind, operation.amount, operation.status);
+            let what = format!("{kind} of {amount} by {provider}, {status}{why}");
+            Link::new(operation.updated_at, what, "order-service: payments")
+        }));
+    }
     for message in &facts.messages {
         let why = message.last_error.as_deref().or(message.reason.as_deref());
         let why = why.map(|why| format!(": {why}")).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! The rules, one for each place where an order can stand still. The first that fits an order explains it.
 
+mod money;
+
 use super::{Facts, Stock, arrival};
 use crate::explained::Reason;
 use crate::payments::OrderPaymentStatus;
@@ -11,13 +13,18 @@ use time::Duration;
 type Rule = fn(&Facts) -> Option<Reason>;
 
 /// From the ends of an order's life back to its beginning.
-const RULES: [Rule; 19] = [
+const RULES: [Rule; 24] = [
+    money::under_review,
+    money::refund_under_way,
     to_be_paid_out,
     cancelled,
     to_be_collected,
     delivered,
     shipped,
     confirmed,
+    money::outcome_unknown,
+    money::attempt_failed,
+    money::customer_has_to_act,
     payment_due,
     accepted_with_stock,
     accepted_without_inventory,
@@ -120,7 +127,10 @@ fn confirmed(facts: &Facts) -> Option<Reason> {
 fn payment_due(facts: &Facts) -> Option<Reason> {
     let payment = facts.order.payment.as_ref().filter(|payment| payment.status.is_due())?;
     let because = format!("It has to be paid first: {} by {}.", payment.amount, payment.method);
-    let reason = Reason::new(because).waits_for("its customer").next("its customer pays it", payment.pay_by);
+    let mut reason = Reason::new(because).waits_for("its customer").next("its customer pays it", None);
+    if payment.pay_by.is_some() {
+        reason = reason.then("it is cancelled unless it is paid by then", payment.pay_by);
+    }
     Some(reason.can([format!("POST /api/orders/{}/payments", facts.order.id)]).can(cancel(facts)))
 }
 

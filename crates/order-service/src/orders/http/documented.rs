@@ -29,6 +29,12 @@ documented_problems! {
     MoneyStays {
         "409": "the payment does not allow it (`invalid-transition`), is under review or paid already, or not so much can be given back (`refund-exceeds-payment`)"
     }
+    /// A finding of which somebody has said before what was done.
+    AlreadyResolved { "409": "it is resolved already (`already-resolved`)" }
+    /// A webhook that is not the provider's.
+    NotSigned {
+        "401": "the signature is missing, wrong or too old"
+    }
     /// What cannot be placed.
     UnknownProductOrKeyReused {
         "422": "a product is unknown or not active, or the Idempotency-Key was used with another body"

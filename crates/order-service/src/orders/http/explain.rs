@@ -5,7 +5,7 @@ use crate::orders::error::Error;
 use crate::orders::explain::{self, ExplainedOrder, Facts, Stock};
 use crate::orders::state::Orders;
 use crate::orders::store;
-use crate::payments;
+use crate::payments::{self, PaymentWithOperations};
 use crate::schema::{OUTBOX, SCHEMA};
 use axum::Json;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use service_kit::admin::Admin;
 use service_kit::dead_letters::DeadLetters;
 use service_kit::documented::{Invalid, NotFound, Unavailable};
 use service_kit::extract::Path;
-use shared_types::{OrderId, OrderStatus};
+use shared_types::{OrderId, PaymentId};
 use std::sync::Arc;
 
 /// Why an order stands where it stands, what it waits for, and what happens next
@@ -35,13 +35,20 @@ pub async fn explain_order(
     let pool = orders.db.pool();
     let order = store::find(&mut *pool.acquire().await?, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
     let timeline = store::timeline(pool, scope, id).await?.unwrap_or_default();
+    let payments = match order.payment {
+        Some(_) => payments::of_order(pool, id).await?,
+        None => Vec::new(),
+    };
     if scope.owner().is_some() {
-        let payments = match order.status {
-            OrderStatus::Cancelled => payments::of_order(pool, id).await?,
-            _ => Vec::new(),
-        };
         return Ok(Json(explain::for_customer(&order, &timeline, &payments)));
     }
+    let ids: Vec<PaymentId> = payments.iter().map(|payment| payment.id).collect();
+    let operations = match ids.is_empty() {
+        true => Vec::new(),
+        false => payments::operations_of(pool, &ids).await?,
+    };
+    let of = |id| operations.iter().filter(|operation| operation.payment_id == id).cloned().collect();
+    let payments = payments.into_iter();
     let stock = if Facts::stock_matters(&order) {
         let asked = orders.inventory.explain(order.reference).await;
         asked.map_or_else(|error| Stock::Unknown(error.problem().detail), Stock::Known)
@@ -53,6 +60,7 @@ pub async fn explain_order(
         letters: DeadLetters(SCHEMA).waiting_about(pool, &order.reference.to_string()).await?,
         oldest_message: OUTBOX.oldest(pool).await?,
         broker: admin.broker.status(),
+        payments: payments.map(|payment| PaymentWithOperations { operations: of(payment.id), payment }).collect(),
         messages: notifications::of_order(pool, id).await?,
         order,
         timeline,

@@ -1,35 +1,47 @@
-//! EDGE: payments of orders over HTTP: open, look, collect, give back.
+//! EDGE: payments of orders over HTTP: open and pay them, look at them.
 
-use super::documented::{MoneyStays, NotToBePaid};
+pub(super) mod findings;
+pub(super) mod money;
+pub(super) mod sessions;
+pub(super) mod webhooks;
+
+use super::documented::NotToBePaid;
 use crate::orders::commands::pay;
 use crate::orders::domain::Order;
 use crate::orders::error::Error;
+use crate::orders::paying;
 use crate::orders::state::Orders;
 use crate::orders::store;
-use crate::payments::{
-    self, CollectPayment, OpenPayment, Operation, Payment, PaymentWithOperations, Refund, RefundPayment,
-};
+use crate::payments::{self, Cause, OpenPayment, Payment, PaymentStatus, PaymentWithOperations, Provider};
 use crate::schema::IDEMPOTENCY;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use service_kit::access::{Caller, Scope};
+use serde::{Deserialize, Serialize};
+use service_kit::access::Scope;
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{
     Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Unavailable,
 };
 use service_kit::extract::{Json, Path};
 use service_kit::idempotency::IdempotencyKey;
-use shared_types::{OrderId, OrderStatus, PaymentId};
+use service_kit::validation::FieldErrors;
+use shared_types::{Money, OrderId, PaymentId};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// Opens the payment of an order by this method, or gives the one that is open
 ///
+/// With `token`, the provider's name of the customer's means of payment, that is tried at once, again after a decline too; the answer
+/// shows what came of it. Without, the customer pays on a page: `POST /api/payments/{id}/session`.
+///
 /// A payment by another method is closed, if nothing of it is under way. An order that is shipped or cancelled gets none.
 #[utoipa::path(post, path = "/api/orders/{id}/payments", tag = "payments",
-    request_body(content = OpenPayment, example = json!({"method": "CASH_ON_DELIVERY"})),
+    request_body(content = OpenPayment, examples(
+        ("At the door" = (value = json!({"method": "CASH_ON_DELIVERY"}))),
+        ("By card, tried at once" = (value = json!({"method": "CARD", "token": "pm_card_visa"}))),
+        ("By card, declined" = (value = json!({"method": "CARD", "token": "pm_card_chargeDeclined"}))))),
     params(("id" = i64, Path, description = "Number of the order", example = 1), Keyed, IfMatch),
     responses(
         (status = 201, description = "Opened", body = PaymentWithOperations, headers(("Location" = String, description = "Path of the payment"), ("ETag" = String, description = "Its version"))),
@@ -43,21 +55,87 @@ pub async fn open_payment(
     headers: HeaderMap,
     Json(body): Json<OpenPayment>,
 ) -> Result<Answer, Error> {
-    let asked = body.parse()?;
+    let (requested, trial) = body.parse()?;
+    let asked = orders.payments.asked(requested, "")?;
+    if trial.is_some() && asked.provider != Provider::Stripe {
+        return Err(FieldErrors::one("token", format!("is not for {}", asked.provider)).into());
+    }
     let open = async |conn: &mut PgConnection| {
         let order = store::lock(conn, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
-        let currency = orders.payments.needed_currency("method")?;
         check_if_match(&headers, order.version)?;
-        let (payment, is_new) = pay::open(conn, OffsetDateTime::now_utc(), &order, asked, currency).await?;
-        let payment = with_operations(conn, payment).await?;
-        let version = payment.payment.version;
-        let answer = match is_new {
-            true => Answer::created(format!("/api/payments/{}", payment.payment.id), &payment)?,
-            false => Answer::ok(&payment)?,
+        let (payment, is_new) = pay::open(conn, OffsetDateTime::now_utc(), &order, asked, &orders.payments).await?;
+        let job = match &trial {
+            Some(trial) => {
+                payments::try_means(conn, &payment, trial).await?;
+                Some(paying::take(&orders, conn, &payment).await?)
+            }
+            None => None,
         };
-        Ok::<_, Error>((answer.with_version(version), ()))
+        let answer = match is_new {
+            true => Answer::created(format!("/api/payments/{}", payment.id), &Pointer { payment: payment.id })?,
+            false => Answer::ok(&Pointer { payment: payment.id })?,
+        };
+        Ok::<_, Error>((answer, job))
     };
-    IDEMPOTENCY.once(&orders.db, &key, &body, open, |()| {}).await
+    let mut job = None;
+    let opened = match IDEMPOTENCY.once(&orders.db, &key, &body, open, |taken| job = taken).await {
+        Err(Error::Payment(payments::Error::OtherOpen(other))) => {
+            close_first(&orders, scope, id, other).await?;
+            IDEMPOTENCY.once(&orders.db, &key, &body, open, |taken| job = taken).await?
+        }
+        opened => opened?,
+    };
+    if let Some(job) = job {
+        paying::at_once(&orders, job).await;
+    }
+    as_it_is(&orders, id, opened).await
+}
+
+/// What is kept for a repeat of a request about money: what it is about, never what it was then.
+#[derive(Serialize, Deserialize)]
+struct Pointer {
+    payment: PaymentId,
+}
+
+/// The answer to a call about a payment of this order: the payment as it is now, also where the call is a repeat.
+async fn as_it_is(orders: &Orders, order: OrderId, answer: Answer) -> Result<Answer, Error> {
+    let Pointer { payment: id } = serde_json::from_str(&answer.body)?;
+    let mut conn = orders.db.pool().acquire().await?;
+    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
+    let payment = payments::find(&mut *conn, order, id).await?.ok_or_else(unknown)?;
+    let shown = with_operations(&mut conn, payment).await?;
+    let version = shown.payment.version;
+    Ok(Answer { body: Answer::ok(&shown)?.body, ..answer }.with_version(version))
+}
+
+/// Has the provider close the payment that is open, where nothing of it is under way, so that another can be opened.
+///
+/// Where the provider closes nothing it is closed here, after a look: what is paid there all the same goes back.
+async fn close_first(orders: &Arc<Orders>, scope: Scope, order: OrderId, other: PaymentId) -> Result<(), Error> {
+    if let Some(payment) = payments::find(orders.db.pool(), order, other).await?
+        && !payment.provider.can_close()
+    {
+        sessions::see_now(orders, scope, order, &payment).await?;
+    }
+    let mut transaction = orders.db.begin().await?;
+    let found = store::lock(&mut transaction, scope, order).await?.ok_or(Error::UnknownOrder(order))?;
+    let Some(payment) = payments::lock(&mut transaction, order, other).await? else { return Ok(()) };
+    if payment.captured > Money::default() {
+        return Err(payments::Error::AlreadyPaid(other).into());
+    }
+    if !matches!(payment.status, PaymentStatus::Created | PaymentStatus::Failed) {
+        return Err(payments::Error::OtherOpen(other).into());
+    }
+    if !payment.provider.can_close() {
+        payments::void(&mut transaction, OffsetDateTime::now_utc(), (found.reference, order), other).await?;
+        orders.db.commit(transaction).await?;
+        return Ok(());
+    }
+    payments::close(&mut transaction, &payment, Cause::Manual).await?;
+    let job = paying::take(orders, &mut transaction, &payment).await?;
+    orders.db.commit(transaction).await?;
+    paying::at_once(orders, job).await;
+    Ok(())
 }
 
 /// The payments of an order, oldest first, each with what was done to its money
@@ -121,67 +199,4 @@ async fn lock_order_of(
     let payment = payments::find(conn, order.id, id).await?.ok_or_else(unknown)?;
     check_if_match(headers, payment.version)?;
     Ok(order)
-}
-
-/// Notes that the money of an order was collected at the door
-///
-/// From CONFIRMED on, all that is owed at once.
-#[utoipa::path(post, path = "/api/payments/{id}/collect", tag = "payments",
-    request_body(content = Option<CollectPayment>, example = json!({"reason": "Receipt 4711"})),
-    params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
-    responses(
-        (status = 200, description = "What was done", body = Operation),
-        InvalidBody, NotFound, MoneyStays, Changed, KeyReused, Unavailable))]
-pub async fn collect_payment(
-    State(orders): State<Arc<Orders>>,
-    caller: Caller,
-    Path(id): Path<PaymentId>,
-    key: IdempotencyKey,
-    headers: HeaderMap,
-    body: Option<Json<CollectPayment>>,
-) -> Result<Answer, Error> {
-    let Json(body) = body.unwrap_or(Json(CollectPayment::default()));
-    let (amount, reason) = body.parse()?;
-    let by = caller.principal.name();
-    let collect = async |conn: &mut PgConnection| {
-        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
-        if matches!(order.status, OrderStatus::Pending | OrderStatus::Paid) {
-            return Err(Error::NotToBeCollected(order.status));
-        }
-        let of = (order.reference, order.id);
-        let (payment, operation) = payments::collect(conn, now, of, id, amount, (reason.as_deref(), &by)).await?;
-        pay::changed(conn, now, &order, &payment).await?;
-        Ok::<_, Error>((Answer::ok(&operation)?, ()))
-    };
-    IDEMPOTENCY.once(&orders.db, &key, &body, collect, |()| {}).await
-}
-
-/// Gives money back, all or a part
-///
-/// What was collected at the door is paid out by people; this notes that they did. Of a cancelled order that is what waits to
-/// be paid out. While the sale stands, a refund lowers what the order owes. Never is more given back than was taken.
-#[utoipa::path(post, path = "/api/payments/{id}/refunds", tag = "payments",
-    request_body(content = RefundPayment, example = json!({"amount": 5.00, "reason": "One piece was scratched"})),
-    params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
-    responses(
-        (status = 200, description = "What was done", body = Operation),
-        InvalidBody, NotFound, MoneyStays, Changed, KeyReused, Unavailable))]
-pub async fn refund_payment(
-    State(orders): State<Arc<Orders>>,
-    caller: Caller,
-    Path(id): Path<PaymentId>,
-    key: IdempotencyKey,
-    headers: HeaderMap,
-    Json(body): Json<RefundPayment>,
-) -> Result<Answer, Error> {
-    let (amount, reason) = body.parse()?;
-    let by = caller.principal.name();
-    let refund = async |conn: &mut PgConnection| {
-        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
-        let (of, refund) = ((order.reference, order.id), Refund { amount, reason: &reason, by: &by });
-        let (payment, operation) = payments::refund(conn, now, of, id, refund).await?;
-        pay::changed(conn, now, &order, &payment).await?;
-        Ok::<_, Error>((Answer::ok(&operation)?, ()))
-    };
-    IDEMPOTENCY.once(&orders.db, &key, &body, refund, |()| {}).await
 }

@@ -10,6 +10,7 @@ use service_kit::db::Database;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 
 /// Starts the batcher. `accepted` is told when orders wait to be placed; those that cannot be are given up after
@@ -43,7 +44,7 @@ async fn write(db: &Database, give_up_after: Duration, requests: &[&PlacementReq
     }
     let placements: Vec<Placement<'_>> = requests.iter().map(|request| request.placement(None, None)).collect();
     let mut transaction = db.begin().await?;
-    let answers = accept::accept(&mut transaction, &placements, give_up_after).await?;
+    let answers = accept::accept(&mut transaction, OffsetDateTime::now_utc(), &placements, give_up_after).await?;
     db.commit(transaction).await?;
     Ok(answers.into_iter().map(|(reference, answer)| (reference, Ok(answer))).collect())
 }

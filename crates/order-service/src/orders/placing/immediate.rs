@@ -3,10 +3,11 @@
 use crate::failure_point;
 use crate::orders::commands::place;
 use crate::orders::commands::write::Placement;
+use crate::orders::domain::total;
 use crate::orders::error::Error;
 use crate::orders::inventory::client::InventoryClient;
 use crate::orders::placing::requests::{Answers, Duplicates, PlacementQueue, PlacementRequest, Reply};
-use crate::payments::Payments;
+use crate::payments::{self, Payments};
 use service_kit::answer::Answer;
 use service_kit::batcher::{Batcher, Limits};
 use service_kit::db::Database;
@@ -57,10 +58,11 @@ async fn reserve_and_write(
     let (mut reserved, mut written_as): (Vec<Placement<'_>>, HashMap<_, _>) = Default::default();
     let mut unwanted = Vec::new();
     for (request, reservation) in requests.iter().zip(reservations) {
-        match reservation.and_then(|reservation| at_expected_prices(request, reservation, &mut unwanted)) {
+        let at_expected_prices = |reservation| at_expected_prices(request, payments, reservation, &mut unwanted);
+        match reservation.and_then(at_expected_prices) {
             Ok(reservation) => {
                 written_as.insert(reservation.id, request.reference);
-                reserved.push(request.placement(Some(reservation), payments.currency()));
+                reserved.push(request.placement(Some(reservation), Some(payments)));
             }
             Err(error) => {
                 outcomes.insert(request.reference, Err(Arc::new(error)));
@@ -84,12 +86,21 @@ async fn write(db: &Database, reserved: &[Placement<'_>]) -> Result<HashMap<Refe
     Ok(answers)
 }
 
-/// The reservation, if its prices are those that the customer was shown; else its stock is unwanted.
+/// The reservation, if its prices are those that the customer was shown, and can be paid as is asked for; else its stock is
+/// unwanted.
 fn at_expected_prices(
     request: &PlacementRequest,
+    payments: &Payments,
     reservation: Reservation,
     unwanted: &mut Vec<Reference>,
 ) -> Result<Reservation, Error> {
+    if let Some(requested) = request.order.payment {
+        let asked = payments.asked(requested, "payment.")?;
+        if let Err(most) = asked.takes(total(&reservation)) {
+            unwanted.push(reservation.id);
+            return Err(payments::Error::TooLarge { provider: asked.provider, most }.into());
+        }
+    }
     match request.order.guard.as_ref().map(|guard| guard.check(&reservation)) {
         Some(Err(changed)) => {
             unwanted.push(reservation.id);

@@ -3,6 +3,7 @@
 use crate::orders::commands::write::Placement;
 use crate::orders::domain::NewOrder;
 use crate::orders::error::Error;
+use crate::payments::Payments;
 use crate::schema::IDEMPOTENCY;
 use service_kit::access::Scope;
 use service_kit::answer::Answer;
@@ -69,14 +70,14 @@ impl PlacementRequest {
     pub(crate) fn placement<'a>(
         &'a self,
         reservation: Option<Reservation>,
-        currency: Option<&'a str>,
+        payments: Option<&'a Payments>,
     ) -> Placement<'a> {
         Placement {
             reference: reservation.as_ref().map_or(self.reference, |reservation| reservation.id),
             customer_id: self.customer_id,
             order: &self.order,
             reservation,
-            currency,
+            payments,
             key: self.named().map(|key| (key, &self.fingerprint)),
             traceparent: self.traceparent.clone(),
         }

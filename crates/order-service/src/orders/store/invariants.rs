@@ -45,8 +45,18 @@ pub const INVARIANTS: &[Invariant] = &[
                           AND payment_status NOT IN ('DUE', 'VOIDED', 'REVIEW', 'REFUNDED'))
                 ORDER BY id LIMIT 100",
     },
-    // Of what payments say, too: what an order owes is its total, less what was given back by hand while the sale stands. At
-    // rest: no refund waits.
+    Invariant {
+        name: "unpaid-is-cancelled",
+        promise: "P10",
+        query: "SELECT o.id::text, 'is to be paid, and had to be until ' || p.pay_by
+                FROM orders.orders o
+                CROSS JOIN LATERAL (
+                    SELECT pay_by FROM orders.payments WHERE order_id = o.id ORDER BY order_id, id DESC LIMIT 1) p
+                WHERE o.status = 'PENDING' AND o.payment_status = 'DUE' AND p.pay_by < now() - INTERVAL '10 minutes'
+                ORDER BY o.id LIMIT 100",
+    },
+    // Of what payments say, too: what an order owes is its total, less what was given back by hand while the sale stands. That
+    // counts for what was given back at the provider once somebody has said so. At rest: no refund waits.
     Invariant {
         name: "order-money",
         promise: "P10",
@@ -59,10 +69,13 @@ pub const INVARIANTS: &[Invariant] = &[
                     FROM orders.payments p
                     LEFT JOIN (
                         SELECT payment_id,
-                               sum(amount) FILTER (WHERE kind = 'REFUND' AND cause = 'MANUAL' AND status = 'SUCCEEDED')
-                                   AS by_hand,
+                               sum(amount) FILTER (WHERE kind = 'REFUND' AND status = 'SUCCEEDED' AND (
+                                   cause = 'MANUAL' OR cause = 'EXTERNAL' AND EXISTS (
+                                       SELECT FROM orders.payment_findings f
+                                       WHERE f.provider = o.provider AND f.object_id = o.provider_ref
+                                         AND f.kind = 'THERE_ONLY' AND f.resolved_at IS NOT NULL))) AS by_hand,
                                bool_or(status IN ('PREPARED', 'SENT', 'UNKNOWN', 'ACCEPTED')) AS waits
-                        FROM orders.payment_operations GROUP BY payment_id) r ON r.payment_id = p.id
+                        FROM orders.payment_operations o GROUP BY payment_id) r ON r.payment_id = p.id
                     GROUP BY p.order_id) p ON p.order_id = o.id
                 WHERE NOT p.waits AND p.captured - p.refunded <> CASE
                     WHEN o.status = 'CANCELLED' THEN 0

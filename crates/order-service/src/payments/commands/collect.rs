@@ -1,13 +1,12 @@
 //! Notes that the money of an order was collected at the door.
 
+use super::lock;
+use super::see::tell;
 use super::write::apply;
-use super::{event, lock};
 use crate::payments::domain::{Amounts, Attempt, Cause, Observed, Operation, OperationKind, OperationStatus, Payment};
 use crate::payments::error::Error;
 use crate::payments::store::{self, NewOperation};
-use crate::schema::OUTBOX;
 use service_kit::validation::FieldErrors;
-use shared_types::events::PaymentCaptured;
 use shared_types::{Money, OrderId, PaymentId, Reference};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -36,8 +35,7 @@ pub async fn collect(
     let terms = payment.terms();
     let amounts = Amounts { authorized: terms.amount, captured: terms.amount, released: Money::default() };
     let operation = NewOperation {
-        payment: id,
-        provider: payment.provider,
+        payment: &payment,
         kind: OperationKind::Capture,
         amount: terms.amount,
         status: OperationStatus::Succeeded,
@@ -45,6 +43,8 @@ pub async fn collect(
         cause_id: Some(terms.reference),
         reason,
         made_by: by,
+        trial: None,
+        provider_ref: None,
     };
     let operation = store::insert_operation(conn, &operation).await?;
     let observed = Observed {
@@ -55,9 +55,7 @@ pub async fn collect(
         attempt: Attempt::None,
         closed: None,
     };
-    let payment = apply(conn, now, &payment, &observed).await?;
-    let event = event(PaymentCaptured, order, &payment, operation.amount, Some(&operation))?;
-    OUTBOX.enqueue(conn, now, &[event]).await?;
-    metrics::counter!("payments_captured_total", "method" => payment.method.as_str()).increment(1);
-    Ok((payment, operation))
+    let collected = apply(conn, now, &payment, &observed).await?;
+    tell(conn, now, order, &payment, &collected, Some(&operation)).await?;
+    Ok((collected, operation))
 }

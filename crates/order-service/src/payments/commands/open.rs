@@ -1,6 +1,6 @@
 //! Opens the payment of an order, or several at once where orders are placed.
 
-use super::call_off;
+use super::{ask, call_off};
 use crate::payments::domain::{AskedPayment, Payment, PaymentStatus};
 use crate::payments::error::Error;
 use crate::payments::store::{self, NewPaymentRow};
@@ -8,6 +8,9 @@ use shared_types::{Money, OrderId, Reference};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+/// The most payments that an order gets.
+const MOST: usize = 20;
 
 /// A payment to be opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,9 +21,11 @@ pub struct NewPayment {
     pub asked: AskedPayment,
     /// What is to be paid.
     pub amount: Money,
+    /// By when, where that matters.
+    pub pay_by: Option<OffsetDateTime>,
 }
 
-/// Opens the payments in one statement.
+/// Opens the payments, in one statement and one more for those that run out.
 pub async fn open_all(conn: &mut PgConnection, currency: &str, new: &[NewPayment]) -> Result<Vec<Payment>, Error> {
     let row = |new: &NewPayment| NewPaymentRow {
         reference: Uuid::now_v7(),
@@ -29,15 +34,22 @@ pub async fn open_all(conn: &mut PgConnection, currency: &str, new: &[NewPayment
         provider: new.asked.provider.as_str(),
         amount: new.amount.decimal(),
         currency,
-        capture: "AUTOMATIC",
+        capture: new.asked.capture.as_str(),
         status: PaymentStatus::Created.as_str(),
+        pay_by: new.pay_by,
     };
-    Ok(store::insert(conn, &new.iter().map(row).collect::<Vec<_>>()).await?)
+    let opened = store::insert(conn, &new.iter().map(row).collect::<Vec<_>>()).await?;
+    let run_out = opened.iter().filter_map(|payment| Some((payment.id, payment.order_id, payment.pay_by?)));
+    let run_out: Vec<_> = run_out.collect();
+    if !run_out.is_empty() {
+        store::queue::insert(conn, &run_out).await?;
+    }
+    Ok(opened)
 }
 
 /// The open payment of an order by this method, and whether it was opened now. `order` is the reference of the order.
 ///
-/// One by another method that is open is closed, where nothing of it is under way.
+/// One by another method that is open is closed, where no provider knows of it; else the provider has to close it first.
 pub async fn open(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -45,22 +57,38 @@ pub async fn open(
     order: Reference,
     new: NewPayment,
 ) -> Result<(Payment, bool), Error> {
-    for payment in store::lock_of_order(conn, new.order).await? {
+    let mut pay_by = new.pay_by;
+    let payments = store::lock_of_order(conn, new.order).await?;
+    let count = payments.len();
+    for (place, payment) in payments.into_iter().enumerate() {
+        // Another method gives the order no more time.
+        pay_by = pay_by.map(|at| payment.pay_by.unwrap_or(at).min(at));
         if payment.status == PaymentStatus::Review {
             return Err(Error::UnderReview(payment.id));
         }
-        if payment.captured > Money::default() {
+        // Money that came on an earlier payment after it was closed went back.
+        let is_paid = payment.refundable().is_positive() || payment.status == PaymentStatus::Authorized;
+        if is_paid || (place == 0 && payment.captured > Money::default()) {
             return Err(Error::AlreadyPaid(payment.id));
         }
         if payment.closed_at.is_some() {
             continue;
         }
-        let (method, provider) = (payment.method, payment.provider);
-        if (AskedPayment { method, provider }) == new.asked {
+        if (payment.method, payment.provider) == (new.asked.method, new.asked.provider) {
             return Ok((payment, false));
+        }
+        if ask::may_be_known(conn, &payment).await? {
+            return Err(Error::OtherOpen(payment.id));
         }
         call_off::void(conn, now, order, &payment).await?;
     }
-    let opened = open_all(conn, currency, &[new]).await?.pop().ok_or(sqlx::Error::RowNotFound)?;
+    if let Err(most) = new.asked.takes(new.amount) {
+        return Err(Error::TooLarge { provider: new.asked.provider, most });
+    }
+    if count >= MOST {
+        return Err(Error::TooMany(count));
+    }
+    let opened =
+        open_all(conn, currency, &[NewPayment { pay_by, ..new }]).await?.pop().ok_or(sqlx::Error::RowNotFound)?;
     Ok((opened, true))
 }

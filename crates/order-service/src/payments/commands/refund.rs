@@ -1,13 +1,13 @@
 //! Gives money back by hand.
 
-use super::write::set_refunds;
-use super::{event, lock};
+use super::lock;
+use super::see::refunded;
+use super::write::write_sums;
 use crate::payments::domain::{Cause, Operation, OperationKind, OperationStatus, Payment};
 use crate::payments::error::Error;
-use crate::payments::store::{self, NewOperation};
+use crate::payments::store::{self, Move, NewOperation};
 use crate::schema::OUTBOX;
 use service_kit::validation::FieldErrors;
-use shared_types::events::RefundSucceeded;
 use shared_types::{Money, OrderId, PaymentId, Reference};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -23,8 +23,9 @@ pub struct Refund<'a> {
     pub by: &'a str,
 }
 
-/// Notes that money taken at the door was paid out. What waits to be paid out, because the order was cancelled, is paid first
-/// and as a whole. Never more than was taken: the balance is reserved with the operation. `order` is the reference of the order.
+/// Notes that money taken at the door was paid out, or has a provider give money back. What waits to be paid out at the door,
+/// because the order was cancelled, is paid first and as a whole. Never more than was taken: the balance is reserved with the
+/// operation. `order` is the reference of the order.
 pub async fn refund(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -35,24 +36,38 @@ pub async fn refund(
     let payment = lock(conn, order_id, id).await?;
     let operations = store::operations_of(&mut *conn, &[id]).await?;
     let waits = |operation: &&Operation| {
-        operation.kind == OperationKind::Refund && operation.status.may_become(OperationStatus::Succeeded)
+        operation.kind == OperationKind::Refund
+            && operation.status == OperationStatus::Accepted
+            && payment.provider.is_on_delivery()
     };
-    let (operation, reserved) = match operations.iter().find(waits) {
-        Some(waiting) => (pay_out(conn, waiting, refund).await?, payment.refund_reserved),
+    let operation = match operations.iter().find(waits) {
+        Some(waiting) => pay_out(conn, waiting, refund).await?,
         None => {
             let amount = refund.amount.unwrap_or_else(|| payment.refundable());
             if !amount.is_positive() || amount > payment.refundable() {
                 return Err(Error::RefundExceedsPayment(payment.refundable()));
             }
-            (write_down(conn, &payment, amount, refund).await?, payment.refund_reserved + amount)
+            check_least(&payment, amount)?;
+            write_down(conn, &payment, amount, refund).await?
         }
     };
-    let refunded = payment.refunded + operation.amount;
-    let payment = set_refunds(conn, now, &payment, reserved, refunded).await?;
-    let event = event(RefundSucceeded, order, &payment, operation.amount, Some(&operation))?;
-    OUTBOX.enqueue(conn, now, &[event]).await?;
-    metrics::counter!("refunds_succeeded_total", "cause" => operation.cause.as_str()).increment(1);
+    let payment = write_sums(conn, now, &payment).await?;
+    OUTBOX.enqueue(conn, now, refunded(order, &payment, &operation)?.as_slice()).await?;
     Ok((payment, operation))
+}
+
+/// Refuses what the provider would not give back, and what would leave less than that to be given back later.
+fn check_least(payment: &Payment, amount: Money) -> Result<(), Error> {
+    let Some(least) = payment.provider.least_refund() else { return Ok(()) };
+    let left = payment.refundable() - amount;
+    let fault = |must: String| Err(FieldErrors::one("amount", must).into());
+    if amount < least {
+        fault(format!("must be at least {least}, the least that {} gives back", payment.provider))
+    } else if left.is_positive() && left < least {
+        fault(format!("must leave nothing, or at least {least}: {} gives no less back", payment.provider))
+    } else {
+        Ok(())
+    }
 }
 
 async fn pay_out(conn: &mut PgConnection, waiting: &Operation, refund: Refund<'_>) -> Result<Operation, Error> {
@@ -60,8 +75,9 @@ async fn pay_out(conn: &mut PgConnection, waiting: &Operation, refund: Refund<'_
         let must = format!("must be {}, which waits to be paid out", waiting.amount);
         return Err(FieldErrors::one("amount", must).into());
     }
-    let done = OperationStatus::Succeeded;
-    Ok(store::move_operation(conn, waiting.id, done, Some(refund.reason), refund.by).await?)
+    let (reason, made_by) = (Some(refund.reason), Some(refund.by));
+    let done = Move { reason, made_by, ..Move::to(OperationStatus::Succeeded) };
+    Ok(store::move_operation(conn, waiting.id, done).await?)
 }
 
 async fn write_down(
@@ -70,16 +86,18 @@ async fn write_down(
     amount: Money,
     refund: Refund<'_>,
 ) -> Result<Operation, Error> {
+    let at_the_door = payment.provider.is_on_delivery();
     let operation = NewOperation {
-        payment: payment.id,
-        provider: payment.provider,
+        payment,
         kind: OperationKind::Refund,
         amount,
-        status: OperationStatus::Succeeded,
+        status: if at_the_door { OperationStatus::Succeeded } else { OperationStatus::Prepared },
         cause: Cause::Manual,
         cause_id: None,
         reason: Some(refund.reason),
         made_by: refund.by,
+        trial: None,
+        provider_ref: None,
     };
     Ok(store::insert_operation(conn, &operation).await?)
 }

@@ -1,6 +1,6 @@
 //! Writes what is known of the money of a payment: the one way by which its amounts and its status change.
 
-use crate::payments::domain::{Known, Observed, Payment};
+use crate::payments::domain::{Known, Observed, OperationKind, OperationStatus, Payment};
 use crate::payments::error::Error;
 use crate::payments::store;
 use shared_types::Money;
@@ -15,32 +15,37 @@ pub(super) async fn apply(
     observed: &Observed,
 ) -> Result<Payment, Error> {
     let known = payment.known().seeing(&payment.terms(), observed);
-    write(conn, now, payment, &known, payment.refund_reserved).await
+    write(conn, now, payment, payment.clone(), &known).await
 }
 
-/// Writes the sums of the refunds of a locked payment: those that are decided, and those that succeeded.
-pub(super) async fn set_refunds(
+/// Writes the sums of the operations of a locked payment that were changed.
+pub(super) async fn write_sums(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     payment: &Payment,
-    reserved: Money,
-    refunded: Money,
 ) -> Result<Payment, Error> {
-    write(conn, now, payment, &Known { refunded, ..payment.known() }, reserved).await
+    write(conn, now, payment, payment.clone(), &payment.known()).await
 }
 
-async fn write(
+/// Writes a locked payment, which is `kept` so, as it is `known` to be and with the names in `named`. What was given back, and what is
+/// to be, is the sum of its operations.
+pub(super) async fn write(
     conn: &mut PgConnection,
     now: OffsetDateTime,
-    payment: &Payment,
+    kept: &Payment,
+    named: Payment,
     known: &Known,
-    refund_reserved: Money,
 ) -> Result<Payment, Error> {
-    let (from, to) = (payment.status, known.status());
+    let operations = store::operations_of(&mut *conn, &[kept.id]).await?;
+    let refunds = || operations.iter().filter(|operation| operation.kind == OperationKind::Refund);
+    let refund_reserved: Money = refunds().filter(|refund| refund.status.is_live()).map(|refund| refund.amount).sum();
+    let done = refunds().filter(|refund| refund.status == OperationStatus::Succeeded);
+    let known = Known { refunded: done.map(|refund| refund.amount).sum(), ..*known };
+    let (from, to) = (kept.status, known.status());
     if from != to && !from.may_become(to) {
-        return Err(Error::NotAllowed { id: payment.id, status: from, not: "it cannot go back" });
+        return Err(Error::NotAllowed { id: kept.id, status: from, not: "it cannot go back" });
     }
-    let closed = known.is_closed(&payment.terms());
+    let closed = known.is_closed(&kept.terms());
     let changed = Payment {
         status: to,
         authorized: known.amounts.authorized,
@@ -48,8 +53,8 @@ async fn write(
         released: known.amounts.released,
         refund_reserved,
         refunded: known.refunded,
-        closed_at: payment.closed_at.or(closed.then_some(now)),
-        ..payment.clone()
+        closed_at: kept.closed_at.or(closed.then_some(now)),
+        ..named
     };
-    if changed == *payment { Ok(changed) } else { Ok(store::update(conn, &changed).await?) }
+    if changed == *kept { Ok(changed) } else { Ok(store::update(conn, &changed).await?) }
 }

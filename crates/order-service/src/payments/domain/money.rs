@@ -3,7 +3,7 @@
 //! Nothing but a look moves amounts, and a look says what is, not what happened. So looks may come twice, late, in another
 //! order or not at all: amounts only grow, and the status follows from them.
 
-use super::{PaymentStatus, Provider};
+use super::PaymentStatus;
 use shared_types::Money;
 use uuid::Uuid;
 
@@ -167,14 +167,9 @@ impl Known {
         if !same || !observed.amounts.fit(terms.amount) || !amounts.fit(terms.amount) {
             return Self { review: true, ..*self };
         }
-        Self { amounts, attempt: observed.attempt, closed: self.closed.or(observed.closed), ..*self }
-    }
-}
-
-impl Provider {
-    /// Whether the money of a payment waits at the door.
-    pub fn is_on_delivery(self) -> bool {
-        self == Self::OnDelivery
+        // A look that shows no attempt is one from before it, or of one that the provider refused to begin.
+        let attempt = if observed.attempt == Attempt::None { self.attempt } else { observed.attempt };
+        Self { amounts, attempt, closed: self.closed.or(observed.closed), ..*self }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The words for methods, providers, states and causes, each as the database and the API write it.
 
+use rust_decimal::Decimal;
 use serde::Serialize;
+use shared_types::Money;
 use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
@@ -73,6 +75,14 @@ names! {
         Razorpay = "RAZORPAY",
         /// People at the door: what they say of the money is what is known of it.
         OnDelivery = "ON_DELIVERY",
+    }
+
+    /// When the money of a payment is taken.
+    Capture {
+        /// As soon as the customer's bank promises it.
+        Automatic = "AUTOMATIC",
+        /// When the goods go out.
+        Manual = "MANUAL",
     }
 
     /// Where a payment stands.
@@ -176,6 +186,20 @@ names! {
         /// It was done at the provider, past this service.
         External = "EXTERNAL",
     }
+
+    /// What does not fit between a provider's books and ours.
+    FindingKind {
+        /// It is in our books only.
+        HereOnly = "HERE_ONLY",
+        /// It is in the provider's books only.
+        ThereOnly = "THERE_ONLY",
+        /// The amounts differ.
+        Amount = "AMOUNT",
+        /// It came to different ends.
+        Status = "STATUS",
+        /// Money was taken, and no order is known that it is for.
+        CapturedWithoutOrder = "CAPTURED_WITHOUT_ORDER",
+    }
 }
 
 /// The names of the statuses with which an order does not go on.
@@ -190,23 +214,75 @@ impl OrderPaymentStatus {
 }
 
 impl Provider {
-    /// Who serves a method, where it is set up.
-    pub fn of(method: Method) -> Option<Self> {
-        match method {
-            Method::CashOnDelivery => Some(Self::OnDelivery),
-            Method::Card | Method::Upi | Method::NetBanking | Method::Wallet => None,
+    /// Whether payments by a method can go by it.
+    pub fn serves(self, method: Method) -> bool {
+        match self {
+            Self::Stripe => method == Method::Card,
+            Self::Razorpay => method != Method::CashOnDelivery,
+            Self::OnDelivery => method == Method::CashOnDelivery,
+        }
+    }
+
+    /// Its name in the labels of metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Stripe => "stripe",
+            Self::Razorpay => "razorpay",
+            Self::OnDelivery => "on_delivery",
+        }
+    }
+
+    /// Whether the money of a payment waits at the door.
+    pub fn is_on_delivery(self) -> bool {
+        self == Self::OnDelivery
+    }
+
+    /// The most that one payment can be, where there is such a limit. Stripe takes eight digits.
+    pub fn most(self) -> Option<Money> {
+        (self == Self::Stripe).then(|| Money::from(Decimal::new(99_999_999, 2)))
+    }
+
+    /// The least that goes back at once, where there is such a limit.
+    pub fn least_refund(self) -> Option<Money> {
+        (self == Self::Razorpay).then(|| Money::from(Decimal::ONE))
+    }
+
+    /// Whether the money of a payment can wait with the customer's bank until it is taken.
+    pub fn can_wait(self) -> bool {
+        self == Self::Stripe
+    }
+
+    /// Whether a payment that nobody has paid can be closed there: else it can be paid for as long as it exists.
+    pub fn can_close(self) -> bool {
+        match self {
+            Self::Stripe | Self::OnDelivery => true,
+            Self::Razorpay => false,
         }
     }
 }
 
 impl OperationStatus {
+    /// Those of operations that the provider has to be asked for, or asked for again.
+    pub const OPEN: [Self; 3] = [Self::Prepared, Self::Sent, Self::Unknown];
+
+    /// Whether the provider has to be asked for it, or asked for it again.
+    pub fn is_open(self) -> bool {
+        Self::OPEN.contains(&self)
+    }
+
+    /// Whether its amount counts among what is given back or is to be.
+    pub fn is_live(self) -> bool {
+        !matches!(self, Self::Refused | Self::Reversed | Self::Dropped)
+    }
+
     /// Whether an operation may come from here to `to`. Only a definite answer ends one whose outcome is not known.
     pub fn may_become(self, to: Self) -> bool {
         use OperationStatus::{Accepted, Dropped, Prepared, Refused, Reversed, Sent, Succeeded, Unknown};
         match self {
             Prepared => matches!(to, Sent | Accepted | Succeeded | Dropped),
-            Sent => matches!(to, Unknown | Accepted | Succeeded | Refused),
-            Unknown => matches!(to, Accepted | Succeeded | Refused),
+            // Back to PREPARED where the call has not left this machine.
+            Sent => matches!(to, Sent | Prepared | Unknown | Accepted | Succeeded | Refused),
+            Unknown => matches!(to, Sent | Accepted | Succeeded | Refused),
             Accepted => matches!(to, Succeeded | Refused),
             Succeeded => to == Reversed,
             Refused | Reversed | Dropped => false,
@@ -274,10 +350,13 @@ mod tests {
                 "PREPARED>ACCEPTED",
                 "PREPARED>SUCCEEDED",
                 "PREPARED>DROPPED",
+                "SENT>PREPARED",
+                "SENT>SENT",
                 "SENT>UNKNOWN",
                 "SENT>ACCEPTED",
                 "SENT>SUCCEEDED",
                 "SENT>REFUSED",
+                "UNKNOWN>SENT",
                 "UNKNOWN>ACCEPTED",
                 "UNKNOWN>SUCCEEDED",
                 "UNKNOWN>REFUSED",

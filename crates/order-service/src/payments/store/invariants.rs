@@ -39,4 +39,32 @@ pub const INVARIANTS: &[Invariant] = &[
                 WHERE NOT EXISTS (SELECT FROM orders.payments p WHERE p.id = o.payment_id)
                 ORDER BY payment_id LIMIT 100",
     },
+    Invariant {
+        name: "nothing-waits-for-ever",
+        promise: "P10",
+        query: "SELECT payment_id::text, 'nobody knows since ' || first_sent_at || ' whether its ' || kind || ' of ' || amount
+                       || ' was done'
+                FROM orders.payment_operations
+                WHERE status IN ('SENT', 'UNKNOWN') AND first_sent_at < now() - INTERVAL '1 hour'
+                ORDER BY payment_id, id LIMIT 100",
+    },
+    // One under review is left alone: somebody has to decide first.
+    Invariant {
+        name: "what-is-open-is-at-work",
+        promise: "P10",
+        query: "SELECT p.id::text, 'has something to be sent, and nobody works on it'
+                FROM orders.payments p
+                WHERE p.status <> 'REVIEW'
+                  AND EXISTS (SELECT FROM orders.payment_operations o
+                              WHERE o.payment_id = p.id AND o.status IN ('PREPARED', 'SENT', 'UNKNOWN'))
+                  AND NOT EXISTS (SELECT FROM orders.payments_at_work q WHERE q.payment_id = p.id)
+                ORDER BY p.id LIMIT 100",
+    },
+    Invariant {
+        name: "captured-has-its-order",
+        promise: "P10",
+        query: "SELECT object_id, provider || ' took ' || theirs || ', and no order is known for it'
+                FROM orders.payment_findings
+                WHERE kind = 'CAPTURED_WITHOUT_ORDER' AND resolved_at IS NULL ORDER BY id LIMIT 100",
+    },
 ];

@@ -21,8 +21,11 @@ read_columns! {
         order_id: i64,
         method: String,
         provider: String,
+        provider_id: Option<String>,
+        provider_payment_id: Option<String>,
         amount: Decimal,
         currency: String,
+        capture: String,
         status: String,
         authorized: Decimal,
         captured: Decimal,
@@ -30,6 +33,7 @@ read_columns! {
         refund_reserved: Decimal,
         refunded: Decimal,
         error_code: Option<String>,
+        pay_by: Option<OffsetDateTime>,
         closed_at: Option<OffsetDateTime>,
         version: i64,
         created_at: OffsetDateTime,
@@ -57,6 +61,8 @@ written_columns! {
         capture: &'static str = "text",
         /// Where it stands.
         status: &'static str = "text",
+        /// By when it has to be paid.
+        pay_by: Option<OffsetDateTime> = "timestamptz",
     }
 }
 
@@ -69,7 +75,9 @@ read_columns! {
         amount: Decimal,
         status: String,
         cause: String,
+        error_code: Option<String>,
         reason: Option<String>,
+        provider_ref: Option<String>,
         created_at: OffsetDateTime,
         updated_at: OffsetDateTime,
     }
@@ -85,8 +93,11 @@ impl TryFrom<PaymentRow> for Payment {
             order_id: OrderId(row.order_id),
             method: parsed(&row.method)?,
             provider: parsed(&row.provider)?,
+            provider_id: row.provider_id,
+            provider_payment_id: row.provider_payment_id,
             amount: row.amount.into(),
             currency: row.currency,
+            capture: parsed(&row.capture)?,
             status: parsed::<PaymentStatus>(&row.status)?,
             authorized: row.authorized.into(),
             captured: row.captured.into(),
@@ -94,6 +105,7 @@ impl TryFrom<PaymentRow> for Payment {
             refund_reserved: row.refund_reserved.into(),
             refunded: row.refunded.into(),
             error_code: row.error_code,
+            pay_by: row.pay_by,
             closed_at: row.closed_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -113,7 +125,9 @@ impl TryFrom<OperationRow> for Operation {
             amount: row.amount.into(),
             status: parsed::<OperationStatus>(&row.status)?,
             cause: parsed::<Cause>(&row.cause)?,
+            error_code: row.error_code,
             reason: row.reason,
+            provider_ref: row.provider_ref,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })

@@ -3,13 +3,17 @@
 use super::{RULES, first, stock_gone};
 use crate::orders::domain::{Order, OrderPayment, TimelineEntry};
 use crate::orders::explain::{Accepted, Facts, Stock};
-use crate::payments::{LatestPayment, Method, OrderPaymentStatus};
+use crate::payments::{
+    Capture, Cause, LatestPayment, Method, Operation, OperationKind, OperationStatus, OrderPaymentStatus, Payment,
+    PaymentStatus, PaymentWithOperations, Provider,
+};
 use rust_decimal::Decimal;
 use service_kit::dead_letters::{DeadLetter, LetterState};
 use shared_types::reservations::{LetterTrace, ReservationStatus, ReservationTrace, StockTrace};
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
 use shared_types::{Money, OrderId, OrderStatus, PaymentId, Reference};
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -42,6 +46,7 @@ fn placed(status: OrderStatus) -> Facts {
         oldest_message: None,
         broker: Ok(()),
         stock: Stock::NotAsked,
+        payments: Vec::new(),
         messages: Vec::new(),
     }
 }
@@ -54,8 +59,59 @@ fn pending(reservation: Option<ReservationStatus>) -> Facts {
 
 /// The same with a payment that comes to this.
 fn paid(mut facts: Facts, status: OrderPaymentStatus) -> Facts {
-    let latest = LatestPayment { id: PaymentId(5), method: Method::CashOnDelivery, amount: Money::from(Decimal::ONE) };
+    let amount = Money::from(Decimal::ONE);
+    let latest = LatestPayment { id: PaymentId(5), method: Method::CashOnDelivery, amount, pay_by: None };
     facts.order.payment = Some(Box::new(OrderPayment::of(&latest, status)));
+    facts
+}
+
+/// The same with a payment by a provider, which stands so, and with what was asked for it.
+fn by_provider(
+    facts: Facts,
+    (order, status): (OrderPaymentStatus, PaymentStatus),
+    operations: &[(OperationKind, OperationStatus)],
+) -> Facts {
+    let (one, nothing) = (Money::from(Decimal::ONE), Money::default());
+    let payment = Payment {
+        id: PaymentId(5),
+        reference: Uuid::nil(),
+        order_id: OrderId(7),
+        method: Method::Card,
+        provider: Provider::Stripe,
+        provider_id: None,
+        provider_payment_id: None,
+        amount: one,
+        currency: "INR".to_owned(),
+        capture: Capture::Automatic,
+        status,
+        authorized: nothing,
+        captured: nothing,
+        released: nothing,
+        refund_reserved: nothing,
+        refunded: nothing,
+        error_code: (status == PaymentStatus::Failed).then(|| "card_declined".to_owned()),
+        pay_by: Some(AT),
+        closed_at: None,
+        created_at: AT,
+        updated_at: AT,
+        version: 1,
+    };
+    let operations = operations.iter().map(|(kind, status)| Operation {
+        id: Uuid::nil(),
+        payment_id: PaymentId(5),
+        kind: *kind,
+        amount: one,
+        status: *status,
+        cause: Cause::Checkout,
+        error_code: None,
+        reason: None,
+        provider_ref: None,
+        created_at: AT,
+        updated_at: AT,
+    });
+    let payment = PaymentWithOperations { payment, operations: operations.collect() };
+    let mut facts = Facts { payments: vec![payment], ..paid(facts, order) };
+    facts.order.payment.as_mut().unwrap().pay_by = Some(AT);
     facts
 }
 
@@ -111,7 +167,14 @@ fn cases() -> Vec<(Facts, &'static str)> {
         dead_lettered_at: AT,
         traceparent: None,
     };
+    let waits = |status, operations| by_provider(committed(), (OrderPaymentStatus::Due, status), operations);
+    let refund = &[(OperationKind::Refund, OperationStatus::Accepted)];
     vec![
+        (paid(placed(OrderStatus::Confirmed), OrderPaymentStatus::Review), "Its payment is under review"),
+        (
+            by_provider(placed(OrderStatus::Cancelled), (OrderPaymentStatus::Paid, PaymentStatus::Captured), refund),
+            "Its money goes back: 1.00, STRIPE has it and gives it back. It was cancelled by operator.",
+        ),
         (
             paid(placed(OrderStatus::Cancelled), OrderPaymentStatus::Paid),
             "Its money was taken and waits to be paid out. It was cancelled by operator.",
@@ -124,7 +187,13 @@ fn cases() -> Vec<(Facts, &'static str)> {
         (placed(OrderStatus::Delivered), "It was delivered."),
         (placed(OrderStatus::Shipped), "It has left the house"),
         (placed(OrderStatus::Confirmed), "It waits to be shipped."),
-        (paid(committed(), OrderPaymentStatus::Due), "It has to be paid first"),
+        (
+            waits(PaymentStatus::Created, &[(OperationKind::Confirm, OperationStatus::Unknown)]),
+            "STRIPE was asked for CONFIRM, and whether it was done is not known.",
+        ),
+        (waits(PaymentStatus::Failed, &[]), "STRIPE refused the last attempt: card_declined."),
+        (waits(PaymentStatus::ActionRequired, &[]), "has something to do, such as at the page of a bank."),
+        (paid(committed(), OrderPaymentStatus::Due), "It has to be paid first: 1.00 by CASH_ON_DELIVERY."),
         (accepted(0, held().stock), "It was accepted and its stock is reserved."),
         (accepted(2, away()), "Attempts in vain: 2. inventory-service: not reached."),
         (accepted(2, pending(None).stock), "Attempts in vain: 2. The last one got no answer about its stock."),
@@ -176,6 +245,20 @@ fn letters_of_other_queues_hold_nothing_up() {
     let facts = Facts { letters: vec![told], ..pending(Some(ReservationStatus::Committed)) };
     let said = first(&facts).explained(AT, Vec::new()).because;
     assert!(said.contains("The answer of inventory-service is on its way."), "{said}");
+}
+
+#[test]
+fn what_waits_for_its_money_says_until_when() {
+    let due = (OrderPaymentStatus::Due, PaymentStatus::Failed);
+    let facts = by_provider(pending(Some(ReservationStatus::Held)), due, &[]);
+    let explained = first(&facts).explained(AT, Vec::new());
+    let then = explained.then.unwrap();
+    assert_eq!((then.what.as_str(), then.at), ("it is cancelled unless it is paid by then", Some(AT)));
+    let actions = ["GET /api/payments/5", "POST /api/orders/7/payments", "POST /api/orders/7/cancel"];
+    assert_eq!(
+        (explained.waiting_for.as_deref(), explained.actions),
+        (Some("its customer"), actions.map(str::to_owned).to_vec())
+    );
 }
 
 #[test]

@@ -81,6 +81,8 @@ proptest! {
         assert!(known.amounts.authorized <= end.amounts.authorized);
         assert!(known.amounts.captured <= end.amounts.captured && known.amounts.released <= end.amounts.released);
         assert!(rank(known.status()) <= rank(end.status()), "{} is beyond {}", known.status(), end.status());
+        let was_shown = order.iter().any(|index| shown[*index].attempt == known.attempt);
+        assert!(known.attempt == Attempt::None || was_shown, "{:?} was never shown", known.attempt);
         if order.contains(&(shown.len() - 1)) {
             assert_eq!((known.amounts, known.status()), (end.amounts, end.status()));
         }

@@ -1,0 +1,225 @@
+//! EDGE: what operators do with the money of a payment: collect it, give it back, call it off, decide about it.
+
+use super::super::documented::MoneyStays;
+use super::{Pointer, as_it_is, lock_order_of};
+use crate::orders::commands::change::change_status;
+use crate::orders::commands::pay;
+use crate::orders::domain::Explanation;
+use crate::orders::error::Error;
+use crate::orders::paying;
+use crate::orders::state::Orders;
+use crate::payments::{
+    self, Cause, CollectPayment, Decision, Operation, OperationStatus, PaymentStatus, PaymentWithOperations, Refund,
+    RefundPayment, ReviewPayment,
+};
+use crate::schema::IDEMPOTENCY;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use service_kit::access::Caller;
+use service_kit::answer::Answer;
+use service_kit::documented::{Changed, IfMatch, InvalidBody, KeyReused, Keyed, NotFound, Unavailable};
+use service_kit::extract::{Json, Path};
+use service_kit::idempotency::IdempotencyKey;
+use shared_types::{OrderStatus, PaymentId};
+use sqlx::PgConnection;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Notes that the money of an order was collected at the door
+///
+/// From CONFIRMED on, all that is owed at once.
+#[utoipa::path(post, path = "/api/payments/{id}/collect", tag = "payments",
+    request_body(content = Option<CollectPayment>, example = json!({"reason": "Receipt 4711"})),
+    params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
+    responses(
+        (status = 200, description = "What was done", body = Operation),
+        InvalidBody, NotFound, MoneyStays, Changed, KeyReused, Unavailable))]
+pub async fn collect_payment(
+    State(orders): State<Arc<Orders>>,
+    caller: Caller,
+    Path(id): Path<PaymentId>,
+    key: IdempotencyKey,
+    headers: HeaderMap,
+    body: Option<Json<CollectPayment>>,
+) -> Result<Answer, Error> {
+    let Json(body) = body.unwrap_or(Json(CollectPayment::default()));
+    let (amount, reason) = body.parse()?;
+    let by = caller.principal.name();
+    let collect = async |conn: &mut PgConnection| {
+        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
+        if matches!(order.status, OrderStatus::Pending | OrderStatus::Paid) {
+            return Err(Error::NotToBeCollected(order.status));
+        }
+        let of = (order.reference, order.id);
+        let (payment, operation) = payments::collect(conn, now, of, id, amount, (reason.as_deref(), &by)).await?;
+        pay::changed(conn, now, &order, &payment).await?;
+        Ok::<_, Error>((Answer::ok(&operation)?, ()))
+    };
+    IDEMPOTENCY.once(&orders.db, &key, &body, collect, |()| {}).await
+}
+
+/// Gives money back, all or a part
+///
+/// What was collected at the door is paid out by people; this notes that they did. Of a cancelled order that is what waits to
+/// be paid out. A provider is asked to give it back. While the sale stands, a refund lowers what the order owes. Never is more given
+/// back than was taken.
+#[utoipa::path(post, path = "/api/payments/{id}/refunds", tag = "payments",
+    request_body(content = RefundPayment, example = json!({"amount": 5.00, "reason": "One piece was scratched"})),
+    params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
+    responses(
+        (status = 200, description = "It is done", body = Operation),
+        (status = 202, description = "The provider has yet to do it", body = Operation),
+        InvalidBody, NotFound, MoneyStays, Changed, KeyReused, Unavailable))]
+pub async fn refund_payment(
+    State(orders): State<Arc<Orders>>,
+    caller: Caller,
+    Path(id): Path<PaymentId>,
+    key: IdempotencyKey,
+    headers: HeaderMap,
+    Json(body): Json<RefundPayment>,
+) -> Result<Answer, Error> {
+    let (amount, reason) = body.parse()?;
+    let by = caller.principal.name();
+    let refund = async |conn: &mut PgConnection| {
+        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
+        let (of, refund) = ((order.reference, order.id), Refund { amount, reason: &reason, by: &by });
+        let (payment, operation) = payments::refund(conn, now, of, id, refund).await?;
+        pay::follow(conn, now, &order).await?;
+        let job = match operation.status {
+            OperationStatus::Prepared => Some(paying::take(&orders, conn, &payment).await?),
+            _ => None,
+        };
+        Ok::<_, Error>((Answer::ok(&operation.id)?, job))
+    };
+    let mut job = None;
+    let decided = IDEMPOTENCY.once(&orders.db, &key, &body, refund, |taken| job = taken).await?;
+    if let Some(job) = job {
+        paying::at_once(&orders, job).await;
+    }
+    let operation: Uuid = serde_json::from_str(&decided.body)?;
+    let operations = payments::operations_of(orders.db.pool(), &[id]).await?;
+    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
+    let operation = operations.into_iter().find(|it| it.id == operation).ok_or_else(unknown)?;
+    let shown = match operation.status.is_open() || operation.status == OperationStatus::Accepted {
+        true => Answer::accepted(None, &operation)?,
+        false => Answer::ok(&operation)?,
+    };
+    Ok(Answer { replayed: decided.replayed, ..shown })
+}
+
+/// Takes the money that is promised, all of it, before the goods go out
+#[utoipa::path(post, path = "/api/payments/{id}/capture", tag = "payments",
+    params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
+    responses(
+        (status = 200, description = "The payment", body = PaymentWithOperations, headers(("ETag" = String, description = "Its version"))),
+        InvalidBody, NotFound, MoneyStays, Changed, KeyReused, Unavailable))]
+pub async fn capture_payment(
+    State(orders): State<Arc<Orders>>,
+    caller: Caller,
+    Path(id): Path<PaymentId>,
+    key: IdempotencyKey,
+    headers: HeaderMap,
+) -> Result<Answer, Error> {
+    let capture = async |conn: &mut PgConnection| {
+        let order = lock_order_of(conn, caller.scope, id, &headers).await?;
+        let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
+        let payment = payments::lock(conn, order.id, id).await?.ok_or_else(unknown)?;
+        if !payment.waits_for_capture() || order.status == OrderStatus::Cancelled {
+            let not = "only promised money can be taken";
+            return Err(payments::Error::NotAllowed { id, status: payment.status, not }.into());
+        }
+        payments::capture(conn, &payment, Cause::Manual).await?;
+        let job = paying::take(&orders, conn, &payment).await?;
+        Ok::<_, Error>((Answer::ok(&Pointer { payment: id })?, Some(job)))
+    };
+    changed_payment(&orders, id, &key, &(), capture).await
+}
+
+/// Calls a payment off of which no money was taken, while its order waits for the money
+#[utoipa::path(post, path = "/api/payments/{id}/void", tag = "payments",
+    params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
+    responses(
+        (status = 200, description = "The payment", body = PaymentWithOperations, headers(("ETag" = String, description = "Its version"))),
+        InvalidBody, NotFound, MoneyStays, Changed, KeyReused, Unavailable))]
+pub async fn void_payment(
+    State(orders): State<Arc<Orders>>,
+    caller: Caller,
+    Path(id): Path<PaymentId>,
+    key: IdempotencyKey,
+    headers: HeaderMap,
+) -> Result<Answer, Error> {
+    let void = async |conn: &mut PgConnection| {
+        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
+        if order.status != OrderStatus::Pending {
+            // An order that goes on has its payment, or is cancelled with it.
+            return Err(Error::NotToBeVoided(order.status));
+        }
+        let asked = payments::void(conn, now, (order.reference, order.id), id).await?;
+        let job = match asked {
+            Some(payment) => Some(paying::take(&orders, conn, &payment).await?),
+            None => None,
+        };
+        pay::follow(conn, now, &order).await?;
+        Ok::<_, Error>((Answer::ok(&Pointer { payment: id })?, job))
+    };
+    changed_payment(&orders, id, &key, &(), void).await
+}
+
+/// Decides about a payment under review, whose provider showed what does not fit
+#[utoipa::path(post, path = "/api/payments/{id}/review", tag = "payments",
+    request_body(content = ReviewPayment, example = json!({"decision": "ACCEPT", "note": "The bank confirmed the amount"})),
+    params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
+    responses(
+        (status = 200, description = "The payment", body = PaymentWithOperations, headers(("ETag" = String, description = "Its version"))),
+        InvalidBody, NotFound, MoneyStays, Changed, KeyReused, Unavailable))]
+pub async fn review_payment(
+    State(orders): State<Arc<Orders>>,
+    caller: Caller,
+    Path(id): Path<PaymentId>,
+    key: IdempotencyKey,
+    headers: HeaderMap,
+    Json(body): Json<ReviewPayment>,
+) -> Result<Answer, Error> {
+    let (decision, note) = body.parse()?;
+    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
+    let order = payments::order_of(orders.db.pool(), id).await?.ok_or_else(unknown)?;
+    let payment = payments::find(orders.db.pool(), order, id).await?.ok_or_else(unknown)?;
+    if payment.status != PaymentStatus::Review {
+        let not = "it is not under review";
+        return Err(payments::Error::NotAllowed { id, status: payment.status, not }.into());
+    }
+    // What is decided about is what the provider shows now.
+    let shown = paying::look_now(&orders, &payment).await?;
+    let review = async |conn: &mut PgConnection| {
+        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
+        let payment = payments::review(conn, now, (order.reference, order.id), id, shown.as_ref()).await?;
+        if decision == Decision::Refund && order.status != OrderStatus::Cancelled {
+            let explanation = Explanation { reason: None, internal_note: Some(note.clone()) };
+            change_status(conn, now, &order, OrderStatus::Cancelled, explanation).await?;
+        } else {
+            pay::follow(conn, now, &order).await?;
+        }
+        let job = paying::take(&orders, conn, &payment).await?;
+        Ok::<_, Error>((Answer::ok(&Pointer { payment: id })?, Some(job)))
+    };
+    changed_payment(&orders, id, &key, &body, review).await
+}
+
+/// Does what changes a payment once, works on it where there is something to send, and shows it as it is then.
+async fn changed_payment(
+    orders: &Arc<Orders>,
+    id: PaymentId,
+    key: &IdempotencyKey,
+    body: &impl serde::Serialize,
+    change: impl AsyncFnOnce(&mut PgConnection) -> Result<(Answer, Option<paying::Job>), Error>,
+) -> Result<Answer, Error> {
+    let mut job = None;
+    let answer = IDEMPOTENCY.once(&orders.db, key, body, change, |taken| job = taken).await?;
+    if let Some(job) = job {
+        paying::at_once(orders, job).await;
+    }
+    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
+    let order = payments::order_of(orders.db.pool(), id).await?.ok_or_else(unknown)?;
+    as_it_is(orders, order, answer).await
+}

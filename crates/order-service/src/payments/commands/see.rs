@@ -1,0 +1,280 @@
+//! Applies what a provider shows of a payment: the one way by which its money moves in our tables.
+
+use super::write::{write, write_sums};
+use super::{BY, event};
+use crate::payments::domain::{
+    Cause, Closed, FindingKind, Known, Operation, OperationKind, OperationStatus, PROVIDER_ERROR, Payment,
+    PaymentStatus, RefundState, Shown, ShownRefund,
+};
+use crate::payments::error::Error;
+use crate::payments::store::findings::{self, NewFinding};
+use crate::payments::store::{self, Move, NewOperation};
+use crate::schema::OUTBOX;
+use service_kit::outbox::Event;
+use shared_types::events::{
+    PaymentAuthorized, PaymentCaptured, PaymentFailed, PaymentReview, PaymentVoided, RefundFailed, RefundSucceeded,
+};
+use shared_types::{Money, Reference};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+/// Applies a look to a locked payment; twice, or after a newer one, it changes nothing. `order` is the reference of the order,
+/// `is_wanted` whether that still is to be paid.
+///
+/// What was done there past this service is taken into our books. Money that nobody waits for any more goes back: that of an
+/// order which is cancelled, and that of a payment which was closed without any. What does not fit moves nothing: somebody has
+/// to look at it.
+pub async fn see(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    (order, is_wanted): (Reference, bool),
+    payment: &Payment,
+    shown: &Shown,
+) -> Result<Payment, Error> {
+    let mut events = Vec::new();
+    let known = payment.known();
+    let mut seen = known.seeing(&payment.terms(), &shown.observed);
+    if payment.provider_id.as_ref().is_some_and(|id| *id != shown.provider_id) {
+        seen = Known { review: true, ..known };
+    }
+    if seen.review && !known.review {
+        let (ours, theirs) = (Some(payment.amount), Some(shown.observed.amount));
+        let detail = "the reference, the currency or the amounts are not those of the payment";
+        note(conn, payment, FindingKind::Amount, &shown.provider_id, (ours, theirs), detail).await?;
+    }
+    let operations = store::operations_of(&mut *conn, &[payment.id]).await?;
+    let capture = take_over_capture(conn, payment, seen.amounts.captured).await?;
+    let room = seen.amounts.captured;
+    for refund in shown.refunds.iter().flatten() {
+        if !see_refund(conn, payment, &operations, refund, room, (order, &mut events)).await? {
+            seen.review = true;
+        }
+    }
+    // A look still shows the attempt before one that the provider refused to begin.
+    let error_code = match payment.status {
+        _ if seen.amounts.authorized.is_positive() => None,
+        PaymentStatus::Failed => payment.error_code.clone(),
+        _ => shown.error_code.clone().or_else(|| payment.error_code.clone()),
+    };
+    let named = Payment {
+        provider_id: payment.provider_id.clone().or_else(|| Some(shown.provider_id.clone())),
+        provider_payment_id: shown.provider_payment_id.clone().or_else(|| payment.provider_payment_id.clone()),
+        error_code,
+        ..payment.clone()
+    };
+    let mut after = write(conn, now, payment, named, &seen).await?;
+    let comes_late = !is_wanted || Closed::of(payment.status).is_some();
+    if comes_late && after.status != PaymentStatus::Review && after.refundable().is_positive() {
+        match did_not_go_back(conn, &after).await? {
+            None => {
+                let cause = if is_wanted { Cause::Late } else { Cause::OrderCancelled };
+                give_back(conn, &after, cause).await?;
+                after = write_sums(conn, now, &after).await?;
+            }
+            Some(OperationStatus::Refused) => {
+                let amounts = (Some(after.refundable()), None);
+                let detail = "a refund of what nobody is owed was refused";
+                note(conn, &after, FindingKind::Status, &shown.provider_id, amounts, detail).await?;
+            }
+            Some(_) => {}
+        }
+    }
+    OUTBOX.enqueue(conn, now, &events).await?;
+    tell(conn, now, order, payment, &after, capture.as_ref()).await?;
+    Ok(after)
+}
+
+/// How a refund ended that was decided by itself and did not last: asked again, it would end so again, and people have to look.
+/// One that the provider only failed to make says nothing.
+async fn did_not_go_back(conn: &mut PgConnection, payment: &Payment) -> Result<Option<OperationStatus>, Error> {
+    let operations = store::operations_of(conn, &[payment.id]).await?;
+    let by_itself = operations
+        .iter()
+        .filter(|it| it.kind == OperationKind::Refund && matches!(it.cause, Cause::Late | Cause::OrderCancelled));
+    let mut ends = by_itself.filter(|it| it.error_code.as_deref() != Some(PROVIDER_ERROR)).map(|it| it.status);
+    Ok(ends.find(|status| matches!(status, OperationStatus::Refused | OperationStatus::Reversed)))
+}
+
+/// Decides that all that can be given back of a locked payment is.
+pub(super) async fn give_back(conn: &mut PgConnection, payment: &Payment, cause: Cause) -> Result<Operation, Error> {
+    let operations = store::operations_of(&mut *conn, &[payment.id]).await?;
+    // More may be free later, such as what another refund was to take: that goes back by one of its own.
+    let is_first =
+        !operations.iter().any(|it| it.kind == OperationKind::Refund && it.cause == cause && it.status.is_live());
+    let operation = NewOperation {
+        payment,
+        kind: OperationKind::Refund,
+        amount: payment.refundable(),
+        status: if payment.provider.is_on_delivery() { OperationStatus::Accepted } else { OperationStatus::Prepared },
+        cause,
+        cause_id: is_first.then_some(payment.reference),
+        reason: None,
+        made_by: BY,
+        trial: None,
+        provider_ref: None,
+    };
+    let operation = store::insert_operation(conn, &operation).await?;
+    if !payment.provider.is_on_delivery() {
+        store::queue::hint(conn, payment.id, payment.order_id).await?;
+    }
+    Ok(operation)
+}
+
+/// Money that was taken there and is in no operation of ours is in one now: the provider took it with the customer's word.
+pub(super) async fn take_over_capture(
+    conn: &mut PgConnection,
+    payment: &Payment,
+    captured: Money,
+) -> Result<Option<Operation>, Error> {
+    let operations = store::operations_of(&mut *conn, &[payment.id]).await?;
+    let of_ours =
+        operations.iter().filter(|it| it.kind == OperationKind::Capture && it.status == OperationStatus::Succeeded);
+    let missing = captured - of_ours.clone().map(|operation| operation.amount).sum();
+    if !missing.is_positive() {
+        return Ok(None);
+    }
+    let is_first = of_ours.count() == 0;
+    let operation = NewOperation {
+        payment,
+        kind: OperationKind::Capture,
+        amount: missing,
+        status: OperationStatus::Succeeded,
+        cause: if is_first { Cause::Checkout } else { Cause::External },
+        cause_id: is_first.then_some(payment.reference),
+        reason: None,
+        made_by: BY,
+        trial: None,
+        provider_ref: None,
+    };
+    Ok(Some(store::insert_operation(conn, &operation).await?))
+}
+
+/// Applies a refund that is shown; gives whether it fits.
+async fn see_refund(
+    conn: &mut PgConnection,
+    payment: &Payment,
+    operations: &[Operation],
+    refund: &ShownRefund,
+    captured: Money,
+    (order, events): (Reference, &mut Vec<Event>),
+) -> Result<bool, Error> {
+    let is_it = |operation: &&Operation| {
+        let ours = refund.operation == Some(operation.id) && operation.status.is_live();
+        ours || operation.provider_ref.as_deref() == Some(refund.id.as_str())
+    };
+    let Some(operation) = operations.iter().filter(|it| it.kind == OperationKind::Refund).find(is_it) else {
+        return adopt(conn, payment, operations, refund, captured, (order, events)).await;
+    };
+    if operation.amount != refund.amount {
+        let amounts = (Some(operation.amount), Some(refund.amount));
+        note(conn, payment, FindingKind::Amount, &refund.id, amounts, "a refund of another amount than was asked for")
+            .await?;
+        return Ok(false);
+    }
+    let Some(to) = refund.state.moves(operation.status) else { return Ok(true) };
+    let step = Move { provider_ref: Some(&refund.id), ..Move::to(to) };
+    let moved = store::move_operation(conn, operation.id, step).await?;
+    if to == OperationStatus::Reversed {
+        let amounts = (Some(operation.amount), Some(Money::default()));
+        note(conn, payment, FindingKind::Status, &refund.id, amounts, "a refund failed after it had succeeded").await?;
+    }
+    events.extend(refunded(order, payment, &moved)?);
+    Ok(true)
+}
+
+/// Takes a refund over that was made there, past this service.
+async fn adopt(
+    conn: &mut PgConnection,
+    payment: &Payment,
+    operations: &[Operation],
+    refund: &ShownRefund,
+    captured: Money,
+    (order, events): (Reference, &mut Vec<Event>),
+) -> Result<bool, Error> {
+    if refund.state == RefundState::Failed {
+        return Ok(true);
+    }
+    let detail = "a refund that was made at the provider";
+    note(conn, payment, FindingKind::ThereOnly, &refund.id, (None, Some(refund.amount)), detail).await?;
+    let live = operations.iter().filter(|it| it.kind == OperationKind::Refund && it.status.is_live());
+    if live.map(|operation| operation.amount).sum::<Money>() + refund.amount > captured {
+        return Ok(false);
+    }
+    let operation = NewOperation {
+        payment,
+        kind: OperationKind::Refund,
+        amount: refund.amount,
+        status: refund.state.of_operation(),
+        cause: Cause::External,
+        cause_id: None,
+        reason: None,
+        made_by: BY,
+        trial: None,
+        provider_ref: Some(&refund.id),
+    };
+    let adopted = store::insert_operation(conn, &operation).await?;
+    events.extend(refunded(order, payment, &adopted)?);
+    Ok(true)
+}
+
+async fn note(
+    conn: &mut PgConnection,
+    payment: &Payment,
+    kind: FindingKind,
+    object: &str,
+    (ours, theirs): (Option<Money>, Option<Money>),
+    detail: &str,
+) -> Result<(), Error> {
+    tracing::warn!(payment = %payment.id, kind = kind.as_str(), object, detail, "the provider's books are not ours");
+    let (provider, payment) = (payment.provider, Some(payment.id));
+    findings::insert(conn, &NewFinding { kind, provider, payment, object, ours, theirs, detail }).await?;
+    Ok(())
+}
+
+/// What is told of a refund that came to its end.
+pub(super) fn refunded(order: Reference, payment: &Payment, operation: &Operation) -> Result<Option<Event>, Error> {
+    Ok(match operation.status {
+        OperationStatus::Succeeded => {
+            metrics::counter!("refunds_succeeded_total", "cause" => operation.cause.as_str()).increment(1);
+            Some(event(RefundSucceeded, order, payment, operation.amount, Some(operation))?)
+        }
+        OperationStatus::Refused | OperationStatus::Reversed => {
+            metrics::counter!("refunds_failed_total", "cause" => operation.cause.as_str()).increment(1);
+            Some(event(RefundFailed, order, payment, operation.amount, Some(operation))?)
+        }
+        _ => None,
+    })
+}
+
+/// Tells of a payment that changed, and counts it. `capture` is the operation by which money came in.
+pub(super) async fn tell(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    order: Reference,
+    before: &Payment,
+    after: &Payment,
+    capture: Option<&Operation>,
+) -> Result<(), Error> {
+    let (mut events, method) = (Vec::new(), after.method.as_str());
+    if after.captured > before.captured {
+        let provider = after.provider.label();
+        metrics::counter!("payments_captured_total", "method" => method, "provider" => provider).increment(1);
+        events.push(event(PaymentCaptured, order, after, after.captured - before.captured, capture)?);
+    }
+    if before.status != after.status {
+        let amount = after.amount;
+        match after.status {
+            PaymentStatus::Authorized => events.push(event(PaymentAuthorized, order, after, after.authorized, None)?),
+            PaymentStatus::Failed => {
+                metrics::counter!("payments_failed_total", "method" => method).increment(1);
+                events.push(event(PaymentFailed, order, after, amount, None)?);
+            }
+            PaymentStatus::Voided | PaymentStatus::Expired => {
+                events.push(event(PaymentVoided, order, after, amount, None)?);
+            }
+            PaymentStatus::Review => events.push(event(PaymentReview, order, after, amount, None)?),
+            _ => {}
+        }
+    }
+    Ok(OUTBOX.enqueue(conn, now, &events).await?)
+}
