@@ -3,6 +3,7 @@
 use e2e::broker::event;
 use e2e::client::Client;
 use e2e::issuer::Issuer;
+use e2e::money;
 use e2e::poll;
 use e2e::samples::{LAPTOP, int, order, text};
 use e2e::shop::{FAILURE_POINT, Shop};
@@ -243,6 +244,36 @@ async fn customers_are_told_of_money_that_goes_back_to_them() {
     shop.orders().post(&format!("{payment}/refunds"), json!({"reason": "paid out"})).await.is(200);
     let told = explained(&ada, id).await;
     assert_eq!((text(&told["because"]), &told["next"]), ("Too late", &Value::Null));
+}
+
+#[tokio::test]
+async fn an_order_that_waits_for_its_money_says_why() {
+    let (issuer, sandbox) = (Issuer::start().await, money::sandbox().await);
+    let shop = Shop::plan().order_variable("AUTH_ISSUER", issuer.url()).paid_by(&sandbox).open().await;
+    let ada = shop.orders().with_token(&issuer.token(json!({"sub": uuid::Uuid::from_u128(1), "roles": ["CUSTOMER"]})));
+    let placed = ada.post("/api/orders", money::order_by("CARD")).await.is(201).json();
+    let (id, payment) = (int(&placed["id"]), int(&placed["payment"]["id"]));
+    let both = async || {
+        let (shop, customer) = (explained(shop.orders(), id).await, explained(&ada, id).await);
+        assert_eq!(shop["then"]["at"], customer["then"]["at"], "{shop} {customer}");
+        (text(&shop["because"]).to_owned(), text(&customer["because"]).to_owned())
+    };
+    assert_eq!(both().await.1, "We have your order. It has to be paid.");
+    assert!(explained(&ada, id).await["then"]["at"].is_string());
+    money::pay(&shop, id, "pm_card_chargeDeclined").await.is(200);
+    let (operators, customers) = both().await;
+    assert_eq!(operators, "It has to be paid first. STRIPE refused the last attempt: card_declined.");
+    assert_eq!(customers, "We have your order. Your last payment did not go through.");
+    let chain = explained(shop.orders(), id).await["chain"].to_string();
+    assert!(chain.contains("CONFIRM of 59.98 by STRIPE, REFUSED: card_declined"), "{chain}");
+    assert!(!explained(&ada, id).await["chain"].to_string().contains("STRIPE"), "that is for operators");
+    money::pay(&shop, id, "pm_card_threeDSecure2Required").await.is(200);
+    assert_eq!(both().await.1, "We have your order. Your payment is not confirmed yet.");
+    sandbox.always("GET /v1/payment_intents", payment_sandbox::Fault::WrongAmount);
+    shop.orders().post(&format!("/api/payments/{payment}/confirm"), json!({})).await.is(200);
+    let (operators, customers) = both().await;
+    assert!(operators.starts_with("Its payment is under review"), "{operators}");
+    assert_eq!(customers, "We have your order and check its payment.");
 }
 
 #[tokio::test]

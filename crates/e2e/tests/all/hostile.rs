@@ -179,7 +179,9 @@ async fn no_route_takes_a_path_that_it_does_not_understand() {
 #[tokio::test]
 async fn only_an_object_of_known_fields_is_a_body() {
     let (shop, reference, documents) = shop().await;
-    for route in routes(&shop, &documents) {
+    // What is to be signed is not read before its signature was checked.
+    let is_signed = |route: &Route<'_>| route.path.starts_with("/api/payments/webhooks/");
+    for route in routes(&shop, &documents).into_iter().filter(|route| !is_signed(route)) {
         let Some((schema, optional)) = route.body() else { continue };
         let (path, passes_over) = (route.filled(&reference, None), route.passes_over_unknown());
         let send = |body: String| route.call(&path).body("application/json", body);

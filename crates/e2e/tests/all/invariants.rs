@@ -176,6 +176,44 @@ async fn damage_to_money_is_found() {
 }
 
 #[tokio::test]
+async fn money_that_waits_for_ever_is_found() {
+    let sandbox = e2e::money::sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let orders = shop.orders();
+    let (paid, of_paid) = e2e::money::placed(&shop).await;
+    e2e::money::pay(&shop, paid, "pm_card_visa").await.is(200);
+    shop.order_becomes(paid, "CONFIRMED").await;
+    let (unpaid, of_unpaid) = e2e::money::placed(&shop).await;
+    shop.assert_invariants().await;
+    assert_eq!(breaches(orders).await, [Value::Null; 0]);
+
+    let late = format!("UPDATE orders.payments SET pay_by = now() - INTERVAL '11 minutes' WHERE id = {of_unpaid}");
+    let found = damage(&shop, orders, "unpaid-is-cancelled", &late).await;
+    assert_eq!(found["ids"], json!([unpaid.to_string()]));
+    shop.database.execute(format!("UPDATE orders.payments SET pay_by = now() WHERE id = {of_unpaid}")).await;
+
+    let operation = |status: &str, minutes: i64| {
+        format!(
+            "INSERT INTO orders.payment_operations
+                 (id, payment_id, provider, kind, amount, status, cause, cause_id, made_by, first_sent_at)
+             VALUES (gen_random_uuid(), {of_paid}, 'STRIPE', 'CONFIRM', 1, '{status}', 'CHECKOUT', gen_random_uuid(), 'x',
+                     now() - INTERVAL '{minutes} minutes')"
+        )
+    };
+    shop.database.execute(format!("DELETE FROM orders.payments_at_work WHERE payment_id = {of_paid}")).await;
+    let found = damage(&shop, orders, "what-is-open-is-at-work", &operation("PREPARED", 0)).await;
+    assert_eq!(found["ids"], json!([of_paid.to_string()]));
+    let found = damage(&shop, orders, "nothing-waits-for-ever", &operation("UNKNOWN", 61)).await;
+    assert!(text(&found["detail"]).ends_with("whether its CONFIRM of 1.00 was done"), "{found}");
+
+    let finding = "INSERT INTO orders.payment_findings (kind, provider, object_id, theirs, detail)
+                   VALUES ('CAPTURED_WITHOUT_ORDER', 'STRIPE', 'pi_9', 7, 'x')";
+    let found = damage(&shop, orders, "captured-has-its-order", finding).await;
+    assert_eq!((&found["ids"], &found["promise"]), (&json!(["pi_9"]), &json!("P10")));
+    assert_eq!(found["detail"], "STRIPE took 7.00, and no order is known for it");
+}
+
+#[tokio::test]
 async fn what_other_rows_belong_to_cannot_be_taken_away() {
     let shop = Shop::open().await;
     shop.place(&[(MOUSE, 1)]).await;

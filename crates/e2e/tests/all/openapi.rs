@@ -2,11 +2,14 @@
 //!
 //! A call that comes or goes is written twice: in the code, and in the lists here.
 
-use e2e::client::{Client, Response};
+mod try_out;
+
+use e2e::client::Client;
 use e2e::environment::workspace;
 use e2e::shop::Shop;
 use serde_json::Value;
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
+use try_out::try_out;
 
 /// Every operation of inventory-service, sorted; a call that is not here may not be in its document.
 const INVENTORY: &[&str] = &[
@@ -50,6 +53,7 @@ const ORDERS: &[&str] = &[
     "get /api/admin/dead-letters",
     "get /api/admin/dead-letters/{id}",
     "get /api/admin/invariants",
+    "get /api/admin/payments/findings",
     "get /api/notifications",
     "get /api/notifications/{id}",
     "get /api/notifications/{id}/explain",
@@ -72,14 +76,23 @@ const ORDERS: &[&str] = &[
     "post /api/admin/dead-letters/replay",
     "post /api/admin/dead-letters/{id}/discard",
     "post /api/admin/dead-letters/{id}/replay",
+    "post /api/admin/payments/findings/{id}/resolve",
+    "post /api/admin/payments/reconcile",
     "post /api/notifications/webhooks/brevo",
     "post /api/notifications/{id}/resend",
     "post /api/orders",
     "post /api/orders/guest/{token}/claim",
     "post /api/orders/{id}/cancel",
     "post /api/orders/{id}/payments",
+    "post /api/payments/webhooks/razorpay",
+    "post /api/payments/webhooks/stripe",
+    "post /api/payments/{id}/capture",
     "post /api/payments/{id}/collect",
+    "post /api/payments/{id}/confirm",
     "post /api/payments/{id}/refunds",
+    "post /api/payments/{id}/review",
+    "post /api/payments/{id}/session",
+    "post /api/payments/{id}/void",
     "put /api/orders/{id}/status",
 ];
 
@@ -328,56 +341,13 @@ async fn the_examples_work_when_tried_out() {
     }
     try_out(shop.orders(), orders, "delete /api/notifications").await.is(200);
     let moves = ["patch /api/orders/{id}", "put /api/orders/{id}/status", "patch /api/orders/{id}/status"];
-    for name in moves.into_iter().chain(["post /api/payments/{id}/collect", "post /api/payments/{id}/refunds"]) {
+    let finding = "('THERE_ONLY', 'STRIPE', 're_1', 'a refund that was made at the provider')";
+    let columns = "kind, provider, object_id, detail";
+    shop.database.execute(format!("INSERT INTO orders.payment_findings ({columns}) VALUES {finding}")).await;
+    let money = ["post /api/payments/{id}/collect", "post /api/payments/{id}/refunds"];
+    let findings = ["post /api/admin/payments/findings/{id}/resolve", "post /api/admin/payments/reconcile"];
+    for name in moves.into_iter().chain(money).chain(findings) {
         try_out(shop.orders(), orders, name).await.is(200);
-    }
-}
-
-/// Calls an operation as Swagger UI does where a person changes nothing.
-async fn try_out(client: &Client, document: &Value, name: &str) -> Response {
-    let (method, path) = name.split_once(' ').unwrap();
-    let operation = &document["paths"][path][method];
-    let mut path = path.to_owned();
-    let mut query = Vec::new();
-    for parameter in operation["parameters"].as_array().into_iter().flatten() {
-        let example = if parameter["example"].is_null() { &parameter["schema"] } else { &parameter["example"] };
-        let example = if parameter["example"].is_null() { example_of(document, example) } else { example.clone() };
-        let example = example.as_str().map_or(example.to_string(), str::to_owned);
-        let field = parameter["name"].as_str().unwrap();
-        if parameter["in"] == "path" {
-            assert_ne!(example, "null", "{name}: no example for {field}");
-            path = path.replace(&format!("{{{field}}}"), &example);
-        } else if parameter["in"] == "query" && example != "null" {
-            query.push(format!("{field}={example}"));
-        }
-    }
-    let call = client.call(method.to_uppercase().parse().unwrap(), &format!("{path}?{}", query.join("&")));
-    let content = &operation["requestBody"]["content"]["application/json"];
-    if content.is_null() {
-        return call.await;
-    }
-    let body = if content["example"].is_null() {
-        example_of(document, &content["schema"])
-    } else {
-        content["example"].clone()
-    };
-    call.json(body).await
-}
-
-/// What Swagger UI makes of a schema: its example, or one put together from those of its parts.
-fn example_of(document: &Value, schema: &Value) -> Value {
-    if let Some(reference) = schema["$ref"].as_str() {
-        return example_of(document, document.pointer(&reference[1..]).unwrap());
-    }
-    if !schema["example"].is_null() {
-        return schema["example"].clone();
-    }
-    match (&schema["properties"], &schema["items"]) {
-        (Value::Object(fields), _) => {
-            Value::Object(fields.iter().map(|(name, it)| (name.clone(), example_of(document, it))).collect())
-        }
-        (_, Value::Object(_)) => Value::Array(vec![example_of(document, &schema["items"])]),
-        _ => schema["enum"][0].clone(),
     }
 }
 

@@ -2,19 +2,15 @@
 //! Orders that ask for none are as they always were.
 
 use e2e::client::Response;
+use e2e::money::{TOTAL, amounts, operations, order_by, order_payment, payment};
 use e2e::samples::{LAPTOP, MOUSE, int, number, order, text};
 use e2e::shop::Shop;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tokio::task::JoinSet;
 
-/// What two mice cost.
-const TOTAL: &str = "59.98";
-
 fn to_be_paid_at_the_door() -> Value {
-    let mut body = order(&[(MOUSE, 2)]);
-    body["payment"] = json!({"method": "CASH_ON_DELIVERY"});
-    body
+    order_by("CASH_ON_DELIVERY")
 }
 
 /// Places an order that is to be paid at the door, and waits until it is confirmed; gives its number and its payment's.
@@ -25,35 +21,12 @@ async fn confirmed(shop: &Shop) -> (i64, i64) {
     (id, int(&placed["payment"]["id"]))
 }
 
-async fn payment(shop: &Shop, id: i64) -> Value {
-    shop.orders().get(&format!("/api/payments/{id}")).await.is(200).json()
-}
-
 async fn collect(shop: &Shop, id: i64, body: Value) -> Response {
     shop.orders().post(&format!("/api/payments/{id}/collect"), body).await
 }
 
 async fn refund(shop: &Shop, id: i64, body: Value) -> Response {
     shop.orders().post(&format!("/api/payments/{id}/refunds"), body).await
-}
-
-async fn order_payment(shop: &Shop, id: i64) -> String {
-    let order = shop.orders().get(&format!("/api/orders/{id}")).await.is(200).json();
-    text(&order["payment"]["status"]).to_owned()
-}
-
-fn amounts(payment: &Value) -> String {
-    let amount = |field: &str| payment[field].to_string();
-    format!("{} {} {} {}", text(&payment["status"]), amount("authorized"), amount("captured"), amount("refunded"))
-}
-
-/// Kind, amount, status and cause of each operation.
-fn operations(payment: &Value) -> Vec<String> {
-    let operation = |it: &Value| {
-        let word = |field: &str| text(&it[field]).to_owned();
-        format!("{} {} {} {}", word("kind"), it["amount"], word("status"), word("cause"))
-    };
-    payment["operations"].as_array().unwrap().iter().map(operation).collect()
 }
 
 /// Makes the call so often at once, at every instance; gives how often each status was answered.

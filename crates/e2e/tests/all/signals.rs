@@ -9,6 +9,7 @@ use e2e::brevo::Brevo;
 use e2e::client::Client;
 use e2e::environment::{Environment, folder_of_test, workspace};
 use e2e::mail_server::MailServer;
+use e2e::money;
 use e2e::poll;
 use e2e::samples::LAPTOP;
 use e2e::shop::{BREVO_KEY, Shop};
@@ -208,9 +209,13 @@ async fn measured(shop: &Shop) -> BTreeSet<(String, String)> {
 #[tokio::test]
 async fn every_metric_that_is_named_exists() {
     let (mail, brevo) = (MailServer::start().await, Brevo::start(BREVO_KEY).await);
-    let shop = Shop::plan().with_accounts().mail(&mail).sms(&brevo).own_rabbitmq().open().await;
+    let provider = money::sandbox().await;
+    let plan = Shop::plan().with_accounts().mail(&mail).sms(&brevo).paid_by(&provider);
+    let shop = plan.own_rabbitmq().open().await;
     // Histograms come with their first value.
     shop.place(&[(LAPTOP, 1)]).await;
+    let (order, _) = money::placed(&shop).await;
+    money::pay(&shop, order, "pm_card_visa").await.is(200);
     let announced = announced();
     let measured = poll::eventually("every metric to be there", async || {
         let measured = measured(&shop).await;

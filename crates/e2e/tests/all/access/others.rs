@@ -82,6 +82,7 @@ impl Things {
             ("/api/inventory/products/{id}", "1".to_owned()),
             ("/api/notifications/{id}", "1".to_owned()),
             ("/api/admin/dead-letters/{id}", Uuid::now_v7().to_string()),
+            ("/api/admin/payments/findings/{id}", "1".to_owned()),
             ("/internal/codes/{id}/take", Uuid::now_v7().to_string()),
         ]))
     }

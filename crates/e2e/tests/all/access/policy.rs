@@ -14,6 +14,7 @@ const ORDER_SERVICE: Rule = ("administrators and order-service", None);
 const READ_RESERVATIONS: Rule = ("administrators and order-service", Some("admin:read"));
 const ADMIN_READ: Rule = ("administrators", Some("admin:read"));
 const WRITE_ORDERS: Rule = ("administrators", Some("orders:write"));
+const READ_PAYMENTS: Rule = ("administrators", Some("payments:read"));
 const WRITE_PAYMENTS: Rule = ("administrators", Some("payments:write"));
 const PRODUCTS: Rule = ("administrators", Some("products:write"));
 const STOCK: Rule = ("administrators", Some("stock:write"));
@@ -42,6 +43,7 @@ pub const POLICY: &[(&str, Rule)] = &[
     ("get /api/admin/dead-letters", ADMIN_READ),
     ("get /api/admin/dead-letters/{id}", ADMIN_READ),
     ("get /api/admin/invariants", ADMIN_READ),
+    ("get /api/admin/payments/findings", READ_PAYMENTS),
     ("get /api/api-keys", SELF),
     ("get /api/api-keys/{id}", SELF),
     ("get /api/auth/sessions", SELF),
@@ -84,6 +86,8 @@ pub const POLICY: &[(&str, Rule)] = &[
     ("post /api/admin/dead-letters/replay", OPERATORS),
     ("post /api/admin/dead-letters/{id}/discard", OPERATORS),
     ("post /api/admin/dead-letters/{id}/replay", OPERATORS),
+    ("post /api/admin/payments/findings/{id}/resolve", WRITE_PAYMENTS),
+    ("post /api/admin/payments/reconcile", WRITE_PAYMENTS),
     ("post /api/api-keys", SELF),
     ("post /api/auth/introspect", ORDER_SERVICE),
     ("post /api/auth/login", PUBLIC),
@@ -112,8 +116,15 @@ pub const POLICY: &[(&str, Rule)] = &[
     ("post /api/orders/guest/{token}/claim", CUSTOMERS),
     ("post /api/orders/{id}/cancel", own("orders:cancel")),
     ("post /api/orders/{id}/payments", own("payments:write")),
+    ("post /api/payments/webhooks/razorpay", PUBLIC),
+    ("post /api/payments/webhooks/stripe", PUBLIC),
+    ("post /api/payments/{id}/capture", WRITE_PAYMENTS),
     ("post /api/payments/{id}/collect", WRITE_PAYMENTS),
+    ("post /api/payments/{id}/confirm", own("payments:write")),
     ("post /api/payments/{id}/refunds", WRITE_PAYMENTS),
+    ("post /api/payments/{id}/review", WRITE_PAYMENTS),
+    ("post /api/payments/{id}/session", own("payments:write")),
+    ("post /api/payments/{id}/void", WRITE_PAYMENTS),
     ("post /internal/codes/{id}/take", INTERNAL),
     ("put /api/accounts/me/addresses/{id}", SELF),
     ("put /api/accounts/me/addresses/{id}/default", SELF),

@@ -6,6 +6,7 @@ use super::{
 };
 use e2e::broker::event;
 use e2e::mail_server::{Fault, MailServer};
+use e2e::money;
 use e2e::poll;
 use e2e::samples::MOUSE;
 use serde_json::json;
@@ -36,6 +37,8 @@ async fn every_statement_runs_on_full_tables_and_walks_through_none() {
     let plan = plan.order_variable("PGAPPNAME", "service").inventory_variable("PGAPPNAME", "service");
     let plan = plan.account_variable("PGAPPNAME", "service").account_variable("RESETS_PER_MINUTE", "1000");
     let plan = plan.account_variable(NO_CHECKS.0, NO_CHECKS.1);
+    let sandbox = money::sandbox().await;
+    let plan = plan.paid_by(&sandbox).order_variable("RECONCILE_AT", "00:00");
     let mut shop = plan.open().await;
     // The tables are filled from the third order on.
     for _ in 0..2 {
@@ -59,6 +62,7 @@ async fn every_statement_runs_on_full_tables_and_walks_through_none() {
     shop.orders().get("/api/orders").header("authorization", &customer).await.is(200);
     rarely::claim_an_order(&shop, &customer).await;
     rarely::use_the_rest(&shop, "seldom").await;
+    rarely::pay_by_card(&shop, &sandbox, "seldom").await;
     accounts::use_accounts(&mut shop).await;
     rarely::hear_of_an_order_from_an_earlier_build(&shop).await;
     let disabled = event("user.disabled", "x", json!({"userId": Uuid::now_v7()}));

@@ -2,9 +2,11 @@
 
 use e2e::broker::event;
 use e2e::client::Client;
+use e2e::money;
 use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, int, order, product, reservation, text};
 use e2e::shop::Shop;
+use payment_sandbox::{Happened, Provider, Sandbox};
 use reqwest::Method;
 use serde_json::json;
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, INVENTORY_SHIPMENTS, ORDER_RESERVATION_EVENTS};
@@ -92,6 +94,51 @@ async fn pay_at_the_door(shop: &Shop) {
     for list in ["paymentStatus=REFUNDED", "paymentStatus=VOIDED&status=CANCELLED"] {
         orders.get(&format!("/api/orders?{list}")).await.is(200);
     }
+}
+
+/// An order is paid by card at the second attempt, and parts of it go back: by hand, and at the provider. Operators compare the books
+/// and say what was done. Another order is paid on a page, and one is called off.
+pub async fn pay_by_card(shop: &Shop, sandbox: &Sandbox, key: &str) {
+    let orders = shop.orders();
+    let (id, of_order) = money::placed(shop).await;
+    for token in ["pm_card_chargeDeclined", "pm_card_visa"] {
+        money::pay(shop, id, token).await.is(200);
+    }
+    let paid = money::payment(shop, of_order).await;
+    let part = json!({"amount": 1, "reason": "scratched"});
+    orders.post(&format!("/api/payments/{of_order}/refunds"), part).await.is(200);
+    sandbox.happened();
+    sandbox.stripe().refunds(text(&paid["providerId"]), Some(100)).unwrap();
+    money::deliver(shop, &sandbox.happened()).await;
+    let findings = "/api/admin/payments/findings";
+    let found = async || orders.get(&format!("{findings}?open=true&limit=1")).await.is(200).array().pop();
+    let finding =
+        poll::eventually("the refund to be found", async || found().await.ok_or("nothing is found".to_owned()));
+    let resolve = format!("{findings}/{}/resolve", finding.await["id"]);
+    let note = || json!({"note": "agreed"});
+    orders.post(&resolve, note()).await.is(200);
+    orders.post(&resolve, note()).await.problem(409, "already-resolved");
+    let today = time::OffsetDateTime::now_utc().date();
+    orders.call(Method::POST, &format!("/api/admin/payments/reconcile?day={today}")).await.is(200);
+
+    let (called_off, of_page) = money::placed(shop).await;
+    for _ in 0..2 {
+        orders.post(&format!("/api/payments/{of_page}/session"), json!({})).await.is(200);
+    }
+    money::deliver(shop, &[of_nobody(key)]).await;
+    orders.post(&format!("/api/payments/{of_page}/confirm"), json!({})).await.is(200);
+    orders.get(&format!("/api/orders/{called_off}/explain")).await.is(200);
+    orders.post(&format!("/api/orders/{called_off}/cancel"), json!({})).await.is(200);
+    money::becomes(shop, of_page, "VOIDED").await;
+}
+
+/// Stripe tells of a payment that nobody here knows.
+fn of_nobody(key: &str) -> Happened {
+    let object =
+        json!({"id": format!("pi_{key}"), "object": "payment_intent", "metadata": {"reference": Uuid::now_v7()}});
+    let (id, kind) = (format!("evt_{key}"), "payment_intent.created".to_owned());
+    let body = json!({"id": id, "type": kind, "livemode": false, "data": {"object": object}}).to_string();
+    Happened { provider: Provider::Stripe, id, kind, body }
 }
 
 async fn hold_stock_again(shop: &Shop) {

@@ -1,0 +1,105 @@
+//! What customers are told of their money: that they paid, that they did not, what they get back. Each once.
+
+use e2e::broker::event;
+use e2e::mail_server::MailServer;
+use e2e::money::{TOTAL, deliver, pay, placed, placed_by, sandbox};
+use e2e::notices::{reaches, told};
+use e2e::poll;
+use e2e::samples::{int, text};
+use e2e::shop::Shop;
+use serde_json::{Value, json};
+use shared_types::topology::ORDER_MONEY_MAILS;
+use uuid::Uuid;
+
+async fn refund(shop: &Shop, payment: i64, amount: f64) -> Value {
+    let body = json!({"amount": amount, "reason": "scratched"});
+    shop.orders().post(&format!("/api/payments/{payment}/refunds"), body).await.is(200).json()
+}
+
+/// Waits until the consumer has dealt with everything published before.
+async fn all_dealt_with(shop: &Shop) {
+    let data = json!({"paymentId": 999_999, "orderId": 999_999, "reference": Uuid::now_v7(), "method": "CARD",
+        "amount": 1, "currency": "INR"});
+    let last = event("payment.captured", "x", data);
+    shop.broker().publish("payment.captured", &last.to_string()).await;
+    let seen = format!(
+        "SELECT COUNT(*) FROM orders.inbox WHERE consumer = '{}' AND event_id = '{}'",
+        ORDER_MONEY_MAILS.name,
+        text(&last["id"])
+    );
+    poll::eventually("the consumer", async || poll::equal(shop.database.number(seen.as_str()).await, 1)).await;
+}
+
+#[tokio::test]
+async fn a_customer_is_told_of_a_decline_a_payment_and_a_refund_once() {
+    let (server, sandbox) = (MailServer::start().await, sandbox().await);
+    let shop = Shop::plan().mail(&server).paid_by(&sandbox).open().await;
+    let mut tap = shop.broker().tap().await;
+    let (order, payment) = placed(&shop).await;
+    pay(&shop, order, "pm_card_chargeDeclined").await.is(200);
+    pay(&shop, order, "pm_card_visa").await.is(200);
+    shop.order_becomes(order, "CONFIRMED").await;
+    refund(&shop, payment, 9.98).await;
+    for (kind, amount) in [("payment-failed", TOTAL), ("order-paid", TOTAL), ("order-refunded", "9.98")] {
+        let row = reaches(&shop, order, (kind, "EMAIL"), "SENT").await;
+        let mails = server.received();
+        let mail = mails.iter().find(|mail| mail.message_id().contains(text(&row["providerId"]))).unwrap();
+        assert!(mail.subject().contains("ORD-"), "{kind}: {}", mail.subject());
+        for part in [format!("{amount} INR"), "Ada Lovelace".to_owned(), "Wireless Mouse".to_owned()] {
+            assert!(mail.text().contains(&part) && mail.html().contains(&part), "{kind}: {part} in {}", mail.text());
+        }
+    }
+    // By mail and by SMS: placed, declined, paid, confirmed, refunded.
+    told(&shop, order, 10).await;
+    let events = ["payment.failed", "payment.captured", "refund.succeeded"];
+    for forgotten in [false, true] {
+        if forgotten {
+            shop.database.execute("DELETE FROM orders.inbox").await;
+        }
+        for routing_key in events {
+            let original = tap.heard(routing_key, 1).await.remove(0);
+            for _ in 0..3 {
+                shop.broker().publish(routing_key, &original.body).await;
+            }
+        }
+        all_dealt_with(&shop).await;
+        assert_eq!(told(&shop, order, 10).await.len(), 10);
+    }
+    assert!(shop.orders().dead_letters("", 0).await.is_empty());
+    // What is told of money is erased with all that is told of the order.
+    shop.orders().delete("/api/notifications?customerEmail=ada@example.com").await.is(200);
+    let kept = "SELECT COUNT(*) FROM orders.notifications WHERE erased_at IS NULL OR data IS NOT NULL";
+    poll::equal(shop.database.number(kept).await, 0).unwrap();
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_after_all_is_told_of() {
+    let (server, sandbox) = (MailServer::start().await, sandbox().await);
+    let shop = Shop::plan().mail(&server).paid_by(&sandbox).open().await;
+    let (order, payment) = placed(&shop).await;
+    pay(&shop, order, "pm_card_refundFail").await.is(200);
+    shop.order_becomes(order, "CONFIRMED").await;
+    refund(&shop, payment, 9.98).await;
+    reaches(&shop, order, ("order-refunded", "EMAIL"), "SENT").await;
+    sandbox.happened();
+    let given_back = sandbox.stripe().all_refunds().remove(0);
+    sandbox.stripe().refund_settles(&given_back.id).unwrap();
+    deliver(&shop, &sandbox.happened()).await;
+    let row = reaches(&shop, order, ("refund-failed", "EMAIL"), "SENT").await;
+    let shown = shop.orders().get(&format!("/api/notifications/{}", row["id"])).await.is(200).json();
+    assert!(text(&shown["text"]).contains("our refund of 9.98 INR"), "{shown}");
+}
+
+#[tokio::test]
+async fn who_paid_at_the_door_is_told_of_no_payment_but_of_what_goes_back() {
+    let shop = Shop::open().await;
+    let (order, payment) = placed_by(&shop, "CASH_ON_DELIVERY").await;
+    shop.order_becomes(order, "CONFIRMED").await;
+    shop.orders().post(&format!("/api/payments/{payment}/collect"), json!({})).await.is(200);
+    refund(&shop, payment, 9.98).await;
+    all_dealt_with(&shop).await;
+    let found = told(&shop, order, 6).await;
+    let mails: Vec<&str> = found.iter().filter(|row| row["channel"] == "EMAIL").map(|row| text(&row["kind"])).collect();
+    assert_eq!(mails, ["order-placed", "order-confirmed", "order-refunded"]);
+    assert!(found.iter().all(|row| int(&row["orderId"]) == order), "{found:?}");
+}
