@@ -1,6 +1,7 @@
 //! What must hold at the end. Each check is a pure function of what was asked, what is there and what was heard.
 
 pub mod bank;
+pub mod books;
 pub mod dead_letters;
 pub mod events;
 pub mod kept;
@@ -31,6 +32,7 @@ pub fn all(history: &History, observed: &Observed, heard: &Heard) -> Vec<Checked
         checked("nothing twice, nothing unasked", once::check(history, observed)),
         checked("stock adds up", bank::check(history, observed)),
         checked("money moves once", money::check(history, observed)),
+        checked("the providers' books are ours", books::check(history, observed)),
         checked("timelines", timelines::check(history, observed)),
         checked("every change was announced", events::check(observed, heard)),
         checked("dead letters", dead_letters::check(observed)),

@@ -1,6 +1,7 @@
 //! The load: clients in closed loops, each of which remembers every definite answer.
 
 mod browsing;
+mod charging;
 mod customers;
 mod keyed;
 mod paying;
@@ -19,6 +20,10 @@ use crate::history::{Product, SharedHistory};
 use crate::operations::{self, Operation, Step};
 use crate::requests::{self, Request, Verdict, label, verdict};
 use crate::stage::Stage;
+use charging::Due;
+use payment_sandbox::Sandbox;
+use std::collections::HashMap;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use verify::records::Order;
 
@@ -48,8 +53,14 @@ pub struct ChaosClient {
     process: usize,
     /// Orders as they were answered.
     known: Vec<Order>,
-    /// Payments that it has collected, or tried to.
+    /// Payments of which money was taken, or may have been.
     paid: Vec<i64>,
+    /// How often a part of each was given back, or tried to.
+    parts: HashMap<i64, usize>,
+    /// Payments of its orders that were to be paid first.
+    due: Vec<Due>,
+    /// The payment providers, as customers meet them.
+    sandbox: Arc<Sandbox>,
 }
 
 impl ChaosClient {
@@ -75,6 +86,9 @@ impl ChaosClient {
             process: 0,
             known: Vec::new(),
             paid: Vec::new(),
+            parts: HashMap::new(),
+            due: Vec::new(),
+            sandbox: stage.sandbox.clone(),
         })
     }
 
@@ -107,6 +121,7 @@ impl ChaosClient {
                 self.change_stock(product, delta, manner, repeat).await;
             }
             Operation::Pay { pick } => self.pay(pick).await,
+            Operation::Charge { pick, way } => self.charge(pick, way).await,
             Operation::Refund { pick } => self.refund(pick).await,
             Operation::Read { pick } => self.read(pick).await,
             Operation::Browse { pick } => self.browse(pick).await,

@@ -15,6 +15,9 @@ pub enum ChaosError {
     /// The HTTP client cannot be made.
     #[error("HTTP client: {0}")]
     Client(reqwest::Error),
+    /// The payment sandbox does not start.
+    #[error("payment sandbox: {0}")]
+    Sandbox(#[from] payment_sandbox::StartError),
     /// The listener's queue cannot be declared.
     #[error("listener: {0}")]
     Listener(#[from] lapin::Error),

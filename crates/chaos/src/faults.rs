@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::error::ChaosError;
 use crate::history::SharedHistory;
-use crate::schedule::{Fault, Planned, Process};
+use crate::schedule::{Fault, Planned, Process, Trouble};
 use crate::stage::{self, Stage};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -130,8 +130,44 @@ async fn strike(stage: &Stage, blow: Blow, history: &SharedHistory) -> Result<()
             let Some(_up) = blow.take(&stage.postgres, history).await else { return Ok(()) };
             rotate_keys(stage, history).await?;
         }
+        Fault::CloseProviders(pause) => {
+            let Some(providers) = blow.take(&stage.providers, history).await else { return Ok(()) };
+            providers.close().await;
+            sleep(pause).await;
+            providers.open().await?;
+        }
+        Fault::TroubleProviders(trouble, pause) => {
+            let Some(providers) = blow.take(&stage.providers, history).await else { return Ok(()) };
+            for calls in calls_in(trouble) {
+                providers.always(calls, of_provider(trouble));
+            }
+            sleep(pause).await;
+            providers.clear_faults();
+        }
     }
     Ok(())
+}
+
+/// Which calls the trouble is with. Stripe keeps an error under the key of a refund that was not done, and for an hour nobody
+/// can tell that from one which is not shown yet: no run waits for so long.
+fn calls_in(trouble: Trouble) -> &'static [&'static str] {
+    match trouble {
+        Trouble::Error => &["POST /v1/payment_intents", "POST /v1/orders", "POST /v1/payments/", "GET /v1/"],
+        _ => &["POST /v1/", "GET /v1/"],
+    }
+}
+
+fn of_provider(trouble: Trouble) -> payment_sandbox::Fault {
+    use payment_sandbox::Fault;
+    match trouble {
+        Trouble::SilenceBefore => Fault::SilenceBefore,
+        Trouble::SilenceAfter => Fault::SilenceAfter,
+        Trouble::Error => Fault::Error,
+        Trouble::ErrorAfter => Fault::ErrorAfter,
+        Trouble::Cut => Fault::Cut,
+        Trouble::TooMany => Fault::TooMany,
+        Trouble::Slow(time) => Fault::Slow(time),
+    }
 }
 
 /// Revokes the keys that sign tokens, and notes when: a token of before may be refused from then on.

@@ -25,6 +25,14 @@ pub enum Kind {
     Move,
     /// A payment at the door, opened and collected.
     Pay,
+    /// A card that is tried.
+    Charge,
+    /// What a page needs on which a customer pays.
+    Session,
+    /// Back from that page.
+    Confirm,
+    /// A payment that is called off.
+    CallOff,
     /// Money given back by hand.
     Refund,
     /// Stock released by hand.
@@ -77,6 +85,10 @@ impl Kind {
             Self::Cancel => "cancel",
             Self::Move => "ship, deliver",
             Self::Pay => "pay at the door",
+            Self::Charge => "pay by card",
+            Self::Session => "open a page to pay",
+            Self::Confirm => "back from the page",
+            Self::CallOff => "call a payment off",
             Self::Refund => "give money back",
             Self::Release => "release by hand",
             Self::Restock => "restock",

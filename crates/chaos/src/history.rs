@@ -2,6 +2,7 @@
 
 use crate::figures::Figures;
 use shared_types::OrderStatus;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use verify::records::Order;
@@ -99,6 +100,12 @@ pub struct History {
     pub stock_changes: Vec<StockChange>,
     /// Every request to move money.
     pub money: Vec<MoneySeen>,
+    /// Orders of which somebody tried to pay a provider with what is good.
+    pub tried: BTreeSet<i64>,
+    /// Payments of which somebody was told that the money is there.
+    pub told_paid: BTreeSet<i64>,
+    /// Orders that were to be paid before anything else.
+    pub unpaid: BTreeSet<i64>,
     /// Rotations of the signing keys by when they were over; none for one that is under way.
     pub rotations: Vec<Option<Instant>>,
     /// Access tokens of sessions that are over.

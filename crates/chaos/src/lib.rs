@@ -3,6 +3,7 @@
 //! The faults and what the clients do follow from a seed. What they meet does not: a run with the same seed strikes
 //! the same blows, at other instructions. The checks believe nothing but what the clients were told.
 
+pub mod books;
 pub mod calm;
 pub mod catalogue;
 pub mod checks;

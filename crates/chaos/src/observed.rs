@@ -1,5 +1,6 @@
 //! What is there at the end, as the services show it.
 
+use crate::books::Books;
 use crate::error::ChaosError;
 use crate::history::History;
 use crate::stage::Stage;
@@ -25,6 +26,8 @@ pub struct Observed {
     pub dead_letters: Vec<(String, Value)>,
     /// What was done to the money of each payment.
     pub payments: BTreeMap<i64, Vec<MoneyOperation>>,
+    /// What was taken and given back, as order-service and the providers have it.
+    pub books: Books,
     /// What does not hold in account-service's tables.
     pub account_breaches: Vec<String>,
 }
@@ -99,6 +102,7 @@ impl Observed {
         }
         Ok(Self {
             account_breaches,
+            books: Books::read(stage).await?,
             payments: payments.buffered(AT_ONCE).try_collect().await?,
             orders: with_timeline.buffered(AT_ONCE).try_collect().await?,
             reservations: inventory.list("/api/inventory/reservations").await?,

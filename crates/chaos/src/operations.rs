@@ -52,6 +52,8 @@ pub enum Operation {
     },
     /// Has one of its latest orders paid at the door.
     Pay { pick: usize },
+    /// Pays one of its latest orders that are to be paid first, or tries to.
+    Charge { pick: usize, way: Way },
     /// Gives money back for one that was paid.
     Refund { pick: usize },
     /// Reads one of its orders.
@@ -65,6 +67,23 @@ pub enum Operation {
     },
 }
 
+/// How a customer pays a provider, or does not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// With what is good.
+    Pays,
+    /// With what is declined.
+    Declined,
+    /// With what is good, from two places at once.
+    Twice,
+    /// The bank asks, and the customer says yes or no, or nothing.
+    Asked(Option<bool>),
+    /// On a page, which may have been open for long, with what is good or not.
+    OnPage(bool),
+    /// The shop calls the payment off.
+    CalledOff,
+}
+
 /// What a customer with an account does.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CustomerOperation {
@@ -76,6 +95,8 @@ pub enum CustomerOperation {
     List,
     /// Cancels one of its latest orders.
     Cancel { pick: usize },
+    /// Pays one of its latest orders that are to be paid first, or tries to.
+    Charge { pick: usize, way: Way },
     /// Reads, or cancels, somebody else's order, which is none for it.
     Foreign { pick: usize },
     /// Gets the next tokens.
@@ -118,20 +139,21 @@ pub fn next(rng: &mut Rng) -> Step {
     let think = Duration::from_millis(rng.u64(10..90));
     let process = rng.usize(0..crate::schedule::PAIRS);
     let operation = match rng.u32(0..100) {
-        0..18 => Operation::Place(lines(rng)),
-        18..20 => Operation::PlaceAtWrongTotal(lines(rng)),
-        20..44 => keyed(rng, false),
-        44..54 => keyed(rng, true),
-        54..62 => Operation::Cancel { pick: rng.usize(..) },
-        62..65 => Operation::Release,
-        65..72 => Operation::Move {
+        0..16 => Operation::Place(lines(rng)),
+        16..18 => Operation::PlaceAtWrongTotal(lines(rng)),
+        18..37 => keyed(rng, false),
+        37..44 => keyed(rng, true),
+        44..50 => Operation::Cancel { pick: rng.usize(..) },
+        50..53 => Operation::Release,
+        53..63 => charge(rng),
+        63..70 => Operation::Move {
             pick: rng.usize(..),
             to: if rng.u32(0..3) > 0 { OrderStatus::Shipped } else { OrderStatus::Delivered },
         },
-        72..78 => change_stock(rng, SCARCE, 1..=8),
-        78..82 => change_stock(rng, PRODUCTS, -3..=-1),
-        82..85 => Operation::Pay { pick: rng.usize(..) },
-        85..87 => Operation::Refund { pick: rng.usize(..) },
+        70..75 => change_stock(rng, SCARCE, 1..=8),
+        75..79 => change_stock(rng, PRODUCTS, -3..=-1),
+        79..82 => Operation::Pay { pick: rng.usize(..) },
+        82..87 => Operation::Refund { pick: rng.usize(..) },
         87..92 => Operation::Read { pick: rng.usize(..) },
         92..97 => Operation::Browse { pick: rng.usize(..) },
         _ => Operation::BadInput { pick: rng.usize(..) },
@@ -143,14 +165,15 @@ pub fn next(rng: &mut Rng) -> Step {
 pub fn next_of_customer(rng: &mut Rng) -> (CustomerOperation, Duration) {
     let think = Duration::from_millis(rng.u64(10..90));
     let operation = match rng.u32(0..100) {
-        0..34 => {
+        0..30 => {
             let lines = lines(rng);
             let hasty = rng.u32(0..5) == 0;
             let manner =
                 if hasty { Manner::HangingUp(Duration::from_millis(rng.u64(1..60))) } else { Manner::Patiently };
             CustomerOperation::Place(lines, manner)
         }
-        34..52 => CustomerOperation::Read { pick: rng.usize(..) },
+        30..36 => CustomerOperation::Charge { pick: rng.usize(..), way: way(rng) },
+        36..52 => CustomerOperation::Read { pick: rng.usize(..) },
         52..60 => CustomerOperation::List,
         60..68 => CustomerOperation::Cancel { pick: rng.usize(..) },
         68..80 => CustomerOperation::Foreign { pick: rng.usize(..) },
@@ -164,6 +187,24 @@ pub fn next_of_customer(rng: &mut Rng) -> (CustomerOperation, Duration) {
 fn keyed(rng: &mut Rng, later: bool) -> Operation {
     let (lines, manner) = (lines(rng), manner(rng));
     Operation::PlaceKeyed { lines, later, manner, repeat: rng.u32(0..2) == 0, other_body: rng.u32(0..6) == 0 }
+}
+
+fn charge(rng: &mut Rng) -> Operation {
+    Operation::Charge { pick: rng.usize(..), way: way(rng) }
+}
+
+fn way(rng: &mut Rng) -> Way {
+    match rng.u32(0..20) {
+        0..7 => Way::Pays,
+        7..9 => Way::Declined,
+        9..11 => Way::Twice,
+        11..13 => Way::Asked(Some(true)),
+        13 => Way::Asked(Some(false)),
+        14 => Way::Asked(None),
+        15..18 => Way::OnPage(true),
+        18 => Way::OnPage(false),
+        _ => Way::CalledOff,
+    }
 }
 
 fn change_stock(rng: &mut Rng, among: usize, delta: RangeInclusive<i64>) -> Operation {

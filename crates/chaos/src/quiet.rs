@@ -1,5 +1,6 @@
-//! Waiting until nothing is under way any more: no order, no message, no stock that is held.
+//! Waiting until nothing is under way any more: no order, no message, no money, no stock that is held.
 
+use crate::books::Books;
 use crate::error::ChaosError;
 use crate::schedule::PAIRS;
 use crate::stage::Stage;
@@ -68,6 +69,7 @@ async fn unrest(stage: &Stage) -> Result<Vec<String>, ChaosError> {
         "0|0|0" => {}
         counts => found.push(format!("the outboxes (orders|inventory|accounts) have {counts} events")),
     }
+    found.extend(Books::read(stage).await?.unrest());
     let url = format!("{}/api/queues", stage.management_url);
     let queues = stage.http().get(url).send().await.map_err(ChaosError::Management)?;
     let queues: Vec<QueueStatistics> = queues.json().await.map_err(ChaosError::Management)?;

@@ -24,10 +24,15 @@ const NOT_CALLED: &[(Side, &str, &str)] = &[
     (Side::Orders, "POST /api/admin/dead-letters/{id}/discard", "a run must set nothing aside"),
     (Side::Orders, "POST /api/admin/dead-letters/replay", "a run must set nothing aside"),
     (Side::Orders, "GET /api/admin/invariants", "asked at the end, by verify"),
+    (Side::Orders, "GET /api/admin/payments/findings", "the checks hold all books against the provider's"),
+    (Side::Orders, "POST /api/admin/payments/findings/{id}/resolve", "a run must find nothing that does not fit"),
+    (Side::Orders, "POST /api/admin/payments/reconcile", "the checks hold all books against the provider's"),
     (Side::Orders, "GET /api/orders/guest/{token}", "mails are not sent, and have no links"),
     (Side::Orders, "POST /api/orders/guest/{token}/claim", "mails are not sent, and have no links"),
-    (Side::Orders, "GET /api/orders/{id}/payments", NO_PAYMENTS),
-    (Side::Orders, "GET /api/payments/{id}", NO_PAYMENTS),
+    (Side::Orders, "POST /api/payments/webhooks/stripe", "called by the payment sandbox"),
+    (Side::Orders, "POST /api/payments/webhooks/razorpay", "called by the payment sandbox"),
+    (Side::Orders, "POST /api/payments/{id}/capture", "the shop of a run takes money with the customer's word"),
+    (Side::Orders, "POST /api/payments/{id}/review", "a run must bring nothing under review"),
     (Side::Orders, "GET /health/ready", "asked by the stage, after each fault"),
     (Side::Inventory, "POST /api/inventory/products", "the catalogue is made before the load"),
     (Side::Inventory, "PUT /api/inventory/products/{id}", "the checks count on the prices of the catalogue"),
@@ -91,9 +96,6 @@ const NOT_CALLED: &[(Side, &str, &str)] = &[
     (Side::Accounts, "GET /api/admin/invariants", "asked at the end"),
     (Side::Accounts, "GET /health/ready", "asked by the stage, after each fault"),
 ];
-
-/// Why no client looks at payments.
-const NO_PAYMENTS: &str = "looked at when all is over, by the checks";
 
 /// Why no client uses codes.
 const NO_CODES: &str = "codes come by e-mail, and no way of sending is set up";

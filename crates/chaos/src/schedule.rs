@@ -41,6 +41,29 @@ pub enum Fault {
     CutBroker,
     /// The keys that sign tokens are revoked, and a new one is made.
     RotateKeys,
+    /// The payment providers refuse connections.
+    CloseProviders(Duration),
+    /// The payment providers answer not as they should.
+    TroubleProviders(Trouble, Duration),
+}
+
+/// How payment providers fail while they can be reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// Nothing is done, and nothing is said.
+    SilenceBefore,
+    /// What is asked is done, and nothing is said.
+    SilenceAfter,
+    /// 500, and nothing is done.
+    Error,
+    /// 500, although it is done.
+    ErrorAfter,
+    /// Half an answer.
+    Cut,
+    /// 429, and nothing is done.
+    TooMany,
+    /// Every call takes so long.
+    Slow(Duration),
 }
 
 /// A fault and when it strikes, counted from the start of the load.
@@ -74,6 +97,18 @@ impl Fault {
             Self::KillRabbitMq(_) => "kill -9 of RabbitMQ",
             Self::CutBroker => "AMQP connections closed",
             Self::RotateKeys => "signing keys revoked",
+            Self::CloseProviders(_) => "payment providers not reached",
+            Self::TroubleProviders(trouble, _) => trouble.kind(),
+        }
+    }
+}
+
+impl Trouble {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::SilenceBefore | Self::SilenceAfter => "payment providers silent",
+            Self::Error | Self::ErrorAfter | Self::Cut => "payment providers broken",
+            Self::TooMany | Self::Slow(_) => "payment providers slow",
         }
     }
 }
@@ -86,6 +121,10 @@ impl fmt::Display for Fault {
             Self::Pause(process, pause) => write!(f, "SIGSTOP {process} for {:.1} s", pause.as_secs_f64()),
             Self::StopPostgres(pause) | Self::KillPostgres(pause) | Self::KillRabbitMq(pause) => {
                 write!(f, "{}, back after {:.1} s", self.kind(), pause.as_secs_f64())
+            }
+            Self::CloseProviders(pause) => write!(f, "{}, for {:.1} s", self.kind(), pause.as_secs_f64()),
+            Self::TroubleProviders(trouble, pause) => {
+                write!(f, "{} ({trouble:?}) for {:.1} s", self.kind(), pause.as_secs_f64())
             }
             Self::CutDatabase | Self::RestartRabbitMq | Self::CutBroker | Self::RotateKeys => f.write_str(self.kind()),
         }
@@ -133,7 +172,12 @@ fn every_kind(rng: &mut Rng) -> Vec<Fault> {
         Fault::KillRabbitMq(pause(rng)),
         Fault::CutBroker,
         Fault::RotateKeys,
+        Fault::CloseProviders(pause(rng)),
+        Fault::TroubleProviders(one_of(rng, [Trouble::SilenceBefore, Trouble::SilenceAfter]), pause(rng)),
+        Fault::TroubleProviders(one_of(rng, [Trouble::Error, Trouble::ErrorAfter, Trouble::Cut]), pause(rng)),
     ];
+    let slow = Trouble::Slow(Duration::from_millis(rng.u64(200..1500)));
+    faults.push(Fault::TroubleProviders(one_of(rng, [slow, Trouble::TooMany]), pause(rng)));
     for index in 0..PAIRS {
         faults.push(Fault::Kill(Process::Order(index), pause(rng)));
         faults.push(Fault::Kill(Process::Inventory(index), pause(rng)));
@@ -150,6 +194,10 @@ fn any(rng: &mut Rng) -> Process {
         1 => Process::Inventory(index),
         _ => Process::Account(index),
     }
+}
+
+fn one_of<const N: usize>(rng: &mut Rng, troubles: [Trouble; N]) -> Trouble {
+    troubles[rng.usize(0..N)]
 }
 
 fn pause(rng: &mut Rng) -> Duration {
@@ -178,7 +226,7 @@ mod tests {
             for seconds in [45, 60] {
                 let planned = derive(seed, seconds);
                 let kinds: BTreeSet<&str> = planned.iter().map(|it| it.fault.kind()).collect();
-                assert_eq!(kinds.len(), 10, "seed {seed}: {planned:?}");
+                assert_eq!(kinds.len(), 14, "seed {seed}: {planned:?}");
                 let killed = planned.iter().filter(|it| matches!(it.fault, Fault::Kill(..)));
                 let killed: BTreeSet<String> = killed.map(|it| it.fault.to_string()[8..19].to_owned()).collect();
                 assert!(killed.len() >= 6, "seed {seed}: {killed:?}");

@@ -3,6 +3,8 @@
 use crate::Settings;
 use crate::error::ChaosError;
 use crate::schedule::{PAIRS, Process};
+use payment_sandbox::{Options, Sandbox, Webhooks};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use testbed::pairs::MASTER_KEY;
 use testbed::postgres::Postgres;
 use testbed::rabbitmq::RabbitMq;
 use testbed::service_process::START_LIMIT;
-use testbed::{Durability, Pairs, Plan, Servers, Service, pairs, poll, process, readiness};
+use testbed::{Durability, Pairs, Plan, Servers, Service, pairs, poll, ports, process, readiness};
 use tokio::sync::Mutex;
 
 const PAUSE: Duration = Duration::from_millis(100);
@@ -21,6 +23,14 @@ const WINDOW: [(&str, &str); 2] = [("RESERVATION_WINDOW_SECONDS", "8"), ("SETTLE
 
 /// All clients are in one network, which nobody limits here.
 const LIMITS: [(&str, &str); 2] = [("LOGINS_PER_MINUTE", "100000"), ("REGISTRATIONS_PER_MINUTE", "100000")];
+
+/// Signs what the payment sandbox tells of the payments by each provider.
+const SIGNED_WITH: [(&str, &str); 2] =
+    [("STRIPE_WEBHOOK_SECRETS", "whsec_chaos"), ("RAZORPAY_WEBHOOK_SECRETS", "razorpay-chaos")];
+
+/// Orders that nobody pays are cancelled within the run, and a provider that says nothing is soon given up.
+const PAYMENTS: [(&str, &str); 3] =
+    [("PAYMENT_WINDOW_SECONDS", "8"), ("PROVIDER_TIMEOUT_SECONDS", "1"), ("PROVIDER_CIRCUIT_PAUSE_MS", "200")];
 
 /// A service process that others may be starting or stopping at the moment: whoever does holds the lock.
 #[derive(Debug)]
@@ -49,6 +59,10 @@ pub struct Stage {
     /// The broker; whoever restarts it or needs it to be up holds the lock.
     pub rabbitmq: Mutex<Arc<RabbitMq>>,
     pub postgres: Mutex<Arc<Postgres>>,
+    /// The payment providers; whoever has them fail holds the lock.
+    pub providers: Mutex<Arc<Sandbox>>,
+    /// The same, for customers at the providers' pages, and for their books.
+    pub sandbox: Arc<Sandbox>,
     /// What the listener connects to.
     pub amqp_url: String,
     /// Where queues and connections are looked up.
@@ -59,8 +73,11 @@ pub struct Stage {
 impl Stage {
     /// Brings everything up; returns when every process is ready.
     pub async fn open(settings: &Settings) -> Result<Self, ChaosError> {
-        let wanted = settings.clone();
-        let (servers, pairs) = tokio::task::spawn_blocking(move || start(&wanted)).await??;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free_port()?));
+        let sandbox = Arc::new(Sandbox::start(Options { address, ..Options::default() }).await?);
+        let (wanted, paid_at) = (settings.clone(), sandbox.url());
+        let (servers, pairs) = tokio::task::spawn_blocking(move || start(&wanted, &paid_at)).await??;
+        sandbox.deliver_to(pairs.orders.first().map(|first| webhooks_to(first.base())));
         let Servers { postgres, rabbitmq } = servers;
         let orders = pairs.orders.into_iter().enumerate();
         let inventory = pairs.inventory.into_iter().enumerate();
@@ -76,6 +93,8 @@ impl Stage {
             management_url: rabbitmq.management_url(),
             rabbitmq: Mutex::new(Arc::new(rabbitmq)),
             postgres: Mutex::new(Arc::new(postgres)),
+            providers: Mutex::new(sandbox.clone()),
+            sandbox,
             http,
         })
     }
@@ -159,7 +178,27 @@ impl Running {
     }
 }
 
-fn start(settings: &Settings) -> testbed::Result<(Servers, Pairs)> {
+/// Where what happens at the payment providers is told at once. One that is down hears of it when it is back, or never.
+fn webhooks_to(base: &str) -> Webhooks {
+    let [(_, stripe_secret), (_, razorpay_secret)] = SIGNED_WITH.map(|(name, secret)| (name, secret.to_owned()));
+    Webhooks { url: format!("{base}/api/payments/webhooks"), stripe_secret, razorpay_secret }
+}
+
+/// What an order-service is told of the payment providers, which are all in the sandbox at this URL.
+fn pays_at(url: &str) -> pairs::Variables {
+    let sandbox = Options::default();
+    let keys = [
+        ("STRIPE_URL", url),
+        ("STRIPE_SECRET_KEY", &sandbox.stripe_secret_key),
+        ("STRIPE_PUBLISHABLE_KEY", &sandbox.stripe_publishable_key),
+        ("RAZORPAY_URL", url),
+        ("RAZORPAY_KEY_ID", &sandbox.razorpay_key_id),
+        ("RAZORPAY_KEY_SECRET", &sandbox.razorpay_key_secret),
+    ];
+    [pairs::owned(&keys), pairs::owned(&SIGNED_WITH), pairs::owned(&PAYMENTS)].concat()
+}
+
+fn start(settings: &Settings, paid_at: &str) -> testbed::Result<(Servers, Pairs)> {
     let Settings { run_dir, order_service, inventory_service, account_service, .. } = settings;
     let servers = Servers::start(run_dir, Durability::Durable, "")?.stop_on_drop();
     let (database_url, amqp_url) = (servers.postgres.url(), servers.rabbitmq.url());
@@ -168,6 +207,7 @@ fn start(settings: &Settings) -> testbed::Result<(Servers, Pairs)> {
     plan.pairs = PAIRS;
     plan.account.extend(pairs::owned(&LIMITS));
     plan.both.extend(pairs::owned(&WINDOW));
+    plan.order.extend(pays_at(paid_at));
     let pairs = plan.start(run_dir, &["UP"])?;
     Ok((servers, pairs))
 }

@@ -1,6 +1,7 @@
 //! The outcome of a run as a person reads it.
 
 use crate::Settings;
+use crate::books::{Books, Line};
 use crate::checks::Checked;
 use crate::figures::{Away, Figures, Kind, Refusal, Stream};
 use crate::listener::Heard;
@@ -14,6 +15,9 @@ use std::time::Duration;
 /// Findings shown of one check: a loud failure has thousands of the same kind.
 const SHOWN: usize = 20;
 
+/// What becomes of a payment.
+const FATES: [&[&str]; 3] = [&["CAPTURED"], &["PART_REFUNDED", "REFUNDED"], &["VOIDED", "EXPIRED"]];
+
 /// What a run found.
 #[derive(Clone, Debug)]
 pub struct RunReport {
@@ -22,6 +26,7 @@ pub struct RunReport {
     clients: usize,
     figures: Figures,
     orders: BTreeMap<&'static str, usize>,
+    books: Books,
     events: usize,
     copies: u64,
     recovery: Option<Duration>,
@@ -45,7 +50,20 @@ impl RunReport {
         }
         let events = heard.events.len();
         let copies = heard.arrivals.saturating_sub(events as u64);
-        Self { seed, seconds, clients, figures, orders, events, copies, recovery, checks }
+        let books = observed.books.clone();
+        Self { seed, seconds, clients, figures, orders, books, events, copies, recovery, checks }
+    }
+
+    /// What becomes of payments by providers, and should become of some in a run of some length, and did not.
+    pub fn fates_left_out(&self) -> Vec<String> {
+        let wanted = ["CARD", "UPI"].into_iter().flat_map(|method| FATES.map(|fate| (method, fate)));
+        let left_out = wanted.filter(|(method, fate)| self.with_fate(method, fate) == 0);
+        left_out.map(|(method, fate)| format!("no payment by {method} came to be {}", fate.join(" or "))).collect()
+    }
+
+    fn with_fate(&self, method: &str, fate: &[&str]) -> usize {
+        let lines = self.books.lines.iter().filter(|line| line.method == method);
+        lines.filter(|line| fate.contains(&line.status.as_str())).count()
     }
 
     /// Routes that a run of some length should have called and did not.
@@ -77,6 +95,19 @@ impl fmt::Display for RunReport {
         let of = |status: OrderStatus| self.orders.get(status.as_str()).copied().unwrap_or_default();
         let by_status = OrderStatus::ALL.map(|status| format!("{} {status}", of(status)));
         writeln!(f, "orders\n  {all}: {}", by_status.join(", "))?;
+        writeln!(f, "payments")?;
+        for method in ["CARD", "UPI", "CASH_ON_DELIVERY"] {
+            let [taken, given_back, closed] = FATES.map(|fate| self.with_fate(method, fate));
+            let all = self.books.lines.iter().filter(|line| line.method == method).count();
+            let rest = all - taken - given_back - closed;
+            writeln!(f, "  {method:<17} {all}: {taken} paid, {given_back} given back, {closed} closed, {rest} else")?;
+        }
+        let by_provider = || self.books.lines.iter().filter(|line| !line.at_the_door());
+        let sum = |part: fn(&Line) -> u64| in_units(by_provider().map(part).sum());
+        let (taken, back) = (sum(|line| line.ours.captured), sum(|line| line.ours.refunded));
+        writeln!(f, "  {taken} taken and {back} given back by providers, in our books")?;
+        let (taken, back) = (sum(|line| line.theirs.captured), sum(|line| line.theirs.refunded));
+        writeln!(f, "  {taken} taken and {back} given back by providers, in theirs")?;
         writeln!(f, "events\n  {} heard, {} more as copies", self.events, self.copies)?;
         writeln!(f, "availability")?;
         for (name, stream) in [("placements", Stream::Placements), ("reads", Stream::Reads)] {
@@ -115,4 +146,9 @@ impl fmt::Display for RunReport {
         writeln!(f, "{verdict}; the same blows again:")?;
         write!(f, "  cargo xtask chaos --seed {seed} --seconds {seconds} --clients {clients}")
     }
+}
+
+/// Hundredths as they are written.
+fn in_units(hundredths: u64) -> String {
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }

@@ -27,5 +27,6 @@ async fn every_promise_is_kept_while_everything_dies() {
     // A shorter one need not get to every operation.
     if seconds >= SECONDS {
         assert_eq!(outcome.routes_left_out(), [""; 0]);
+        assert_eq!(outcome.fates_left_out(), [""; 0]);
     }
 }

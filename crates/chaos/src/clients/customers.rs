@@ -45,6 +45,7 @@ impl ChaosClient {
                 CustomerOperation::Read { pick } => self.read(pick).await,
                 CustomerOperation::List => self.list_own().await,
                 CustomerOperation::Cancel { pick } => self.cancel(pick).await,
+                CustomerOperation::Charge { pick, way } => self.charge(pick, way).await,
                 CustomerOperation::Foreign { pick } => self.try_anothers(pick).await,
                 CustomerOperation::Refresh => self.refresh().await,
                 CustomerOperation::LogOut => self.log_out().await,

@@ -144,6 +144,7 @@ impl ChaosClient {
         self.person = Some(Person { id: user.id, email, tokens: Some(Tokens::new(granted, asked_at, false)) });
         // What another person ordered is not this one's.
         self.known.clear();
+        self.due.clear();
     }
 
     async fn log_in(&mut self) {

@@ -1,5 +1,6 @@
 //! Placing orders: once without a key, with a key until the answer is definite, now and later.
 
+use super::charging::Due;
 use super::{ChaosClient, Person, Settled, Side};
 use crate::figures::Kind;
 use crate::history::{Answered, Lines, Placed};
@@ -18,11 +19,7 @@ impl ChaosClient {
     pub async fn place(&mut self, wanted: &Wanted) -> bool {
         let (token, lines) = (self.token(), self.lines(wanted));
         let place = self.note_placement(&token, &lines);
-        let mut body = body(&token, &lines);
-        if self.asked.is_multiple_of(4) {
-            body["payment"] = json!({"method": "CASH_ON_DELIVERY"});
-        }
-        let request = Request::with_body(Method::POST, ORDERS, &body);
+        let request = Request::with_body(Method::POST, ORDERS, &self.to_be_paid(body(&token, &lines)));
         match self.attempt(Kind::Place, Side::Orders, &request, &[201, 409]).await {
             Verdict::Definite(answer) => {
                 self.remember(place, &token, &lines, &answer, false);
@@ -55,7 +52,9 @@ impl ChaosClient {
     ) {
         let (token, lines) = (self.token(), self.lines(wanted));
         let place = self.note_placement(&token, &lines);
-        let request = Request::with_body(Method::POST, ORDERS, &body(&token, &lines)).keyed(&token);
+        // How an order is paid that is to be placed later is said when it is.
+        let body_of_order = if later { body(&token, &lines) } else { self.to_be_paid(body(&token, &lines)) };
+        let request = Request::with_body(Method::POST, ORDERS, &body_of_order).keyed(&token);
         let request = Request { later, ..request };
         let (kind, expected): (_, &[u16]) =
             if later { (Kind::PlaceAsync, &[202]) } else { (Kind::PlaceKeyed, &[201, 409]) };
@@ -83,6 +82,7 @@ impl ChaosClient {
             match read(answer, token, lines) {
                 Ok(order) => {
                     self.known.push(order.clone());
+                    self.due.extend(Due::of(&order, &answer.text));
                     Placed::Answered(Box::new(Answered { status: answer.status, order }))
                 }
                 Err(what) => {
@@ -92,6 +92,18 @@ impl ChaosClient {
             }
         };
         self.history.lock().placements[place].outcome = outcome;
+    }
+
+    /// Every third order is to be paid first, every eighth at the door.
+    fn to_be_paid(&self, mut body: Value) -> Value {
+        let method = match self.asked % 8 {
+            0 => "CASH_ON_DELIVERY",
+            1 | 4 => "CARD",
+            6 => "UPI",
+            _ => return body,
+        };
+        body["payment"] = json!({"method": method});
+        body
     }
 
     fn note_placement(&self, token: &str, lines: &Lines) -> usize {

@@ -41,6 +41,11 @@ impl ChaosClient {
         let method = if pick.is_multiple_of(2) { Method::PUT } else { Method::PATCH };
         let request = Request::with_body(method, format!("/api/orders/{}/status", order.id), &json!({"status": to}));
         let outcome = match self.attempt(Kind::Move, Side::Orders, &request, &[200, 409]).await {
+            // Which forbids it until it is paid, and leaves no trace.
+            Verdict::Definite(answer) if answer.text.contains("payment-required") => {
+                self.history.lock().unpaid.insert(order.id);
+                ChangeSeen::Unknown
+            }
             Verdict::Definite(answer) => outcome_of(answer.status),
             _ => ChangeSeen::Unknown,
         };
