@@ -1,6 +1,7 @@
 //! What a load generator reports, whichever it is.
 
 pub mod logins;
+pub mod payers;
 pub mod requests;
 mod seen;
 pub mod steady;

@@ -26,6 +26,8 @@ pub enum Scenario {
     Tokens,
     /// People log in, alone and while others order
     Logins,
+    /// Orders paid by card, and a provider that hangs
+    Paid,
     /// Orders accepted at once and placed later
     #[value(name = "async")]
     #[serde(rename = "async")]

@@ -7,6 +7,7 @@ pub mod hot;
 mod large;
 mod logins;
 mod mail;
+mod paid;
 pub mod placement;
 pub mod placing;
 pub mod reads;
@@ -39,6 +40,7 @@ pub async fn run(bench: &Bench, scenario: Scenario) -> Result<ScenarioReport> {
         Scenario::Reads => reads::run(bench).await,
         Scenario::Tokens => tokens::run(bench).await,
         Scenario::Logins => logins::run(bench).await,
+        Scenario::Paid => paid::run(bench).await,
         Scenario::Asynchronous => asynchronous::run(bench).await,
         Scenario::Mail => mail::run(bench).await,
         Scenario::Settling => settling::run(bench).await,

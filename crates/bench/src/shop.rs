@@ -154,7 +154,7 @@ impl<'a> Shop<'a> {
     /// visible a moment later, so it must stay like that, with no order more.
     pub async fn quiet(&self) -> Result<()> {
         let started = Instant::now();
-        let looked = "SELECT (SELECT count(*) FROM orders.orders WHERE status = 'PENDING')
+        let looked = "SELECT (SELECT count(*) FROM orders.orders WHERE status IN ('PENDING', 'PAID'))
                            + (SELECT count(*) FROM orders.outbox) + (SELECT count(*) FROM inventory.outbox),
                              (SELECT COALESCE(max(id), 0) FROM orders.orders)";
         let mut quiet_since: Option<(f64, Instant)> = None;
