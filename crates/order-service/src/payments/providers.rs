@@ -11,9 +11,10 @@ use super::domain::{Listed, ListedRefund, OpenOperation, Payment, Provider, Sess
 use limiter::Limiter;
 use razorpay::Razorpay;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use serde::de::DeserializeOwned;
 use service_kit::circuit::{CircuitBreaker, Guarded, Verdict};
 use service_kit::health::{Circuit, Dependency};
 use service_kit::lifecycle::StartError;
@@ -119,31 +120,19 @@ impl Providers {
 
     /// Asks for an operation, under its id as the key: again, it does it no second time.
     pub async fn perform(&self, payment: &Payment, operation: &OpenOperation) -> Answer<Outcome> {
-        match payment.provider {
-            Provider::Stripe => match &self.stripe {
-                Some(stripe) => stripe.perform(payment, operation).await,
-                None => not_set_up(),
-            },
-            Provider::Razorpay => match &self.razorpay {
-                Some(razorpay) => razorpay.perform(payment, operation).await,
-                None => not_set_up(),
-            },
-            Provider::OnDelivery => not_set_up(),
+        match (payment.provider, &self.stripe, &self.razorpay) {
+            (Provider::Stripe, Some(stripe), _) => stripe.perform(payment, operation).await,
+            (Provider::Razorpay, _, Some(razorpay)) => razorpay.perform(payment, operation).await,
+            _ => not_set_up(),
         }
     }
 
     /// Looks at a payment; `None` where the provider has none for it.
     pub async fn look(&self, payment: &Payment) -> Answer<Option<Shown>> {
-        match payment.provider {
-            Provider::Stripe => match &self.stripe {
-                Some(stripe) => stripe.look(payment).await,
-                None => not_set_up(),
-            },
-            Provider::Razorpay => match &self.razorpay {
-                Some(razorpay) => razorpay.look(payment).await,
-                None => not_set_up(),
-            },
-            Provider::OnDelivery => not_set_up(),
+        match (payment.provider, &self.stripe, &self.razorpay) {
+            (Provider::Stripe, Some(stripe), _) => stripe.look(payment).await,
+            (Provider::Razorpay, _, Some(razorpay)) => razorpay.look(payment).await,
+            _ => not_set_up(),
         }
     }
 
@@ -189,16 +178,13 @@ impl Providers {
 
     /// What the page needs on which a customer pays. Never kept, never logged.
     pub async fn session(&self, payment: &Payment) -> Answer<Session> {
-        match (payment.provider, payment.provider_id.as_deref()) {
-            (Provider::Stripe, Some(id)) => match &self.stripe {
-                Some(stripe) => stripe.session(id).await,
-                None => not_set_up(),
-            },
-            (Provider::Razorpay, Some(id)) => match &self.razorpay {
-                Some(razorpay) => razorpay.session(payment, id),
-                None => not_set_up(),
-            },
-            _ => Answer::NotSent("the provider does not know of the payment yet"),
+        let Some(id) = payment.provider_id.as_deref() else {
+            return Answer::NotSent("the provider does not know of the payment yet");
+        };
+        match (payment.provider, &self.stripe, &self.razorpay) {
+            (Provider::Stripe, Some(stripe), _) => stripe.session(id).await,
+            (Provider::Razorpay, _, Some(razorpay)) => razorpay.session(payment, id),
+            _ => not_set_up(),
         }
     }
 
@@ -230,23 +216,58 @@ fn circuit(name: &'static str, label: &'static str, config: &Config) -> CircuitB
     CircuitBreaker::new(Guarded { name, metrics: "payment_provider", label, pause: config.circuit_pause() })
 }
 
+/// What is a provider's own in the meaning of its answers.
+struct Dialect {
+    /// That the shop's key is not accepted: whoever set it up has to look, and it is nobody's attempt.
+    not_accepted: &'static str,
+    /// The statuses which say that the same is under way already.
+    under_way: &'static [StatusCode],
+    /// What an error of the provider's own means.
+    failure: Failing,
+    /// Why something was refused, as the body of the answer names it.
+    code: fn(&[u8]) -> String,
+}
+
+/// Whether an error of the provider comes again for whoever asks again.
+enum Failing {
+    ForGood(&'static str),
+    Once(&'static str),
+}
+
+/// What an answer means. What is no definite answer leaves the outcome open: a timeout is no refusal.
+async fn read<Done: DeserializeOwned>(response: Response, dialect: &Dialect) -> Answer<Done> {
+    let (status, pause) = (response.status(), pause(response.headers()));
+    let Ok(body) = response.bytes().await else { return Answer::Unknown("the connection broke") };
+    match status {
+        status if status.is_success() => match serde_json::from_slice(&body) {
+            Ok(done) => Answer::Done(done),
+            Err(_) => Answer::Unknown("the answer cannot be read"),
+        },
+        StatusCode::TOO_MANY_REQUESTS => Answer::Later(pause),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Answer::NotSent(dialect.not_accepted),
+        status if dialect.under_way.contains(&status) => Answer::Unknown("it is under way already"),
+        status if status.is_client_error() => Answer::Refused((dialect.code)(&body)),
+        _ => match dialect.failure {
+            Failing::ForGood(why) => Answer::Failed(why),
+            Failing::Once(why) => Answer::Unknown(why),
+        },
+    }
+}
+
 /// Sends a call through the circuit, when it is its turn, and measures what comes of it.
-async fn send<Done, Fut>(
+async fn send<Done: DeserializeOwned>(
     limiter: &Limiter,
     (provider, circuit): (Provider, &CircuitBreaker),
     call: RequestBuilder,
-    read: impl FnOnce(Response) -> Fut,
-) -> Answer<Done>
-where
-    Fut: Future<Output = Answer<Done>>,
-{
+    dialect: &Dialect,
+) -> Answer<Done> {
     if !limiter.turn().await {
         return Answer::Later(Duration::from_secs(1));
     }
     let sent = async {
         let since = Instant::now();
         let answer = match call.send().await {
-            Ok(response) => read(response).await,
+            Ok(response) => read(response, dialect).await,
             Err(error) if error.is_connect() => Answer::NotSent(http_client::reason(&error)),
             Err(error) => Answer::Unknown(http_client::reason(&error)),
         };

@@ -28,7 +28,8 @@ pub async fn review(
         let captured = known.amounts.captured.max(seen.captured.min(payment.amount));
         let authorized = known.amounts.authorized.max(seen.authorized.min(payment.amount)).max(captured);
         known.amounts = Amounts { authorized, captured, released: known.amounts.released };
-        capture = take_over_capture(conn, &payment, captured).await?;
+        let operations = store::operations_of(&mut *conn, &[id]).await?;
+        capture = take_over_capture(conn, &payment, &operations, captured).await?;
     }
     let after = write(conn, now, &payment, payment.clone(), &known).await?;
     tell(conn, now, order, &payment, &after, capture.as_ref()).await?;

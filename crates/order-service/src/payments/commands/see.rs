@@ -43,7 +43,7 @@ pub async fn see(
         note(conn, payment, FindingKind::Amount, &shown.provider_id, (ours, theirs), detail).await?;
     }
     let operations = store::operations_of(&mut *conn, &[payment.id]).await?;
-    let capture = take_over_capture(conn, payment, seen.amounts.captured).await?;
+    let capture = take_over_capture(conn, payment, &operations, seen.amounts.captured).await?;
     let room = seen.amounts.captured;
     for refund in shown.refunds.iter().flatten() {
         if !see_refund(conn, payment, &operations, refund, room, (order, &mut events)).await? {
@@ -124,9 +124,9 @@ pub(super) async fn give_back(conn: &mut PgConnection, payment: &Payment, cause:
 pub(super) async fn take_over_capture(
     conn: &mut PgConnection,
     payment: &Payment,
+    operations: &[Operation],
     captured: Money,
 ) -> Result<Option<Operation>, Error> {
-    let operations = store::operations_of(&mut *conn, &[payment.id]).await?;
     let of_ours =
         operations.iter().filter(|it| it.kind == OperationKind::Capture && it.status == OperationStatus::Succeeded);
     let missing = captured - of_ours.clone().map(|operation| operation.amount).sum();

@@ -6,14 +6,14 @@
 mod lists;
 
 use super::limiter::Limiter;
-use super::{Answer, Outcome, hundredths, money};
+use super::{Answer, Dialect, Failing, Outcome, hundredths, money};
 use crate::payments::config::Config;
 use crate::payments::domain::{
     Amounts, Attempt, Closed, Observed, OpenOperation, OperationKind, Payment, Provider, RefundState, Session, Shown,
     ShownRefund,
 };
 use data_encoding::HEXLOWER_PERMISSIVE;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -238,29 +238,20 @@ impl Razorpay {
 
     async fn call<Done: DeserializeOwned>(&self, call: Option<RequestBuilder>) -> Answer<Done> {
         let Some(call) = call else { return Answer::NotSent("the path is none") };
-        super::send(&self.0.limiter, (Provider::Razorpay, &self.0.circuit), call, read).await
+        super::send(&self.0.limiter, (Provider::Razorpay, &self.0.circuit), call, &DIALECT).await
     }
 }
 
-/// What an answer means. Razorpay keeps no error under a key: whatever is not definite can be asked again.
-async fn read<Done: DeserializeOwned>(response: Response) -> Answer<Done> {
-    let (status, pause) = (response.status(), super::pause(response.headers()));
-    let Ok(body) = response.bytes().await else { return Answer::Unknown("the connection broke") };
-    match status {
-        status if status.is_success() => match serde_json::from_slice(&body) {
-            Ok(done) => Answer::Done(done),
-            Err(_) => Answer::Unknown("the answer cannot be read"),
-        },
-        StatusCode::TOO_MANY_REQUESTS => Answer::Later(pause),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Answer::NotSent("Razorpay does not accept the key"),
-        StatusCode::CONFLICT => Answer::Unknown("it is under way already"),
-        status if status.is_client_error() => {
-            let Refusal { error } = serde_json::from_slice(&body).unwrap_or_default();
-            Answer::Refused(error.reason.filter(|reason| reason != "NA").unwrap_or(error.code))
-        }
-        _ => Answer::Unknown("an error of Razorpay"),
-    }
-}
+/// Razorpay keeps no error under a key: whatever is not definite can be asked again.
+const DIALECT: Dialect = Dialect {
+    not_accepted: "Razorpay does not accept the key",
+    under_way: &[StatusCode::CONFLICT],
+    failure: Failing::Once("an error of Razorpay"),
+    code: |body| {
+        let Refusal { error } = serde_json::from_slice(body).unwrap_or_default();
+        error.reason.filter(|reason| reason != "NA").unwrap_or(error.code)
+    },
+};
 
 impl OrderPayment {
     /// Whether its money counts. One that went back before anybody here knew of it has paid nothing: what Razorpay could not take

@@ -5,14 +5,14 @@
 mod lists;
 
 use super::limiter::Limiter;
-use super::{Answer, Outcome, money};
+use super::{Answer, Dialect, Failing, Outcome, money};
 use crate::payments::config::{Config, StripeKeys};
 use crate::payments::domain::{
     Amounts, Attempt, Closed, Observed, OpenOperation, OperationKind, Payment, Provider, RefundState, Session, Shown,
     ShownRefund,
 };
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -274,30 +274,17 @@ impl Stripe {
 
     async fn call<Done: DeserializeOwned>(&self, call: RequestBuilder) -> Answer<Done> {
         let call = call.header(AUTHORIZATION, self.0.key.clone()).header("stripe-version", VERSION);
-        super::send(&self.0.limiter, (Provider::Stripe, &self.0.circuit), call, read).await
+        super::send(&self.0.limiter, (Provider::Stripe, &self.0.circuit), call, &DIALECT).await
     }
 }
 
-/// What an answer means. What is no definite answer leaves the outcome open: a timeout is no refusal.
-async fn read<Done: DeserializeOwned>(response: Response) -> Answer<Done> {
-    let (status, pause) = (response.status(), super::pause(response.headers()));
-    let Ok(body) = response.bytes().await else { return Answer::Unknown("the connection broke") };
-    match status {
-        status if status.is_success() => match serde_json::from_slice(&body) {
-            Ok(done) => Answer::Done(done),
-            Err(_) => Answer::Unknown("the answer cannot be read"),
-        },
-        StatusCode::TOO_MANY_REQUESTS => Answer::Later(pause),
-        // Whoever set it up has to look: nobody's attempt.
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Answer::NotSent("Stripe does not accept the key"),
-        StatusCode::CONFLICT | StatusCode::FAILED_DEPENDENCY => Answer::Unknown("it is under way already"),
-        status if status.is_client_error() => {
-            let Refusal { error } = serde_json::from_slice(&body).unwrap_or_default();
-            Answer::Refused(error.code())
-        }
-        _ => Answer::Failed("an error of Stripe"),
-    }
-}
+/// Stripe keeps an error of its own under the key: whoever asks again gets it again.
+const DIALECT: Dialect = Dialect {
+    not_accepted: "Stripe does not accept the key",
+    under_way: &[StatusCode::CONFLICT, StatusCode::FAILED_DEPENDENCY],
+    failure: Failing::ForGood("an error of Stripe"),
+    code: |body| serde_json::from_slice::<Refusal>(body).unwrap_or_default().error.code(),
+};
 
 impl Failure {
     /// The bank's reason, where it gives one.

@@ -92,11 +92,7 @@ pub async fn refund_payment(
         };
         Ok::<_, Error>((Answer::ok(&operation.id)?, job))
     };
-    let mut job = None;
-    let decided = IDEMPOTENCY.once(&orders.db, &key, &body, refund, |taken| job = taken).await?;
-    if let Some(job) = job {
-        paying::at_once(&orders, job).await;
-    }
+    let decided = decide(&orders, &key, &body, refund).await?;
     let operation: Uuid = serde_json::from_str(&decided.body)?;
     let operations = payments::operations_of(orders.db.pool(), &[id]).await?;
     let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
@@ -214,12 +210,23 @@ async fn changed_payment(
     body: &impl serde::Serialize,
     change: impl AsyncFnOnce(&mut PgConnection) -> Result<(Answer, Option<paying::Job>), Error>,
 ) -> Result<Answer, Error> {
-    let mut job = None;
-    let answer = IDEMPOTENCY.once(&orders.db, key, body, change, |taken| job = taken).await?;
-    if let Some(job) = job {
-        paying::at_once(orders, job).await;
-    }
+    let answer = decide(orders, key, body, change).await?;
     let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
     let order = payments::order_of(orders.db.pool(), id).await?.ok_or_else(unknown)?;
     as_it_is(orders, order, answer).await
+}
+
+/// Decides something about a payment once, and works on it at once where there is something to send. Gives what is kept.
+async fn decide(
+    orders: &Arc<Orders>,
+    key: &IdempotencyKey,
+    body: &impl serde::Serialize,
+    decision: impl AsyncFnOnce(&mut PgConnection) -> Result<(Answer, Option<paying::Job>), Error>,
+) -> Result<Answer, Error> {
+    let mut job = None;
+    let kept = IDEMPOTENCY.once(&orders.db, key, body, decision, |taken| job = taken).await?;
+    if let Some(job) = job {
+        paying::at_once(orders, job).await;
+    }
+    Ok(kept)
 }
