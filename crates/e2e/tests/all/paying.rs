@@ -180,6 +180,8 @@ async fn another_method_takes_the_place_of_one_that_nobody_is_paying() {
     let door = shop.orders().post(&format!("/api/orders/{id}/payments"), json!({"method": "CASH_ON_DELIVERY"})).await;
     assert_ne!(door.is(201).json()["id"], json!(card));
     assert_eq!(payment(&shop, card).await["status"], "VOIDED");
+    // Its stock may only now be committed.
+    shop.order_becomes(id, "CONFIRMED").await;
     assert_eq!(shop.timeline(id).await.last().unwrap(), "CONFIRMED");
 
     let (busy, _) = placed(&shop).await;
