@@ -139,3 +139,8 @@ pub fn rule(operation: &str) -> Rule {
     let known = POLICY.iter().find(|(name, _)| *name == operation);
     known.unwrap_or_else(|| panic!("{operation} is not in the table of who may call what")).1
 }
+
+/// Whether callers of an operation show their own signature or secret instead of a token.
+pub fn is_webhook(operation: &str) -> bool {
+    operation.contains("/webhooks/")
+}
