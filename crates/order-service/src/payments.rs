@@ -13,10 +13,11 @@ mod state;
 mod store;
 mod webhooks;
 
-pub use commands::ask::{announce, capture, close, may_be_known, try_means};
+pub use commands::ask::{announce, capture, close, try_means};
 pub use commands::call_off::{call_off, void_by_hand as void};
 pub use commands::collect::collect;
 pub use commands::dispatch::{End, Next, end, next};
+pub use commands::held::Held;
 pub use commands::open::{NewPayment, open, open_all};
 pub use commands::reconcile::{Suspects, compare, compare_refunds, note_difference};
 pub use commands::refund::{Refund, refund};
@@ -26,9 +27,9 @@ pub use commands::see::see;
 pub use config::Config;
 pub use domain::{
     AskedPayment, Capture, Cause, CollectPayment, ConfirmPayment, DUE, Decision, Finding, FindingKind, LatestPayment,
-    Method, OpenOperation, OpenPayment, Operation, OperationKind, OperationStatus, OrderPaymentStatus, PROVIDER_ERROR,
-    Payment, PaymentStatus, PaymentWithOperations, PlacePayment, Provider, Reconciled, ReconciledProvider,
-    RefundPayment, RequestedPayment, ResolveFinding, ReviewPayment, Session, Shown, Trial,
+    Method, OpenPayment, Operation, OperationKind, OperationStatus, OrderPaymentStatus, PROVIDER_ERROR, Payment,
+    PaymentStatus, PaymentWithOperations, PlacePayment, Provider, Reconciled, ReconciledProvider, RefundPayment,
+    RequestedPayment, ResolveFinding, ReviewPayment, Session, Shown, Trial,
 };
 pub use error::Error;
 pub use providers::{Answer, Outcome};
@@ -38,8 +39,5 @@ pub use store::invariants::INVARIANTS;
 pub use store::measuring;
 pub use store::queue;
 pub use store::reconciling;
-pub use store::{
-    by_name, find, forget_events, insert_event, latest, lock, lock_of_order, of_order, open_operations, operations_of,
-    order_of,
-};
+pub use store::{by_name, find, forget_events, insert_event, latest, of_order, operations_of, order_of};
 pub use webhooks::{Told, Unheard};

@@ -1,15 +1,17 @@
 //! EDGE: takes what is decided about payments to their providers, and looks at those that somebody has to look at.
 //!
 //! Nothing is asked in a transaction. What is to be asked is noted as SENT first, under the key by which the provider does it
-//! once; what came of it is noted afterwards. If the process dies in between, the payment is due again when its lease ends, and
-//! the same is asked under the same key. So two workers on one payment at once do no harm.
+//! once; what came of it is noted afterwards, in one transaction with what follows for the order and what is asked next. If the
+//! process dies in between, the payment is due again when its lease ends, and the same is asked under the same key. So two workers
+//! on one payment at once do no harm.
 
 mod alone;
 mod calls;
 
 pub use alone::AtWork;
 
-use calls::{after_call, before_call, traced};
+pub use calls::look_now;
+use calls::{Seen, deliver, look};
 
 use crate::failure_point;
 use crate::orders::commands::pay::{self, Expiry};
@@ -19,8 +21,7 @@ use crate::orders::state::Orders;
 use crate::orders::store;
 use crate::payments::queue::{self, AtWork as Queued, QUEUE};
 use crate::payments::{
-    self, Answer, Capture, Cause, End, Next, OpenOperation, OperationStatus, Outcome, PROVIDER_ERROR, Payment,
-    PaymentStatus, Shown,
+    self, Capture, Cause, End, Held, Next, Operation, OperationStatus, Payment, PaymentStatus, Trial,
 };
 use service_kit::access::Scope;
 use service_kit::telemetry;
@@ -54,18 +55,22 @@ const LOOK_AT_PROMISES: time::Duration = time::Duration::hours(6);
 /// When a payment is looked at again that is closed here, and that its provider cannot close.
 const RARELY: time::Duration = time::Duration::hours(1);
 
-/// When something is asked again whose answer did not come: after a second, then twice as long each time, up to five minutes.
-const LONGEST_PAUSE: u64 = 300;
-
 /// A payment that this process works on.
 #[derive(Clone, Copy, Debug)]
-pub struct Job {
-    pub payment: PaymentId,
-    pub order: OrderId,
+struct Job {
+    payment: PaymentId,
+    order: OrderId,
     /// When it is another's turn.
     leased_until: OffsetDateTime,
     /// How often it was looked at in vain.
     attempts: i32,
+}
+
+/// A payment taken for this process, with what is to be done first.
+#[derive(Debug)]
+pub struct Taken {
+    job: Job,
+    first: Next,
 }
 
 /// Runs until `shutdown`. What is in hand then is finished.
@@ -88,7 +93,7 @@ pub async fn run(orders: Arc<Orders>, shutdown: CancellationToken) {
         async move {
             for Claimed { key, leased_until, work, .. } in claimed {
                 let (payment, order) = (PaymentId(key), OrderId(work.order_id));
-                work_on(&orders, Job { payment, order, leased_until, attempts: work.attempts }).await?;
+                work_on(&orders, Job { payment, order, leased_until, attempts: work.attempts }, None).await?;
             }
             Ok::<_, Error>(())
         }
@@ -105,203 +110,161 @@ fn lease(orders: &Orders) -> Duration {
     patience(orders) + TIME_TO_RECORD
 }
 
-/// Takes a payment for this process within the transaction that decides something about it; [`at_once`] then works on it.
-pub async fn take(orders: &Orders, conn: &mut PgConnection, payment: &Payment) -> Result<Job, Error> {
-    let leased_until = queue::take(conn, payment.id, payment.order_id, lease(orders)).await?;
-    Ok(Job { payment: payment.id, order: payment.order_id, leased_until, attempts: 0 })
+/// Takes a payment for this process within the transaction that decides something about it, and notes that what is first of it is
+/// asked; [`at_once`] then works on it.
+pub async fn take(orders: &Orders, conn: &mut PgConnection, held: &mut Held) -> Result<Taken, Error> {
+    let (payment, order) = (held.payment().id, held.payment().order_id);
+    let leased_until = queue::take(conn, payment, order, lease(orders)).await?;
+    let first = payments::next(conn, OffsetDateTime::now_utc(), held).await?;
+    Ok(Taken { job: Job { payment, order, leased_until, attempts: 0 }, first })
 }
 
 /// Works on a payment whose customer waits, and returns when that is done, or takes too long to wait for. It goes on also
 /// when the customer goes away.
-pub async fn at_once(orders: &Arc<Orders>, job: Job) {
+pub async fn at_once(orders: &Arc<Orders>, taken: Taken) {
     let (orders, cause) = (orders.clone(), telemetry::current_traceparent());
     let work = async move {
-        if let Err(error) = work_on(&orders, job).await {
-            tracing::warn!(payment = %job.payment, %error, "a payment is due again when its lease ends");
+        let payment = taken.job.payment;
+        if let Err(error) = work_on(&orders, taken.job, Some(taken.first)).await {
+            tracing::warn!(%payment, %error, "a payment is due again when its lease ends");
         }
     };
     let work = tokio::spawn(telemetry::within(cause, work));
     let _waited = tokio::time::timeout(PATIENCE, work).await;
 }
 
-/// Whether to go on at once.
-enum Flow {
-    /// There may be more to do.
-    On,
-    /// Not before this time has passed.
-    Pause(Duration),
+/// What is left to be done.
+enum Step {
+    Ask(Box<(Payment, Operation, Option<Trial>)>),
+    Look(Box<Payment>),
+    /// Nothing now: it was put off, or needs no more.
+    Rest,
+}
+
+/// What was tried already.
+struct Tried {
+    /// It was asked or looked at.
+    looked: bool,
+    /// What the provider did not close or take is asked for another time, not at once again.
+    may_ask: bool,
 }
 
 /// Works on a payment. One at a time in this process: those who come meanwhile wait without a connection, and find done what they
 /// came for.
-async fn work_on(orders: &Orders, job: Job) -> Result<(), Error> {
-    let _alone = orders.at_work.alone(job.payment).await;
-    work_alone(orders, job).await
-}
-
-async fn work_alone(orders: &Orders, job: Job) -> Result<(), Error> {
-    // What the provider did not close or take is asked for another time, not at once again.
-    let (mut looked, mut may_ask) = (false, true);
-    for _ in 0..STEPS {
-        let flow = match next(orders, job).await? {
-            Next::Send(payment, operation) => {
-                looked = true;
-                deliver(orders, job, &payment, &operation).await?
-            }
-            Next::Look(payment) if !looked => {
-                looked = true;
-                look(orders, job, &payment).await?
-            }
-            Next::Look(_) | Next::Nothing => match rest(orders, job, may_ask).await? {
-                Rest::Again => {
-                    may_ask = false;
-                    Flow::On
-                }
-                Rest::Done => return Ok(()),
-            },
-        };
-        if let Flow::Pause(pause) = flow {
-            let next = OffsetDateTime::now_utc() + pause;
-            queue::put_off(orders.db.pool(), job.payment, job.leased_until, next, job.attempts.saturating_add(1))
-                .await?;
-            return Ok(());
+async fn work_on(orders: &Orders, job: Job, first: Option<Next>) -> Result<(), Error> {
+    let alone = orders.at_work.alone(job.payment).await;
+    let mut tried = Tried { looked: false, may_ask: true };
+    // Whoever waited finds another first.
+    let mut step = match first.filter(|_| !alone.waited()) {
+        Some(Next::Send(send)) => {
+            tried.looked = true;
+            Step::Ask(send)
         }
+        _ => go_on(orders, job, &mut tried, Seen::default()).await?,
+    };
+    for _ in 0..STEPS {
+        let seen = match step {
+            Step::Ask(send) => deliver(orders, job.attempts, &send).await,
+            Step::Look(payment) => look(orders, job.attempts, &payment).await,
+            Step::Rest => return Ok(()),
+        };
+        step = go_on(orders, job, &mut tried, seen).await?;
     }
     queue::put_off(orders.db.pool(), job.payment, job.leased_until, OffsetDateTime::now_utc(), job.attempts).await?;
     Ok(())
 }
 
-async fn next(orders: &Orders, job: Job) -> Result<Next, Error> {
-    let mut transaction = orders.db.begin().await?;
-    let next = payments::next(&mut transaction, OffsetDateTime::now_utc(), job.order, job.payment).await?;
-    orders.db.commit(transaction).await?;
-    Ok(next)
-}
-
-/// Asks the provider for an operation and notes what came of it.
-async fn deliver(orders: &Orders, job: Job, payment: &Payment, operation: &OpenOperation) -> Result<Flow, Error> {
-    failure_point::reached(before_call(operation.kind)).await;
-    let answer = traced(payment, operation.kind.as_str(), orders.payments.providers.perform(payment, operation)).await;
-    failure_point::reached(after_call(operation.kind)).await;
-    let status = |status| End { status, error_code: None, provider_ref: None };
-    let not_sent = match operation.status {
-        OperationStatus::Prepared => status(OperationStatus::Prepared),
-        _ => status(OperationStatus::Unknown),
-    };
-    let (end, shown, flow) = match answer {
-        Answer::Done(Outcome::Payment(shown)) => (status(OperationStatus::Succeeded), Some(shown), Flow::On),
-        // What was done is not what was asked for, or the answer is wrong.
-        Answer::Done(Outcome::Refund(refund)) if refund.amount != operation.amount => {
-            judge(orders, job, payment, operation, None, false).await
-        }
-        Answer::Done(Outcome::Refund(refund)) => {
-            let end = End { provider_ref: Some(refund.id), ..status(refund.state.of_operation()) };
-            (end, None, Flow::On)
-        }
-        Answer::NotSent(why) => {
-            tracing::debug!(payment = %payment.id, ?operation, why, "not sent");
-            (not_sent, None, Flow::Pause(pause(job.attempts)))
-        }
-        Answer::Later(time) => (not_sent, None, Flow::Pause(time)),
-        Answer::Refused(code) => judge(orders, job, payment, operation, Some(&code), false).await,
-        Answer::Failed(why) => {
-            tracing::warn!(payment = %payment.id, ?operation, why, "the provider failed");
-            judge(orders, job, payment, operation, None, true).await
-        }
-        Answer::Unknown(why) => {
-            tracing::warn!(payment = %payment.id, ?operation, why, "nobody knows whether it was done");
-            judge(orders, job, payment, operation, None, false).await
-        }
-    };
-    settle(orders, job, Some((operation, &end)), shown.as_ref().map(Some)).await?;
-    Ok(flow)
-}
-
-/// What became of an operation that the provider did not say it had done: a look tells. A refusal is believed after the look only:
-/// what is done already is refused, too.
-async fn judge(
-    orders: &Orders,
-    job: Job,
-    payment: &Payment,
-    operation: &OpenOperation,
-    refusal: Option<&str>,
-    failed: bool,
-) -> (End, Option<Shown>, Flow) {
-    let end = |status, code: Option<&str>| End { status, error_code: code.map(str::to_owned), provider_ref: None };
-    let unknown = |shown| (end(OperationStatus::Unknown, None), shown, Flow::Pause(pause(job.attempts)));
-    let Answer::Done(shown) = orders.payments.providers.look(payment).await else { return unknown(None) };
-    match (operation.judged(shown.as_ref(), failed, OffsetDateTime::now_utc()), refusal) {
-        (Some(OperationStatus::Refused), None) => {
-            (end(OperationStatus::Refused, Some(PROVIDER_ERROR)), shown, Flow::Pause(pause(job.attempts)))
-        }
-        (Some(status), _) => (end(status, refusal), shown, Flow::On),
-        (None, Some(code)) => (end(OperationStatus::Refused, Some(code)), shown, Flow::On),
-        (None, None) => unknown(shown),
-    }
-}
-
-/// Looks at a payment, and notes what it shows.
-async fn look(orders: &Orders, job: Job, payment: &Payment) -> Result<Flow, Error> {
-    match traced(payment, "LOOK", orders.payments.providers.look(payment)).await {
-        Answer::Done(shown) => {
-            settle(orders, job, None, Some(shown.as_ref())).await?;
-            Ok(Flow::On)
-        }
-        Answer::Later(time) => Ok(Flow::Pause(time)),
-        _ => Ok(Flow::Pause(pause(job.attempts))),
-    }
-}
-
-/// Looks at a payment now, because somebody says that there is something to see.
-pub async fn look_now(orders: &Orders, payment: &Payment) -> Result<Option<Shown>, Error> {
-    match traced(payment, "LOOK", orders.payments.providers.look(payment)).await {
-        Answer::Done(shown) => Ok(shown),
-        Answer::Later(_) => {
-            Err(payments::Error::ProviderAway("the provider takes no more calls for a moment".to_owned()).into())
-        }
-        Answer::NotSent(why) | Answer::Unknown(why) | Answer::Failed(why) => {
-            Err(payments::Error::ProviderAway(format!("the provider of the payment cannot be asked: {why}")).into())
-        }
-        Answer::Refused(code) => {
-            Err(payments::Error::ProviderAway(format!("the provider does not show the payment: {code}")).into())
-        }
-    }
-}
-
-/// Notes how an operation ended and what was seen, where somebody looked, in one transaction with what follows for the order.
-async fn settle(
-    orders: &Orders,
-    job: Job,
-    ended: Option<(&OpenOperation, &End)>,
-    look: Option<Option<&Shown>>,
-) -> Result<(), Error> {
+/// Notes what was seen, in one transaction with what follows for the order; and decides what is to be done next, which is noted, too.
+async fn go_on(orders: &Orders, job: Job, tried: &mut Tried, seen: Seen) -> Result<Step, Error> {
     let now = OffsetDateTime::now_utc();
     let mut transaction = orders.db.begin().await?;
-    let Some((order, mut payment)) = lock(&mut transaction, job).await? else { return Ok(()) };
-    if let Some((operation, end)) = ended {
-        payment = payments::end(&mut transaction, now, order.reference, payment, operation, end).await?;
-    }
-    // What else waits for an answer may have been done, too.
-    for operation in payments::open_operations(&mut transaction, payment.id).await? {
-        let is_asked = operation.status != OperationStatus::Prepared;
-        if let Some(status) = look.and_then(|shown| operation.judged(shown, false, now)).filter(|_| is_asked) {
-            let end = End { status, error_code: None, provider_ref: None };
-            payment = payments::end(&mut transaction, now, order.reference, payment, &operation, &end).await?;
+    let Some((mut order, mut held)) = lock(&mut transaction, job).await? else { return Ok(Step::Rest) };
+    let was = order.status;
+    settle(&mut transaction, now, &mut order, &mut held, &seen).await?;
+    let step = match seen.pause {
+        Some(pause) => {
+            let (next, attempts) = (now + pause, job.attempts.saturating_add(1));
+            queue::put_off(&mut *transaction, job.payment, job.leased_until, next, attempts).await?;
+            Step::Rest
         }
+        None if order.status == OrderStatus::Cancelled && was != order.status => {
+            // Its payments were called off with it.
+            decide(&mut transaction, now, job, tried, None).await?
+        }
+        None => decide(&mut transaction, now, job, tried, Some((order, held))).await?,
+    };
+    if seen.ended.is_some() || seen.look.is_some() {
+        failure_point::reached("before-outcome-commit").await;
     }
-    match look.flatten() {
-        Some(shown) => pay::see(&mut transaction, now, &order, &payment, shown).await?,
-        None => pay::follow(&mut transaction, now, &order).await?,
-    }
-    failure_point::reached("before-outcome-commit").await;
     orders.db.commit(transaction).await?;
-    failure_point::reached("after-outcome-commit").await;
-    Ok(())
+    if seen.ended.is_some() || seen.look.is_some() {
+        failure_point::reached("after-outcome-commit").await;
+    }
+    Ok(step)
 }
 
-async fn lock(conn: &mut PgConnection, job: Job) -> Result<Option<(Order, Payment)>, Error> {
+/// Notes how an operation ended and what was seen, where somebody looked, and what follows for the order.
+async fn settle(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    order: &mut Order,
+    held: &mut Held,
+    Seen { ended, look, .. }: &Seen,
+) -> Result<(), Error> {
+    if let Some((operation, end)) = ended {
+        payments::end(conn, now, order.reference, held, *operation, end).await?;
+    }
+    if let Some(shown) = look {
+        // What else waits for an answer may have been done, too.
+        let asked = held.open().filter(|operation| operation.status != OperationStatus::Prepared);
+        let judged = |operation: &Operation| Some((operation.id, operation.judged(shown.as_ref(), false, now)?));
+        for (operation, status) in asked.filter_map(judged).collect::<Vec<_>>() {
+            let end = End { status, error_code: None, provider_ref: None };
+            payments::end(conn, now, order.reference, held, operation, &end).await?;
+        }
+    }
+    match look.as_ref().and_then(Option::as_ref) {
+        Some(shown) => pay::see(conn, now, order, held, shown).await,
+        None if ended.is_some() || look.is_some() => pay::follow(conn, now, order, Some(held.payment())).await,
+        None => Ok(()),
+    }
+}
+
+async fn lock(conn: &mut PgConnection, job: Job) -> Result<Option<(Order, Held)>, Error> {
     let Some(order) = store::lock(conn, Scope::system(), job.order).await? else { return Ok(None) };
-    Ok(payments::lock(conn, job.order, job.payment).await?.map(|payment| (order, payment)))
+    Ok(Held::lock(conn, job.order, job.payment).await?.map(|held| (order, held)))
+}
+
+/// Decides what is to be done next about a payment, and notes it: something is asked, it is looked at, or it is put off.
+async fn decide(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    job: Job,
+    tried: &mut Tried,
+    mut locked: Option<(Order, Held)>,
+) -> Result<Step, Error> {
+    loop {
+        let found = match locked.take() {
+            Some(found) => Some(found),
+            None => lock(conn, job).await?,
+        };
+        let Some((order, mut held)) = found else { return Ok(Step::Rest) };
+        match payments::next(conn, now, &mut held).await? {
+            Next::Send(send) => {
+                tried.looked = true;
+                return Ok(Step::Ask(send));
+            }
+            Next::Look(payment) if !tried.looked => {
+                tried.looked = true;
+                return Ok(Step::Look(payment));
+            }
+            Next::Look(_) | Next::Nothing => {}
+        }
+        match rest(conn, now, job, &order, &mut held, tried.may_ask).await? {
+            Rest::Again => tried.may_ask = false,
+            Rest::Done => return Ok(Step::Rest),
+        }
+    }
 }
 
 enum Rest {
@@ -313,26 +276,26 @@ enum Rest {
 
 /// Decides what is to become of a payment of which nothing is to be sent now, and that was looked at: its order may have waited long
 /// enough.
-async fn rest(orders: &Orders, job: Job, may_ask: bool) -> Result<Rest, Error> {
-    let now = OffsetDateTime::now_utc();
-    let mut transaction = orders.db.begin().await?;
-    let Some((order, payment)) = lock(&mut transaction, job).await? else { return Ok(Rest::Done) };
-    match pay::expire(&mut transaction, now, &order, &payment, may_ask).await? {
+async fn rest(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    job: Job,
+    order: &Order,
+    held: &mut Held,
+    may_ask: bool,
+) -> Result<Rest, Error> {
+    match pay::expire(conn, now, order, held, may_ask).await? {
         Expiry::NotYet => {}
-        Expiry::Closing | Expiry::Cancelled => {
-            orders.db.commit(transaction).await?;
-            return Ok(Rest::Again);
-        }
+        Expiry::Closing | Expiry::Cancelled => return Ok(Rest::Again),
     }
     let is_out = matches!(order.status, OrderStatus::Shipped | OrderStatus::Delivered);
     let is_wanted = order.status != OrderStatus::Cancelled;
+    let payment = held.payment();
     if may_ask && is_wanted && payment.take_by().is_some_and(|take_by| is_out || take_by <= now) {
-        payments::capture(&mut transaction, &payment, Cause::Shipment).await?;
-        orders.db.commit(transaction).await?;
+        payments::capture(conn, held, Cause::Shipment).await?;
         return Ok(Rest::Again);
     }
-    let operations = payments::operations_of(&mut *transaction, &[payment.id]).await?;
-    let is = |status: OperationStatus| operations.iter().any(|operation| operation.status == status);
+    let is = |status: OperationStatus| held.operations().iter().any(|operation| operation.status == status);
     let later =
         now + LOOKS.get(usize::try_from(job.attempts).unwrap_or_default()).copied().unwrap_or(LOOKS[LOOKS.len() - 1]);
     let waits_for_money = order.status == OrderStatus::Pending && order.payment_is_due();
@@ -354,18 +317,8 @@ async fn rest(orders: &Orders, job: Job, may_ask: bool) -> Result<Rest, Error> {
         None
     };
     match next {
-        Some(next) => {
-            queue::put_off(&mut *transaction, job.payment, job.leased_until, next, job.attempts.saturating_add(1))
-                .await?
-        }
-        None => queue::remove(&mut *transaction, job.payment, job.leased_until).await?,
+        Some(next) => queue::put_off(conn, job.payment, job.leased_until, next, job.attempts.saturating_add(1)).await?,
+        None => queue::remove(conn, job.payment, job.leased_until).await?,
     }
-    orders.db.commit(transaction).await?;
     Ok(Rest::Done)
-}
-
-/// How long to wait after so many attempts in vain; up to half as long again, so that not all come back at once.
-fn pause(attempts: i32) -> Duration {
-    let seconds = 1_u64.checked_shl(attempts.clamp(0, 20).unsigned_abs()).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
-    Duration::from_millis(fastrand::u64(seconds * 1000..=seconds * 1500))
 }

@@ -8,7 +8,8 @@ use crate::orders::error::Error;
 use crate::orders::state::Orders;
 use crate::orders::store;
 use crate::payments::{
-    self, Answer, Payment, Provider, Reconciled, ReconciledProvider, Shown, Suspects, findings, queue, reconciling,
+    self, Answer, Held, Payment, Provider, Reconciled, ReconciledProvider, Shown, Suspects, findings, queue,
+    reconciling,
 };
 use service_kit::access::Scope;
 use shared_types::{OrderId, PaymentId};
@@ -94,15 +95,17 @@ async fn look_at(orders: &Orders, order: OrderId, payment: PaymentId) -> Result<
 /// Gives whether the payment is looked at again: it has changed meanwhile, and nothing can be said of it.
 async fn settle(orders: &Orders, before: &Payment, shown: Option<&Shown>) -> Result<bool, Error> {
     let mut transaction = orders.db.begin().await?;
-    let Some(order) = store::lock(&mut transaction, Scope::system(), before.order_id).await? else { return Ok(false) };
-    let Some(payment) = payments::lock(&mut transaction, order.id, before.id).await? else { return Ok(false) };
-    let is_old = payment.version != before.version;
+    let Some(mut order) = store::lock(&mut transaction, Scope::system(), before.order_id).await? else {
+        return Ok(false);
+    };
+    let Some(mut held) = Held::lock(&mut transaction, order.id, before.id).await? else { return Ok(false) };
+    let is_old = held.payment().version != before.version;
     if is_old {
-        queue::hint(&mut transaction, payment.id, order.id).await?;
+        queue::hint(&mut transaction, before.id, order.id).await?;
     } else if let Some(shown) = shown {
-        pay::see(&mut transaction, OffsetDateTime::now_utc(), &order, &payment, shown).await?;
+        pay::see(&mut transaction, OffsetDateTime::now_utc(), &mut order, &mut held, shown).await?;
     }
-    if !is_old && let Some(after) = payments::find(&mut *transaction, order.id, payment.id).await? {
+    if !is_old && let Some(after) = payments::find(&mut *transaction, order.id, before.id).await? {
         payments::note_difference(&mut transaction, &after, shown).await?;
     }
     orders.db.commit(transaction).await?;

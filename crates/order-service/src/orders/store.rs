@@ -23,7 +23,7 @@ pub mod placing;
 mod rows;
 
 use changes::write_history;
-pub use changes::{NewStatus, set_note, set_payment_status, set_payment_statuses, set_statuses};
+pub use changes::{NewStatus, set_note, set_payment_status, set_payment_statuses, set_statuses, walk};
 pub use rows::{Inserted, NewOrderRow};
 use rows::{ItemRow, LineRow, OrderRow, status};
 
@@ -55,6 +55,9 @@ fn select_from(source: &str) -> String {
                              FROM orders.order_items WHERE order_id = o.id OFFSET 0) i"
     )
 }
+
+static LOCK: LazyLock<String> =
+    LazyLock::new(|| format!("{} WHERE o.id = $1 ORDER BY i.product_id FOR UPDATE OF o", select_from("orders.orders")));
 
 static FIND: LazyLock<String> =
     LazyLock::new(|| format!("{} WHERE o.id = ANY($1) ORDER BY o.id, i.product_id", select_from("orders.orders")));
@@ -201,11 +204,12 @@ pub async fn list(
     in_order(conn, rows).await
 }
 
-/// Locks an order until the end of the transaction, and then reads it, if the scope has it: what another transaction wrote
-/// meanwhile is seen.
+/// Locks an order until the end of the transaction and reads it, if the scope has it: what another transaction wrote meanwhile is
+/// seen. The lines of an order never change, and its payment is read once it is locked.
 pub async fn lock(conn: &mut PgConnection, scope: Scope, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
-    sqlx::query!("SELECT id FROM orders.orders WHERE id = $1 FOR UPDATE", id.0).fetch_optional(&mut *conn).await?;
-    find(conn, scope, id).await
+    let rows = sqlx::query_as(LOCK.as_str()).bind(id.0).fetch_all(&mut *conn).await?;
+    let locked = in_order(conn, rows).await?.pop();
+    Ok(locked.filter(|order| scope.includes(order.customer_id)))
 }
 
 static CONFIRM: LazyLock<String> = LazyLock::new(|| {

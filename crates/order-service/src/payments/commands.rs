@@ -4,17 +4,17 @@ pub mod ask;
 pub mod call_off;
 pub mod collect;
 pub mod dispatch;
+pub mod held;
 pub mod open;
 pub mod reconcile;
 pub mod refund;
 pub mod resolve;
 pub mod review;
 pub mod see;
-mod write;
 
 use super::domain::{Operation, Payment, PaymentStatus};
 use super::error::Error;
-use super::store;
+use held::Held;
 use service_kit::outbox::Event;
 use shared_types::events::{EventData, MoneyMoved};
 use shared_types::{Money, OrderId, PaymentId, Reference};
@@ -24,9 +24,9 @@ use sqlx::PgConnection;
 const BY: &str = "order-service";
 
 /// The payment, locked; not one that somebody has to look at first.
-async fn lock(conn: &mut PgConnection, order: OrderId, id: PaymentId) -> Result<Payment, Error> {
-    let payment = store::lock(conn, order, id).await?.ok_or(Error::UnknownPayment(id))?;
-    if payment.status == PaymentStatus::Review { Err(Error::UnderReview(id)) } else { Ok(payment) }
+async fn lock(conn: &mut PgConnection, order: OrderId, id: PaymentId) -> Result<Held, Error> {
+    let held = Held::lock(conn, order, id).await?.ok_or(Error::UnknownPayment(id))?;
+    if held.payment().status == PaymentStatus::Review { Err(Error::UnderReview(id)) } else { Ok(held) }
 }
 
 /// An event about the money of a payment. `order` is the reference of its order.

@@ -20,7 +20,7 @@ pub use requests::{
 };
 use serde::Serialize;
 use shared_types::{Money, OrderId, PaymentId};
-pub use shown::{OpenOperation, PROVIDER_ERROR, RefundState, Session, Shown, ShownRefund};
+pub use shown::{PROVIDER_ERROR, RefundState, Session, Shown, ShownRefund};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -130,6 +130,9 @@ pub struct Operation {
     /// The provider's name of it.
     #[serde(skip)]
     pub provider_ref: Option<String>,
+    /// When the provider was first asked.
+    #[serde(skip)]
+    pub first_sent_at: Option<OffsetDateTime>,
     /// When it was decided.
     #[serde(with = "shared_types::times")]
     pub created_at: OffsetDateTime,

@@ -7,7 +7,7 @@ mod razorpay;
 mod stripe;
 
 use super::config::Config;
-use super::domain::{Listed, ListedRefund, OpenOperation, Payment, Provider, Session, Shown, ShownRefund};
+use super::domain::{Listed, ListedRefund, Operation, Payment, Provider, Session, Shown, ShownRefund, Trial};
 use limiter::Limiter;
 use razorpay::Razorpay;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -119,9 +119,9 @@ impl Providers {
     }
 
     /// Asks for an operation, under its id as the key: again, it does it no second time.
-    pub async fn perform(&self, payment: &Payment, operation: &OpenOperation) -> Answer<Outcome> {
+    pub async fn perform(&self, payment: &Payment, operation: &Operation, trial: Option<&Trial>) -> Answer<Outcome> {
         match (payment.provider, &self.stripe, &self.razorpay) {
-            (Provider::Stripe, Some(stripe), _) => stripe.perform(payment, operation).await,
+            (Provider::Stripe, Some(stripe), _) => stripe.perform(payment, operation, trial).await,
             (Provider::Razorpay, _, Some(razorpay)) => razorpay.perform(payment, operation).await,
             _ => not_set_up(),
         }

@@ -11,14 +11,13 @@ pub mod reconciling;
 mod rows;
 
 use crate::payments::domain::{
-    Cause, LatestPayment, OpenOperation, Operation, OperationKind, OperationStatus, Payment, PaymentStatus, Provider,
-    Trial,
+    Cause, LatestPayment, Operation, OperationKind, OperationStatus, Payment, PaymentStatus, Provider, Trial,
 };
 use crate::payments::webhooks::Told;
 use rows::{OperationRow, PaymentRow, parsed};
 use rust_decimal::Decimal;
 use shared_types::{Money, OrderId, PaymentId};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{FromRow, PgConnection, PgExecutor, Row};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use time::OffsetDateTime;
@@ -42,7 +41,6 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 
 /// Opens payments, one of each order.
 pub async fn insert(conn: &mut PgConnection, new: &[NewPaymentRow<'_>]) -> Result<Vec<Payment>, sqlx::Error> {
-    use sqlx::FromRow;
     let rows = NewPaymentRow::bind(new, sqlx::query(INSERT.as_str())).fetch_all(conn).await?;
     rows.iter().map(|row| PaymentRow::from_row(row)?.try_into()).collect()
 }
@@ -137,7 +135,6 @@ pub async fn update(conn: &mut PgConnection, payment: &Payment) -> Result<Paymen
 /// An operation to be written.
 #[derive(Clone, Debug)]
 pub struct NewOperation<'a> {
-    pub payment: &'a Payment,
     pub kind: OperationKind,
     pub amount: Money,
     pub status: OperationStatus,
@@ -163,10 +160,14 @@ static INSERT_OPERATION: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Writes an operation of a locked payment.
-pub async fn insert_operation(conn: &mut PgConnection, new: &NewOperation<'_>) -> Result<Operation, sqlx::Error> {
+pub async fn insert_operation(
+    conn: &mut PgConnection,
+    payment: &Payment,
+    new: &NewOperation<'_>,
+) -> Result<Operation, sqlx::Error> {
     let id = Uuid::now_v7();
-    let query = sqlx::query_as::<_, OperationRow>(INSERT_OPERATION.as_str()).bind(id).bind(new.payment.id.0);
-    let query = query.bind(new.payment.provider.as_str()).bind(new.kind.as_str()).bind(new.amount.decimal());
+    let query = sqlx::query_as::<_, OperationRow>(INSERT_OPERATION.as_str()).bind(id).bind(payment.id.0);
+    let query = query.bind(payment.provider.as_str()).bind(new.kind.as_str()).bind(new.amount.decimal());
     let query = query.bind(new.status.as_str()).bind(new.cause.as_str()).bind(new.cause_id.unwrap_or(id));
     let query = query.bind(new.reason).bind(new.made_by).bind(new.trial.map(|trial| trial.token.as_str()));
     let query = query.bind(new.trial.and_then(|trial| trial.return_url.as_deref())).bind(new.provider_ref);
@@ -211,9 +212,7 @@ static MOVE_OPERATION: LazyLock<String> = LazyLock::new(|| {
         "UPDATE orders.payment_operations AS o
          SET status = $2, reason = COALESCE($3, o.reason), made_by = COALESCE($4, o.made_by),
              error_code = COALESCE($5, o.error_code), provider_ref = COALESCE($6, o.provider_ref),
-             attempts = o.attempts + CASE WHEN $2 = 'SENT' THEN 1 ELSE 0 END,
-             first_sent_at = CASE WHEN $2 = 'SENT' THEN COALESCE(o.first_sent_at, clock_timestamp())
-                                  WHEN $2 = 'PREPARED' THEN NULL ELSE o.first_sent_at END,
+             first_sent_at = CASE WHEN $2 <> 'PREPARED' THEN o.first_sent_at END,
              token = CASE WHEN $7 THEN o.token END, return_url = CASE WHEN $7 THEN o.return_url END,
              updated_at = clock_timestamp()
          WHERE o.id = $1 RETURNING {}",
@@ -228,28 +227,22 @@ pub async fn move_operation(conn: &mut PgConnection, id: Uuid, step: Move<'_>) -
     query.bind(step.to.is_open()).fetch_one(conn).await?.try_into()
 }
 
-/// What the provider has to be asked for, of a locked payment: what was decided first, first.
-pub async fn open_operations(conn: &mut PgConnection, payment: PaymentId) -> Result<Vec<OpenOperation>, sqlx::Error> {
-    let rows = sqlx::query!(
-        "SELECT id, kind, amount, status, token, return_url, first_sent_at FROM orders.payment_operations
-         WHERE payment_id = $1 AND status IN ('PREPARED', 'SENT', 'UNKNOWN') ORDER BY payment_id, id",
-        payment.0
+static SEND_OPERATION: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE orders.payment_operations AS o
+         SET status = 'SENT', attempts = o.attempts + 1, first_sent_at = COALESCE(o.first_sent_at, clock_timestamp()),
+             updated_at = clock_timestamp()
+         WHERE o.id = $1 RETURNING {}, o.token, o.return_url",
+        OperationRow::select("o")
     )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(OpenOperation {
-                id: row.id,
-                kind: parsed(&row.kind)?,
-                amount: row.amount.into(),
-                status: parsed(&row.status)?,
-                token: row.token,
-                return_url: row.return_url,
-                first_sent_at: row.first_sent_at,
-            })
-        })
-        .collect()
+});
+
+/// Notes that an operation of a locked payment is sent; gives what the customer's means of payment is tried with.
+pub async fn send_operation(conn: &mut PgConnection, id: Uuid) -> Result<(Operation, Option<Trial>), sqlx::Error> {
+    let row = sqlx::query(SEND_OPERATION.as_str()).bind(id).fetch_one(conn).await?;
+    let (token, return_url): (Option<String>, Option<String>) = (row.try_get("token")?, row.try_get("return_url")?);
+    let operation = OperationRow::from_row(&row)?.try_into()?;
+    Ok((operation, token.map(|token| Trial { token, return_url })))
 }
 
 /// The payment by which a provider knows one of ours, or of our name of it.

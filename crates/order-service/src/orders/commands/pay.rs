@@ -5,7 +5,9 @@ use super::{API, status_event};
 use crate::orders::domain::{Explanation, Order, OrderPayment};
 use crate::orders::error::Error;
 use crate::orders::store::{self, Inserted, NewStatus};
-use crate::payments::{self, AskedPayment, Cause, LatestPayment, NewPayment, Payment, PaymentStatus, Payments, Shown};
+use crate::payments::{
+    self, AskedPayment, Cause, Held, LatestPayment, NewPayment, Payment, PaymentStatus, Payments, Shown,
+};
 use crate::schema::OUTBOX;
 use shared_types::{Money, OrderId, OrderStatus, Reference};
 use sqlx::PgConnection;
@@ -61,10 +63,10 @@ fn of_order(payment: &Payment) -> OrderPayment {
 pub async fn open(
     conn: &mut PgConnection,
     now: OffsetDateTime,
-    order: &Order,
+    order: &mut Order,
     asked: AskedPayment,
     payments: &Payments,
-) -> Result<(Payment, bool), Error> {
+) -> Result<(Held, bool), Error> {
     let at_the_door = asked.provider.is_on_delivery();
     let amount = match (order.status, order.total_amount) {
         (OrderStatus::Pending, Some(total)) => total,
@@ -82,11 +84,11 @@ pub async fn open(
     };
     let new = NewPayment { order: order.id, asked, amount, pay_by: payments.pay_by(asked.provider, now) };
     let currency = payments.currency().unwrap_or_default();
-    let (payment, is_new) = payments::open(conn, now, currency, order.reference, new).await?;
+    let (held, is_new) = payments::open(conn, now, currency, order.reference, new).await?;
     if is_new {
-        changed(conn, now, order, &payment).await?;
+        changed(conn, now, order, held.payment()).await?;
     }
-    Ok((payment, is_new))
+    Ok((held, is_new))
 }
 
 /// Writes what the payment of a locked order comes to. An order that has only waited for it is PAID, and confirmed where its stock is
@@ -94,7 +96,7 @@ pub async fn open(
 pub async fn changed(
     conn: &mut PgConnection,
     now: OffsetDateTime,
-    order: &Order,
+    order: &mut Order,
     payment: &Payment,
 ) -> Result<(), Error> {
     let status = payment.of_order();
@@ -102,43 +104,63 @@ pub async fn changed(
         return Ok(());
     }
     let stock_is_committed = store::set_payment_status(conn, order.id, status).await?;
+    order.payment = Some(Box::new(of_order(payment)));
     if status.is_due() || order.status != OrderStatus::Pending {
         return Ok(());
     }
     let paid = (!payment.provider.is_on_delivery()).then_some(OrderStatus::Paid);
     let confirmed = stock_is_committed.then_some(OrderStatus::Confirmed);
-    for to in paid.into_iter().chain(confirmed) {
-        let explanation = Explanation::default();
-        store::set_statuses(conn, &[NewStatus { id: order.id, status: to, actor: API, explanation }]).await?;
-        OUTBOX.enqueue(conn, now, &[status_event(order, to, None)?]).await?;
-        metrics::counter!("order_status_changes_total", "status" => to.as_str()).increment(1);
+    let (mut steps, mut events) = (Vec::new(), Vec::new());
+    for status in paid.into_iter().chain(confirmed) {
+        steps.push(NewStatus { id: order.id, status, actor: API, explanation: Explanation::default() });
+        events.push(status_event(order, status, None)?);
+        metrics::counter!("order_status_changes_total", "status" => status.as_str()).increment(1);
     }
-    Ok(())
+    if let Some(last) = steps.last() {
+        order.status = last.status;
+    }
+    store::walk(conn, &steps).await?;
+    Ok(OUTBOX.enqueue(conn, now, &events).await?)
 }
 
 /// Applies what a provider shows of a payment of a locked order, and moves the order on as that allows.
 pub async fn see(
     conn: &mut PgConnection,
     now: OffsetDateTime,
-    order: &Order,
-    payment: &Payment,
+    order: &mut Order,
+    held: &mut Held,
     shown: &Shown,
 ) -> Result<(), Error> {
     let is_wanted = order.status != OrderStatus::Cancelled;
-    payments::see(conn, now, (order.reference, is_wanted), payment, shown).await?;
-    follow(conn, now, order).await
+    payments::see(conn, now, (order.reference, is_wanted), held, shown).await?;
+    follow(conn, now, order, Some(held.payment())).await
 }
 
-/// Moves a locked order on as the payment allows that was opened last.
-pub async fn follow(conn: &mut PgConnection, now: OffsetDateTime, order: &Order) -> Result<(), Error> {
-    let Some(latest) = payments::of_order(&mut *conn, order.id).await?.into_iter().next() else { return Ok(()) };
+/// Moves a locked order on as the payment allows that was opened last; `touched` is the payment that may have changed, where one is
+/// at hand.
+pub async fn follow(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    order: &mut Order,
+    touched: Option<&Payment>,
+) -> Result<(), Error> {
+    let is_latest = |payment: &&Payment| order.payment.as_ref().is_some_and(|latest| latest.id == payment.id);
+    let latest = match touched.filter(is_latest) {
+        Some(payment) => payment.clone(),
+        None => match payments::of_order(&mut *conn, order.id).await?.into_iter().next() {
+            Some(payment) => payment,
+            None => return Ok(()),
+        },
+    };
     let is_gone = latest.captured > Money::default() && !latest.refundable().is_positive();
     let went_back = is_gone && !latest.provider.is_on_delivery();
     if went_back && order.status == OrderStatus::Pending {
         // It came, and goes back, before the order could go on: on a payment that was closed, or given back at the provider.
         let explanation =
             Explanation::new("Your payment was given back.", "the payment was given back at the provider");
-        return change_status(conn, now, order, OrderStatus::Cancelled, explanation).await;
+        change_status(conn, now, order, OrderStatus::Cancelled, explanation).await?;
+        order.status = OrderStatus::Cancelled;
+        return Ok(());
     }
     changed(conn, now, order, &latest).await
 }
@@ -161,9 +183,10 @@ pub async fn expire(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     order: &Order,
-    payment: &Payment,
+    held: &mut Held,
     may_close: bool,
 ) -> Result<Expiry, Error> {
+    let payment = held.payment();
     let is_latest = order.payment.as_ref().is_some_and(|latest| latest.id == payment.id);
     let is_over = payment.pay_by.is_some_and(|pay_by| pay_by <= now);
     let waits = order.status == OrderStatus::Pending && order.payment_is_due();
@@ -172,9 +195,9 @@ pub async fn expire(
         return Ok(Expiry::NotYet);
     }
     let is_open = payment.is_payable() && payment.provider.can_close();
-    if is_open && payments::may_be_known(conn, payment).await? {
+    if is_open && held.may_be_known() {
         if may_close {
-            payments::close(conn, payment, Cause::OrderCancelled).await?;
+            payments::close(conn, held, Cause::OrderCancelled).await?;
         }
         return Ok(if may_close { Expiry::Closing } else { Expiry::NotYet });
     }
@@ -191,9 +214,10 @@ pub(super) async fn capture(conn: &mut PgConnection, order: &Order) -> Result<()
     if order.payment.is_none() {
         return Ok(());
     }
-    for payment in payments::lock_of_order(conn, order.id).await?.iter().filter(|it| it.waits_for_capture()) {
-        payments::capture(conn, payment, Cause::Shipment).await?;
-        payments::queue::hint(conn, payment.id, payment.order_id).await?;
+    let payments = Held::lock_all(conn, order.id).await?;
+    for mut held in payments.into_iter().filter(|held| held.payment().waits_for_capture()) {
+        payments::capture(conn, &mut held, Cause::Shipment).await?;
+        payments::queue::hint(conn, held.payment().id, order.id).await?;
     }
     Ok(())
 }

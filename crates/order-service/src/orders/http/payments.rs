@@ -12,7 +12,7 @@ use crate::orders::error::Error;
 use crate::orders::paying;
 use crate::orders::state::Orders;
 use crate::orders::store;
-use crate::payments::{self, Cause, OpenPayment, Payment, PaymentStatus, PaymentWithOperations, Provider};
+use crate::payments::{self, Cause, Held, OpenPayment, Payment, PaymentStatus, PaymentWithOperations, Provider};
 use crate::schema::IDEMPOTENCY;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -61,16 +61,18 @@ pub async fn open_payment(
         return Err(FieldErrors::one("token", format!("is not for {}", asked.provider)).into());
     }
     let open = async |conn: &mut PgConnection| {
-        let order = store::lock(conn, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
+        let mut order = store::lock(conn, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
         check_if_match(&headers, order.version)?;
-        let (payment, is_new) = pay::open(conn, OffsetDateTime::now_utc(), &order, asked, &orders.payments).await?;
+        let now = OffsetDateTime::now_utc();
+        let (mut held, is_new) = pay::open(conn, now, &mut order, asked, &orders.payments).await?;
         let job = match &trial {
             Some(trial) => {
-                payments::try_means(conn, &payment, trial).await?;
-                Some(paying::take(&orders, conn, &payment).await?)
+                payments::try_means(conn, &mut held, trial).await?;
+                Some(paying::take(&orders, conn, &mut held).await?)
             }
             None => None,
         };
+        let payment = held.payment();
         let answer = match is_new {
             true => Answer::created(format!("/api/payments/{}", payment.id), &Pointer { payment: payment.id })?,
             false => Answer::ok(&Pointer { payment: payment.id })?,
@@ -119,7 +121,8 @@ async fn close_first(orders: &Arc<Orders>, scope: Scope, order: OrderId, other: 
     }
     let mut transaction = orders.db.begin().await?;
     let found = store::lock(&mut transaction, scope, order).await?.ok_or(Error::UnknownOrder(order))?;
-    let Some(payment) = payments::lock(&mut transaction, order, other).await? else { return Ok(()) };
+    let Some(mut held) = Held::lock(&mut transaction, order, other).await? else { return Ok(()) };
+    let payment = held.payment();
     if payment.captured > Money::default() {
         return Err(payments::Error::AlreadyPaid(other).into());
     }
@@ -131,8 +134,8 @@ async fn close_first(orders: &Arc<Orders>, scope: Scope, order: OrderId, other: 
         orders.db.commit(transaction).await?;
         return Ok(());
     }
-    payments::close(&mut transaction, &payment, Cause::Manual).await?;
-    let job = paying::take(orders, &mut transaction, &payment).await?;
+    payments::close(&mut transaction, &mut held, Cause::Manual).await?;
+    let job = paying::take(orders, &mut transaction, &mut held).await?;
     orders.db.commit(transaction).await?;
     paying::at_once(orders, job).await;
     Ok(())

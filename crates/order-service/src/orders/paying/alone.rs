@@ -17,17 +17,29 @@ pub struct Alone<'a> {
     at_work: &'a AtWork,
     payment: PaymentId,
     turn: Option<OwnedMutexGuard<()>>,
+    waited: bool,
 }
 
 impl AtWork {
     /// Waits until nobody else here works on the payment.
     pub async fn alone(&self, payment: PaymentId) -> Alone<'_> {
         let turn = self.turns().entry(payment).or_default().clone();
-        Alone { at_work: self, payment, turn: Some(turn.lock_owned().await) }
+        let (turn, waited) = match turn.clone().try_lock_owned() {
+            Ok(turn) => (turn, false),
+            Err(_) => (turn.lock_owned().await, true),
+        };
+        Alone { at_work: self, payment, turn: Some(turn), waited }
     }
 
     fn turns(&self) -> MutexGuard<'_, Turns> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Alone<'_> {
+    /// Whether somebody else worked on it just before.
+    pub fn waited(&self) -> bool {
+        self.waited
     }
 }
 
@@ -52,13 +64,13 @@ mod tests {
     async fn one_works_on_a_payment_and_others_wait() {
         let at_work = Arc::new(AtWork::default());
         let first = at_work.alone(PaymentId(1)).await;
-        drop(at_work.alone(PaymentId(2)).await);
+        assert!(!first.waited() && !at_work.alone(PaymentId(2)).await.waited());
         let waiting = at_work.clone();
-        let second = tokio::spawn(async move { drop(waiting.alone(PaymentId(1)).await) });
+        let second = tokio::spawn(async move { waiting.alone(PaymentId(1)).await.waited() });
         tokio::task::yield_now().await;
         assert!(!second.is_finished());
         drop(first);
-        second.await.unwrap();
+        assert!(second.await.unwrap());
         assert!(at_work.turns().is_empty(), "nothing is kept of payments that nobody works on");
     }
 }

@@ -33,6 +33,20 @@ pub async fn set_statuses(conn: &mut PgConnection, changes: &[NewStatus]) -> Res
     write_history(conn, changes).await
 }
 
+/// Moves a locked order through these statuses, one after the other, and writes its timeline.
+pub async fn walk(conn: &mut PgConnection, steps: &[NewStatus]) -> Result<(), sqlx::Error> {
+    let Some(last) = steps.last() else { return Ok(()) };
+    sqlx::query!(
+        "UPDATE orders.orders SET status = $2, version = version + $3, updated_at = clock_timestamp() WHERE id = $1",
+        last.id.0,
+        last.status.as_str(),
+        i64::try_from(steps.len()).unwrap_or_default()
+    )
+    .execute(&mut *conn)
+    .await?;
+    write_history(conn, steps).await
+}
+
 /// Writes the note of a locked order.
 pub async fn set_note(conn: &mut PgConnection, id: OrderId, note: Option<&str>) -> Result<(), sqlx::Error> {
     sqlx::query!(

@@ -1,75 +1,65 @@
 //! Decides what the provider is to be asked for, sends nothing yet: whoever works on the payment does so once this is committed.
 
-use super::BY;
-use crate::payments::domain::{Cause, OperationKind, OperationStatus, Payment, Trial};
+use super::{BY, held::Held};
+use crate::payments::domain::{Cause, OperationKind, OperationStatus, Trial};
 use crate::payments::error::Error;
-use crate::payments::store::{self, Move, NewOperation};
+use crate::payments::store::NewOperation;
 use sqlx::PgConnection;
 
-/// Has the provider told of a locked payment, where it does not know of it yet.
-pub async fn announce(conn: &mut PgConnection, payment: &Payment) -> Result<(), Error> {
-    if payment.provider.is_on_delivery() || payment.provider_id.is_some() {
-        return Ok(());
-    }
-    let open = store::open_operations(conn, payment.id).await?;
-    if !open.iter().any(|operation| operation.kind == OperationKind::Create) {
-        prepare(conn, payment, OperationKind::Create, Cause::Checkout, None).await?;
+/// Has the provider told of a payment, where it does not know of it yet.
+pub async fn announce(conn: &mut PgConnection, held: &mut Held) -> Result<(), Error> {
+    let is_known = held.payment().provider.is_on_delivery() || held.payment().provider_id.is_some();
+    if !is_known && !held.has_open(OperationKind::Create) {
+        prepare(conn, held, OperationKind::Create, Cause::Checkout, None).await?;
     }
     Ok(())
 }
 
 /// Has the customer's means of payment tried. One after the other: not while another one is.
-pub async fn try_means(conn: &mut PgConnection, payment: &Payment, trial: &Trial) -> Result<(), Error> {
+pub async fn try_means(conn: &mut PgConnection, held: &mut Held, trial: &Trial) -> Result<(), Error> {
+    let payment = held.payment();
     if !payment.is_payable() {
         return Err(Error::NotAllowed { id: payment.id, status: payment.status, not: "it cannot be paid any more" });
     }
-    let open = store::open_operations(conn, payment.id).await?;
-    if open.iter().any(|operation| operation.kind != OperationKind::Create) {
+    if held.open().any(|operation| operation.kind != OperationKind::Create) {
         return Err(Error::PaymentOpen);
     }
-    announce(conn, payment).await?;
-    prepare(conn, payment, OperationKind::Confirm, Cause::Checkout, Some(trial)).await
+    announce(conn, held).await?;
+    prepare(conn, held, OperationKind::Confirm, Cause::Checkout, Some(trial)).await
 }
 
-/// Has the provider close a locked payment of which nothing was taken, once somebody works on it. What was not sent of it yet never
-/// will be.
-pub async fn close(conn: &mut PgConnection, payment: &Payment, cause: Cause) -> Result<(), Error> {
-    let open = store::open_operations(conn, payment.id).await?;
-    for operation in open.iter().filter(|operation| operation.status == OperationStatus::Prepared) {
-        if operation.kind != OperationKind::Void {
-            store::move_operation(conn, operation.id, Move::to(OperationStatus::Dropped)).await?;
-        }
-    }
-    if !open.iter().any(|operation| operation.kind == OperationKind::Void) {
-        prepare(conn, payment, OperationKind::Void, cause, None).await?;
+/// Has the provider close a payment of which nothing was taken, once somebody works on it. What was not sent of it yet never will
+/// be.
+pub async fn close(conn: &mut PgConnection, held: &mut Held, cause: Cause) -> Result<(), Error> {
+    held.drop_unsent(conn, |operation| operation.kind != OperationKind::Void).await?;
+    if !held.has_open(OperationKind::Void) {
+        prepare(conn, held, OperationKind::Void, cause, None).await?;
     }
     Ok(())
 }
 
-/// Has the provider take what is promised of a locked payment, all of it, once somebody works on it.
-pub async fn capture(conn: &mut PgConnection, payment: &Payment, cause: Cause) -> Result<(), Error> {
-    let open = store::open_operations(conn, payment.id).await?;
-    if open.iter().any(|operation| operation.kind == OperationKind::Void) {
-        let not = "it is being called off";
+/// Has the provider take what is promised of a payment, all of it, once somebody works on it.
+pub async fn capture(conn: &mut PgConnection, held: &mut Held, cause: Cause) -> Result<(), Error> {
+    if held.has_open(OperationKind::Void) {
+        let (payment, not) = (held.payment(), "it is being called off");
         return Err(Error::NotAllowed { id: payment.id, status: payment.status, not });
     }
-    if !open.iter().any(|operation| operation.kind == OperationKind::Capture) {
-        prepare(conn, payment, OperationKind::Capture, cause, None).await?;
+    if !held.has_open(OperationKind::Capture) {
+        prepare(conn, held, OperationKind::Capture, cause, None).await?;
     }
     Ok(())
 }
 
 async fn prepare(
     conn: &mut PgConnection,
-    payment: &Payment,
+    held: &mut Held,
     kind: OperationKind,
     cause: Cause,
     trial: Option<&Trial>,
 ) -> Result<(), Error> {
     let operation = NewOperation {
-        payment,
         kind,
-        amount: payment.amount,
+        amount: held.payment().amount,
         status: OperationStatus::Prepared,
         cause,
         // One after the other: an attempt is its own cause.
@@ -79,15 +69,6 @@ async fn prepare(
         trial,
         provider_ref: None,
     };
-    store::insert_operation(conn, &operation).await?;
+    held.insert(conn, &operation).await?;
     Ok(())
-}
-
-/// Whether the provider may know of a locked payment: of one that nobody was asked for it does not.
-pub async fn may_be_known(conn: &mut PgConnection, payment: &Payment) -> Result<bool, Error> {
-    if payment.provider.is_on_delivery() || payment.provider_id.is_some() {
-        return Ok(!payment.provider.is_on_delivery());
-    }
-    let open = store::open_operations(conn, payment.id).await?;
-    Ok(open.iter().any(|operation| operation.status != OperationStatus::Prepared))
 }

@@ -1,8 +1,7 @@
 //! Closes the payments of an order that is cancelled, and has what was taken given back.
 
 use super::see::{give_back, tell};
-use super::write::{apply, write_sums};
-use super::{ask, lock};
+use super::{ask, held::Held, lock};
 use crate::payments::domain::{Amounts, Attempt, Cause, Closed, Observed, OperationStatus, Payment, PaymentStatus};
 use crate::payments::error::Error;
 use crate::payments::store::{self, Move};
@@ -20,26 +19,20 @@ pub async fn call_off(
     id: OrderId,
 ) -> Result<Option<Payment>, Error> {
     let mut latest = None;
-    for payment in store::lock_of_order(conn, id).await? {
-        let after = if payment.status == PaymentStatus::Review {
-            payment
-        } else if payment.captured > Money::default() {
-            if payment.refundable().is_positive() {
-                give_back(conn, &payment, Cause::OrderCancelled).await?;
-                write_sums(conn, now, &payment).await?
-            } else {
-                payment
-            }
-        } else if payment.closed_at.is_some() {
-            payment
-        } else if payment.provider.can_close() && ask::may_be_known(conn, &payment).await? {
-            ask::close(conn, &payment, Cause::OrderCancelled).await?;
-            store::queue::hint(conn, payment.id, payment.order_id).await?;
-            payment
-        } else {
-            void(conn, now, order, &payment).await?
-        };
-        latest = latest.or(Some(after));
+    for mut held in Held::lock_all(conn, id).await? {
+        let payment = held.payment();
+        let (is_paid, is_open) = (payment.captured > Money::default(), payment.closed_at.is_none());
+        if payment.status == PaymentStatus::Review {
+            // Somebody has to look at it first.
+        } else if is_paid && payment.refundable().is_positive() {
+            give_back(conn, now, &mut held, Cause::OrderCancelled).await?;
+        } else if !is_paid && is_open && payment.provider.can_close() && held.may_be_known() {
+            ask::close(conn, &mut held, Cause::OrderCancelled).await?;
+            store::queue::hint(conn, held.payment().id, id).await?;
+        } else if !is_paid && is_open {
+            void(conn, now, order, &mut held).await?;
+        }
+        latest = latest.or_else(|| Some(held.payment().clone()));
     }
     Ok(latest)
 }
@@ -50,32 +43,32 @@ pub async fn void_by_hand(
     now: OffsetDateTime,
     (order, order_id): (Reference, OrderId),
     id: PaymentId,
-) -> Result<Option<Payment>, Error> {
-    let payment = lock(conn, order_id, id).await?;
-    if !payment.is_payable() {
+) -> Result<Option<Held>, Error> {
+    let mut held = lock(conn, order_id, id).await?;
+    if !held.payment().is_payable() {
         let not = "only a payment that is open, and of which nothing was taken, can be called off";
-        return Err(Error::NotAllowed { id, status: payment.status, not });
+        return Err(Error::NotAllowed { id, status: held.payment().status, not });
     }
-    if payment.provider.can_close() && ask::may_be_known(conn, &payment).await? {
-        ask::close(conn, &payment, Cause::Manual).await?;
-        return Ok(Some(payment));
+    if held.payment().provider.can_close() && held.may_be_known() {
+        ask::close(conn, &mut held, Cause::Manual).await?;
+        return Ok(Some(held));
     }
-    void(conn, now, order, &payment).await?;
+    void(conn, now, order, &mut held).await?;
     Ok(None)
 }
 
-/// Closes a locked payment of which no money was taken, in our books: no provider knows of it, or none closes it. Money that comes
-/// all the same goes back.
+/// Closes a payment of which no money was taken, in our books: no provider knows of it, or none closes it. Money that comes all the
+/// same goes back.
 pub(super) async fn void(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     order: Reference,
-    payment: &Payment,
-) -> Result<Payment, Error> {
-    for operation in store::open_operations(conn, payment.id).await? {
-        store::move_operation(conn, operation.id, Move::to(OperationStatus::Dropped)).await?;
+    held: &mut Held,
+) -> Result<(), Error> {
+    for operation in held.open().map(|operation| operation.id).collect::<Vec<_>>() {
+        held.advance(conn, operation, Move::to(OperationStatus::Dropped)).await?;
     }
-    let terms = payment.terms();
+    let terms = held.payment().terms();
     let observed = Observed {
         reference: terms.reference,
         amount: terms.amount,
@@ -84,7 +77,6 @@ pub(super) async fn void(
         attempt: Attempt::None,
         closed: Some(Closed::Voided),
     };
-    let voided = apply(conn, now, payment, &observed).await?;
-    tell(conn, now, order, payment, &voided, None).await?;
-    Ok(voided)
+    let before = held.apply(conn, now, &observed).await?;
+    tell(conn, now, order, &before, held.payment(), None).await
 }

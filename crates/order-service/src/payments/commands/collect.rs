@@ -2,10 +2,9 @@
 
 use super::lock;
 use super::see::tell;
-use super::write::apply;
 use crate::payments::domain::{Amounts, Attempt, Cause, Observed, Operation, OperationKind, OperationStatus, Payment};
 use crate::payments::error::Error;
-use crate::payments::store::{self, NewOperation};
+use crate::payments::store::NewOperation;
 use service_kit::validation::FieldErrors;
 use shared_types::{Money, OrderId, PaymentId, Reference};
 use sqlx::PgConnection;
@@ -21,7 +20,8 @@ pub async fn collect(
     amount: Option<Money>,
     (reason, by): (Option<&str>, &str),
 ) -> Result<(Payment, Operation), Error> {
-    let payment = lock(conn, order_id, id).await?;
+    let mut held = lock(conn, order_id, id).await?;
+    let payment = held.payment();
     if payment.captured > Money::default() {
         return Err(Error::AlreadyPaid(id));
     }
@@ -35,7 +35,6 @@ pub async fn collect(
     let terms = payment.terms();
     let amounts = Amounts { authorized: terms.amount, captured: terms.amount, released: Money::default() };
     let operation = NewOperation {
-        payment: &payment,
         kind: OperationKind::Capture,
         amount: terms.amount,
         status: OperationStatus::Succeeded,
@@ -46,7 +45,7 @@ pub async fn collect(
         trial: None,
         provider_ref: None,
     };
-    let operation = store::insert_operation(conn, &operation).await?;
+    let operation = held.insert(conn, &operation).await?;
     let observed = Observed {
         reference: terms.reference,
         amount: terms.amount,
@@ -55,7 +54,7 @@ pub async fn collect(
         attempt: Attempt::None,
         closed: None,
     };
-    let collected = apply(conn, now, &payment, &observed).await?;
-    tell(conn, now, order, &payment, &collected, Some(&operation)).await?;
-    Ok((collected, operation))
+    let before = held.apply(conn, now, &observed).await?;
+    tell(conn, now, order, &before, held.payment(), Some(&operation)).await?;
+    Ok((held.payment().clone(), operation))
 }

@@ -1,41 +1,40 @@
 //! Takes what was decided to the provider, one call after the other: what to ask for next, and how it ended.
 
-use super::see;
-use super::write::{write, write_sums};
-use crate::payments::domain::{Attempt, Known, OpenOperation, OperationKind, OperationStatus, Payment, PaymentStatus};
+use super::{held::Held, see};
+use crate::payments::domain::{
+    Attempt, Known, Operation, OperationKind, OperationStatus, Payment, PaymentStatus, Trial,
+};
 use crate::payments::error::Error;
-use crate::payments::store::{self, Move};
+use crate::payments::store::Move;
 use crate::schema::OUTBOX;
-use shared_types::{Money, OrderId, PaymentId, Reference};
+use shared_types::{Money, Reference};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// What whoever works on a payment has to do next.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Next {
-    /// To ask the provider for this; it is noted that it is asked.
-    Send(Payment, OpenOperation),
+    /// To ask the provider for this operation, shown as it was before; it is noted that it is asked.
+    Send(Box<(Payment, Operation, Option<Trial>)>),
     /// To look at it.
-    Look(Payment),
+    Look(Box<Payment>),
     /// Nothing.
     Nothing,
 }
 
 /// Notes that the provider is asked for what was decided first of a payment, and gives it. One whose key the provider may have
 /// forgotten is looked for only, and nothing is asked for a payment under review.
-pub async fn next(conn: &mut PgConnection, now: OffsetDateTime, order: OrderId, id: PaymentId) -> Result<Next, Error> {
-    let Some(payment) = store::lock(conn, order, id).await? else { return Ok(Next::Nothing) };
-    if payment.status == PaymentStatus::Review {
-        return Ok(Next::Look(payment));
-    }
-    match store::open_operations(conn, id).await?.into_iter().next() {
+pub async fn next(conn: &mut PgConnection, now: OffsetDateTime, held: &mut Held) -> Result<Next, Error> {
+    let payment = held.payment().clone();
+    let first = held.open().next().filter(|_| payment.status != PaymentStatus::Review).cloned();
+    match first {
         Some(operation) if operation.may_be_sent(now) => {
-            store::move_operation(conn, operation.id, Move::to(OperationStatus::Sent)).await?;
-            Ok(Next::Send(payment, operation))
+            let trial = held.send(conn, operation.id).await?;
+            Ok(Next::Send(Box::new((payment, operation, trial))))
         }
-        Some(_) => Ok(Next::Look(payment)),
-        None if payment.provider_id.is_some() => Ok(Next::Look(payment)),
-        None => Ok(Next::Nothing),
+        None if payment.provider_id.is_none() && payment.status != PaymentStatus::Review => Ok(Next::Nothing),
+        _ => Ok(Next::Look(Box::new(payment))),
     }
 }
 
@@ -50,47 +49,40 @@ pub struct End {
     pub provider_ref: Option<String>,
 }
 
-/// Notes how an operation of a locked payment ended. What somebody else has noted meanwhile stays. `order` is the reference of
-/// the order.
+/// Notes how an operation of a payment ended. What somebody else has noted meanwhile stays. `order` is the reference of the order.
 ///
 /// A means of payment that was refused, and a payment that the provider would not open, leave the payment FAILED.
 pub async fn end(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     order: Reference,
-    payment: Payment,
-    operation: &OpenOperation,
+    held: &mut Held,
+    operation: Uuid,
     end: &End,
-) -> Result<Payment, Error> {
-    let operations = store::operations_of(&mut *conn, &[payment.id]).await?;
-    let Some(kept) = operations.iter().find(|it| it.id == operation.id) else { return Ok(payment) };
+) -> Result<(), Error> {
+    let Some(kept) = held.operations().iter().find(|it| it.id == operation) else { return Ok(()) };
     if !kept.status.may_become(end.status) {
-        return Ok(payment);
+        return Ok(());
     }
     let (error_code, provider_ref) = (end.error_code.as_deref(), end.provider_ref.as_deref());
-    let moved =
-        store::move_operation(conn, operation.id, Move { error_code, provider_ref, ..Move::to(end.status) }).await?;
+    let moved = held.advance(conn, operation, Move { error_code, provider_ref, ..Move::to(end.status) }).await?;
     let refused = end.status == OperationStatus::Refused;
-    match operation.kind {
+    match moved.kind {
         OperationKind::Refund => {
-            let after = write_sums(conn, now, &payment).await?;
-            OUTBOX.enqueue(conn, now, see::refunded(order, &after, &moved)?.as_slice()).await?;
-            Ok(after)
+            held.write_sums(conn, now).await?;
+            OUTBOX.enqueue(conn, now, see::refunded(order, held.payment(), &moved)?.as_slice()).await?;
         }
-        OperationKind::Create | OperationKind::Confirm if refused && payment.authorized == Money::default() => {
-            if operation.kind == OperationKind::Create {
+        OperationKind::Create | OperationKind::Confirm if refused && held.payment().authorized == Money::default() => {
+            if moved.kind == OperationKind::Create {
                 // What was to be done with it cannot be.
-                let others = operations.iter().filter(|it| it.id != operation.id);
-                for other in others.filter(|it| it.status == OperationStatus::Prepared) {
-                    store::move_operation(conn, other.id, Move::to(OperationStatus::Dropped)).await?;
-                }
+                held.drop_unsent(conn, |_| true).await?;
             }
-            let known = Known { attempt: Attempt::Failed, ..payment.known() };
-            let failed = Payment { error_code: end.error_code.clone(), ..payment.clone() };
-            let after = write(conn, now, &payment, failed, &known).await?;
-            see::tell(conn, now, order, &payment, &after, None).await?;
-            Ok(after)
+            let known = Known { attempt: Attempt::Failed, ..held.payment().known() };
+            let failed = Payment { error_code: end.error_code.clone(), ..held.payment().clone() };
+            let before = held.write(conn, now, failed, &known).await?;
+            see::tell(conn, now, order, &before, held.payment(), None).await?;
         }
-        _ => Ok(payment),
+        _ => {}
     }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Opens the payment of an order, or several at once where orders are placed.
 
-use super::{ask, call_off};
+use super::{call_off, held::Held};
 use crate::payments::domain::{AskedPayment, Payment, PaymentStatus};
 use crate::payments::error::Error;
 use crate::payments::store::{self, NewPaymentRow};
@@ -56,11 +56,12 @@ pub async fn open(
     currency: &str,
     order: Reference,
     new: NewPayment,
-) -> Result<(Payment, bool), Error> {
+) -> Result<(Held, bool), Error> {
     let mut pay_by = new.pay_by;
-    let payments = store::lock_of_order(conn, new.order).await?;
+    let payments = Held::lock_all(conn, new.order).await?;
     let count = payments.len();
-    for (place, payment) in payments.into_iter().enumerate() {
+    for (place, mut held) in payments.into_iter().enumerate() {
+        let payment = held.payment();
         // Another method gives the order no more time.
         pay_by = pay_by.map(|at| payment.pay_by.unwrap_or(at).min(at));
         if payment.status == PaymentStatus::Review {
@@ -75,12 +76,12 @@ pub async fn open(
             continue;
         }
         if (payment.method, payment.provider) == (new.asked.method, new.asked.provider) {
-            return Ok((payment, false));
+            return Ok((held, false));
         }
-        if ask::may_be_known(conn, &payment).await? {
+        if held.may_be_known() {
             return Err(Error::OtherOpen(payment.id));
         }
-        call_off::void(conn, now, order, &payment).await?;
+        call_off::void(conn, now, order, &mut held).await?;
     }
     if let Err(most) = new.asked.takes(new.amount) {
         return Err(Error::TooLarge { provider: new.asked.provider, most });
@@ -90,5 +91,5 @@ pub async fn open(
     }
     let opened =
         open_all(conn, currency, &[NewPayment { pay_by, ..new }]).await?.pop().ok_or(sqlx::Error::RowNotFound)?;
-    Ok((opened, true))
+    Ok((Held::opened(opened), true))
 }

@@ -1,11 +1,10 @@
 //! Gives money back by hand.
 
-use super::lock;
 use super::see::refunded;
-use super::write::write_sums;
+use super::{held::Held, lock};
 use crate::payments::domain::{Cause, Operation, OperationKind, OperationStatus, Payment};
 use crate::payments::error::Error;
-use crate::payments::store::{self, Move, NewOperation};
+use crate::payments::store::{Move, NewOperation};
 use crate::schema::OUTBOX;
 use service_kit::validation::FieldErrors;
 use shared_types::{Money, OrderId, PaymentId, Reference};
@@ -32,28 +31,26 @@ pub async fn refund(
     (order, order_id): (Reference, OrderId),
     id: PaymentId,
     refund: Refund<'_>,
-) -> Result<(Payment, Operation), Error> {
-    let payment = lock(conn, order_id, id).await?;
-    let operations = store::operations_of(&mut *conn, &[id]).await?;
-    let waits = |operation: &&Operation| {
-        operation.kind == OperationKind::Refund
-            && operation.status == OperationStatus::Accepted
-            && payment.provider.is_on_delivery()
-    };
-    let operation = match operations.iter().find(waits) {
-        Some(waiting) => pay_out(conn, waiting, refund).await?,
+) -> Result<(Held, Operation), Error> {
+    let mut held = lock(conn, order_id, id).await?;
+    let at_the_door = held.payment().provider.is_on_delivery();
+    let waits = |operation: &&Operation| operation.status == OperationStatus::Accepted && at_the_door;
+    let waiting = held.refunds().find(waits).cloned();
+    let operation = match waiting {
+        Some(waiting) => pay_out(conn, &mut held, &waiting, refund).await?,
         None => {
+            let payment = held.payment();
             let amount = refund.amount.unwrap_or_else(|| payment.refundable());
             if !amount.is_positive() || amount > payment.refundable() {
                 return Err(Error::RefundExceedsPayment(payment.refundable()));
             }
-            check_least(&payment, amount)?;
-            write_down(conn, &payment, amount, refund).await?
+            check_least(payment, amount)?;
+            write_down(conn, &mut held, amount, refund).await?
         }
     };
-    let payment = write_sums(conn, now, &payment).await?;
-    OUTBOX.enqueue(conn, now, refunded(order, &payment, &operation)?.as_slice()).await?;
-    Ok((payment, operation))
+    held.write_sums(conn, now).await?;
+    OUTBOX.enqueue(conn, now, refunded(order, held.payment(), &operation)?.as_slice()).await?;
+    Ok((held, operation))
 }
 
 /// Refuses what the provider would not give back, and what would leave less than that to be given back later.
@@ -70,25 +67,29 @@ fn check_least(payment: &Payment, amount: Money) -> Result<(), Error> {
     }
 }
 
-async fn pay_out(conn: &mut PgConnection, waiting: &Operation, refund: Refund<'_>) -> Result<Operation, Error> {
+async fn pay_out(
+    conn: &mut PgConnection,
+    held: &mut Held,
+    waiting: &Operation,
+    refund: Refund<'_>,
+) -> Result<Operation, Error> {
     if refund.amount.is_some_and(|amount| amount != waiting.amount) {
         let must = format!("must be {}, which waits to be paid out", waiting.amount);
         return Err(FieldErrors::one("amount", must).into());
     }
     let (reason, made_by) = (Some(refund.reason), Some(refund.by));
     let done = Move { reason, made_by, ..Move::to(OperationStatus::Succeeded) };
-    Ok(store::move_operation(conn, waiting.id, done).await?)
+    Ok(held.advance(conn, waiting.id, done).await?)
 }
 
 async fn write_down(
     conn: &mut PgConnection,
-    payment: &Payment,
+    held: &mut Held,
     amount: Money,
     refund: Refund<'_>,
 ) -> Result<Operation, Error> {
-    let at_the_door = payment.provider.is_on_delivery();
+    let at_the_door = held.payment().provider.is_on_delivery();
     let operation = NewOperation {
-        payment,
         kind: OperationKind::Refund,
         amount,
         status: if at_the_door { OperationStatus::Succeeded } else { OperationStatus::Prepared },
@@ -99,5 +100,5 @@ async fn write_down(
         trial: None,
         provider_ref: None,
     };
-    Ok(store::insert_operation(conn, &operation).await?)
+    Ok(held.insert(conn, &operation).await?)
 }

@@ -1,10 +1,9 @@
 //! Ends the review of a payment whose provider showed what does not fit.
 
+use super::held::Held;
 use super::see::{take_over_capture, tell};
-use super::write::write;
-use crate::payments::domain::{Amounts, Known, Payment, PaymentStatus, Shown};
+use crate::payments::domain::{Amounts, Known, PaymentStatus, Shown};
 use crate::payments::error::Error;
-use crate::payments::store;
 use shared_types::{OrderId, PaymentId, Reference};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -16,8 +15,9 @@ pub async fn review(
     (order, order_id): (Reference, OrderId),
     id: PaymentId,
     shown: Option<&Shown>,
-) -> Result<Payment, Error> {
-    let payment = store::lock(conn, order_id, id).await?.ok_or(Error::UnknownPayment(id))?;
+) -> Result<Held, Error> {
+    let mut held = Held::lock(conn, order_id, id).await?.ok_or(Error::UnknownPayment(id))?;
+    let payment = held.payment();
     if payment.status != PaymentStatus::Review {
         return Err(Error::NotAllowed { id, status: payment.status, not: "it is not under review" });
     }
@@ -28,10 +28,9 @@ pub async fn review(
         let captured = known.amounts.captured.max(seen.captured.min(payment.amount));
         let authorized = known.amounts.authorized.max(seen.authorized.min(payment.amount)).max(captured);
         known.amounts = Amounts { authorized, captured, released: known.amounts.released };
-        let operations = store::operations_of(&mut *conn, &[id]).await?;
-        capture = take_over_capture(conn, &payment, &operations, captured).await?;
+        capture = take_over_capture(conn, &mut held, captured).await?;
     }
-    let after = write(conn, now, &payment, payment.clone(), &known).await?;
-    tell(conn, now, order, &payment, &after, capture.as_ref()).await?;
-    Ok(after)
+    let before = held.write(conn, now, held.payment().clone(), &known).await?;
+    tell(conn, now, order, &before, held.payment(), capture.as_ref()).await?;
+    Ok(held)
 }

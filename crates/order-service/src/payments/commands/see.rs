@@ -1,7 +1,6 @@
 //! Applies what a provider shows of a payment: the one way by which its money moves in our tables.
 
-use super::write::{write, write_sums};
-use super::{BY, event};
+use super::{BY, event, held::Held};
 use crate::payments::domain::{
     Cause, Closed, FindingKind, Known, Operation, OperationKind, OperationStatus, PROVIDER_ERROR, Payment,
     PaymentStatus, RefundState, Shown, ShownRefund,
@@ -18,8 +17,8 @@ use shared_types::{Money, Reference};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-/// Applies a look to a locked payment; twice, or after a newer one, it changes nothing. `order` is the reference of the order,
-/// `is_wanted` whether that still is to be paid.
+/// Applies a look to a payment; twice, or after a newer one, it changes nothing. `order` is the reference of the order, `is_wanted`
+/// whether that still is to be paid.
 ///
 /// What was done there past this service is taken into our books. Money that nobody waits for any more goes back: that of an
 /// order which is cancelled, and that of a payment which was closed without any. What does not fit moves nothing: somebody has
@@ -28,10 +27,11 @@ pub async fn see(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     (order, is_wanted): (Reference, bool),
-    payment: &Payment,
+    held: &mut Held,
     shown: &Shown,
-) -> Result<Payment, Error> {
+) -> Result<(), Error> {
     let mut events = Vec::new();
+    let payment = held.payment().clone();
     let known = payment.known();
     let mut seen = known.seeing(&payment.terms(), &shown.observed);
     if payment.provider_id.as_ref().is_some_and(|id| *id != shown.provider_id) {
@@ -40,13 +40,12 @@ pub async fn see(
     if seen.review && !known.review {
         let (ours, theirs) = (Some(payment.amount), Some(shown.observed.amount));
         let detail = "the reference, the currency or the amounts are not those of the payment";
-        note(conn, payment, FindingKind::Amount, &shown.provider_id, (ours, theirs), detail).await?;
+        note(conn, &payment, FindingKind::Amount, &shown.provider_id, (ours, theirs), detail).await?;
     }
-    let operations = store::operations_of(&mut *conn, &[payment.id]).await?;
-    let capture = take_over_capture(conn, payment, &operations, seen.amounts.captured).await?;
     let room = seen.amounts.captured;
+    let capture = take_over_capture(conn, held, room).await?;
     for refund in shown.refunds.iter().flatten() {
-        if !see_refund(conn, payment, &operations, refund, room, (order, &mut events)).await? {
+        if !see_refund(conn, held, refund, room, (order, &mut events)).await? {
             seen.review = true;
         }
     }
@@ -62,50 +61,49 @@ pub async fn see(
         error_code,
         ..payment.clone()
     };
-    let mut after = write(conn, now, payment, named, &seen).await?;
+    held.write(conn, now, named, &seen).await?;
     let comes_late = !is_wanted || Closed::of(payment.status).is_some();
-    if comes_late && after.status != PaymentStatus::Review && after.refundable().is_positive() {
-        match did_not_go_back(conn, &after).await? {
+    if comes_late && held.payment().status != PaymentStatus::Review && held.payment().refundable().is_positive() {
+        match did_not_go_back(held) {
             None => {
                 let cause = if is_wanted { Cause::Late } else { Cause::OrderCancelled };
-                give_back(conn, &after, cause).await?;
-                after = write_sums(conn, now, &after).await?;
+                give_back(conn, now, held, cause).await?;
             }
             Some(OperationStatus::Refused) => {
-                let amounts = (Some(after.refundable()), None);
+                let amounts = (Some(held.payment().refundable()), None);
                 let detail = "a refund of what nobody is owed was refused";
-                note(conn, &after, FindingKind::Status, &shown.provider_id, amounts, detail).await?;
+                note(conn, held.payment(), FindingKind::Status, &shown.provider_id, amounts, detail).await?;
             }
             Some(_) => {}
         }
     }
     OUTBOX.enqueue(conn, now, &events).await?;
-    tell(conn, now, order, payment, &after, capture.as_ref()).await?;
-    Ok(after)
+    tell(conn, now, order, &payment, held.payment(), capture.as_ref()).await
 }
 
 /// How a refund ended that was decided by itself and did not last: asked again, it would end so again, and people have to look.
 /// One that the provider only failed to make says nothing.
-async fn did_not_go_back(conn: &mut PgConnection, payment: &Payment) -> Result<Option<OperationStatus>, Error> {
-    let operations = store::operations_of(conn, &[payment.id]).await?;
-    let by_itself = operations
-        .iter()
-        .filter(|it| it.kind == OperationKind::Refund && matches!(it.cause, Cause::Late | Cause::OrderCancelled));
+fn did_not_go_back(held: &Held) -> Option<OperationStatus> {
+    let by_itself = held.refunds().filter(|it| matches!(it.cause, Cause::Late | Cause::OrderCancelled));
     let mut ends = by_itself.filter(|it| it.error_code.as_deref() != Some(PROVIDER_ERROR)).map(|it| it.status);
-    Ok(ends.find(|status| matches!(status, OperationStatus::Refused | OperationStatus::Reversed)))
+    ends.find(|status| matches!(status, OperationStatus::Refused | OperationStatus::Reversed))
 }
 
-/// Decides that all that can be given back of a locked payment is.
-pub(super) async fn give_back(conn: &mut PgConnection, payment: &Payment, cause: Cause) -> Result<Operation, Error> {
-    let operations = store::operations_of(&mut *conn, &[payment.id]).await?;
+/// Decides that all that can be given back of a payment is.
+pub(super) async fn give_back(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    held: &mut Held,
+    cause: Cause,
+) -> Result<(), Error> {
     // More may be free later, such as what another refund was to take: that goes back by one of its own.
-    let is_first =
-        !operations.iter().any(|it| it.kind == OperationKind::Refund && it.cause == cause && it.status.is_live());
+    let is_first = !held.refunds().any(|it| it.cause == cause && it.status.is_live());
+    let payment = held.payment();
+    let (id, order, at_the_door) = (payment.id, payment.order_id, payment.provider.is_on_delivery());
     let operation = NewOperation {
-        payment,
         kind: OperationKind::Refund,
         amount: payment.refundable(),
-        status: if payment.provider.is_on_delivery() { OperationStatus::Accepted } else { OperationStatus::Prepared },
+        status: if at_the_door { OperationStatus::Accepted } else { OperationStatus::Prepared },
         cause,
         cause_id: is_first.then_some(payment.reference),
         reason: None,
@@ -113,47 +111,45 @@ pub(super) async fn give_back(conn: &mut PgConnection, payment: &Payment, cause:
         trial: None,
         provider_ref: None,
     };
-    let operation = store::insert_operation(conn, &operation).await?;
-    if !payment.provider.is_on_delivery() {
-        store::queue::hint(conn, payment.id, payment.order_id).await?;
+    held.insert(conn, &operation).await?;
+    if !at_the_door {
+        store::queue::hint(conn, id, order).await?;
     }
-    Ok(operation)
+    held.write_sums(conn, now).await?;
+    Ok(())
 }
 
 /// Money that was taken there and is in no operation of ours is in one now: the provider took it with the customer's word.
 pub(super) async fn take_over_capture(
     conn: &mut PgConnection,
-    payment: &Payment,
-    operations: &[Operation],
+    held: &mut Held,
     captured: Money,
 ) -> Result<Option<Operation>, Error> {
-    let of_ours =
-        operations.iter().filter(|it| it.kind == OperationKind::Capture && it.status == OperationStatus::Succeeded);
+    let is_done = |it: &&Operation| it.kind == OperationKind::Capture && it.status == OperationStatus::Succeeded;
+    let of_ours = held.operations().iter().filter(is_done);
     let missing = captured - of_ours.clone().map(|operation| operation.amount).sum();
     if !missing.is_positive() {
         return Ok(None);
     }
     let is_first = of_ours.count() == 0;
     let operation = NewOperation {
-        payment,
         kind: OperationKind::Capture,
         amount: missing,
         status: OperationStatus::Succeeded,
         cause: if is_first { Cause::Checkout } else { Cause::External },
-        cause_id: is_first.then_some(payment.reference),
+        cause_id: is_first.then_some(held.payment().reference),
         reason: None,
         made_by: BY,
         trial: None,
         provider_ref: None,
     };
-    Ok(Some(store::insert_operation(conn, &operation).await?))
+    Ok(Some(held.insert(conn, &operation).await?))
 }
 
 /// Applies a refund that is shown; gives whether it fits.
 async fn see_refund(
     conn: &mut PgConnection,
-    payment: &Payment,
-    operations: &[Operation],
+    held: &mut Held,
     refund: &ShownRefund,
     captured: Money,
     (order, events): (Reference, &mut Vec<Event>),
@@ -162,31 +158,31 @@ async fn see_refund(
         let ours = refund.operation == Some(operation.id) && operation.status.is_live();
         ours || operation.provider_ref.as_deref() == Some(refund.id.as_str())
     };
-    let Some(operation) = operations.iter().filter(|it| it.kind == OperationKind::Refund).find(is_it) else {
-        return adopt(conn, payment, operations, refund, captured, (order, events)).await;
+    let Some(operation) = held.refunds().find(is_it).cloned() else {
+        return adopt(conn, held, refund, captured, (order, events)).await;
     };
     if operation.amount != refund.amount {
         let amounts = (Some(operation.amount), Some(refund.amount));
-        note(conn, payment, FindingKind::Amount, &refund.id, amounts, "a refund of another amount than was asked for")
-            .await?;
+        let detail = "a refund of another amount than was asked for";
+        note(conn, held.payment(), FindingKind::Amount, &refund.id, amounts, detail).await?;
         return Ok(false);
     }
     let Some(to) = refund.state.moves(operation.status) else { return Ok(true) };
     let step = Move { provider_ref: Some(&refund.id), ..Move::to(to) };
-    let moved = store::move_operation(conn, operation.id, step).await?;
+    let moved = held.advance(conn, operation.id, step).await?;
     if to == OperationStatus::Reversed {
         let amounts = (Some(operation.amount), Some(Money::default()));
-        note(conn, payment, FindingKind::Status, &refund.id, amounts, "a refund failed after it had succeeded").await?;
+        let detail = "a refund failed after it had succeeded";
+        note(conn, held.payment(), FindingKind::Status, &refund.id, amounts, detail).await?;
     }
-    events.extend(refunded(order, payment, &moved)?);
+    events.extend(refunded(order, held.payment(), &moved)?);
     Ok(true)
 }
 
 /// Takes a refund over that was made there, past this service.
 async fn adopt(
     conn: &mut PgConnection,
-    payment: &Payment,
-    operations: &[Operation],
+    held: &mut Held,
     refund: &ShownRefund,
     captured: Money,
     (order, events): (Reference, &mut Vec<Event>),
@@ -195,13 +191,12 @@ async fn adopt(
         return Ok(true);
     }
     let detail = "a refund that was made at the provider";
-    note(conn, payment, FindingKind::ThereOnly, &refund.id, (None, Some(refund.amount)), detail).await?;
-    let live = operations.iter().filter(|it| it.kind == OperationKind::Refund && it.status.is_live());
+    note(conn, held.payment(), FindingKind::ThereOnly, &refund.id, (None, Some(refund.amount)), detail).await?;
+    let live = held.refunds().filter(|it| it.status.is_live());
     if live.map(|operation| operation.amount).sum::<Money>() + refund.amount > captured {
         return Ok(false);
     }
     let operation = NewOperation {
-        payment,
         kind: OperationKind::Refund,
         amount: refund.amount,
         status: refund.state.of_operation(),
@@ -212,8 +207,8 @@ async fn adopt(
         trial: None,
         provider_ref: Some(&refund.id),
     };
-    let adopted = store::insert_operation(conn, &operation).await?;
-    events.extend(refunded(order, payment, &adopted)?);
+    let adopted = held.insert(conn, &operation).await?;
+    events.extend(refunded(order, held.payment(), &adopted)?);
     Ok(true)
 }
 

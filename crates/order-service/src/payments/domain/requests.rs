@@ -38,12 +38,18 @@ impl AskedPayment {
 }
 
 /// What a customer's means of payment is tried with.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Trial {
     /// The provider's name of the means of payment.
     pub token: String,
     /// Where the customer's bank leads back to.
     pub return_url: Option<String>,
+}
+
+impl std::fmt::Debug for Trial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Trial")
+    }
 }
 
 /// By what an order that is being placed is to be paid.

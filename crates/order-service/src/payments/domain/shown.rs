@@ -1,6 +1,6 @@
-//! What a provider shows of a payment, and what is to be asked of it.
+//! What a provider shows of a payment, and what that says of what it was asked for.
 
-use super::{Observed, OperationKind, OperationStatus};
+use super::{Observed, Operation, OperationKind, OperationStatus};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
 use shared_types::Money;
@@ -45,32 +45,6 @@ pub enum RefundState {
     Succeeded,
     /// It will not come, also where it seemed to.
     Failed,
-}
-
-/// What the provider is to be asked for.
-#[derive(Clone, PartialEq, Eq)]
-pub struct OpenOperation {
-    /// Its id, the key under which the provider does it once.
-    pub id: Uuid,
-    /// What is done.
-    pub kind: OperationKind,
-    /// How much is moved.
-    pub amount: Money,
-    /// How far it is.
-    pub status: OperationStatus,
-    /// What the customer's means of payment is tried with.
-    pub token: Option<String>,
-    /// Where the customer's bank leads back to.
-    pub return_url: Option<String>,
-    /// When the provider was first asked.
-    pub first_sent_at: Option<OffsetDateTime>,
-}
-
-impl std::fmt::Debug for OpenOperation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { id, kind, status, .. } = self;
-        write!(f, "{kind} {id} ({status})")
-    }
 }
 
 /// What the page needs on which a customer pays.
@@ -121,7 +95,7 @@ pub const PROVIDER_ERROR: &str = "provider_error";
 /// How long a provider must not have shown an operation whose answer was lost before it counts as not done.
 const ABSENT_FOR: time::Duration = time::Duration::hours(1);
 
-impl OpenOperation {
+impl Operation {
     /// Whether its key may still be used.
     pub fn may_be_sent(&self, now: OffsetDateTime) -> bool {
         self.first_sent_at.is_none_or(|first| now - first < KEY_LASTS)
@@ -162,7 +136,7 @@ impl OpenOperation {
 
 impl Shown {
     /// The refund of an operation.
-    pub fn refund_of(&self, operation: &OpenOperation) -> Option<&ShownRefund> {
+    pub fn refund_of(&self, operation: &Operation) -> Option<&ShownRefund> {
         self.refunds.iter().flatten().find(|refund| refund.operation == Some(operation.id))
     }
 }

@@ -9,7 +9,7 @@ use super::limiter::Limiter;
 use super::{Answer, Dialect, Failing, Outcome, hundredths, money};
 use crate::payments::config::Config;
 use crate::payments::domain::{
-    Amounts, Attempt, Closed, Observed, OpenOperation, OperationKind, Payment, Provider, RefundState, Session, Shown,
+    Amounts, Attempt, Closed, Observed, Operation, OperationKind, Payment, Provider, RefundState, Session, Shown,
     ShownRefund,
 };
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -126,7 +126,7 @@ impl Razorpay {
 
     /// Asks for an operation. Again, it is not done a second time: an order has a receipt of its own, a payment is taken once, and a
     /// refund has a key.
-    pub async fn perform(&self, payment: &Payment, operation: &OpenOperation) -> Answer<Outcome> {
+    pub async fn perform(&self, payment: &Payment, operation: &Operation) -> Answer<Outcome> {
         let paid = payment.provider_payment_id.as_deref();
         match (operation.kind, paid) {
             (OperationKind::Create, _) => self.create(payment).await.map(Outcome::Payment),

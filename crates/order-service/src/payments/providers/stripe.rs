@@ -8,8 +8,8 @@ use super::limiter::Limiter;
 use super::{Answer, Dialect, Failing, Outcome, money};
 use crate::payments::config::{Config, StripeKeys};
 use crate::payments::domain::{
-    Amounts, Attempt, Closed, Observed, OpenOperation, OperationKind, Payment, Provider, RefundState, Session, Shown,
-    ShownRefund,
+    Amounts, Attempt, Closed, Observed, Operation, OperationKind, Payment, Provider, RefundState, Session, Shown,
+    ShownRefund, Trial,
 };
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
@@ -150,14 +150,14 @@ impl Stripe {
     }
 
     /// Asks for an operation, under its id as the key.
-    pub async fn perform(&self, payment: &Payment, operation: &OpenOperation) -> Answer<Outcome> {
+    pub async fn perform(&self, payment: &Payment, operation: &Operation, trial: Option<&Trial>) -> Answer<Outcome> {
         let (key, amount) = (operation.id, operation.amount);
         match (operation.kind, payment.provider_id.as_deref()) {
             (OperationKind::Create, _) => self.create(key, payment).await.map(Outcome::Payment),
             (_, None) => Answer::Refused("not_created".to_owned()),
-            (OperationKind::Confirm, Some(id)) => match &operation.token {
-                Some(token) => {
-                    self.confirm(key, id, token, operation.return_url.as_deref()).await.map(Outcome::Payment)
+            (OperationKind::Confirm, Some(id)) => match trial {
+                Some(Trial { token, return_url }) => {
+                    self.confirm(key, id, token, return_url.as_deref()).await.map(Outcome::Payment)
                 }
                 None => Answer::Refused("token_missing".to_owned()),
             },

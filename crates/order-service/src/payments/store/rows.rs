@@ -78,6 +78,7 @@ read_columns! {
         error_code: Option<String>,
         reason: Option<String>,
         provider_ref: Option<String>,
+        first_sent_at: Option<OffsetDateTime>,
         created_at: OffsetDateTime,
         updated_at: OffsetDateTime,
     }
@@ -128,6 +129,7 @@ impl TryFrom<OperationRow> for Operation {
             error_code: row.error_code,
             reason: row.reason,
             provider_ref: row.provider_ref,
+            first_sent_at: row.first_sent_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })

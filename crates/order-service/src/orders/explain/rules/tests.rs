@@ -106,6 +106,7 @@ fn by_provider(
         error_code: None,
         reason: None,
         provider_ref: None,
+        first_sent_at: None,
         created_at: AT,
         updated_at: AT,
     });

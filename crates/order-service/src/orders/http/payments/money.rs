@@ -9,8 +9,8 @@ use crate::orders::error::Error;
 use crate::orders::paying;
 use crate::orders::state::Orders;
 use crate::payments::{
-    self, Cause, CollectPayment, Decision, Operation, OperationStatus, PaymentStatus, PaymentWithOperations, Refund,
-    RefundPayment, ReviewPayment,
+    self, Cause, CollectPayment, Decision, Held, Operation, OperationStatus, PaymentStatus, PaymentWithOperations,
+    Refund, RefundPayment, ReviewPayment,
 };
 use crate::schema::IDEMPOTENCY;
 use axum::extract::State;
@@ -47,13 +47,13 @@ pub async fn collect_payment(
     let (amount, reason) = body.parse()?;
     let by = caller.principal.name();
     let collect = async |conn: &mut PgConnection| {
-        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
+        let (now, mut order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
         if matches!(order.status, OrderStatus::Pending | OrderStatus::Paid) {
             return Err(Error::NotToBeCollected(order.status));
         }
         let of = (order.reference, order.id);
         let (payment, operation) = payments::collect(conn, now, of, id, amount, (reason.as_deref(), &by)).await?;
-        pay::changed(conn, now, &order, &payment).await?;
+        pay::changed(conn, now, &mut order, &payment).await?;
         Ok::<_, Error>((Answer::ok(&operation)?, ()))
     };
     IDEMPOTENCY.once(&orders.db, &key, &body, collect, |()| {}).await
@@ -82,12 +82,12 @@ pub async fn refund_payment(
     let (amount, reason) = body.parse()?;
     let by = caller.principal.name();
     let refund = async |conn: &mut PgConnection| {
-        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
+        let (now, mut order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
         let (of, refund) = ((order.reference, order.id), Refund { amount, reason: &reason, by: &by });
-        let (payment, operation) = payments::refund(conn, now, of, id, refund).await?;
-        pay::follow(conn, now, &order).await?;
+        let (mut held, operation) = payments::refund(conn, now, of, id, refund).await?;
+        pay::follow(conn, now, &mut order, Some(held.payment())).await?;
         let job = match operation.status {
-            OperationStatus::Prepared => Some(paying::take(&orders, conn, &payment).await?),
+            OperationStatus::Prepared => Some(paying::take(&orders, conn, &mut held).await?),
             _ => None,
         };
         Ok::<_, Error>((Answer::ok(&operation.id)?, job))
@@ -120,13 +120,14 @@ pub async fn capture_payment(
     let capture = async |conn: &mut PgConnection| {
         let order = lock_order_of(conn, caller.scope, id, &headers).await?;
         let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-        let payment = payments::lock(conn, order.id, id).await?.ok_or_else(unknown)?;
+        let mut held = Held::lock(conn, order.id, id).await?.ok_or_else(unknown)?;
+        let payment = held.payment();
         if !payment.waits_for_capture() || order.status == OrderStatus::Cancelled {
             let not = "only promised money can be taken";
             return Err(payments::Error::NotAllowed { id, status: payment.status, not }.into());
         }
-        payments::capture(conn, &payment, Cause::Manual).await?;
-        let job = paying::take(&orders, conn, &payment).await?;
+        payments::capture(conn, &mut held, Cause::Manual).await?;
+        let job = paying::take(&orders, conn, &mut held).await?;
         Ok::<_, Error>((Answer::ok(&Pointer { payment: id })?, Some(job)))
     };
     changed_payment(&orders, id, &key, &(), capture).await
@@ -146,17 +147,17 @@ pub async fn void_payment(
     headers: HeaderMap,
 ) -> Result<Answer, Error> {
     let void = async |conn: &mut PgConnection| {
-        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
+        let (now, mut order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
         if order.status != OrderStatus::Pending {
             // An order that goes on has its payment, or is cancelled with it.
             return Err(Error::NotToBeVoided(order.status));
         }
         let asked = payments::void(conn, now, (order.reference, order.id), id).await?;
         let job = match asked {
-            Some(payment) => Some(paying::take(&orders, conn, &payment).await?),
+            Some(mut held) => Some(paying::take(&orders, conn, &mut held).await?),
             None => None,
         };
-        pay::follow(conn, now, &order).await?;
+        pay::follow(conn, now, &mut order, None).await?;
         Ok::<_, Error>((Answer::ok(&Pointer { payment: id })?, job))
     };
     changed_payment(&orders, id, &key, &(), void).await
@@ -188,15 +189,16 @@ pub async fn review_payment(
     // What is decided about is what the provider shows now.
     let shown = paying::look_now(&orders, &payment).await?;
     let review = async |conn: &mut PgConnection| {
-        let (now, order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
-        let payment = payments::review(conn, now, (order.reference, order.id), id, shown.as_ref()).await?;
+        let (now, mut order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
+        let mut held = payments::review(conn, now, (order.reference, order.id), id, shown.as_ref()).await?;
         if decision == Decision::Refund && order.status != OrderStatus::Cancelled {
             let explanation = Explanation { reason: None, internal_note: Some(note.clone()) };
             change_status(conn, now, &order, OrderStatus::Cancelled, explanation).await?;
+            held = Held::lock(conn, order.id, id).await?.ok_or_else(unknown)?;
         } else {
-            pay::follow(conn, now, &order).await?;
+            pay::follow(conn, now, &mut order, Some(held.payment())).await?;
         }
-        let job = paying::take(&orders, conn, &payment).await?;
+        let job = paying::take(&orders, conn, &mut held).await?;
         Ok::<_, Error>((Answer::ok(&Pointer { payment: id })?, Some(job)))
     };
     changed_payment(&orders, id, &key, &body, review).await
@@ -208,7 +210,7 @@ async fn changed_payment(
     id: PaymentId,
     key: &IdempotencyKey,
     body: &impl serde::Serialize,
-    change: impl AsyncFnOnce(&mut PgConnection) -> Result<(Answer, Option<paying::Job>), Error>,
+    change: impl AsyncFnOnce(&mut PgConnection) -> Result<(Answer, Option<paying::Taken>), Error>,
 ) -> Result<Answer, Error> {
     let answer = decide(orders, key, body, change).await?;
     let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
@@ -221,7 +223,7 @@ async fn decide(
     orders: &Arc<Orders>,
     key: &IdempotencyKey,
     body: &impl serde::Serialize,
-    decision: impl AsyncFnOnce(&mut PgConnection) -> Result<(Answer, Option<paying::Job>), Error>,
+    decision: impl AsyncFnOnce(&mut PgConnection) -> Result<(Answer, Option<paying::Taken>), Error>,
 ) -> Result<Answer, Error> {
     let mut job = None;
     let kept = IDEMPOTENCY.once(&orders.db, key, body, decision, |taken| job = taken).await?;

@@ -7,7 +7,7 @@ use crate::orders::error::Error;
 use crate::orders::paying;
 use crate::orders::state::Orders;
 use crate::orders::store;
-use crate::payments::{self, Answer as ProviderAnswer, ConfirmPayment, PaymentWithOperations, Session};
+use crate::payments::{self, Answer as ProviderAnswer, ConfirmPayment, Held, PaymentWithOperations, Session};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -37,16 +37,17 @@ pub async fn open_session(
     let order = payments::order_of(orders.db.pool(), id).await?.ok_or_else(unknown)?;
     let mut transaction = orders.db.begin().await?;
     store::lock(&mut transaction, scope, order).await?.ok_or_else(unknown)?;
-    let payment = payments::lock(&mut transaction, order, id).await?.ok_or_else(unknown)?;
+    let mut held = Held::lock(&mut transaction, order, id).await?.ok_or_else(unknown)?;
+    let payment = held.payment();
     if payment.provider.is_on_delivery() || !payment.is_payable() {
         let not = "it is not paid on a page, or not any more";
         return Err(payments::Error::NotAllowed { id, status: payment.status, not }.into());
     }
-    payments::announce(&mut transaction, &payment).await?;
-    let job = match payment.provider_id {
+    payments::announce(&mut transaction, &mut held).await?;
+    let job = match held.payment().provider_id {
         // The page is about to pay: somebody looks soon, also where no webhook comes.
         Some(_) => None,
-        None => Some(paying::take(&orders, &mut transaction, &payment).await?),
+        None => Some(paying::take(&orders, &mut transaction, &mut held).await?),
     };
     if job.is_none() {
         payments::queue::expect(&mut transaction, id, order).await?;
@@ -108,9 +109,9 @@ pub(super) async fn see_now(
     let unknown = || Error::Payment(payments::Error::UnknownPayment(payment.id));
     let Some(shown) = paying::look_now(orders, payment).await? else { return Ok(()) };
     let mut transaction = orders.db.begin().await?;
-    let order = store::lock(&mut transaction, scope, order).await?.ok_or_else(unknown)?;
-    let payment = payments::lock(&mut transaction, order.id, payment.id).await?.ok_or_else(unknown)?;
-    pay::see(&mut transaction, OffsetDateTime::now_utc(), &order, &payment, &shown).await?;
+    let mut order = store::lock(&mut transaction, scope, order).await?.ok_or_else(unknown)?;
+    let mut held = Held::lock(&mut transaction, order.id, payment.id).await?.ok_or_else(unknown)?;
+    pay::see(&mut transaction, OffsetDateTime::now_utc(), &mut order, &mut held, &shown).await?;
     orders.db.commit(transaction).await?;
     Ok(())
 }
