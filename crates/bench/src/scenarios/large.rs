@@ -25,6 +25,9 @@ const FEW: u32 = 20_000;
 
 const GOAL: Goal = Goal::AtLeast(0.9);
 
+/// For what operators ask, in milliseconds.
+const AT_ONCE: Goal = Goal::AtMost(20.0);
+
 /// What `verify` looks for, by SQL, each with the number of breaches. Services give up such long queries.
 const CHECKS: [(&str, &str); 5] = [
     (
@@ -90,6 +93,15 @@ pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
             None => figure,
         });
         outcome.loads.push(turn.load);
+    }
+    let explained = Read::AnyOrder.paths(&shop).await?.into_iter().map(|path| path + "/explain").collect();
+    for (name, paths) in [("explanations of orders", explained), ("metrics", vec!["/metrics".to_owned()])] {
+        let (load, wrong) =
+            reads::get_one_by_one(&shop, shop.order_url(0), name, paths, bench.settings.seconds).await?;
+        outcome.wrong.extend(wrong);
+        let name = format!("99 of 100 {name} within, {} orders there", bench.settings.orders);
+        outcome.figures.push(Figure::new(name, load.answers.latency.p99_ms, "ms").wanted(AT_ONCE));
+        outcome.add(load);
     }
     outcome.wrong.extend(small.breaches().await?);
     small.close().await?;

@@ -77,7 +77,8 @@ impl Read {
         }
     }
 
-    async fn paths(self, shop: &Shop<'_>) -> Result<Vec<String>> {
+    /// The paths of what is read.
+    pub async fn paths(self, shop: &Shop<'_>) -> Result<Vec<String>> {
         match self {
             Self::Product => {
                 let ids = (0..PREPARED).map(|_| fastrand::i64(1..=PRODUCTS));
@@ -113,8 +114,31 @@ pub async fn get(
     seconds: u32,
     token: Option<&str>,
 ) -> Result<Counted> {
+    get_by(shop, url, name, paths, seconds, token, CONNECTIONS).await
+}
+
+/// The same over one connection: how long one answer takes, where nobody waits for anybody.
+pub async fn get_one_by_one(
+    shop: &Shop<'_>,
+    url: &str,
+    name: &str,
+    paths: Vec<String>,
+    seconds: u32,
+) -> Result<Counted> {
+    get_by(shop, url, name, paths, seconds, None, 1).await
+}
+
+async fn get_by(
+    shop: &Shop<'_>,
+    url: &str,
+    name: &str,
+    paths: Vec<String>,
+    seconds: u32,
+    token: Option<&str>,
+    connections: u32,
+) -> Result<Counted> {
     let requests = requests::write_gets(&folder_of(shop)?, paths.into_iter())?;
-    let (way, connections) = (Way::Plain, CONNECTIONS);
+    let way = Way::Plain;
     let load = Wrk { url, method: "GET", requests, way, token, first: 0, connections, seconds };
     let warm_up = Wrk { seconds: warm_up_of(seconds), ..load.clone() };
     warm_up.run().await?;
