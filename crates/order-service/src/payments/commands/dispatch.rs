@@ -2,7 +2,9 @@
 
 use super::see;
 use super::write::{write, write_sums};
-use crate::payments::domain::{Attempt, Known, OpenOperation, OperationKind, OperationStatus, Payment, PaymentStatus};
+use crate::payments::domain::{
+    Attempt, Known, OpenOperation, OperationKind, OperationStatus, PROVIDER_ERROR, Payment, PaymentStatus,
+};
 use crate::payments::error::Error;
 use crate::payments::store::{self, Move};
 use crate::schema::OUTBOX;
@@ -90,6 +92,10 @@ pub async fn end(
             let after = write(conn, now, &payment, failed, &known).await?;
             see::tell(conn, now, order, &payment, &after, None).await?;
             Ok(after)
+        }
+        OperationKind::Capture if refused && end.error_code.as_deref() != Some(PROVIDER_ERROR) => {
+            see::note_untaken(conn, &payment, &operations).await?;
+            Ok(payment)
         }
         _ => Ok(payment),
     }

@@ -217,7 +217,23 @@ async fn adopt(
     Ok(true)
 }
 
-async fn note(
+/// Notes that the provider refused to take what is promised, unless that is called off.
+pub(super) async fn note_untaken(
+    conn: &mut PgConnection,
+    payment: &Payment,
+    operations: &[Operation],
+) -> Result<(), Error> {
+    if operations.iter().any(|it| it.kind == OperationKind::Void && it.status.is_live()) {
+        return Ok(());
+    }
+    let object = payment.provider_id.as_deref().unwrap_or_default();
+    let amounts = (Some(payment.authorized), Some(payment.captured));
+    note(conn, payment, FindingKind::Status, object, amounts, "promised money was refused when it was to be taken")
+        .await
+}
+
+/// Writes something down that does not fit.
+pub(super) async fn note(
     conn: &mut PgConnection,
     payment: &Payment,
     kind: FindingKind,
