@@ -120,6 +120,8 @@ async fn declare(url: &str) -> Result<(Connection, Channel), lapin::Error> {
     channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, exchange, FieldTable::default()).await?;
     let mut quorum = FieldTable::default();
     quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    // A connection that was given up here may live on at the broker for a moment: what it is handed would be heard late.
+    quorum.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
     channel.queue_declare(QUEUE.into(), durable, quorum).await?;
     let everything = "#".into();

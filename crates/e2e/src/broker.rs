@@ -92,6 +92,22 @@ impl TestBroker {
         Tap { broker: self, queue, heard: Vec::new() }
     }
 
+    /// A queue for every event published from now on that refuses messages as long as this; gives its name.
+    pub async fn short_of_space(&self, bytes: usize) -> String {
+        let queue = format!("short-{}", Uuid::now_v7().simple());
+        let arguments = json!({"x-max-length-bytes": bytes, "x-overflow": "reject-publish"});
+        let path = format!("/api/queues/{}/{queue}", self.vhost);
+        self.management.put(&path, json!({"durable": true, "arguments": arguments})).await.is(201);
+        let binding = format!("/api/bindings/{}/e/{EXCHANGE}/q/{queue}", self.vhost);
+        self.management.post(&binding, json!({"routing_key": "#"})).await.is(201);
+        queue
+    }
+
+    /// Deletes a queue with what is in it.
+    pub async fn delete(&self, queue: &str) {
+        self.management.delete(&format!("/api/queues/{}/{queue}", self.vhost)).await.is(204);
+    }
+
     /// Keeps events of this type from a queue, from now on.
     pub async fn unbind(&self, queue: &str, routing_key: &str) {
         let path = format!("/api/bindings/{}/e/{EXCHANGE}/q/{queue}/{routing_key}", self.vhost);

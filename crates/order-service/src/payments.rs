@@ -17,6 +17,7 @@ pub use commands::ask::{announce, capture, close, try_means};
 pub use commands::call_off::{call_off, void_by_hand as void};
 pub use commands::collect::collect;
 pub use commands::dispatch::{End, Next, end, next};
+pub use commands::dispute::note_dispute;
 pub use commands::held::Held;
 pub use commands::open::{NewPayment, open, open_all};
 pub use commands::reconcile::{Suspects, compare, compare_refunds, note_difference};

@@ -61,6 +61,24 @@ impl Razorpay<'_> {
         self.0.change(|state| state.razorpay.end(payment, succeeds))
     }
 
+    /// The bank promises the money of a payment, and Razorpay takes its time to capture it.
+    pub fn promises(&self, payment: &str) -> Result<Payment, Refusal> {
+        self.0.change(|state| state.razorpay.authorize(payment))
+    }
+
+    /// Razorpay captures by itself what is authorized.
+    pub fn captures(&self, payment: &str) -> Result<Payment, Refusal> {
+        self.0.change(|state| {
+            let amount = state.razorpay.payment(payment)?.amount;
+            state.razorpay.capture(payment, amount)
+        })
+    }
+
+    /// The customer asks the bank for all that was taken. Gives the name of the dispute.
+    pub fn disputes(&self, payment: &str) -> Result<String, Refusal> {
+        self.0.change(|state| state.razorpay.dispute(payment))
+    }
+
     /// What the browser brings back to the shop for a payment, signed.
     pub fn paid(&self, payment: &Payment) -> Paid {
         let text = format!("{}|{}", payment.order_id, payment.id);

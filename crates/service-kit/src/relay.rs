@@ -14,6 +14,7 @@ use shared_types::event_batches::{EventBatch, media_type};
 use shared_types::topology::EXCHANGE;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +55,7 @@ pub async fn run(database: Database, broker: Broker, outbox: Outbox, shutdown: C
 async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(), BrokerError> {
     let (connection, channel) = broker.connect(LINK).await?;
     broker.report(LINK, Ok(()));
+    let mut publisher = Publisher { channel, proven: HashSet::new() };
     // Reading, deleting and the lock share one connection: who loses the lock can do neither.
     let mut conn = database.pool().acquire().await?.detach();
     // What is deleted here was published: a deletion that a crash takes back makes it be published again, no more.
@@ -69,7 +71,7 @@ async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(
         }
         at_work = at_work || lock(&mut conn, outbox).await?;
         if at_work {
-            while publish_batch(&mut conn, &channel, outbox).await? == BATCH {}
+            while publish_batch(&mut conn, &mut publisher, outbox).await? == BATCH {}
             tokio::time::sleep(PACE).await;
             database.committed_or(POLL).await;
         } else {
@@ -87,44 +89,83 @@ async fn lock(conn: &mut PgConnection, outbox: Outbox) -> Result<bool, sqlx::Err
     sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtext($1))").bind(name).fetch_one(conn).await
 }
 
-async fn publish_batch(conn: &mut PgConnection, channel: &Channel, outbox: Outbox) -> Result<i64, BrokerError> {
+/// The channel of one connection, and the routing keys under which it has had a message confirmed.
+struct Publisher {
+    channel: Channel,
+    proven: HashSet<String>,
+}
+
+/// What the broker has confirmed of a batch.
+#[derive(Default)]
+struct Published {
+    rows: Vec<i64>,
+    messages: u64,
+    events: u64,
+}
+
+async fn publish_batch(conn: &mut PgConnection, publisher: &mut Publisher, outbox: Outbox) -> Result<i64, BrokerError> {
     let statement = "SELECT id, event_type, events, body, queue FROM {schema}.outbox ORDER BY id LIMIT $1";
     let rows = sqlx::query(outbox.schema.sql(statement)).bind(BATCH).fetch_all(&mut *conn).await?;
     if rows.is_empty() {
         return Ok(0);
     }
-    let messages = messages(&rows)?;
-    let mut sent: Vec<(Vec<i64>, u16, PublisherConfirm, Shared)> = Vec::with_capacity(messages.len());
-    let publishing = async {
-        for Message { rows, event_type, queue, events } in messages {
-            let count = events.events();
-            let (confirm, sending) = publish(channel, event_type, queue, events).await?;
-            sent.push((rows, count, confirm, sending));
-        }
-        Ok(())
-    };
-    tokio::time::timeout(CONFIRM_TIMEOUT, publishing).await.unwrap_or(Err(BrokerError::Timeout))?;
-    let (mut confirmed, mut published, mut events) = (Vec::with_capacity(rows.len()), 0, 0);
-    let confirming = async {
-        for (rows, count, confirm, mut sending) in sent {
-            // A message behind one that was refused is sent again after it, so that the order stands.
-            if confirm.await?.is_nack() {
-                return Err(BrokerError::Refused);
-            }
-            sending.succeed();
-            confirmed.extend(rows);
-            published += 1;
-            events += u64::from(count);
-        }
-        Ok(())
-    };
-    let outcome = tokio::time::timeout(CONFIRM_TIMEOUT, confirming).await.unwrap_or(Err(BrokerError::Timeout));
+    let mut published = Published::default();
+    let outcome = publisher.publish_all(messages(&rows)?, &mut published).await;
     let statement = "DELETE FROM {schema}.outbox WHERE id = ANY($1)";
-    sqlx::query(outbox.schema.sql(statement)).bind(&confirmed).execute(conn).await?;
-    metrics::counter!("outbox_published_total").increment(events);
-    metrics::counter!("outbox_messages_published_total").increment(published);
+    sqlx::query(outbox.schema.sql(statement)).bind(&published.rows).execute(conn).await?;
+    metrics::counter!("outbox_published_total").increment(published.events);
+    metrics::counter!("outbox_messages_published_total").increment(published.messages);
     outcome?;
-    Ok(i64::try_from(confirmed.len()).unwrap_or(BATCH))
+    Ok(i64::try_from(published.rows.len()).unwrap_or(BATCH))
+}
+
+impl Publisher {
+    /// Publishes messages without waiting for each, except for the first under a routing key: that one is confirmed before
+    /// the next one leaves. A queue that has no leader, as after the broker died, refuses the first message of a channel
+    /// and may take the second: an event would overtake the one before it.
+    async fn publish_all(&mut self, messages: Vec<Message<'_>>, published: &mut Published) -> Result<(), BrokerError> {
+        let mut together = Vec::with_capacity(messages.len());
+        for message in messages {
+            let routing_key = message.queue.unwrap_or(message.event_type);
+            let is_proven = self.proven.contains(routing_key);
+            if !is_proven {
+                self.proven.insert(routing_key.to_owned());
+            }
+            together.push(message);
+            if !is_proven {
+                self.publish_together(std::mem::take(&mut together), published).await?;
+            }
+        }
+        self.publish_together(together, published).await
+    }
+
+    /// Publishes messages one behind the other, then waits for their confirms.
+    async fn publish_together(&self, messages: Vec<Message<'_>>, published: &mut Published) -> Result<(), BrokerError> {
+        let mut sent: Vec<(Vec<i64>, u16, PublisherConfirm, Shared)> = Vec::with_capacity(messages.len());
+        let publishing = async {
+            for Message { rows, event_type, queue, events } in messages {
+                let count = events.events();
+                let (confirm, sending) = publish(&self.channel, event_type, queue, events).await?;
+                sent.push((rows, count, confirm, sending));
+            }
+            Ok(())
+        };
+        tokio::time::timeout(CONFIRM_TIMEOUT, publishing).await.unwrap_or(Err(BrokerError::Timeout))?;
+        let confirming = async {
+            for (rows, count, confirm, mut sending) in sent {
+                // A message behind one that was refused is sent again after it, so that the order stands.
+                if confirm.await?.is_nack() {
+                    return Err(BrokerError::Refused);
+                }
+                sending.succeed();
+                published.rows.extend(rows);
+                published.messages += 1;
+                published.events += u64::from(count);
+            }
+            Ok(())
+        };
+        tokio::time::timeout(CONFIRM_TIMEOUT, confirming).await.unwrap_or(Err(BrokerError::Timeout))
+    }
 }
 
 /// What is published as one: a row of the outbox, or several that follow each other and have the same type.

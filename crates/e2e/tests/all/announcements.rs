@@ -3,6 +3,7 @@
 use e2e::poll;
 use e2e::samples::{LAPTOP, int, order, text};
 use e2e::shop::Shop;
+use serde_json::Value;
 
 #[tokio::test]
 async fn a_backlog_is_published_in_order_and_completely() {
@@ -66,4 +67,24 @@ async fn every_event_carries_the_trace_of_the_request() {
     let traces: Vec<String> =
         tap.all().iter().map(|message| text(&message.event()["traceparent"])[3..35].to_owned()).collect();
     assert_eq!(traces, [trace; 3], "order.created, reservation.committed, order.confirmed");
+}
+
+#[tokio::test]
+async fn no_event_overtakes_one_that_the_broker_refuses() {
+    let shop = Shop::open().await;
+    let mut tap = shop.broker().tap().await;
+    // As a queue without a leader does: it refuses the first message that it gets, and takes the second.
+    let queue = shop.broker().short_of_space(2000).await;
+    shop.database
+        .execute(
+            "INSERT INTO orders.outbox (event_type, body)
+             VALUES ('order.paid', convert_to(json_build_object('pad', repeat('x', 3000))::text, 'UTF8')),
+                    ('payment.voided', convert_to('{}', 'UTF8'))",
+        )
+        .await;
+    tap.heard("order.paid", 2).await;
+    assert_eq!(shop.broker().peek(&queue).await, [Value::Null; 0], "the second event would be heard first");
+    shop.broker().delete(&queue).await;
+    tap.heard("payment.voided", 1).await;
+    assert_eq!(tap.all().last().unwrap().routing_key, "payment.voided");
 }

@@ -247,6 +247,22 @@ async fn customers_are_told_of_money_that_goes_back_to_them() {
 }
 
 #[tokio::test]
+async fn customers_are_told_of_money_that_a_provider_gives_back() {
+    let (issuer, sandbox) = (Issuer::start().await, money::sandbox().await);
+    let shop = Shop::plan().order_variable("AUTH_ISSUER", issuer.url()).paid_by(&sandbox).open().await;
+    let ada = shop.orders().with_token(&issuer.token(json!({"sub": uuid::Uuid::from_u128(1), "roles": ["CUSTOMER"]})));
+    let id = int(&ada.post("/api/orders", money::order_by("CARD")).await.is(201).json()["id"]);
+    money::pay(&shop, id, "pm_card_visa").await.is(200);
+    shop.order_becomes(id, "CONFIRMED").await;
+    sandbox.always("POST /v1/refunds", payment_sandbox::Fault::TooMany);
+    ada.post(&format!("/api/orders/{id}/cancel"), json!({"reason": "Too late"})).await.is(200);
+    let told = explained(&ada, id).await;
+    assert_eq!(text(&told["because"]), "We will give back 59.98 INR. Too late");
+    let expected = ("the payment service", "your money comes back the way it came");
+    assert_eq!((text(&told["waitingFor"]), text(&told["next"]["what"])), expected);
+}
+
+#[tokio::test]
 async fn an_order_that_waits_for_its_money_says_why() {
     let (issuer, sandbox) = (Issuer::start().await, money::sandbox().await);
     let shop = Shop::plan().order_variable("AUTH_ISSUER", issuer.url()).paid_by(&sandbox).open().await;

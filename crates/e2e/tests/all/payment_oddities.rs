@@ -202,3 +202,18 @@ async fn a_payment_under_review_moves_no_money_by_itself() {
     assert_eq!(order_payment(&shop, order).await, "PART_REFUNDED");
     books_are_equal(&shop, &sandbox).await;
 }
+
+#[tokio::test]
+async fn promised_money_that_cannot_be_taken_is_found_once() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).order_variable("PAYMENT_CAPTURE", "shipment").open().await;
+    let (order, id, intent) = paid(&shop).await;
+    // The promise ran out, nobody here was told, and the goods go out.
+    sandbox.stripe().expires(&intent).unwrap();
+    let shipped = json!({"status": "SHIPPED"});
+    shop.orders().put(&format!("/api/orders/{order}/status"), shipped).await.is(200);
+    let after = becomes(&shop, id, "EXPIRED").await;
+    assert!(operations(&after).contains(&format!("CAPTURE {TOTAL} REFUSED SHIPMENT")), "{after}");
+    is_looked_at(&shop, id).await;
+    assert_eq!(findings(&shop).await, ["STATUS: promised money was refused when it was to be taken"]);
+}

@@ -5,8 +5,10 @@ use e2e::money::{
     CENTS, announced, becomes, books_are_equal, deliver, is_due_now, is_looked_at, operations, pay, payment, placed,
     reference, sandbox,
 };
+use e2e::poll;
 use e2e::samples::number;
 use e2e::shop::Shop;
+use payment_sandbox::Fault;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::IntoFuture;
@@ -195,4 +197,27 @@ async fn the_database_refuses_a_second_open_payment_and_a_refund_beyond_what_cam
         let refused = sqlx::query(sqlx::AssertSqlSafe(statement)).execute(shop.database.pool()).await.unwrap_err();
         assert_eq!(refused.as_database_error().and_then(|error| error.constraint()), Some(constraint));
     }
+}
+
+#[tokio::test]
+async fn a_look_that_was_held_up_takes_nothing_back() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).order_variable("PROVIDER_TIMEOUT_SECONDS", "30").open().await;
+    let (order, id) = placed(&shop).await;
+    let intent = announced(&shop, id).await;
+    sandbox.happened();
+    // Somebody looks at what is not paid, and the answer takes its time.
+    sandbox.plan(&format!("GET /v1/payment_intents/{intent}"), Fault::HeldAfter);
+    let looking = tokio::spawn(shop.orders().post(&format!("/api/payments/{id}/confirm"), json!({})).attempt());
+    poll::eventually("the look to be held", async || poll::equal(sandbox.held(), 1)).await;
+    sandbox.stripe().pays(&intent, "pm_card_visa").unwrap();
+    deliver(&shop, &sandbox.happened()).await;
+    becomes(&shop, id, "CAPTURED").await;
+    shop.order_becomes(order, "CONFIRMED").await;
+    let before = payment(&shop, id).await;
+    sandbox.release();
+    let after = looking.await.unwrap().unwrap().is(200).json();
+    assert_eq!(after, before, "an older look came after a newer one");
+    assert_eq!(shop.timeline(order).await, ["PENDING", "PAID", "CONFIRMED"]);
+    books_are_equal(&shop, &sandbox).await;
 }

@@ -3,8 +3,8 @@
 
 use e2e::client::Response;
 use e2e::money::{
-    TOTAL, amounts, announced, becomes, books_are_equal, confirm, deliver, operations, pay, payment, placed, sandbox,
-    tell,
+    TOTAL, amounts, announced, becomes, books_are_equal, confirm, deliver, operations, pay, payment, placed, placed_by,
+    sandbox, tell,
 };
 use e2e::poll;
 use e2e::samples::text;
@@ -151,4 +151,34 @@ async fn events_about_nothing_here_are_taken_and_kept_by_name() {
     let event = Happened { provider, id: "evt_1".to_owned(), kind, body: body.to_string() };
     assert_eq!(text(&signed(&shop, &event, STRIPE_WEBHOOK).await.is(200).json()["looks"].to_string().into()), "false");
     assert_eq!(shop.database.number("SELECT count(*) FROM orders.payment_events").await, 1);
+}
+
+#[tokio::test]
+async fn a_dispute_is_written_down_once_for_people_and_moves_no_money() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let (order, id) = placed(&shop).await;
+    let paid = pay(&shop, order, "pm_card_visa").await.is(200).json();
+    let (_, by_upi) = placed_by(&shop, "UPI").await;
+    let there = sandbox.razorpay().pays(&announced(&shop, by_upi).await, "success@razorpay", "upi").unwrap();
+    confirm(&shop, by_upi, json!({})).await.is(200);
+    sandbox.happened();
+    let of_card = sandbox.stripe().disputes(text(&paid["providerId"])).unwrap().id;
+    let of_upi = sandbox.razorpay().disputes(&there.razorpay_payment_id).unwrap();
+    let disputed = sandbox.happened();
+    deliver(&shop, &disputed).await;
+    // It goes on, as an event of another name that says the same of it.
+    let later = |it: &Happened| {
+        let id = format!("{}_later", it.id);
+        Happened { body: it.body.replace(&it.id, &id).replace("dispute.created", "dispute.updated"), id, ..it.clone() }
+    };
+    deliver(&shop, &disputed.iter().map(later).collect::<Vec<_>>()).await;
+    let found = shop.orders().get("/api/admin/payments/findings?open=true").await.is(200).array();
+    let line = |it: &serde_json::Value| {
+        format!("{} {} {} {} {}", it["kind"], it["provider"], it["objectId"], it["paymentId"], it["theirs"])
+    };
+    let of = |provider: &str, dispute: &str, id: i64| format!("\"DISPUTE\" \"{provider}\" \"{dispute}\" {id} {TOTAL}");
+    let expected = [of("RAZORPAY", &of_upi, by_upi), of("STRIPE", &of_card, id)];
+    assert_eq!(found.iter().map(line).collect::<Vec<_>>(), expected, "{found:?}");
+    books_are_equal(&shop, &sandbox).await;
 }

@@ -252,3 +252,40 @@ async fn no_less_is_given_back_than_razorpay_does() {
     refund(&shop, of_order, None).await.is(200);
     books_are_equal(&shop, &sandbox).await;
 }
+
+/// An order that its bank promised to pay, and of which Razorpay has taken nothing yet; its number, its payment's and
+/// Razorpay's name of that.
+async fn promised(shop: &Shop, sandbox: &Sandbox) -> (i64, i64, String) {
+    let (id, of_order) = placed_by(shop, "UPI").await;
+    let order = announced(shop, of_order).await;
+    let attempt = sandbox.razorpay().begins(&order, "upi").unwrap().id;
+    sandbox.razorpay().promises(&attempt).unwrap();
+    let promised = confirm(shop, of_order, json!({})).await.is(200).json();
+    assert_eq!(amounts(&promised), format!("AUTHORIZED {TOTAL} 0.00 0.00"));
+    shop.order_becomes(id, "CONFIRMED").await;
+    assert_eq!(order_payment(shop, id).await, "AUTHORIZED");
+    (id, of_order, attempt)
+}
+
+#[tokio::test]
+async fn what_was_only_promised_of_a_cancelled_order_is_not_kept() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    // The promise ends by itself, as nobody takes it.
+    let (id, of_order, attempt) = promised(&shop, &sandbox).await;
+    cancel(&shop, id).await;
+    assert_eq!(payment(&shop, of_order).await["status"], "VOIDED");
+    sandbox.razorpay().goes_back(&attempt).unwrap();
+    is_looked_at(&shop, of_order).await;
+    assert_eq!(amounts(&payment(&shop, of_order).await), format!("VOIDED {TOTAL} 0.00 0.00"));
+    // Razorpay takes it all the same: then it goes back.
+    let (id, of_order, attempt) = promised(&shop, &sandbox).await;
+    cancel(&shop, id).await;
+    sandbox.razorpay().captures(&attempt).unwrap();
+    is_looked_at(&shop, of_order).await;
+    let back = becomes(&shop, of_order, "REFUNDED").await;
+    assert!(operations(&back).contains(&format!("REFUND {TOTAL} SUCCEEDED ORDER_CANCELLED")), "{back}");
+    assert_eq!(shop.timeline(id).await, ["PENDING", "PAID", "CONFIRMED", "CANCELLED"]);
+    assert_eq!(findings(&shop).await, Vec::<String>::new());
+    books_are_equal(&shop, &sandbox).await;
+}

@@ -4,6 +4,7 @@ pub mod ask;
 pub mod call_off;
 pub mod collect;
 pub mod dispatch;
+pub mod dispute;
 pub mod held;
 pub mod open;
 pub mod reconcile;

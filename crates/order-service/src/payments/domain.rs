@@ -7,7 +7,7 @@ mod names;
 mod requests;
 mod shown;
 
-pub use findings::{Finding, ResolveFinding};
+pub use findings::{Dispute, Finding, ResolveFinding};
 pub use listed::{Listed, ListedRefund, Reconciled, ReconciledProvider};
 pub use money::{Amounts, Attempt, Closed, Known, Observed, Terms};
 pub use names::{

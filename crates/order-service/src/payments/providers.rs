@@ -295,6 +295,6 @@ fn hundredths(amount: Money) -> Option<u64> {
 }
 
 /// The same as we do.
-fn money(hundredths: u64) -> Money {
+pub(super) fn money(hundredths: u64) -> Money {
     Money::from(Decimal::from_i128_with_scale(hundredths.into(), 2))
 }

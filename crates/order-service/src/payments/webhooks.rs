@@ -1,8 +1,9 @@
-//! What providers tell of payments: whether it is theirs, and which payment it is about. Nothing else of it is read: what
-//! counts is looked up.
+//! What providers tell of payments: whether it is theirs, and which payment it is about. Nothing else of it is read but the
+//! amount of a dispute, for people: what counts is looked up.
 
 use super::config::Config;
-use super::domain::Provider;
+use super::domain::{Dispute, Provider};
+use super::providers::money;
 use axum::http::HeaderMap;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use ring::hmac;
@@ -43,6 +44,8 @@ pub struct Told {
     pub provider_id: Option<String>,
     /// Our name of it, where it is written on what happened.
     pub reference: Option<Uuid>,
+    /// What a customer asks the bank for back, where it is about that.
+    pub dispute: Option<Dispute>,
 }
 
 /// The secrets by which providers sign; several at once while one takes the place of another.
@@ -74,6 +77,7 @@ struct StripeObject {
     id: Option<String>,
     object: Option<String>,
     payment_intent: Option<String>,
+    amount: Option<u64>,
     #[serde(default)]
     metadata: Option<HashMap<String, String>>,
 }
@@ -114,8 +118,9 @@ impl Secrets {
             return Err(Unheard::Unreadable);
         }
         let object = event.data.object;
-        let is_intent = object.object.as_deref() == Some("payment_intent");
-        let provider_id = if is_intent { object.id } else { object.payment_intent };
+        let is = |kind: &str| object.object.as_deref() == Some(kind);
+        let dispute = if is("dispute") { dispute(object.id.clone(), object.amount) } else { None };
+        let provider_id = if is("payment_intent") { object.id } else { object.payment_intent };
         let reference = object.metadata.unwrap_or_default().get("reference").and_then(|text| text.parse().ok());
         Ok(Told {
             provider: Provider::Stripe,
@@ -123,8 +128,15 @@ impl Secrets {
             kind: event.kind,
             provider_id: provider_id.filter(|id| is_name(id)),
             reference,
+            dispute,
         })
     }
+}
+
+/// A dispute, where it has a name.
+fn dispute(id: Option<String>, amount: Option<u64>) -> Option<Dispute> {
+    let id = id.filter(|id| is_name(id))?;
+    Some(Dispute { id, amount: money(amount?) })
 }
 
 #[derive(Deserialize)]
@@ -137,6 +149,7 @@ struct RazorpayEvent {
 struct RazorpayPayload {
     payment: Option<RazorpayEntity>,
     order: Option<RazorpayEntity>,
+    dispute: Option<RazorpayEntity>,
 }
 
 #[derive(Deserialize)]
@@ -144,10 +157,11 @@ struct RazorpayEntity {
     entity: RazorpayObject,
 }
 
-/// A payment, which names its order, or an order.
+/// A payment, which names its order, or an order, or a dispute.
 #[derive(Deserialize)]
 struct RazorpayObject {
     id: Option<String>,
+    amount: Option<u64>,
     order_id: Option<String>,
 }
 
@@ -171,7 +185,8 @@ impl Secrets {
         let of_payment = payload.payment.and_then(|payment| payment.entity.order_id);
         let provider_id = of_payment.or_else(|| payload.order.and_then(|order| order.entity.id));
         let provider_id = provider_id.filter(|id| is_name(id));
-        Ok(Told { provider: Provider::Razorpay, event_id, kind, provider_id, reference: None })
+        let dispute = payload.dispute.and_then(|told| dispute(told.entity.id, told.entity.amount));
+        Ok(Told { provider: Provider::Razorpay, event_id, kind, provider_id, reference: None, dispute })
     }
 }
 

@@ -222,22 +222,29 @@ impl Ledger {
 
     /// The bank says how a payment ended. A failed one may still turn out to be paid.
     pub(crate) fn end(&mut self, payment: &str, succeeds: bool) -> Result<Payment, Refusal> {
-        let mut payment = self.payment(payment)?;
-        let legal = if succeeds { &["created", "failed"][..] } else { &["created"] };
-        if !legal.contains(&payment.status.as_str()) {
-            return Err(Refusal::bad(format!("The payment is {} already.", payment.status)));
-        }
         if !succeeds {
-            "failed".clone_into(&mut payment.status);
-            return Ok(self.save_payment(payment, Some("payment.failed")));
+            return self.move_payment(payment, &["created"], "failed");
         }
-        "authorized".clone_into(&mut payment.status);
-        let payment = self.save_payment(payment, Some("payment.authorized"));
+        let payment = self.authorize(payment)?;
         let order = self.order(&payment.order_id)?;
         if order.automatic && order.status != "paid" {
             return self.capture(&payment.id, payment.amount);
         }
         Ok(payment)
+    }
+
+    /// The bank promises the money of a payment.
+    pub(crate) fn authorize(&mut self, payment: &str) -> Result<Payment, Refusal> {
+        self.move_payment(payment, &["created", "failed"], "authorized")
+    }
+
+    fn move_payment(&mut self, payment: &str, from: &[&str], to: &str) -> Result<Payment, Refusal> {
+        let mut payment = self.payment(payment)?;
+        if !from.contains(&payment.status.as_str()) {
+            return Err(Refusal::bad(format!("The payment is {} already.", payment.status)));
+        }
+        to.clone_into(&mut payment.status);
+        Ok(self.save_payment(payment, Some(&format!("payment.{to}"))))
     }
 
     /// Takes the money of a payment: all of it, nothing less.

@@ -1,9 +1,11 @@
-//! Money that goes back: because the shop or a person wants it, or because nobody captured it in time.
+//! Money that goes back: because the shop or a person wants it, or because nobody captured it in time. And money that a
+//! customer wants back from the bank.
 
 use crate::journal::Record;
 use crate::now;
 use crate::razorpay::error::Refusal;
 use crate::razorpay::ledger::{Ledger, Payment, Refund};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// What a refund is made with.
@@ -78,6 +80,18 @@ impl Ledger {
             created_at: now(),
         };
         Ok(self.save_refund(refund, &payment, &["refund.created", "refund.processed"]))
+    }
+
+    /// The customer asks the bank for all that was taken.
+    pub(crate) fn dispute(&mut self, payment: &str) -> Result<String, Refusal> {
+        let (payment, id) = (self.payment(payment)?, self.ids.next("disp"));
+        let dispute = json!({
+            "id": id, "entity": "dispute", "payment_id": payment.id, "amount": payment.captured,
+            "currency": payment.currency, "amount_deducted": 0, "reason_code": "chargeback_authorization",
+            "phase": "chargeback", "status": "open", "created_at": now(),
+        });
+        self.tell("payment.dispute.created", &[("payment", payment.shown()), ("dispute", dispute)]);
+        Ok(id)
     }
 
     /// Lets a refund fail, also after it was processed, as a bank may: its amount can be given back again.

@@ -30,7 +30,11 @@ pub fn for_customer(order: &Order, timeline: &[TimelineEntry], payments: &[Payme
     let (because, waiting_for, next) = match to_give_back(payments).filter(|_| is_cancelled) {
         Some(money) => {
             let because = format!("We will give back {money}. {because}");
-            (because, "our office", step("we give your money back"))
+            if payments.iter().any(|payment| payment.provider.is_on_delivery() && is_to_go_back(payment)) {
+                (because, "our office", step("we give your money back"))
+            } else {
+                (because, "the payment service", step("your money comes back the way it came"))
+            }
         }
         None => (because, waiting_for, next),
     };
@@ -73,9 +77,13 @@ fn to_be_paid(payments: &[Payment]) -> (&'static str, &'static str, Option<Step>
     (because, waiting_for, Some(Step { what: next.to_owned(), at: None }))
 }
 
+fn is_to_go_back(payment: &Payment) -> bool {
+    payment.refund_reserved > payment.refunded
+}
+
 /// The money that is to be given back and was not yet.
 fn to_give_back(payments: &[Payment]) -> Option<String> {
-    let waiting = payments.iter().filter(|payment| payment.refund_reserved > payment.refunded);
+    let waiting = payments.iter().filter(|payment| is_to_go_back(payment));
     let money = waiting.map(|payment| format!("{} {}", payment.refund_reserved - payment.refunded, payment.currency));
     Some(money.collect::<Vec<_>>().join(" and ")).filter(|money| !money.is_empty())
 }

@@ -2,7 +2,7 @@
 
 use super::{held::Held, see};
 use crate::payments::domain::{
-    Attempt, Known, Operation, OperationKind, OperationStatus, Payment, PaymentStatus, Trial,
+    Attempt, Known, Operation, OperationKind, OperationStatus, PROVIDER_ERROR, Payment, PaymentStatus, Trial,
 };
 use crate::payments::error::Error;
 use crate::payments::store::Move;
@@ -81,6 +81,9 @@ pub async fn end(
             let failed = Payment { error_code: end.error_code.clone(), ..held.payment().clone() };
             let before = held.write(conn, now, failed, &known).await?;
             see::tell(conn, now, order, &before, held.payment(), None).await?;
+        }
+        OperationKind::Capture if refused && end.error_code.as_deref() != Some(PROVIDER_ERROR) => {
+            see::note_untaken(conn, held).await?;
         }
         _ => {}
     }

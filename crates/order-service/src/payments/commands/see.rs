@@ -212,7 +212,20 @@ async fn adopt(
     Ok(true)
 }
 
-async fn note(
+/// Notes that the provider refused to take what is promised, unless that is called off.
+pub(super) async fn note_untaken(conn: &mut PgConnection, held: &Held) -> Result<(), Error> {
+    if held.operations().iter().any(|it| it.kind == OperationKind::Void && it.status.is_live()) {
+        return Ok(());
+    }
+    let payment = held.payment();
+    let object = payment.provider_id.as_deref().unwrap_or_default();
+    let amounts = (Some(payment.authorized), Some(payment.captured));
+    note(conn, payment, FindingKind::Status, object, amounts, "promised money was refused when it was to be taken")
+        .await
+}
+
+/// Writes something down that does not fit.
+pub(super) async fn note(
     conn: &mut PgConnection,
     payment: &Payment,
     kind: FindingKind,

@@ -50,6 +50,15 @@ pub struct Finding {
     pub note: Option<String>,
 }
 
+/// What a provider says of a customer who asks the bank for the money back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dispute {
+    /// The provider's name of it.
+    pub id: String,
+    /// How much the customer wants.
+    pub amount: Money,
+}
+
 /// What was done about something that does not fit.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct ResolveFinding {

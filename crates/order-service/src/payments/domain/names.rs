@@ -199,6 +199,8 @@ names! {
         Status = "STATUS",
         /// Money was taken, and no order is known that it is for.
         CapturedWithoutOrder = "CAPTURED_WITHOUT_ORDER",
+        /// A customer asks the bank for the money back.
+        Dispute = "DISPUTE",
     }
 }
 

@@ -87,6 +87,9 @@ async fn hear(
     let looks = match about {
         Some((payment, order)) if is_new => {
             payments::queue::hint(&mut transaction, payment, order).await?;
+            if let Some(dispute) = &told.dispute {
+                payments::note_dispute(&mut transaction, order, payment, dispute).await?;
+            }
             true
         }
         _ => false,
