@@ -442,6 +442,15 @@ CREATE INDEX dead_letters_subject_id ON inventory.dead_letters (subject, id) WHE
 -- For replays that wait their turn: `replay_due` there.
 CREATE INDEX dead_letters_due ON inventory.dead_letters (replay_due_at) WHERE state = 'WAITING' AND replay_due_at IS NOT NULL;
 
+-- migrations/inventory-service/0017_unclaimed.sql
+
+-- Whether a call committed it by hand, and order-service has not said since that there is an order. Where there is none, the
+-- stock goes back when the term is over, as that of a reservation that is HELD.
+ALTER TABLE inventory.reservations ADD COLUMN unclaimed BOOLEAN NOT NULL DEFAULT FALSE;
+
+-- For `list_unclaimed_before` in inventory-service/src/reservations/store/lists.rs.
+CREATE INDEX reservations_unclaimed ON inventory.reservations (created_at, id) WHERE unclaimed;
+
 -- migrations/order-service/0001_orders.sql
 
 -- Order-service: orders, their lines, and every status they went through.

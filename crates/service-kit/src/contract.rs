@@ -1,7 +1,7 @@
 //! Holds each request against what the OpenAPI document says of its route, so that no route can forget it.
 //!
-//! A query has only the parameters of the route, each once. A precondition that the route does not evaluate itself is
-//! evaluated here (RFC 9110, 13).
+//! A query has only the parameters of the route, each once. A change that takes no body gets none. A precondition that the
+//! route does not evaluate itself is evaluated here (RFC 9110, 13).
 
 use crate::access::{ACCESS, Access};
 use crate::answer;
@@ -52,6 +52,7 @@ pub struct Operation {
     is_api: bool,
     query: Vec<String>,
     passes_over_unknown: bool,
+    takes_body: bool,
     /// It compares `If-Match` with the version of what it changes.
     knows_version: bool,
 }
@@ -145,6 +146,7 @@ impl Operation {
             is_api: path.starts_with("/api/"),
             query: query.map(|parameter| parameter.name.clone()).collect(),
             passes_over_unknown: extensions.is_some_and(|extensions| extensions.contains_key(PASSES_OVER)),
+            takes_body: operation.request_body.is_some(),
             knows_version: parameters.iter().any(|parameter| parameter.name.eq_ignore_ascii_case("if-match")),
         }
     }
@@ -154,7 +156,12 @@ impl Operation {
         &self.access
     }
 
-    /// Why a request for it is refused, whoever makes it.
+    /// Whether a body is refused that asks for anything: it would be passed over, and its sender would believe otherwise.
+    pub fn refuses_body(&self, method: &Method) -> bool {
+        self.is_api && !method.is_safe() && !self.takes_body && !self.passes_over_unknown
+    }
+
+    /// Why a request for it is refused by its head, whoever makes it.
     pub fn refusal(&self, request: &Request) -> Option<Problem> {
         let query = request.uri().query().filter(|_| !self.passes_over_unknown && self.is_api);
         if let Some(Err(errors)) = query.map(|query| check_query(query, &self.query)) {
@@ -299,6 +306,25 @@ mod tests {
             (Method::POST, "/api/hooks?token=%zz", 200),
         ] {
             assert_eq!(status(method.clone(), uri, None).await, expected, "{method} {uri}");
+        }
+    }
+
+    #[test]
+    fn a_change_without_a_body_in_the_document_takes_none() {
+        let refuses = |path: &str, method: Method, operation: serde_json::Value| {
+            Operation::of(path, &serde_json::from_value(operation).unwrap()).refuses_body(&method)
+        };
+        let bare = || serde_json::json!({"responses": {}});
+        assert!(refuses("/api/things", Method::POST, bare()) && refuses("/api/things", Method::DELETE, bare()));
+        assert!(!refuses("/api/things", Method::GET, bare()));
+        // A newer build of ours may say more.
+        assert!(!refuses("/internal/things", Method::POST, bare()));
+        for taken in
+            [serde_json::json!({"requestBody": {"content": {}}}), serde_json::json!({"x-passes-over-unknown": true})]
+        {
+            let mut operation = bare();
+            operation.as_object_mut().unwrap().extend(taken.as_object().unwrap().clone());
+            assert!(!refuses("/api/things", Method::POST, operation));
         }
     }
 

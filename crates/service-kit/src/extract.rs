@@ -5,7 +5,7 @@ pub(crate) mod parameters;
 use crate::body::{self, Body, Unreadable};
 use crate::problem::Problem;
 use crate::validation::FieldErrors;
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, RawPathParams, Request};
@@ -78,6 +78,34 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Pro
         StatusCode::PAYLOAD_TOO_LARGE => Problem::body_too_large(&path),
         _ => malformed("the body did not arrive whole"),
     })
+}
+
+/// Most bytes of a body that are looked at where none is taken.
+const MOST_OF_NOTHING: usize = 16 * 1024;
+
+/// A body that asks for nothing.
+#[derive(Debug, Deserialize)]
+struct Nothing {}
+
+impl Body for Nothing {}
+
+/// Refuses a body that asks for anything, for a call that takes none. Nothing, however it is sent, `null` and `{}` ask for
+/// nothing, whatever their media type: many clients send one of them with every POST.
+pub(crate) async fn refuse_body(request: &mut Request) -> Result<(), Problem> {
+    if request.body().is_end_stream() {
+        return Ok(());
+    }
+    let body = axum::body::to_bytes(std::mem::take(request.body_mut()), MOST_OF_NOTHING).await;
+    match body.as_deref().map(<[u8]>::trim_ascii) {
+        Ok(b"" | b"null") => Ok(()),
+        Ok(asked) => match body::read::<Nothing>(asked) {
+            Ok(Nothing {}) => Ok(()),
+            Err(Unreadable::Invalid(errors)) => Err(Problem::unexpected_body(errors)),
+            Err(Unreadable::Malformed(_)) => Err(Problem::unexpected_body(FieldErrors::default())),
+        },
+        // It is longer than that, or did not arrive whole.
+        Err(_) => Err(Problem::unexpected_body(FieldErrors::default())),
+    }
 }
 
 fn refusal(unreadable: Unreadable) -> Problem {

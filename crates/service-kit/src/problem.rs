@@ -84,6 +84,14 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large", detail)
     }
 
+    /// 400 for a body where none is taken, with the fields that were in it.
+    pub fn unexpected_body(errors: FieldErrors) -> Self {
+        let detail = "this call takes no body: leave it out";
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "unexpected-body", "Unexpected body", detail);
+        problem.errors = errors.0;
+        problem
+    }
+
     /// 415 for a body that is not JSON.
     pub fn unsupported_media_type() -> Self {
         let detail = "the body must be sent with Content-Type: application/json";

@@ -18,6 +18,7 @@ pub(crate) use connections::Connections;
 use crate::access::{Principal, audit};
 use crate::config::ServerConfig;
 use crate::contract::{self, Contract, Target};
+use crate::extract;
 use crate::health::{self, Details};
 use crate::listener::DrainingListener;
 use crate::prepared::Prepared;
@@ -91,6 +92,7 @@ struct Presented {
 #[derive(Default)]
 struct Admitted {
     by_operator: bool,
+    refuses_body: bool,
     /// Written down with what comes of it.
     action: audit::Unfinished,
 }
@@ -161,9 +163,13 @@ async fn around(State(Surroundings(parts)): State<Surroundings>, request: Reques
     let principal = OnceLock::new();
     let serve = async |mut request: Request| match parts.admit(&mut request, connection.as_deref(), &principal).await {
         Err(refusal) => refusal,
-        Ok(Admitted { by_operator, action }) => {
+        Ok(Admitted { by_operator, refuses_body, action }) => {
             DefaultBodyLimit::max(longest_body(&path)).apply(&mut request);
-            let response = evaluated(request, next).await;
+            let refused = if refuses_body { extract::refuse_body(&mut request).await } else { Ok(()) };
+            let response = match refused {
+                Ok(()) => evaluated(request, next).await,
+                Err(problem) => problem.into_response(),
+            };
             let response = match connection.as_deref().and_then(Connection::cut) {
                 Some(why) => given_up(why),
                 None => parts.seen(response, &path, by_operator),
@@ -227,8 +233,9 @@ impl Parts {
             return Err(refusal);
         }
         let by_operator = caller.principal.is_operator();
+        let refuses_body = operation.is_some_and(|operation| operation.refuses_body(request.method()));
         request.extensions_mut().insert(caller);
-        Ok(Admitted { by_operator, action })
+        Ok(Admitted { by_operator, refuses_body, action })
     }
 
     /// Programs on this machine and those who reach the port for operators read the metrics without a token.

@@ -236,6 +236,48 @@ async fn only_an_object_of_known_fields_is_a_body() {
 }
 
 #[tokio::test]
+async fn no_change_passes_over_a_body_that_it_does_not_take() {
+    let shop = Shop::plan().with_accounts().without_broker().open().await;
+    let customer = shop.register("ada@example.com").await.token;
+    let mut found = 0;
+    for client in [shop.orders(), shop.inventory(), shop.accounts()] {
+        let document = client.get("/api-docs/openapi.json").await.is(200).json();
+        for (path, method, operation) in operations_of(&document) {
+            let takes_none = operation["requestBody"].is_null() && !method.is_safe() && path.starts_with("/api/");
+            if !takes_none {
+                continue;
+            }
+            found += 1;
+            let is_for_people = operation["x-access"]["admin"] == "none" || operation["x-access"]["customer"] == "own";
+            let client = if is_for_people { client.with_token(&customer) } else { client.clone() };
+            let path = path.replace("{id}", &Uuid::now_v7().to_string());
+            let send = |body: &str| client.call(method.clone(), &path).body("application/json", body.to_owned());
+            let what = format!("{method} {path}");
+            let refused = send("{\"reason\": \"lost\"}").await;
+            names(&what, &refused, "reason");
+            refused.problem(400, "unexpected-body");
+            let long = format!("{{\"reason\": \"{}\"}}", "x".repeat(20_000));
+            for other in ["[]", "[{}]", "7", "\"lost\"", "lost", "{", "{} {}", "\0", &long] {
+                send(other).await.problem(400, "unexpected-body");
+            }
+            if !is_for_people {
+                for nothing in ["", " ", "{}", " { }\n", "null", "\u{feff}{}"] {
+                    let answer = send(nothing).await;
+                    assert!(!answer.text.contains("unexpected-body"), "{what} with {nothing:?}: {}", answer.text);
+                }
+            }
+        }
+    }
+    assert!(found > 15, "{found} changes without a body were found");
+}
+
+fn operations_of(document: &Value) -> Vec<(&str, Method, &Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    let items = paths.flat_map(|(path, item)| item.as_object().unwrap().iter().map(move |operation| (path, operation)));
+    items.map(|(path, (method, it))| (path.as_str(), method.to_uppercase().parse().unwrap(), it)).collect()
+}
+
+#[tokio::test]
 async fn every_route_evaluates_preconditions() {
     let (shop, reference, documents) = shop().await;
     let tags = ["\"a b\"", "\"a\tb\"", "W/\"a b\"", "\"x\", \"a b\"", "nonsense", "\"", "null", "W/", ",", "*, *"];

@@ -59,7 +59,10 @@ async fn a_time_is_read_with_any_offset_and_refused_beyond_the_year_9999() {
     shop.place(&[(LAPTOP, 1)]).await;
     let reservations = "/api/inventory/reservations";
     let filters = [(shop.orders(), ORDERS, "createdFrom"), (shop.orders(), ORDERS, "createdTo")];
-    for (client, path, name) in filters.into_iter().chain([(shop.inventory(), reservations, "heldBefore")]) {
+    for (client, path, name) in filters
+        .into_iter()
+        .chain([(shop.inventory(), reservations, "heldBefore"), (shop.inventory(), reservations, "unclaimedBefore")])
+    {
         let ask = |time: &str| client.get(&format!("{path}?{name}={time}"));
         for time in [
             "2026-11-25T10:00:00+01:00",

@@ -207,6 +207,11 @@ async fn reservations_are_listed_by_status_and_age() {
     assert_eq!(committed_ones[0]["id"], json!(committed));
     let refused = shop.inventory().get(&format!("{RESERVATIONS}?status=LOST&heldBefore=noon")).await;
     assert_eq!(refused.fields_at_fault(), ["heldBefore", "status"]);
+    let both = "heldBefore=2099-01-01T00:00:00Z&unclaimedBefore=2099-01-01T00:00:00Z";
+    for other in [both, "status=HELD&unclaimedBefore=2099-01-01T00:00:00Z"] {
+        let refused = shop.inventory().get(&format!("{RESERVATIONS}?{other}")).await;
+        assert_eq!(refused.fields_at_fault(), ["unclaimedBefore"]);
+    }
 }
 
 #[tokio::test]

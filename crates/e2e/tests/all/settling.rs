@@ -3,6 +3,7 @@
 use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, int, order, reservation, text};
 use e2e::shop::{Plan, Shop};
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -21,6 +22,55 @@ async fn stock_held_without_an_order_goes_back() {
     let early = "SELECT COUNT(*) FROM inventory.reservations WHERE updated_at < created_at + INTERVAL '2 seconds'";
     assert_eq!(shop.database.number(early).await, 0, "given back before the window was over");
     assert!(shop.database.texts("SELECT sku FROM inventory.stock_breaches").await.is_empty());
+}
+
+#[tokio::test]
+async fn stock_that_was_committed_by_hand_without_an_order_goes_back() {
+    let shop = short_window().open().await;
+    let (id, sold) = (Uuid::now_v7(), json!({"productId": LAPTOP, "quantity": 1}));
+    shop.inventory().post("/api/inventory/reservations", reservation(id, &[(LAPTOP, 7)])).await.is(201);
+    let commit = format!("/api/inventory/reservations/{id}/commit");
+    for _ in 0..2 {
+        let committed = shop.inventory().call(Method::POST, &commit).await.is(200).json();
+        assert_eq!(committed["status"], "COMMITTED");
+    }
+    assert_eq!(unclaimed(&shop).await, [id.to_string()]);
+    let sold = shop.inventory().post("/api/inventory/reserve-stock", sold).await.is(200).json();
+    shop.reservation_becomes(&id.to_string(), "RELEASED").await;
+    let early = "SELECT COUNT(*) FROM inventory.reservations
+                 WHERE status = 'RELEASED' AND updated_at < created_at + INTERVAL '2 seconds'";
+    assert_eq!(shop.database.number(early).await, 0, "given back before the window was over");
+    // A direct sale needs no order.
+    shop.reservation_becomes(text(&sold["id"]), "COMMITTED").await;
+    assert!(unclaimed(&shop).await.is_empty());
+    assert_eq!(shop.database.stock(LAPTOP).await, 49);
+    shop.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn stock_that_was_committed_by_hand_stays_with_its_order() {
+    let shop = short_window().open().await;
+    let placed = shop.place(&[(LAPTOP, 7)]).await;
+    let reference = text(&placed["reference"]);
+    let commit = format!("/api/inventory/reservations/{reference}/commit");
+    shop.inventory().call(Method::POST, &commit).await.is(200);
+    assert_eq!(unclaimed(&shop).await, [reference]);
+    poll::eventually("the order to claim its stock", async || poll::equal(unclaimed(&shop).await.len(), 0)).await;
+    shop.reservation_becomes(reference, "COMMITTED").await;
+    assert_eq!(shop.database.stock(LAPTOP).await, 43);
+    // An order whose status is set claims its stock at once.
+    let placed = shop.place(&[(LAPTOP, 1)]).await;
+    let path = format!("/api/orders/{}/status", int(&placed["id"]));
+    shop.orders().put(&path, json!({"status": "CONFIRMED"})).await.is(200);
+    assert!(unclaimed(&shop).await.is_empty());
+    shop.reservation_becomes(text(&placed["reference"]), "COMMITTED").await;
+    assert_eq!(shop.inventory().get("/api/admin/invariants").await.is(200).text, r#"{"holds":true}"#);
+}
+
+/// The reservations that were committed by hand, and that no order has claimed.
+async fn unclaimed(shop: &Shop) -> Vec<String> {
+    let path = "/api/inventory/reservations?unclaimedBefore=2099-01-01T00:00:00Z";
+    shop.inventory().get(path).await.is(200).array().iter().map(|it| text(&it["id"]).to_owned()).collect()
 }
 
 #[tokio::test]

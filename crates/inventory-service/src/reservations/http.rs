@@ -153,23 +153,41 @@ pub struct ReservationQuery {
     /// Only those that are HELD, and were so before this time (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
     pub held_before: Option<PlusKept>,
+    /// Only those that were committed by hand, were held before this time (RFC 3339), and that no order has claimed since.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub unclaimed_before: Option<PlusKept>,
 }
 
-type ReservationFilter = (Option<ReservationStatus>, Option<OffsetDateTime>);
+/// Which reservations are listed.
+#[derive(Debug)]
+enum ReservationFilter {
+    Status(Option<ReservationStatus>),
+    HeldBefore(OffsetDateTime),
+    UnclaimedBefore(OffsetDateTime),
+}
 
 impl ReservationQuery {
     fn parse(self) -> Result<ReservationFilter, FieldErrors> {
         let mut errors = FieldErrors::default();
         let status = self.status.and_then(|text| text.parse().map_err(|error| errors.add("status", error)).ok());
         let held_before = errors.time("heldBefore", self.held_before.map(|it| it.0));
-        if held_before.is_some() && status.is_some_and(|status| status != ReservationStatus::Held) {
+        let unclaimed_before = errors.time("unclaimedBefore", self.unclaimed_before.map(|it| it.0));
+        let other = |than| status.is_some_and(|status| status != than);
+        if held_before.is_some() && other(ReservationStatus::Held) {
             errors.add("heldBefore", "goes with the status HELD only");
         }
-        errors.into_result((status, held_before))
+        if unclaimed_before.is_some() && (held_before.is_some() || other(ReservationStatus::Committed)) {
+            errors.add("unclaimedBefore", "goes with the status COMMITTED only");
+        }
+        errors.into_result(match (held_before, unclaimed_before) {
+            (Some(before), _) => ReservationFilter::HeldBefore(before),
+            (None, Some(before)) => ReservationFilter::UnclaimedBefore(before),
+            (None, None) => ReservationFilter::Status(status),
+        })
     }
 }
 
-/// The reservations, by id; with `heldBefore` the oldest first.
+/// The reservations, by id; with `heldBefore` or `unclaimedBefore` the oldest first.
 #[utoipa::path(get, path = "/api/inventory/reservations", tag = "reservations", params(ReservationQuery, PagedByTime),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Reservation], headers(("Link" = String, description = "The next page, rel=\"next\""))),
@@ -178,12 +196,21 @@ pub async fn list_reservations(
     State(reservations): State<Arc<Reservations>>,
     listed: Filtered<ReservationQuery, PlaceInList>,
 ) -> Result<Response, Error> {
-    let (page, (status, held_before)) = listed.checked(ReservationQuery::parse)?;
+    let (page, filter) = listed.checked(ReservationQuery::parse)?;
     let (db, limit) = (reservations.db.pool(), page.fetch());
-    if let Some(before) = held_before {
-        let found = store::list_held_before(db, before, age_in(page.after)?, limit).await?;
-        return Ok(page.answer(found, |held| PlaceInList::ByAge(ByAge { created_at: held.created_at, id: held.id.0 })));
-    }
+    let by_age = |found| {
+        let place = |it: &Reservation| PlaceInList::ByAge(ByAge { created_at: it.created_at, id: it.id.0 });
+        Ok(page.answer(found, place))
+    };
+    let status = match filter {
+        ReservationFilter::HeldBefore(before) => {
+            return by_age(store::list_held_before(db, before, age_in(page.after)?, limit).await?);
+        }
+        ReservationFilter::UnclaimedBefore(before) => {
+            return by_age(store::list_unclaimed_before(db, before, age_in(page.after)?, limit).await?);
+        }
+        ReservationFilter::Status(status) => status,
+    };
     let after = id_in(page.after)?;
     let found = match status {
         Some(ReservationStatus::Held) => store::list_held(db, after, limit).await?,
@@ -213,6 +240,9 @@ fn of_another_list() -> FieldErrors {
 }
 
 /// Commits a reservation: its stock is the order's; once more changes nothing.
+///
+/// Orders do so by themselves. Where there is no order when `expiresAt` is over, the stock goes back all the same; to sell
+/// without an order, use `reserve-stock`.
 #[utoipa::path(post, path = "/api/inventory/reservations/{id}/commit", tag = "reservations",
     params(("id" = Reference, Path, description = "Reference of the order"), Keyed),
     responses(
@@ -223,7 +253,7 @@ pub async fn commit_reservation(
     Path(id): Path<Reference>,
     key: IdempotencyKey,
 ) -> Result<Answer, Error> {
-    change_one(&reservations, &key, id, Action::Commit).await
+    change_one(&reservations, &key, id, Action::CommitByHand).await
 }
 
 /// Releases a reservation that is held: its stock goes back; once more changes nothing.

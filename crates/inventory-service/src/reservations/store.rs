@@ -1,9 +1,10 @@
 //! The tables of reservations and their items, written together with the movements of the stock that they take.
 
 pub mod invariants;
+mod lists;
 mod rows;
 
-use super::domain::ages::ByAge;
+use super::domain::changes::Standing;
 use super::domain::holds::Hold;
 use crate::stock::{MovementColumns, NewMovement};
 use rows::{ItemRow, grouped};
@@ -15,6 +16,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+pub use lists::{list, list_held, list_held_before, list_unclaimed_before};
 
 /// When a reservation was held and until when.
 #[derive(Clone, Copy, Debug)]
@@ -47,98 +50,26 @@ pub async fn find(db: impl PgExecutor<'_>, ids: &[Reference]) -> Result<Vec<Rese
     grouped(rows)
 }
 
-/// A page of the reservations, by id.
-pub async fn list(
-    db: impl PgExecutor<'_>,
-    status: Option<ReservationStatus>,
-    after: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<Reservation>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        ItemRow,
-        "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
-                i.product_id, i.sku, i.name, i.quantity, i.unit_price
-         FROM (SELECT * FROM inventory.reservations
-               WHERE id >= COALESCE($1, '00000000-0000-0000-0000-000000000000'::uuid) AND id IS DISTINCT FROM $1
-                 AND ($2::text IS NULL OR status = $2)
-               ORDER BY id LIMIT $3) r
-         CROSS JOIN LATERAL (SELECT product_id, sku, name, quantity, unit_price
-                             FROM inventory.reservation_items WHERE reservation_id = r.id OFFSET 0) i
-         ORDER BY r.id, i.product_id",
-        after,
-        status.map(ReservationStatus::as_str),
-        limit
-    )
-    .fetch_all(db)
-    .await?;
-    grouped(rows)
+/// What is kept of a reservation beside what is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    /// Its pieces count as reserved.
+    pub reserved: bool,
+    /// It was committed by hand, and no order has claimed it since.
+    pub unclaimed: bool,
 }
 
-/// A page of the reservations that are HELD, by id. The status and a time that bounds nothing stand in the statement so that
-/// the index of the held ones serves it, however many others there are.
-pub async fn list_held(
-    db: impl PgExecutor<'_>,
-    after: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<Reservation>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        ItemRow,
-        "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
-                i.product_id, i.sku, i.name, i.quantity, i.unit_price
-         FROM (SELECT * FROM inventory.reservations
-               WHERE status = 'HELD' AND created_at <= statement_timestamp()
-                 AND id >= COALESCE($1, '00000000-0000-0000-0000-000000000000'::uuid) AND id IS DISTINCT FROM $1
-               ORDER BY id LIMIT $2) r
-         CROSS JOIN LATERAL (SELECT product_id, sku, name, quantity, unit_price
-                             FROM inventory.reservation_items WHERE reservation_id = r.id OFFSET 0) i
-         ORDER BY r.id, i.product_id",
-        after,
-        limit
-    )
-    .fetch_all(db)
-    .await?;
-    grouped(rows)
-}
-
-/// A page of the reservations that are HELD and were so before `before`, by age: who chooses a small id gets in front of
-/// nobody.
-pub async fn list_held_before(
-    db: impl PgExecutor<'_>,
-    before: OffsetDateTime,
-    after: Option<ByAge>,
-    limit: i64,
-) -> Result<Vec<Reservation>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        ItemRow,
-        "SELECT r.id, r.status, r.created_at, r.expires_at, r.direct,
-                i.product_id, i.sku, i.name, i.quantity, i.unit_price
-         FROM (SELECT * FROM inventory.reservations
-               WHERE status = 'HELD' AND created_at < $1 AND created_at >= COALESCE($2, '-infinity'::timestamptz)
-                 AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3))
-               ORDER BY created_at, id LIMIT $4) r
-         CROSS JOIN LATERAL (SELECT product_id, sku, name, quantity, unit_price
-                             FROM inventory.reservation_items WHERE reservation_id = r.id OFFSET 0) i
-         ORDER BY r.created_at, r.id, i.product_id",
-        before,
-        after.map(|key| key.created_at),
-        after.map(|key| key.id),
-        limit
-    )
-    .fetch_all(db)
-    .await?;
-    grouped(rows)
-}
-
-/// Locks the reservations in the order of their ids; gives those that are locked, and whether their pieces count as
-/// reserved. Those that do not exist are missing. One may be made a moment later, and is not locked then.
-pub async fn lock(conn: &mut PgConnection, ids: &[Reference]) -> Result<BTreeMap<Reference, bool>, sqlx::Error> {
+/// Locks the reservations in the order of their ids; gives those that are locked. Those that do not exist are missing. One
+/// may be made a moment later, and is not locked then.
+pub async fn lock(conn: &mut PgConnection, ids: &[Reference]) -> Result<BTreeMap<Reference, Counts>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT id, reserved FROM inventory.reservations WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+        "SELECT id, reserved, unclaimed FROM inventory.reservations WHERE id = ANY($1) ORDER BY id FOR UPDATE",
         &uuids(ids)
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (Reference(row.id), row.reserved == Some(true))).collect())
+    let counts = |reserved: Option<bool>, unclaimed| Counts { reserved: reserved == Some(true), unclaimed };
+    Ok(rows.into_iter().map(|row| (Reference(row.id), counts(row.reserved, row.unclaimed))).collect())
 }
 
 /// Notes of reservations that the caller has locked that their pieces no longer count as reserved.
@@ -326,21 +257,26 @@ pub async fn released(conn: &mut PgConnection, ids: &[Reference]) -> Result<Hash
     Ok(released.into_iter().map(Reference).collect())
 }
 
-/// Writes the status of reservations that the caller has locked. The pieces of a released one no longer count as reserved.
-pub async fn set_status(
+/// Writes where reservations stand that the caller has locked. The pieces of a released one no longer count as reserved.
+pub async fn set_standing(
     conn: &mut PgConnection,
-    statuses: impl IntoIterator<Item = (Reference, ReservationStatus)>,
+    standings: impl IntoIterator<Item = (Reference, Standing)>,
 ) -> Result<(), sqlx::Error> {
-    let (ids, statuses): (Vec<Uuid>, Vec<String>) =
-        statuses.into_iter().map(|(id, status)| (id.0, status.as_str().to_owned())).unzip();
+    let (mut ids, mut statuses, mut unclaimed) = (Vec::new(), Vec::new(), Vec::new());
+    for (id, standing) in standings {
+        ids.push(id.0);
+        statuses.push(standing.status.as_str().to_owned());
+        unclaimed.push(standing.unclaimed);
+    }
     sqlx::query!(
         "UPDATE inventory.reservations r
          SET status = n.status, reserved = CASE WHEN n.status = 'RELEASED' THEN FALSE ELSE r.reserved END,
-             version = r.version + 1, updated_at = clock_timestamp()
-         FROM unnest($1::uuid[], $2::text[]) AS n (id, status)
+             unclaimed = n.unclaimed, version = r.version + 1, updated_at = clock_timestamp()
+         FROM unnest($1::uuid[], $2::text[], $3::boolean[]) AS n (id, status, unclaimed)
          WHERE r.id = ANY($1) AND r.id = n.id",
         &ids,
-        &statuses
+        &statuses,
+        &unclaimed
     )
     .execute(conn)
     .await?;

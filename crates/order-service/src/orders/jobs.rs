@@ -2,6 +2,7 @@
 
 use crate::orders::customer_keys;
 use crate::orders::error::Error;
+use crate::orders::inventory::client::HeldPage;
 use crate::orders::measuring;
 use crate::orders::paying;
 use crate::orders::placing::accepted;
@@ -66,11 +67,19 @@ pub fn jobs(workers: &Workers, orders: &Arc<Orders>) {
 /// A reservation that has expired can get no order any more: placement refuses to write one well before. Those
 /// that are being written at this moment are waited for, so a slow placement and this job cannot both win.
 ///
-/// Goes on until there are no more, the oldest first, whatever their number.
+/// So does what somebody committed by hand and no order has claimed. Goes on until there are no more, the oldest first,
+/// whatever their number.
 async fn settle_reservations(orders: Arc<Orders>) -> Result<(), Error> {
     let window = time::Duration::seconds(orders.config.reservation_window_seconds.into());
     let now = OffsetDateTime::now_utc();
-    let mut page = orders.inventory.held_before(now - window).await?;
+    let held = orders.inventory.held_before(now - window).await?;
+    let failure = settle_pages(&orders, now, held).await;
+    let unclaimed = orders.inventory.unclaimed_before(now - window).await?;
+    failure.and(settle_pages(&orders, now, unclaimed).await)
+}
+
+/// Settles those whose term is over on this page and all that follow.
+async fn settle_pages(orders: &Orders, now: OffsetDateTime, mut page: HeldPage) -> Result<(), Error> {
     let mut failure = Ok(());
     loop {
         let mut expired: Vec<Reservation> = Vec::new();
@@ -82,10 +91,10 @@ async fn settle_reservations(orders: Arc<Orders>) -> Result<(), Error> {
             }
         };
         if !expired.is_empty() {
-            let statuses = final_statuses(&orders, &expired).await?;
+            let statuses = final_statuses(orders, &expired).await?;
             for batch in expired.chunks(MAX_BATCH) {
                 // One that cannot be settled must not keep those behind it from it.
-                failure = failure.and(settle_batch(&orders, batch, &statuses).await);
+                failure = failure.and(settle_batch(orders, batch, &statuses).await);
             }
         }
         match next {

@@ -150,7 +150,9 @@ async fn hold_stock_again(shop: &Shop) {
     inventory.post(&format!("{path}/commit"), json!({})).await.is(200);
     inventory.post("/api/inventory/reserve-stock", json!({"productId": MOUSE, "quantity": 1})).await.is(200);
     inventory.get("/api/inventory/reservations").await.is(200);
-    inventory.get("/api/inventory/reservations?heldBefore=2026-01-01T00:00:00Z").await.is(200);
+    for filter in ["heldBefore", "unclaimedBefore"] {
+        inventory.get(&format!("/api/inventory/reservations?{filter}=2026-01-01T00:00:00Z")).await.is(200);
+    }
 }
 
 /// Orders whose stock was released: one that is cancelled already, and one that is not.

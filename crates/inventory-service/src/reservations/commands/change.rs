@@ -1,6 +1,6 @@
 //! Commits, releases and cancels reservations.
 
-use crate::reservations::domain::changes::{Change, Transition};
+use crate::reservations::domain::changes::{Change, Standing, Transition};
 use crate::reservations::error::Error;
 use crate::reservations::store;
 use crate::schema::OUTBOX;
@@ -26,7 +26,7 @@ pub async fn change(
 ) -> Result<Vec<Result<Reservation, Error>>, Error> {
     let ids: BTreeSet<Reference> = changes.iter().map(|change| change.reference).collect();
     let ids: Vec<Reference> = ids.into_iter().collect();
-    let locked = store::lock(conn, &ids).await?;
+    let mut locked = store::lock(conn, &ids).await?;
     // Only those: one that was made since is not locked, and comes too late for the changes.
     let found = store::find(&mut *conn, &locked.keys().copied().collect::<Vec<_>>()).await?;
     let mut reservations: BTreeMap<Reference, Reservation> = found.into_iter().map(|r| (r.id, r)).collect();
@@ -35,25 +35,28 @@ pub async fn change(
     for change in changes {
         outcomes.push(match reservations.get_mut(&change.reference) {
             None => Err(Error::UnknownReservation(change.reference)),
-            Some(reservation) => match change.action.on(reservation.status) {
-                Err(refused) => Err(Error::InvalidTransition(refused)),
-                Ok(Transition::None) => Ok(reservation.clone()),
-                Ok(Transition::To(status)) => {
-                    reservation.status = status;
-                    changed.insert(reservation.id, status);
-                    if status == ReservationStatus::Released {
-                        let counted = locked.get(&reservation.id).is_some_and(|reserved| *reserved);
-                        returned.push(Returned { counted, of: reservation.clone() });
+            Some(reservation) => {
+                let counts = locked.entry(reservation.id).or_default();
+                let from = Standing { status: reservation.status, unclaimed: counts.unclaimed };
+                match change.action.on(from) {
+                    Err(refused) => Err(Error::InvalidTransition(refused)),
+                    Ok(Transition::None) => Ok(reservation.clone()),
+                    Ok(Transition::To(to)) => {
+                        (reservation.status, counts.unclaimed) = (to.status, to.unclaimed);
+                        changed.insert(reservation.id, to);
+                        if to.status == ReservationStatus::Released {
+                            returned.push(Returned { counted: counts.reserved, of: reservation.clone() });
+                        }
+                        events.extend(announcement(to.status, change)?);
+                        Ok(reservation.clone())
                     }
-                    events.extend(announcement(status, change)?);
-                    Ok(reservation.clone())
                 }
-            },
+            }
         });
     }
     if !changed.is_empty() {
         events.extend(give_back(conn, &returned).await?);
-        store::set_status(conn, changed).await?;
+        store::set_standing(conn, changed).await?;
         OUTBOX.enqueue(conn, now, &events).await?;
     }
     Ok(outcomes)

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// [`change`](super::change::change).
 pub async fn ship(conn: &mut PgConnection, references: &[Reference]) -> Result<Vec<ProductId>, Error> {
     let locked = store::lock(conn, references).await?.into_iter();
-    let shipped: Vec<Reference> = locked.filter_map(|(id, reserved)| reserved.then_some(id)).collect();
+    let shipped: Vec<Reference> = locked.filter_map(|(id, counts)| counts.reserved.then_some(id)).collect();
     if shipped.is_empty() {
         return Ok(Vec::new());
     }

@@ -9,8 +9,12 @@ use std::fmt;
 pub enum Action {
     /// Its order exists: the stock is the order's.
     Commit,
+    /// Somebody says so who does not know the orders.
+    CommitByHand,
     /// Its order does not exist: the stock goes back.
     Release,
+    /// Its term is over, and there is no order: the stock goes back, unless an order has claimed it.
+    Abandon,
     /// Its order was called off: the stock goes back, committed or not.
     Cancel,
 }
@@ -25,11 +29,19 @@ pub struct Change {
     pub traceparent: Option<String>,
 }
 
+/// Where a reservation stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    pub status: ReservationStatus,
+    /// It was committed by hand, and no order has claimed it since.
+    pub unclaimed: bool,
+}
+
 /// What a permitted action comes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transition {
-    /// The reservation moves on to this status.
-    To(ReservationStatus),
+    /// The reservation moves on.
+    To(Standing),
     /// It was there already: nothing happens.
     None,
 }
@@ -47,54 +59,88 @@ pub struct InvalidTransition {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Commit => "committed",
-            Self::Release => "released",
+            Self::Commit | Self::CommitByHand => "committed",
+            Self::Release | Self::Abandon => "released",
             Self::Cancel => "cancelled",
         })
     }
 }
 
 impl Action {
-    /// Decides on the action for a reservation of this status.
-    pub fn on(self, from: ReservationStatus) -> Result<Transition, InvalidTransition> {
+    /// Decides on the action for a reservation that stands there.
+    pub fn on(self, from: Standing) -> Result<Transition, InvalidTransition> {
         use ReservationStatus::{Committed, Held, Released};
-        match (self, from) {
-            (Self::Commit, Held) => Ok(Transition::To(Committed)),
-            (Self::Release, Held) | (Self::Cancel, Held | Committed) => Ok(Transition::To(Released)),
-            (Self::Commit, Committed) | (Self::Release | Self::Cancel, Released) => Ok(Transition::None),
-            (Self::Commit, Released) | (Self::Release, Committed) => Err(InvalidTransition { from, action: self }),
+        let to = |status| Ok(Transition::To(Standing { status, unclaimed: self == Self::CommitByHand }));
+        match (self, from.status) {
+            (Self::Commit | Self::CommitByHand, Held) => to(Committed),
+            // An order claims it.
+            (Self::Commit, Committed) if from.unclaimed => to(Committed),
+            (Self::Abandon, Committed) if from.unclaimed => to(Released),
+            (Self::Release | Self::Abandon, Held) | (Self::Cancel, Held | Committed) => to(Released),
+            (Self::Commit | Self::CommitByHand, Committed)
+            | (Self::Release | Self::Abandon | Self::Cancel, Released) => Ok(Transition::None),
+            (Self::Commit | Self::CommitByHand, Released) | (Self::Release | Self::Abandon, Committed) => {
+                Err(InvalidTransition { from: from.status, action: self })
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Action, Transition};
+    use super::{Action, Standing, Transition};
     use shared_types::reservations::ReservationStatus;
+
+    const ACTIONS: [Action; 5] =
+        [Action::Commit, Action::CommitByHand, Action::Release, Action::Abandon, Action::Cancel];
+
+    fn outcome(action: Action, from: Standing) -> String {
+        let named = |it: Standing| format!("{}{}", it.status, if it.unclaimed { " unclaimed" } else { "" });
+        match action.on(from) {
+            Ok(Transition::To(to)) => format!("{} {action:?}: {}", named(from), named(to)),
+            Ok(Transition::None) => format!("{} {action:?}: stays", named(from)),
+            Err(refused) => refused.to_string(),
+        }
+    }
 
     #[test]
     fn the_transition_table_is_exactly_this() {
-        let outcome = |action: Action, from| match action.on(from) {
-            Ok(Transition::To(to)) => format!("{from} {action}: {to}"),
-            Ok(Transition::None) => format!("{from} {action}: stays"),
-            Err(refused) => refused.to_string(),
-        };
-        let table: Vec<_> = [Action::Commit, Action::Release, Action::Cancel]
-            .into_iter()
-            .flat_map(|action| ReservationStatus::ALL.map(|from| outcome(action, from)))
-            .collect();
+        let standings = ReservationStatus::ALL.map(|status| Standing { status, unclaimed: false });
+        let table: Vec<_> =
+            ACTIONS.into_iter().flat_map(|action| standings.map(|from| outcome(action, from))).collect();
         assert_eq!(
             table,
             [
-                "HELD committed: COMMITTED",
-                "COMMITTED committed: stays",
+                "HELD Commit: COMMITTED",
+                "COMMITTED Commit: stays",
                 "a reservation that is RELEASED cannot be committed",
-                "HELD released: RELEASED",
+                "HELD CommitByHand: COMMITTED unclaimed",
+                "COMMITTED CommitByHand: stays",
+                "a reservation that is RELEASED cannot be committed",
+                "HELD Release: RELEASED",
                 "a reservation that is COMMITTED cannot be released",
-                "RELEASED released: stays",
-                "HELD cancelled: RELEASED",
-                "COMMITTED cancelled: RELEASED",
-                "RELEASED cancelled: stays",
+                "RELEASED Release: stays",
+                "HELD Abandon: RELEASED",
+                "a reservation that is COMMITTED cannot be released",
+                "RELEASED Abandon: stays",
+                "HELD Cancel: RELEASED",
+                "COMMITTED Cancel: RELEASED",
+                "RELEASED Cancel: stays",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_committed_by_hand_waits_for_an_order() {
+        let by_hand = Standing { status: ReservationStatus::Committed, unclaimed: true };
+        assert_eq!(
+            ACTIONS.map(|action| outcome(action, by_hand)),
+            [
+                "COMMITTED unclaimed Commit: COMMITTED",
+                "COMMITTED unclaimed CommitByHand: stays",
+                "a reservation that is COMMITTED cannot be released",
+                "COMMITTED unclaimed Abandon: RELEASED",
+                "COMMITTED unclaimed Cancel: RELEASED",
             ]
         );
     }

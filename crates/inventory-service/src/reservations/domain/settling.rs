@@ -18,7 +18,7 @@ pub fn changes_of(settlement: &Settlement, traceparent: Option<&str>) -> Result<
         move |reference: &_| Change { reference: *reference, action, traceparent: traceparent.map(str::to_owned) }
     };
     let commits = settlement.commit.iter().map(change(Action::Commit));
-    Ok(commits.chain(settlement.release.iter().map(change(Action::Release))).collect())
+    Ok(commits.chain(settlement.release.iter().map(change(Action::Abandon))).collect())
 }
 
 #[cfg(test)]

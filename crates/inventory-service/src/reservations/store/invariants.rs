@@ -54,6 +54,9 @@ pub const INVARIANTS: &[Invariant] = &[
         promise: "P3",
         query: "SELECT id::text, 'is still HELD, its term was over at ' || expires_at
                 FROM inventory.reservations WHERE status = 'HELD' AND expires_at < now() - INTERVAL '15 seconds'
-                ORDER BY id LIMIT 100",
+                UNION ALL
+                SELECT id::text, 'was committed by hand, no order has claimed it, its term was over at ' || expires_at
+                FROM inventory.reservations WHERE unclaimed AND expires_at < now() - INTERVAL '15 seconds'
+                ORDER BY 1 LIMIT 100",
     },
 ];

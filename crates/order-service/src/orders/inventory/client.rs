@@ -48,7 +48,7 @@ struct Refusal {
 #[derive(Debug, Deserialize)]
 struct BatchAnswer(Vec<BatchItem>);
 
-/// Some of the reservations that are held, and where the next ones are.
+/// Some of the reservations that are to be settled, and where the next ones are.
 #[derive(Debug)]
 pub struct HeldPage {
     pub reservations: Vec<Reservation>,
@@ -111,8 +111,21 @@ impl InventoryClient {
 
     /// The first page of the reservations that have been held since before `before`, the oldest first.
     pub async fn held_before(&self, before: OffsetDateTime) -> Result<HeldPage, Error> {
+        self.first_page("heldBefore", before).await
+    }
+
+    /// The same of those that were committed by hand, and that no order has claimed since. There are none where
+    /// inventory-service is of a build that does not know them.
+    pub async fn unclaimed_before(&self, before: OffsetDateTime) -> Result<HeldPage, Error> {
+        match self.first_page("unclaimedBefore", before).await {
+            Err(Error::InventoryAnswer(_)) => Ok(HeldPage { reservations: Vec::new(), next: None }),
+            page => page,
+        }
+    }
+
+    async fn first_page(&self, filter: &str, before: OffsetDateTime) -> Result<HeldPage, Error> {
         let before = before.format(&Rfc3339).map_err(|error| Error::InventoryAnswer(error.to_string()))?;
-        let query = [("status", "HELD"), ("heldBefore", &before), ("limit", "200")];
+        let query = [(filter, before.as_str()), ("limit", "200")];
         let url = self.url("/api/inventory/reservations");
         held_page(self.guard.send(|| self.http.get(&url).query(&query)).await?).await
     }
@@ -135,8 +148,14 @@ impl InventoryClient {
     }
 
     /// Makes the stock the order's; gives `false` where it had gone back already, or never was.
+    ///
+    /// The call that settles many knows that there is an order; the one for a single reservation is for people.
     pub async fn commit(&self, reference: Reference) -> Result<bool, Error> {
-        self.settle(reference, "commit").await
+        let settlement = Settlement { commit: vec![reference], release: Vec::new() };
+        match self.settle_all(&settlement).await? {
+            Some(settled) => Ok(settled.settled.contains(&reference)),
+            None => self.settle(reference, "commit").await,
+        }
     }
 
     /// Gives the stock back; gives `false` where it was committed already.
