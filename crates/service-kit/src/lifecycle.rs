@@ -3,7 +3,7 @@
 use crate::access::{self, tokens::Verifier};
 use crate::config::{ConfigError, ServerConfig};
 use crate::prepared::Prepared;
-use crate::server::{self, Connections, Face, Gate};
+use crate::server::{self, Connections, Described, Face, Gate};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, TelemetryError};
 use crate::traces;
@@ -131,8 +131,10 @@ where
     let shutdown = Shutdown::on_signal()?;
     let prepared = Prepared::until(shutdown.signal());
     let (routes, document, verifier, background) = build(shutdown.clone(), prepared.clone()).await?;
-    metrics::gauge!("build_info", "version" => document.info.version.clone()).set(1.0);
-    let traces = traces::start(&config.traces, &document.info.title, &document.info.version)?;
+    let described = Described::by(&document).map_err(std::io::Error::from)?;
+    drop(document);
+    metrics::gauge!("build_info", "version" => described.version.clone()).set(1.0);
+    let traces = traces::start(&config.traces, &described.title, &described.version)?;
     let address = (config.bind_address, port).into();
     let socket = bind(address).map_err(|source| StartError::Listen { address, source })?;
     let management = config.management_port.map(|port| SocketAddr::from((config.bind_address, port)));
@@ -157,8 +159,8 @@ where
         let listener = socket.listen(BACKLOG).map_err(|source| StartError::Listen { address, source })?;
         tracing::info!(%address, "listening");
         let gate = Gate::new(config.access, Some(verifier.clone()));
-        let (routes, document, metrics) = (routes.clone(), document.clone(), metrics.clone());
-        let application = server::application(routes, document, metrics, config, prepared.clone(), gate, face);
+        let (routes, described, metrics) = (routes.clone(), described.clone(), metrics.clone());
+        let application = server::application(routes, described, metrics, config, prepared.clone(), gate, face);
         let (waits, proxies) = (config.connections.patience(), config.trusted_proxies.clone());
         let connections = Connections::new(most, waits, proxies, config.bind_address.is_unspecified());
         Ok::<_, StartError>(server::serve(listener, application, connections, shutdown.signal(), patience))

@@ -25,6 +25,7 @@ use crate::prepared::Prepared;
 use crate::problem::{self, Problem};
 use crate::rate_limit::{self, RateLimits};
 use crate::telemetry::{self, Watched};
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
@@ -46,7 +47,7 @@ use tokio_util::sync::CancellationToken;
 
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{Info, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// Longest body on a path, in bytes. Nobody who logs in has much to say, and everybody may.
@@ -97,22 +98,43 @@ struct Admitted {
     action: audit::Unfinished,
 }
 
+/// What the server needs of an OpenAPI document. The document itself takes megabytes, and is not kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Described {
+    pub title: String,
+    pub version: String,
+    description: Option<String>,
+    contract: Contract,
+    json: Bytes,
+}
+
+impl Described {
+    pub fn by(document: &OpenApi) -> serde_json::Result<Self> {
+        let json = serde_json::to_vec(document)?.into();
+        let Info { title, version, description, .. } = document.info.clone();
+        Ok(Self { title, version, description, contract: Contract::of(document), json })
+    }
+}
+
+/// Where the document is.
+const DOCUMENT: &str = "/api-docs/openapi.json";
+
 /// Puts the status page, Swagger UI, the OpenAPI document, `/metrics`, the fallbacks and the common layers around the routes.
 pub(crate) fn application(
     routes: Router,
-    document: OpenApi,
+    described: Described,
     metrics: PrometheusHandle,
     config: &ServerConfig,
     prepared: Prepared,
     gate: Gate,
     face: Face,
 ) -> Router {
-    let contract = Contract::of(&document);
-    let look = Config::default().try_it_out_enabled(true).display_request_duration(true);
+    let look = Config::new([DOCUMENT]).try_it_out_enabled(true).display_request_duration(true);
     // Without a validator: it would be another site.
     let look = look.validator_url("none");
-    let status = StatusPage::new(&document, routes.clone(), face);
-    let swagger = SwaggerUi::new("/swagger-ui").url("/api-docs/openapi.json", document).config(look);
+    let status = StatusPage::new(&described, routes.clone(), face);
+    let swagger = SwaggerUi::new("/swagger-ui").config(look);
+    let json = ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], described.json);
     #[expect(
         clippy::disallowed_methods,
         reason = "the gate knows the rules of these pages, which no document describes"
@@ -120,6 +142,7 @@ pub(crate) fn application(
     let application = Router::new()
         .merge(routes)
         .merge(swagger)
+        .route(DOCUMENT, get(async move || json))
         .route("/", get(move || status.clone().render()))
         .route(status_page::STYLE, get(status_page::style))
         .route(status_page::ICON, get(status_page::icon))
@@ -137,7 +160,7 @@ pub(crate) fn application(
     let exposure = Exposure::new(hosts, config.bind_address, proxies, config.cors_origins.clone());
     let surroundings = Surroundings(Arc::new(Parts {
         prepared,
-        contract,
+        contract: described.contract,
         exposure,
         gate,
         face,

@@ -44,7 +44,7 @@ async fn stock_that_was_committed_by_hand_without_an_order_goes_back() {
     shop.reservation_becomes(text(&sold["id"]), "COMMITTED").await;
     assert!(unclaimed(&shop).await.is_empty());
     assert_eq!(shop.database.stock(LAPTOP).await, 49);
-    shop.assert_invariants().await;
+    assert_eq!(shop.inventory().get("/api/admin/invariants").await.is(200).text, r#"{"holds":true}"#);
 }
 
 #[tokio::test]

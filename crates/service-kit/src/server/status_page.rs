@@ -1,7 +1,7 @@
 //! The page at `/`: what this service is, its version, how its dependencies are, and where everything else is. It has one
 //! style sheet of its own path and no script, so nothing is excepted from what a browser may not do with it.
 
-use super::Face;
+use super::{Described, Face};
 use crate::health::{Health, State};
 use axum::Router;
 use axum::body::Body;
@@ -10,7 +10,6 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 use std::fmt::Write;
 use tower::ServiceExt;
-use utoipa::openapi::OpenApi;
 
 /// Where the style sheet is.
 pub(crate) const STYLE: &str = "/status.css";
@@ -42,13 +41,12 @@ pub(crate) struct StatusPage {
 }
 
 impl StatusPage {
-    /// The page of the service with this document and these routes.
-    pub fn new(document: &OpenApi, routes: Router, face: Face) -> Self {
-        let info = &document.info;
+    /// The page of the service with this description and these routes.
+    pub fn new(described: &Described, routes: Router, face: Face) -> Self {
         // Written in Markdown, which is not read here. What follows the first paragraph is about calls.
-        let description = info.description.as_deref().unwrap_or_default().split("\n\n").next();
+        let description = described.description.as_deref().unwrap_or_default().split("\n\n").next();
         let description = description.unwrap_or_default().replace('`', "");
-        Self { title: info.title.clone(), description, version: info.version.clone(), routes, face }
+        Self { title: described.title.clone(), description, version: described.version.clone(), routes, face }
     }
 
     /// The page as it is now.
