@@ -1,7 +1,7 @@
 //! EDGE: what operators do with the money of a payment: collect it, give it back, call it off, decide about it.
 
 use super::super::documented::MoneyStays;
-use super::{Pointer, as_it_is, lock_order_of};
+use super::{Pointer, as_it_is, known, lock_order_of};
 use crate::orders::commands::change::change_status;
 use crate::orders::commands::pay;
 use crate::orders::domain::Explanation;
@@ -95,8 +95,7 @@ pub async fn refund_payment(
     let decided = decide(&orders, &key, &body, refund).await?;
     let operation: Uuid = serde_json::from_str(&decided.body)?;
     let operations = payments::operations_of(orders.db.pool(), &[id]).await?;
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let operation = operations.into_iter().find(|it| it.id == operation).ok_or_else(unknown)?;
+    let operation = known(id, operations.into_iter().find(|it| it.id == operation))?;
     let shown = match operation.status.is_open() || operation.status == OperationStatus::Accepted {
         true => Answer::accepted(None, &operation)?,
         false => Answer::ok(&operation)?,
@@ -119,8 +118,7 @@ pub async fn capture_payment(
 ) -> Result<Answer, Error> {
     let capture = async |conn: &mut PgConnection| {
         let order = lock_order_of(conn, caller.scope, id, &headers).await?;
-        let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-        let payment = payments::lock(conn, order.id, id).await?.ok_or_else(unknown)?;
+        let payment = known(id, payments::lock(conn, order.id, id).await?)?;
         if !payment.waits_for_capture() || order.status == OrderStatus::Cancelled {
             let not = "only promised money can be taken";
             return Err(payments::Error::NotAllowed { id, status: payment.status, not }.into());
@@ -178,9 +176,8 @@ pub async fn review_payment(
     Json(body): Json<ReviewPayment>,
 ) -> Result<Answer, Error> {
     let (decision, note) = body.parse()?;
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let order = payments::order_of(orders.db.pool(), id).await?.ok_or_else(unknown)?;
-    let payment = payments::find(orders.db.pool(), order, id).await?.ok_or_else(unknown)?;
+    let order = known(id, payments::order_of(orders.db.pool(), id).await?)?;
+    let payment = known(id, payments::find(orders.db.pool(), order, id).await?)?;
     if payment.status != PaymentStatus::Review {
         let not = "it is not under review";
         return Err(payments::Error::NotAllowed { id, status: payment.status, not }.into());
@@ -211,8 +208,7 @@ async fn changed_payment(
     change: impl AsyncFnOnce(&mut PgConnection) -> Result<(Answer, Option<paying::Job>), Error>,
 ) -> Result<Answer, Error> {
     let answer = decide(orders, key, body, change).await?;
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let order = payments::order_of(orders.db.pool(), id).await?.ok_or_else(unknown)?;
+    let order = known(id, payments::order_of(orders.db.pool(), id).await?)?;
     as_it_is(orders, order, answer).await
 }
 

@@ -1,7 +1,7 @@
 //! EDGE: what a shop's page needs on which a customer pays, and its word that they did.
 
 use super::super::documented::NotToBePaid;
-use super::{Pointer, as_it_is};
+use super::{Pointer, as_it_is, known};
 use crate::orders::commands::pay;
 use crate::orders::error::Error;
 use crate::orders::paying;
@@ -33,11 +33,10 @@ pub async fn open_session(
     scope: Scope,
     Path(id): Path<PaymentId>,
 ) -> Result<Response, Error> {
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let order = payments::order_of(orders.db.pool(), id).await?.ok_or_else(unknown)?;
+    let order = known(id, payments::order_of(orders.db.pool(), id).await?)?;
     let mut transaction = orders.db.begin().await?;
-    store::lock(&mut transaction, scope, order).await?.ok_or_else(unknown)?;
-    let payment = payments::lock(&mut transaction, order, id).await?.ok_or_else(unknown)?;
+    known(id, store::lock(&mut transaction, scope, order).await?)?;
+    let payment = known(id, payments::lock(&mut transaction, order, id).await?)?;
     if payment.provider.is_on_delivery() || !payment.is_payable() {
         let not = "it is not paid on a page, or not any more";
         return Err(payments::Error::NotAllowed { id, status: payment.status, not }.into());
@@ -55,7 +54,7 @@ pub async fn open_session(
     if let Some(job) = job {
         paying::at_once(&orders, job).await;
     }
-    let payment = payments::find(orders.db.pool(), order, id).await?.ok_or_else(unknown)?;
+    let payment = known(id, payments::find(orders.db.pool(), order, id).await?)?;
     match orders.payments.providers.session(&payment).await {
         ProviderAnswer::Done(session) => {
             let mut response = axum::Json(session).into_response();
@@ -83,11 +82,10 @@ pub async fn confirm_payment(
 ) -> Result<Answer, Error> {
     let Json(body) = body.unwrap_or(Json(ConfirmPayment::default()));
     let triple = body.parse()?;
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let order = payments::order_of(orders.db.pool(), id).await?.ok_or_else(unknown)?;
+    let order = known(id, payments::order_of(orders.db.pool(), id).await?)?;
     let mut conn = orders.db.pool().acquire().await?;
-    store::find(&mut conn, scope, order).await?.ok_or_else(unknown)?;
-    let payment = payments::find(&mut *conn, order, id).await?.ok_or_else(unknown)?;
+    known(id, store::find(&mut conn, scope, order).await?)?;
+    let payment = known(id, payments::find(&mut *conn, order, id).await?)?;
     drop(conn);
     let triple = triple.as_ref().map(|(payment, signature)| (payment.as_str(), signature.as_str()));
     orders.payments.providers.check_return(&payment, triple)?;
@@ -105,11 +103,10 @@ pub(super) async fn see_now(
     order: OrderId,
     payment: &payments::Payment,
 ) -> Result<(), Error> {
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(payment.id));
     let Some(shown) = paying::look_now(orders, payment).await? else { return Ok(()) };
     let mut transaction = orders.db.begin().await?;
-    let order = store::lock(&mut transaction, scope, order).await?.ok_or_else(unknown)?;
-    let payment = payments::lock(&mut transaction, order.id, payment.id).await?.ok_or_else(unknown)?;
+    let order = known(payment.id, store::lock(&mut transaction, scope, order).await?)?;
+    let payment = known(payment.id, payments::lock(&mut transaction, order.id, payment.id).await?)?;
     pay::see(&mut transaction, OffsetDateTime::now_utc(), &order, &payment, &shown).await?;
     orders.db.commit(transaction).await?;
     Ok(())
