@@ -4,6 +4,8 @@ use super::BY;
 use crate::payments::domain::{Cause, OperationKind, OperationStatus, Payment, Trial};
 use crate::payments::error::Error;
 use crate::payments::store::{self, Move, NewOperation};
+use service_kit::validation::FieldErrors;
+use shared_types::Money;
 use sqlx::PgConnection;
 
 /// Has the provider told of a locked payment, where it does not know of it yet.
@@ -13,7 +15,7 @@ pub async fn announce(conn: &mut PgConnection, payment: &Payment) -> Result<(), 
     }
     let open = store::open_operations(conn, payment.id).await?;
     if !open.iter().any(|operation| operation.kind == OperationKind::Create) {
-        prepare(conn, payment, OperationKind::Create, Cause::Checkout, None).await?;
+        prepare(conn, payment, (OperationKind::Create, Cause::Checkout), None, (None, BY)).await?;
     }
     Ok(())
 }
@@ -28,7 +30,7 @@ pub async fn try_means(conn: &mut PgConnection, payment: &Payment, trial: &Trial
         return Err(Error::PaymentOpen);
     }
     announce(conn, payment).await?;
-    prepare(conn, payment, OperationKind::Confirm, Cause::Checkout, Some(trial)).await
+    prepare(conn, payment, (OperationKind::Confirm, Cause::Checkout), Some(trial), (None, BY)).await
 }
 
 /// Has the provider close a locked payment of which nothing was taken, once somebody works on it. What was not sent of it yet never
@@ -41,20 +43,51 @@ pub async fn close(conn: &mut PgConnection, payment: &Payment, cause: Cause) -> 
         }
     }
     if !open.iter().any(|operation| operation.kind == OperationKind::Void) {
-        prepare(conn, payment, OperationKind::Void, cause, None).await?;
+        prepare(conn, payment, (OperationKind::Void, cause), None, (None, BY)).await?;
     }
     Ok(())
 }
 
+/// Has the provider take what is promised of a locked payment because somebody says so. All of it: an order that stands owes its
+/// total, and what is not taken now would be given up.
+pub async fn capture_by_hand(
+    conn: &mut PgConnection,
+    payment: &Payment,
+    amount: Option<Money>,
+    (reason, by): (Option<&str>, &str),
+) -> Result<(), Error> {
+    if !payment.waits_for_capture() {
+        return Err(Error::NotAllowed {
+            id: payment.id,
+            status: payment.status,
+            not: "only promised money can be taken",
+        });
+    }
+    if amount.is_some_and(|amount| amount != payment.authorized) {
+        let must = format!("must be {}, which is all that is promised", payment.authorized);
+        return Err(FieldErrors::one("amount", must).into());
+    }
+    take(conn, payment, Cause::Manual, (reason, by)).await
+}
+
 /// Has the provider take what is promised of a locked payment, all of it, once somebody works on it.
 pub async fn capture(conn: &mut PgConnection, payment: &Payment, cause: Cause) -> Result<(), Error> {
+    take(conn, payment, cause, (None, BY)).await
+}
+
+async fn take(
+    conn: &mut PgConnection,
+    payment: &Payment,
+    cause: Cause,
+    said: (Option<&str>, &str),
+) -> Result<(), Error> {
     let open = store::open_operations(conn, payment.id).await?;
     if open.iter().any(|operation| operation.kind == OperationKind::Void) {
         let not = "it is being called off";
         return Err(Error::NotAllowed { id: payment.id, status: payment.status, not });
     }
     if !open.iter().any(|operation| operation.kind == OperationKind::Capture) {
-        prepare(conn, payment, OperationKind::Capture, cause, None).await?;
+        prepare(conn, payment, (OperationKind::Capture, cause), None, said).await?;
     }
     Ok(())
 }
@@ -62,9 +95,9 @@ pub async fn capture(conn: &mut PgConnection, payment: &Payment, cause: Cause) -
 async fn prepare(
     conn: &mut PgConnection,
     payment: &Payment,
-    kind: OperationKind,
-    cause: Cause,
+    (kind, cause): (OperationKind, Cause),
     trial: Option<&Trial>,
+    (reason, made_by): (Option<&str>, &str),
 ) -> Result<(), Error> {
     let operation = NewOperation {
         payment,
@@ -74,8 +107,8 @@ async fn prepare(
         cause,
         // One after the other: an attempt is its own cause.
         cause_id: None,
-        reason: None,
-        made_by: BY,
+        reason,
+        made_by,
         trial,
         provider_ref: None,
     };

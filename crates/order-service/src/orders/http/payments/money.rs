@@ -9,8 +9,8 @@ use crate::orders::error::Error;
 use crate::orders::paying;
 use crate::orders::state::Orders;
 use crate::payments::{
-    self, Cause, CollectPayment, Decision, Operation, OperationStatus, PaymentStatus, PaymentWithOperations, Refund,
-    RefundPayment, ReviewPayment,
+    self, Decision, Operation, OperationStatus, PaymentStatus, PaymentWithOperations, Refund, RefundPayment,
+    ReviewPayment, TakePayment,
 };
 use crate::schema::IDEMPOTENCY;
 use axum::extract::State;
@@ -30,7 +30,7 @@ use uuid::Uuid;
 ///
 /// From CONFIRMED on, all that is owed at once.
 #[utoipa::path(post, path = "/api/payments/{id}/collect", tag = "payments",
-    request_body(content = Option<CollectPayment>, example = json!({"reason": "Receipt 4711"})),
+    request_body(content = Option<TakePayment>, example = json!({"reason": "Receipt 4711"})),
     params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
     responses(
         (status = 200, description = "What was done", body = Operation),
@@ -41,9 +41,9 @@ pub async fn collect_payment(
     Path(id): Path<PaymentId>,
     key: IdempotencyKey,
     headers: HeaderMap,
-    body: Option<Json<CollectPayment>>,
+    body: Option<Json<TakePayment>>,
 ) -> Result<Answer, Error> {
-    let Json(body) = body.unwrap_or(Json(CollectPayment::default()));
+    let Json(body) = body.unwrap_or(Json(TakePayment::default()));
     let (amount, reason) = body.parse()?;
     let by = caller.principal.name();
     let collect = async |conn: &mut PgConnection| {
@@ -105,6 +105,7 @@ pub async fn refund_payment(
 
 /// Takes the money that is promised, all of it, before the goods go out
 #[utoipa::path(post, path = "/api/payments/{id}/capture", tag = "payments",
+    request_body(content = Option<TakePayment>, example = json!({"reason": "The goods are packed"})),
     params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
     responses(
         (status = 200, description = "The payment", body = PaymentWithOperations, headers(("ETag" = String, description = "Its version"))),
@@ -115,19 +116,23 @@ pub async fn capture_payment(
     Path(id): Path<PaymentId>,
     key: IdempotencyKey,
     headers: HeaderMap,
+    body: Option<Json<TakePayment>>,
 ) -> Result<Answer, Error> {
+    let Json(body) = body.unwrap_or(Json(TakePayment::default()));
+    let (amount, reason) = body.parse()?;
+    let by = caller.principal.name();
     let capture = async |conn: &mut PgConnection| {
         let order = lock_order_of(conn, caller.scope, id, &headers).await?;
         let payment = known(id, payments::lock(conn, order.id, id).await?)?;
-        if !payment.waits_for_capture() || order.status == OrderStatus::Cancelled {
-            let not = "only promised money can be taken";
+        if order.status == OrderStatus::Cancelled {
+            let not = "its order is cancelled";
             return Err(payments::Error::NotAllowed { id, status: payment.status, not }.into());
         }
-        payments::capture(conn, &payment, Cause::Manual).await?;
+        payments::capture_by_hand(conn, &payment, amount, (reason.as_deref(), &by)).await?;
         let job = paying::take(&orders, conn, &payment).await?;
         Ok::<_, Error>((Answer::ok(&Pointer { payment: id })?, Some(job)))
     };
-    changed_payment(&orders, id, &key, &(), capture).await
+    changed_payment(&orders, id, &key, &body, capture).await
 }
 
 /// Calls a payment off of which no money was taken, while its order waits for the money
