@@ -13,7 +13,7 @@ mod state;
 mod store;
 mod webhooks;
 
-pub use commands::ask::{announce, capture, close, try_means};
+pub use commands::ask::{announce, capture, capture_by_hand, close, try_means};
 pub use commands::call_off::{call_off, void_by_hand as void};
 pub use commands::collect::collect;
 pub use commands::dispatch::{End, Next, end, next};
@@ -27,10 +27,10 @@ pub use commands::review::review;
 pub use commands::see::see;
 pub use config::Config;
 pub use domain::{
-    AskedPayment, Capture, Cause, CollectPayment, ConfirmPayment, DUE, Decision, Finding, FindingKind, LatestPayment,
-    Method, OpenPayment, Operation, OperationKind, OperationStatus, OrderPaymentStatus, PROVIDER_ERROR, Payment,
-    PaymentStatus, PaymentWithOperations, PlacePayment, Provider, Reconciled, ReconciledProvider, RefundPayment,
-    RequestedPayment, ResolveFinding, ReviewPayment, Session, Shown, Trial,
+    AskedPayment, Capture, Cause, ConfirmPayment, DUE, Decision, Finding, FindingKind, LatestPayment, Method,
+    OpenPayment, Operation, OperationKind, OperationStatus, OrderPaymentStatus, PROVIDER_ERROR, Payment, PaymentStatus,
+    PaymentWithOperations, PlacePayment, Provider, Reconciled, ReconciledProvider, RefundPayment, RequestedPayment,
+    ResolveFinding, ReviewPayment, Session, Shown, TakePayment, Trial,
 };
 pub use error::Error;
 pub use providers::{Answer, Outcome};

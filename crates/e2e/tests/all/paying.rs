@@ -6,7 +6,7 @@ use e2e::money::{
     reference, sandbox,
 };
 use e2e::poll;
-use e2e::samples::{MOUSE, number, text};
+use e2e::samples::{MOUSE, int, number, text};
 use e2e::shop::Shop;
 use payment_sandbox::Fault;
 use serde_json::{Value, json};
@@ -227,7 +227,15 @@ async fn money_can_wait_with_the_bank_until_the_goods_go_out() {
     let capture = async || shop.orders().post(&format!("/api/payments/{of_by_hand}/capture"), json!({})).await;
     capture().await.problem(409, "invalid-transition");
     pay(&shop, by_hand, "pm_card_visa").await.is(200);
-    assert_eq!(capture().await.is(200).json()["status"], "CAPTURED");
+    let part = json!({"amount": number("59.97")});
+    let refused = shop.orders().post(&format!("/api/payments/{of_by_hand}/capture"), part).await.is(400);
+    assert_eq!(refused.fields_at_fault(), ["amount"]);
+    let all = json!({"amount": number(TOTAL), "reason": "The goods are packed"});
+    let taken = shop.orders().post(&format!("/api/payments/{of_by_hand}/capture"), all).await.is(200).json();
+    assert_eq!(
+        (&taken["status"], &taken["operations"][2]["reason"]),
+        (&json!("CAPTURED"), &json!("The goods are packed"))
+    );
     capture().await.problem(409, "invalid-transition");
 
     let (cancelled, of_cancelled) = placed(&shop).await;
@@ -250,8 +258,16 @@ async fn money_can_wait_with_the_bank_until_the_goods_go_out() {
 async fn an_order_that_is_not_paid_does_not_go_out() {
     let sandbox = sandbox().await;
     let shop = Shop::plan().paid_by(&sandbox).order_variable("PAYMENT_REQUIRED", "true").open().await;
-    let fields = shop.orders().post("/api/orders", e2e::samples::order(&[(MOUSE, 1)])).await.is(400).fields_at_fault();
-    assert_eq!(fields, ["payment"]);
+    // One that names no method waits for its money, too, and its customer chooses afterwards.
+    let unnamed = shop.orders().post("/api/orders", e2e::samples::order(&[(MOUSE, 2)])).await.is(201).json();
+    let unnamed_id = int(&unnamed["id"]);
+    assert_eq!((&unnamed["payment"]["status"], &unnamed["payment"]["method"]), (&json!("DUE"), &json!("CARD")));
+    assert!(unnamed["payment"]["payBy"].is_string(), "{unnamed}");
+    let payments = format!("/api/orders/{unnamed_id}/payments");
+    let chosen = shop.orders().post(&payments, json!({"method": "CASH_ON_DELIVERY"})).await.is(201).json();
+    assert_eq!(chosen["status"], "CREATED");
+    shop.order_becomes(unnamed_id, "CONFIRMED").await;
+    assert_eq!(order_payment(&shop, unnamed_id).await, "ON_DELIVERY");
     let (id, of_order) = placed(&shop).await;
     for status in ["CONFIRMED", "SHIPPED", "DELIVERED"] {
         let moved = shop.orders().put(&format!("/api/orders/{id}/status"), json!({"status": status})).await;

@@ -129,7 +129,8 @@ pub async fn place_order(
 ) -> Result<Response, Error> {
     let fingerprint = Fingerprint::of(&body)?;
     let (mut order, address_id) = body.parse()?;
-    if orders.payments.asked_by_order(order.payment)?.is_some() && prefer.respond_async {
+    order.payment = orders.payments.wanted_by_order(order.payment)?;
+    if order.payment.is_some() && prefer.respond_async {
         return Err(FieldErrors::one("payment", "cannot be asked for with Prefer: respond-async").into());
     }
     let place = async {

@@ -26,7 +26,7 @@ pub struct Config {
     /// Currency of all prices, as ISO 4217 has it (INR); without it no order can ask to be paid
     #[arg(long, env = "SHOP_CURRENCY")]
     pub shop_currency: Option<String>,
-    /// Every order has to ask for a payment
+    /// Every order has to be paid before it goes on, also one that names no method
     #[arg(long, env = "PAYMENT_REQUIRED", default_value_t = false, action = clap::ArgAction::Set)]
     pub payment_required: bool,
     /// Seconds after which an order is cancelled that is to be paid at once and is not

@@ -15,8 +15,8 @@ pub use names::{
     Provider,
 };
 pub use requests::{
-    AskedPayment, CollectPayment, ConfirmPayment, Decision, OpenPayment, PlacePayment, RefundPayment, RequestedPayment,
-    ReviewPayment, Trial,
+    AskedPayment, ConfirmPayment, Decision, OpenPayment, PlacePayment, RefundPayment, RequestedPayment, ReviewPayment,
+    TakePayment, Trial,
 };
 use serde::Serialize;
 use shared_types::{Money, OrderId, PaymentId};

@@ -72,13 +72,24 @@ impl Payments {
         Ok(AskedPayment { method, provider, capture })
     }
 
-    /// The payment of an order that is being placed.
-    pub fn asked_by_order(&self, requested: Option<RequestedPayment>) -> Result<Option<AskedPayment>, FieldErrors> {
-        match requested {
-            Some(requested) => self.asked(requested, "payment.").map(Some),
-            None if self.is_required => Err(FieldErrors::one("payment", "is required in this shop")),
-            None => Ok(None),
+    /// By what an order that is being placed is to be paid. Where every order is, one that names no method gets the first that a
+    /// provider serves: its customer can still choose another.
+    pub fn wanted_by_order(
+        &self,
+        requested: Option<RequestedPayment>,
+    ) -> Result<Option<RequestedPayment>, FieldErrors> {
+        let wanted = match requested {
+            None if self.is_required => {
+                let first = self.routes.iter().find(|(_, provider)| !provider.is_on_delivery());
+                let (method, _) = first.ok_or_else(|| FieldErrors::one("payment", "is required in this shop"))?;
+                Some(RequestedPayment { method: *method, provider: None })
+            }
+            requested => requested,
+        };
+        if let Some(wanted) = wanted {
+            self.asked(wanted, "payment.")?;
         }
+        Ok(wanted)
     }
 
     /// By when an order has to be paid whose payment is opened now, where that matters.
@@ -113,6 +124,24 @@ mod tests {
         let config = Flags::parse_from(std::iter::once(&"x").chain(flags)).payments;
         let asked = Payments::new(&config).unwrap().asked(RequestedPayment { method, provider }, "payment.");
         asked.map(|AskedPayment { provider, .. }| provider).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_order_that_names_no_method_gets_one_only_where_it_has_to_be_paid() {
+        let wanted = |flags: &[&str]| {
+            let flags = ["x", "--shop-currency", "INR"].iter().chain(flags);
+            let payments = Payments::new(&Flags::parse_from(flags).payments).unwrap();
+            payments.wanted_by_order(None).map(|wanted| wanted.map(|it| it.method)).map_err(|error| error.to_string())
+        };
+        let razorpay = ["--razorpay-key-id", "rzp_test_a", "--razorpay-key-secret", "b"];
+        let required = ["--payment-required", "true"];
+        assert_eq!(wanted(&razorpay), Ok(None));
+        assert_eq!(wanted(&[&razorpay[..], &required].concat()), Ok(Some(Method::Card)));
+        assert_eq!(
+            wanted(&required),
+            Err("payment is required in this shop".to_owned()),
+            "nobody takes it but at the door"
+        );
     }
 
     #[test]

@@ -93,6 +93,11 @@ pub async fn open_payment(
     as_it_is(&orders, id, opened).await
 }
 
+/// What was found of a payment, if there is such a payment.
+fn known<Found>(id: PaymentId, found: Option<Found>) -> Result<Found, Error> {
+    found.ok_or_else(|| payments::Error::UnknownPayment(id).into())
+}
+
 /// What is kept for a repeat of a request about money: what it is about, never what it was then.
 #[derive(Serialize, Deserialize)]
 struct Pointer {
@@ -103,8 +108,7 @@ struct Pointer {
 async fn as_it_is(orders: &Orders, order: OrderId, answer: Answer) -> Result<Answer, Error> {
     let Pointer { payment: id } = serde_json::from_str(&answer.body)?;
     let mut conn = orders.db.pool().acquire().await?;
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let payment = payments::find(&mut *conn, order, id).await?.ok_or_else(unknown)?;
+    let payment = known(id, payments::find(&mut *conn, order, id).await?)?;
     let shown = with_operations(&mut conn, payment).await?;
     let version = shown.payment.version;
     Ok(Answer { body: Answer::ok(&shown)?.body, ..answer }.with_version(version))
@@ -176,10 +180,9 @@ pub async fn get_payment(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let mut conn = orders.db.pool().acquire().await?;
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let order = payments::order_of(&mut *conn, id).await?.ok_or_else(unknown)?;
-    let order = store::find(&mut conn, scope, order).await?.ok_or_else(unknown)?;
-    let payment = payments::find(&mut *conn, order.id, id).await?.ok_or_else(unknown)?;
+    let order = known(id, payments::order_of(&mut *conn, id).await?)?;
+    let order = known(id, store::find(&mut conn, scope, order).await?)?;
+    let payment = known(id, payments::find(&mut *conn, order.id, id).await?)?;
     let payment = with_operations(&mut conn, payment).await?;
     Ok(Answer::ok(&payment)?.with_version(payment.payment.version).unless_known(&headers))
 }
@@ -196,10 +199,9 @@ async fn lock_order_of(
     id: PaymentId,
     headers: &HeaderMap,
 ) -> Result<Order, Error> {
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let order = payments::order_of(&mut *conn, id).await?.ok_or_else(unknown)?;
-    let order = store::lock(conn, scope, order).await?.ok_or_else(unknown)?;
-    let payment = payments::find(conn, order.id, id).await?.ok_or_else(unknown)?;
+    let order = known(id, payments::order_of(&mut *conn, id).await?)?;
+    let order = known(id, store::lock(conn, scope, order).await?)?;
+    let payment = known(id, payments::find(conn, order.id, id).await?)?;
     check_if_match(headers, payment.version)?;
     Ok(order)
 }

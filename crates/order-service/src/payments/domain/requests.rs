@@ -267,11 +267,11 @@ pub(super) fn no_card_number(errors: &mut FieldErrors, field: &str, text: Option
     }
 }
 
-/// Money that was collected at the door.
+/// Money that is taken: it was collected at the door, or the provider is to take it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct CollectPayment {
-    /// How much; all that is owed, which is what is taken for it where it is left out.
+pub struct TakePayment {
+    /// How much: all that is owed, or promised, and so it is where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<f64>, format = "decimal", minimum = 0.01, multiple_of = 0.01, example = 39.80)]
     pub amount: Option<Money>,
@@ -301,7 +301,7 @@ fn check_amount(errors: &mut FieldErrors, amount: Option<Money>) -> Option<Money
     amount
 }
 
-impl CollectPayment {
+impl TakePayment {
     /// Checks every field and names all that are at fault.
     pub fn parse(&self) -> Result<(Option<Money>, Option<String>), FieldErrors> {
         let mut errors = FieldErrors::default();
@@ -312,7 +312,7 @@ impl CollectPayment {
     }
 }
 
-impl Body for CollectPayment {
+impl Body for TakePayment {
     fn faults(&self) -> FieldErrors {
         self.parse().err().unwrap_or_default()
     }

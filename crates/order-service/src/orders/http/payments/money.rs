@@ -1,7 +1,7 @@
 //! EDGE: what operators do with the money of a payment: collect it, give it back, call it off, decide about it.
 
 use super::super::documented::MoneyStays;
-use super::{Pointer, as_it_is, lock_order_of};
+use super::{Pointer, as_it_is, known, lock_order_of};
 use crate::orders::commands::change::change_status;
 use crate::orders::commands::pay;
 use crate::orders::domain::Explanation;
@@ -9,8 +9,8 @@ use crate::orders::error::Error;
 use crate::orders::paying;
 use crate::orders::state::Orders;
 use crate::payments::{
-    self, Cause, CollectPayment, Decision, Held, Operation, OperationStatus, PaymentStatus, PaymentWithOperations,
-    Refund, RefundPayment, ReviewPayment,
+    self, Decision, Held, Operation, OperationStatus, PaymentStatus, PaymentWithOperations, Refund, RefundPayment,
+    ReviewPayment, TakePayment,
 };
 use crate::schema::IDEMPOTENCY;
 use axum::extract::State;
@@ -30,7 +30,7 @@ use uuid::Uuid;
 ///
 /// From CONFIRMED on, all that is owed at once.
 #[utoipa::path(post, path = "/api/payments/{id}/collect", tag = "payments",
-    request_body(content = Option<CollectPayment>, example = json!({"reason": "Receipt 4711"})),
+    request_body(content = Option<TakePayment>, example = json!({"reason": "Receipt 4711"})),
     params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
     responses(
         (status = 200, description = "What was done", body = Operation),
@@ -41,9 +41,9 @@ pub async fn collect_payment(
     Path(id): Path<PaymentId>,
     key: IdempotencyKey,
     headers: HeaderMap,
-    body: Option<Json<CollectPayment>>,
+    body: Option<Json<TakePayment>>,
 ) -> Result<Answer, Error> {
-    let Json(body) = body.unwrap_or(Json(CollectPayment::default()));
+    let Json(body) = body.unwrap_or(Json(TakePayment::default()));
     let (amount, reason) = body.parse()?;
     let by = caller.principal.name();
     let collect = async |conn: &mut PgConnection| {
@@ -95,8 +95,7 @@ pub async fn refund_payment(
     let decided = decide(&orders, &key, &body, refund).await?;
     let operation: Uuid = serde_json::from_str(&decided.body)?;
     let operations = payments::operations_of(orders.db.pool(), &[id]).await?;
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let operation = operations.into_iter().find(|it| it.id == operation).ok_or_else(unknown)?;
+    let operation = known(id, operations.into_iter().find(|it| it.id == operation))?;
     let shown = match operation.status.is_open() || operation.status == OperationStatus::Accepted {
         true => Answer::accepted(None, &operation)?,
         false => Answer::ok(&operation)?,
@@ -106,6 +105,7 @@ pub async fn refund_payment(
 
 /// Takes the money that is promised, all of it, before the goods go out
 #[utoipa::path(post, path = "/api/payments/{id}/capture", tag = "payments",
+    request_body(content = Option<TakePayment>, example = json!({"reason": "The goods are packed"})),
     params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
     responses(
         (status = 200, description = "The payment", body = PaymentWithOperations, headers(("ETag" = String, description = "Its version"))),
@@ -116,21 +116,23 @@ pub async fn capture_payment(
     Path(id): Path<PaymentId>,
     key: IdempotencyKey,
     headers: HeaderMap,
+    body: Option<Json<TakePayment>>,
 ) -> Result<Answer, Error> {
+    let Json(body) = body.unwrap_or(Json(TakePayment::default()));
+    let (amount, reason) = body.parse()?;
+    let by = caller.principal.name();
     let capture = async |conn: &mut PgConnection| {
         let order = lock_order_of(conn, caller.scope, id, &headers).await?;
-        let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-        let mut held = Held::lock(conn, order.id, id).await?.ok_or_else(unknown)?;
-        let payment = held.payment();
-        if !payment.waits_for_capture() || order.status == OrderStatus::Cancelled {
-            let not = "only promised money can be taken";
-            return Err(payments::Error::NotAllowed { id, status: payment.status, not }.into());
+        let mut held = known(id, Held::lock(conn, order.id, id).await?)?;
+        if order.status == OrderStatus::Cancelled {
+            let not = "its order is cancelled";
+            return Err(payments::Error::NotAllowed { id, status: held.payment().status, not }.into());
         }
-        payments::capture(conn, &mut held, Cause::Manual).await?;
+        payments::capture_by_hand(conn, &mut held, amount, (reason.as_deref(), &by)).await?;
         let job = paying::take(&orders, conn, &mut held).await?;
         Ok::<_, Error>((Answer::ok(&Pointer { payment: id })?, Some(job)))
     };
-    changed_payment(&orders, id, &key, &(), capture).await
+    changed_payment(&orders, id, &key, &body, capture).await
 }
 
 /// Calls a payment off of which no money was taken, while its order waits for the money
@@ -179,9 +181,8 @@ pub async fn review_payment(
     Json(body): Json<ReviewPayment>,
 ) -> Result<Answer, Error> {
     let (decision, note) = body.parse()?;
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let order = payments::order_of(orders.db.pool(), id).await?.ok_or_else(unknown)?;
-    let payment = payments::find(orders.db.pool(), order, id).await?.ok_or_else(unknown)?;
+    let order = known(id, payments::order_of(orders.db.pool(), id).await?)?;
+    let payment = known(id, payments::find(orders.db.pool(), order, id).await?)?;
     if payment.status != PaymentStatus::Review {
         let not = "it is not under review";
         return Err(payments::Error::NotAllowed { id, status: payment.status, not }.into());
@@ -194,7 +195,7 @@ pub async fn review_payment(
         if decision == Decision::Refund && order.status != OrderStatus::Cancelled {
             let explanation = Explanation { reason: None, internal_note: Some(note.clone()) };
             change_status(conn, now, &order, OrderStatus::Cancelled, explanation).await?;
-            held = Held::lock(conn, order.id, id).await?.ok_or_else(unknown)?;
+            held = known(id, Held::lock(conn, order.id, id).await?)?;
         } else {
             pay::follow(conn, now, &mut order, Some(held.payment())).await?;
         }
@@ -213,8 +214,7 @@ async fn changed_payment(
     change: impl AsyncFnOnce(&mut PgConnection) -> Result<(Answer, Option<paying::Taken>), Error>,
 ) -> Result<Answer, Error> {
     let answer = decide(orders, key, body, change).await?;
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let order = payments::order_of(orders.db.pool(), id).await?.ok_or_else(unknown)?;
+    let order = known(id, payments::order_of(orders.db.pool(), id).await?)?;
     as_it_is(orders, order, answer).await
 }
 

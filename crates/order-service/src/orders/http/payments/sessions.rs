@@ -1,7 +1,7 @@
 //! EDGE: what a shop's page needs on which a customer pays, and its word that they did.
 
 use super::super::documented::NotToBePaid;
-use super::{Pointer, as_it_is};
+use super::{Pointer, as_it_is, known};
 use crate::orders::commands::pay;
 use crate::orders::error::Error;
 use crate::orders::paying;
@@ -33,11 +33,10 @@ pub async fn open_session(
     scope: Scope,
     Path(id): Path<PaymentId>,
 ) -> Result<Response, Error> {
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let order = payments::order_of(orders.db.pool(), id).await?.ok_or_else(unknown)?;
+    let order = known(id, payments::order_of(orders.db.pool(), id).await?)?;
     let mut transaction = orders.db.begin().await?;
-    store::lock(&mut transaction, scope, order).await?.ok_or_else(unknown)?;
-    let mut held = Held::lock(&mut transaction, order, id).await?.ok_or_else(unknown)?;
+    known(id, store::lock(&mut transaction, scope, order).await?)?;
+    let mut held = known(id, Held::lock(&mut transaction, order, id).await?)?;
     let payment = held.payment();
     if payment.provider.is_on_delivery() || !payment.is_payable() {
         let not = "it is not paid on a page, or not any more";
@@ -56,7 +55,7 @@ pub async fn open_session(
     if let Some(job) = job {
         paying::at_once(&orders, job).await;
     }
-    let payment = payments::find(orders.db.pool(), order, id).await?.ok_or_else(unknown)?;
+    let payment = known(id, payments::find(orders.db.pool(), order, id).await?)?;
     match orders.payments.providers.session(&payment).await {
         ProviderAnswer::Done(session) => {
             let mut response = axum::Json(session).into_response();
@@ -84,11 +83,10 @@ pub async fn confirm_payment(
 ) -> Result<Answer, Error> {
     let Json(body) = body.unwrap_or(Json(ConfirmPayment::default()));
     let triple = body.parse()?;
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(id));
-    let order = payments::order_of(orders.db.pool(), id).await?.ok_or_else(unknown)?;
+    let order = known(id, payments::order_of(orders.db.pool(), id).await?)?;
     let mut conn = orders.db.pool().acquire().await?;
-    store::find(&mut conn, scope, order).await?.ok_or_else(unknown)?;
-    let payment = payments::find(&mut *conn, order, id).await?.ok_or_else(unknown)?;
+    known(id, store::find(&mut conn, scope, order).await?)?;
+    let payment = known(id, payments::find(&mut *conn, order, id).await?)?;
     drop(conn);
     let triple = triple.as_ref().map(|(payment, signature)| (payment.as_str(), signature.as_str()));
     orders.payments.providers.check_return(&payment, triple)?;
@@ -106,11 +104,10 @@ pub(super) async fn see_now(
     order: OrderId,
     payment: &payments::Payment,
 ) -> Result<(), Error> {
-    let unknown = || Error::Payment(payments::Error::UnknownPayment(payment.id));
     let Some(shown) = paying::look_now(orders, payment).await? else { return Ok(()) };
     let mut transaction = orders.db.begin().await?;
-    let mut order = store::lock(&mut transaction, scope, order).await?.ok_or_else(unknown)?;
-    let mut held = Held::lock(&mut transaction, order.id, payment.id).await?.ok_or_else(unknown)?;
+    let mut order = known(payment.id, store::lock(&mut transaction, scope, order).await?)?;
+    let mut held = known(payment.id, Held::lock(&mut transaction, order.id, payment.id).await?)?;
     pay::see(&mut transaction, OffsetDateTime::now_utc(), &mut order, &mut held, &shown).await?;
     orders.db.commit(transaction).await?;
     Ok(())
