@@ -29,16 +29,21 @@ async fn a_certificate_brings_https_and_nothing_older_than_tls_1_2() {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let config = config.with_safe_default_protocol_versions().unwrap();
     let connector = TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth()));
-    for (path, status) in [("/api/orders", 200), ("/nothing", 404)] {
+    let year = "\r\nstrict-transport-security: max-age=31536000; includesubdomains\r\n";
+    for (host, path, status, for_a_year) in [
+        ("shop.example", "/api/orders", 200, true),
+        ("shop.example", "/nothing", 404, true),
+        ("localhost", "/api/orders", 200, false),
+    ] {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
-        let ask = format!("GET {path} HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\n\r\n");
+        let ask = format!("GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n");
         stream.write_all(ask.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
         let answer = String::from_utf8_lossy(&answer).to_lowercase();
         assert!(answer.starts_with(&format!("http/1.1 {status} ")), "{answer}");
-        assert!(answer.contains("\r\nstrict-transport-security: max-age=31536000; includesubdomains\r\n"), "{answer}");
+        assert_eq!(answer.contains(year), for_a_year, "{answer}");
     }
     assert!(instance.got()[0].contains("x-forwarded-proto: https\r\n"));
 
