@@ -9,6 +9,7 @@ pub mod durability;
 pub mod environment;
 pub mod error;
 pub mod folders;
+pub mod gateway;
 pub mod http;
 pub mod interrupt;
 pub mod pairs;

@@ -8,7 +8,8 @@ use testbed::interrupt;
 const HELP: &str = "\
 The project's own commands:
 
-  cargo xtask up [--release] [--detach]   build and start everything; Ctrl-C stops it again
+  cargo xtask up [--release] [--detach] [--gateway]
+                                          build and start everything, also the gateway in front; Ctrl-C stops it again
   cargo xtask down                        stop what `up` started
   cargo xtask reset                       stop it and delete its data
   cargo xtask test [--keep] [ARGS…]       run all tests against private servers; ARGS go to cargo test
@@ -23,7 +24,8 @@ The project's own commands:
 
 Settings of `up` (environment variables): DATABASE_URL or PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD; AMQP_URL or
 RABBITMQ_HOST, RABBITMQ_PORT, RABBITMQ_USERNAME, RABBITMQ_PASSWORD: servers to use instead of private ones;
-ORDER_SERVICE_PORT (8081), INVENTORY_SERVICE_PORT (8082), ACCOUNT_SERVICE_PORT (8083), PAYMENT_SANDBOX_PORT (8084). `verify`
+ORDER_SERVICE_PORT (8081), INVENTORY_SERVICE_PORT (8082), ACCOUNT_SERVICE_PORT (8083), PAYMENT_SANDBOX_PORT (8084),
+GATEWAY_PORT (8080), GATEWAY_TLS_PORT (8443), GATEWAY_CERTIFICATE_FILE and GATEWAY_KEY_FILE: a certificate for HTTPS. `verify`
 looks at the first two, or at ORDER_SERVICE_URL and INVENTORY_SERVICE_URL, with the API key in the file OMS_API_KEY_FILE.
 With STRIPE_SECRET_KEY or RAZORPAY_KEY_ID there is no sandbox, and order-service has the settings of payments as given.
 ";
@@ -92,9 +94,9 @@ fn parse(arguments: &[String]) -> Result<Command> {
     match name.as_str() {
         "help" | "--help" | "-h" => Ok(Command::Help),
         "up" => {
-            let [release, detach] = flags(name, rest, ["--release", "--detach"])?;
+            let [release, detach, gateway] = flags(name, rest, ["--release", "--detach", "--gateway"])?;
             let profile = if release { Profile::Release } else { Profile::Dev };
-            Ok(Command::Up(up::Options { profile, detach }))
+            Ok(Command::Up(up::Options { profile, detach, gateway }))
         }
         "down" => flags(name, rest, []).map(|[]| Command::Down),
         "reset" => flags(name, rest, []).map(|[]| Command::Reset),
@@ -154,12 +156,13 @@ mod tests {
 
     #[test]
     fn understands_every_command() {
-        let up = |profile, detach| Ok(Command::Up(up::Options { profile, detach }));
+        let up = |profile, detach, gateway| Ok(Command::Up(up::Options { profile, detach, gateway }));
         assert_eq!(parsed(""), Ok(Command::Help));
         assert_eq!(parsed("--help"), Ok(Command::Help));
         assert_eq!(parsed("up --help"), Ok(Command::Help));
-        assert_eq!(parsed("up"), up(Profile::Dev, false));
-        assert_eq!(parsed("up --detach --release"), up(Profile::Release, true));
+        assert_eq!(parsed("up"), up(Profile::Dev, false, false));
+        assert_eq!(parsed("up --detach --release"), up(Profile::Release, true, false));
+        assert_eq!(parsed("up --gateway"), up(Profile::Dev, false, true));
         assert_eq!(parsed("down"), Ok(Command::Down));
         assert_eq!(parsed("reset"), Ok(Command::Reset));
         let drill = |keep| Ok(Command::Drill(RunOptions { keep, arguments: Vec::new() }));

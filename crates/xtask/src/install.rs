@@ -11,7 +11,7 @@ use std::time::Instant;
 use testbed::error::{Result, TestbedError};
 use testbed::process;
 use testbed::step::Steps;
-use testbed::{postgres, rabbitmq};
+use testbed::{gateway, postgres, rabbitmq};
 
 pub use apt::Apt;
 pub use docker::Docker;
@@ -34,6 +34,8 @@ pub enum Need {
     Prometheus,
     /// Alertmanager, with the program that judges its configuration.
     Alertmanager,
+    /// What the gateway is made of.
+    Nginx,
 }
 
 impl Need {
@@ -48,6 +50,7 @@ impl Need {
             Self::Wrk => "wrk",
             Self::Prometheus => "prometheus",
             Self::Alertmanager => "prometheus-alertmanager",
+            Self::Nginx => "nginx",
         }
     }
 
@@ -71,6 +74,7 @@ impl Need {
             Self::Wrk => !is_on_path("wrk"),
             Self::Prometheus => !is_on_path("promtool"),
             Self::Alertmanager => !is_on_path("amtool"),
+            Self::Nginx => gateway::find_program().is_err(),
         }
     }
 }

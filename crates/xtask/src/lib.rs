@@ -9,6 +9,7 @@ mod dev_servers;
 mod down;
 mod drill;
 mod fuzz;
+mod gateway;
 mod generate;
 mod install;
 mod lock;

@@ -19,6 +19,8 @@ use testbed::step::Steps;
 /// One part, in the order in which they are stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
+    /// nginx in front of the services, on 8080.
+    Gateway,
     /// The service on 8081.
     OrderService,
     /// The service on 8082.
@@ -35,7 +37,8 @@ pub enum Part {
 
 impl Part {
     /// All of them, in the order in which they are stopped.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::Gateway,
         Self::OrderService,
         Self::InventoryService,
         Self::AccountService,
@@ -57,6 +60,7 @@ impl Part {
     /// What people call it; for a program of this workspace also the name of its binary.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Gateway => "gateway",
             Self::OrderService => "order-service",
             Self::InventoryService => "inventory-service",
             Self::AccountService => "account-service",
@@ -75,11 +79,13 @@ impl Part {
     /// The process behind it while it runs; containers have none of ours.
     pub fn process(self, workspace: &Workspace) -> Result<Option<Identity>> {
         match self {
-            Self::OrderService | Self::InventoryService | Self::AccountService | Self::PaymentSandbox => {
-                Ok(State::read(&self.state_file(workspace))?
-                    .and_then(|state| state.process("service"))
-                    .filter(Identity::is_running))
-            }
+            Self::Gateway
+            | Self::OrderService
+            | Self::InventoryService
+            | Self::AccountService
+            | Self::PaymentSandbox => Ok(State::read(&self.state_file(workspace))?
+                .and_then(|state| state.process("service"))
+                .filter(Identity::is_running)),
             Self::RabbitMq => match RabbitMq::attach(&rabbitmq_folder(workspace))? {
                 Some(server) => server.process(),
                 None => Ok(None),
@@ -97,6 +103,11 @@ impl Part {
         let since = Instant::now();
         let process = self.process(workspace)?;
         match (self, &process) {
+            (Self::Gateway, Some(process)) => {
+                // As nginx calls an end in order.
+                process.end(Signal::Quit, Duration::from_secs(30));
+                forget(&self.state_file(workspace))?;
+            }
             (
                 Self::OrderService | Self::InventoryService | Self::AccountService | Self::PaymentSandbox,
                 Some(process),

@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn the_ledger_is_with_the_other_data_and_the_sandbox_knows_the_shop() {
         let workspace = Workspace { root: PathBuf::from("/shop"), target: PathBuf::new() };
-        let ports = ServicePorts { order: 1, inventory: 2, account: 3, sandbox: 4 };
+        let ports = ServicePorts { order: 1, inventory: 2, account: 3, sandbox: 4, gateway: None };
         let told = for_sandbox(&workspace, ports);
         let is_told = |name: &str, value: &str| told.contains(&(name, value.to_owned()));
         assert!(is_told("LEDGER_FILE", "/shop/.run/dev/payment-sandbox.ledger"));

@@ -28,6 +28,8 @@ pub struct ServicePorts {
     pub inventory: u16,
     pub account: u16,
     pub sandbox: u16,
+    /// That of the gateway, where there is one.
+    pub gateway: Option<u16>,
 }
 
 impl ServicePorts {
@@ -38,6 +40,7 @@ impl ServicePorts {
             inventory: port_from(INVENTORY_PORT, 8082)?,
             account: port_from(ACCOUNT_PORT, 8083)?,
             sandbox: port_from(SANDBOX_PORT, 8084)?,
+            gateway: None,
         })
     }
 
@@ -68,6 +71,9 @@ impl ServicePorts {
     }
 }
 
+/// The proxies whose word about their clients is believed.
+const TRUSTED_PROXIES: &str = "TRUSTED_PROXIES";
+
 /// Where links in mails to guests lead.
 const PUBLIC_URL: &str = "PUBLIC_URL";
 
@@ -86,7 +92,8 @@ fn variable_of(program: Part) -> &'static str {
     }
 }
 
-fn port_from(variable: &str, default: u16) -> Result<u16> {
+/// The port that a variable names, or else this one.
+pub fn port_from(variable: &str, default: u16) -> Result<u16> {
     match std::env::var(variable) {
         Ok(text) if !text.is_empty() => {
             text.parse().map_err(|_| TestbedError::usage(format!("{variable}={text} is not a port number")))
@@ -212,8 +219,9 @@ fn environment(
     environment.push(("PORT", ports.of(service).to_string()));
     let settings = [("ACCESS", "local".to_owned()), ("GUEST_ORDERS", "true".to_owned())];
     let known = known_by_key(workspace, service)?;
+    let gateway = ports.gateway.map(|_| (TRUSTED_PROXIES, "127.0.0.1".to_owned()));
     // Somebody who sets them means it.
-    let unset = settings.into_iter().chain(known).filter(|(name, _)| std::env::var_os(name).is_none());
+    let unset = settings.into_iter().chain(known).chain(gateway).filter(|(name, _)| std::env::var_os(name).is_none());
     environment.extend(unset);
     // As account-service calls itself in its tokens.
     environment.push(pairs::takes_tokens_of(format!("http://localhost:{}", ports.account)));
@@ -232,7 +240,7 @@ fn environment(
             }
             environment.extend(payments::for_order_service(ports));
             if std::env::var_os(PUBLIC_URL).is_none() {
-                environment.push((PUBLIC_URL, format!("http://localhost:{}", ports.order)));
+                environment.push((PUBLIC_URL, format!("http://localhost:{}", ports.gateway.unwrap_or(ports.order))));
             }
         }
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::cargo;
 use crate::dev_servers::{Addresses, Plan};
+use crate::gateway;
 use crate::lock::Lock;
 use crate::parts::{Part, Started};
 use crate::payments;
@@ -26,13 +27,16 @@ pub struct Options {
     pub profile: Profile,
     /// Return once everything answers, leaving it running.
     pub detach: bool,
+    /// Put the gateway in front of the services.
+    pub gateway: bool,
 }
 
 /// Starts what does not run yet and, unless detached, stays until Ctrl-C and stops that again.
 pub fn run(workspace: &Workspace, options: Options) -> Result<u8> {
     let steps = Steps::begin("starting PostgreSQL, RabbitMQ and the services");
     let started = Started::default();
-    let ports = ServicePorts::from_environment()?;
+    let gateway = if options.gateway { Some(gateway::port()?) } else { None };
+    let ports = ServicePorts { gateway, ..ServicePorts::from_environment()? };
     let lock = Lock::take(workspace, &steps)?;
     let people = match start(workspace, options.profile, ports, &started, &steps) {
         Ok(people) => people,
@@ -68,9 +72,18 @@ fn start(
 ) -> Result<Vec<Person>> {
     ports.check_free(workspace)?;
     make_folder(&workspace.dev_folder().join("logs"))?;
+    if ports.gateway.is_some() {
+        gateway::check_free(workspace)?;
+        gateway::install(workspace, steps)?;
+    } else {
+        Part::Gateway.stop(workspace, steps)?;
+    }
     let plan = Plan::make(workspace)?;
     let addresses = start_servers_while_building(workspace, profile, &plan, started, steps)?;
     services::start_all(workspace, profile, ports, &addresses, started, steps)?;
+    if ports.gateway.is_some() {
+        gateway::start(workspace, ports, started, steps)?;
+    }
     people::make(workspace, profile, ports, &addresses)
 }
 
@@ -108,6 +121,15 @@ fn what_now(ports: ServicePorts, people: &[Person]) -> String {
     };
     let sandbox = payments::use_sandbox().then(|| format!("  payment sandbox    {}/\n", payments::url(ports)));
     let sandbox = sandbox.unwrap_or_default();
+    let gateway = |port: u16| {
+        let try_it = "curl -s http://localhost";
+        format!(
+            "\n  All three behind one address, http://localhost:{port}/docs/, where everybody needs a token for what is not public:\n  \
+             the products:            {try_it}:{port}/api/inventory/products\n  \
+             the orders one may see:  {try_it}:{port}/api/orders -H \"Authorization: Bearer $TOKEN\"\n"
+        )
+    };
+    let gateway = ports.gateway.map(gateway).unwrap_or_default();
     let log_in: String = people.iter().map(log_in).collect();
     format!(
         r#"
@@ -121,7 +143,7 @@ fn what_now(ports: ServicePorts, people: &[Person]) -> String {
 
   Without a token a program on this machine may do everything. With one it may do what its owner may:
 {log_in}  the orders one may see:  curl -s http://localhost:{order}/api/orders -H "Authorization: Bearer $TOKEN"
-"#
+{gateway}"#
     )
 }
 
@@ -177,11 +199,13 @@ mod tests {
 
     #[test]
     fn people_are_told_where_everything_is() {
-        let ports = ServicePorts { order: 1, inventory: 2, account: 3, sandbox: 4 };
+        let ports = ServicePorts { order: 1, inventory: 2, account: 3, sandbox: 4, gateway: None };
         let told = what_now(ports, &[]);
         for url in ["http://localhost:1/", "http://localhost:2/", "http://localhost:3/"] {
             assert!(told.contains(url), "{told}");
         }
         assert_eq!(told.contains("http://127.0.0.1:4/"), payments::use_sandbox(), "{told}");
+        let told = what_now(ServicePorts { gateway: Some(5), ..ports }, &[]);
+        assert!(told.contains("http://localhost:5/docs/"), "{told}");
     }
 }

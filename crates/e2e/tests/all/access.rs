@@ -3,6 +3,7 @@
 
 mod audited;
 mod callers;
+mod gateway;
 mod others;
 mod policy;
 

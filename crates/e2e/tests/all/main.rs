@@ -26,6 +26,7 @@ mod exposure;
 mod failover;
 mod failure_points;
 mod flow;
+mod gateway;
 mod guard;
 mod guests;
 mod hostile;
