@@ -1350,6 +1350,22 @@ CREATE TABLE orders.reconciled_days (
     done_at      TIMESTAMPTZ
 );
 
+-- migrations/order-service/0035_disputes.sql
+
+-- Among what does not fit: a customer's bank asks for the money of a payment back.
+
+ALTER TABLE orders.payment_findings
+    DROP CONSTRAINT payment_findings_kind,
+    ADD CONSTRAINT payment_findings_kind CHECK (kind IN (
+        'HERE_ONLY', 'THERE_ONLY', 'AMOUNT', 'STATUS', 'CAPTURED_WITHOUT_ORDER', 'DISPUTE'));
+
+-- migrations/order-service/0036_payments_by_status.sql
+
+-- For `page` in order-service/src/payments/store.rs; how many are under review is counted by it, too.
+
+CREATE INDEX payments_by_status ON orders.payments (status, id DESC);
+DROP INDEX orders.payments_in_review;
+
 -- migrations/account-service/0001_messages_and_users.sql
 
 -- account-service: the kit's tables (messages out, messages in, messages set aside, answers kept for repeats), and the

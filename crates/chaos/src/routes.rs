@@ -29,6 +29,7 @@ const NOT_CALLED: &[(Side, &str, &str)] = &[
     (Side::Orders, "POST /api/admin/payments/reconcile", "the checks hold all books against the provider's"),
     (Side::Orders, "GET /api/orders/guest/{token}", "mails are not sent, and have no links"),
     (Side::Orders, "POST /api/orders/guest/{token}/claim", "mails are not sent, and have no links"),
+    (Side::Orders, "GET /api/payments", "the checks read the payments of each order"),
     (Side::Orders, "POST /api/payments/webhooks/stripe", "called by the payment sandbox"),
     (Side::Orders, "POST /api/payments/webhooks/razorpay", "called by the payment sandbox"),
     (Side::Orders, "POST /api/payments/{id}/capture", "the shop of a run takes money with the customer's word"),

@@ -40,5 +40,5 @@ pub use store::invariants::INVARIANTS;
 pub use store::measuring;
 pub use store::queue;
 pub use store::reconciling;
-pub use store::{by_name, find, forget_events, insert_event, latest, of_order, operations_of, order_of};
+pub use store::{by_name, find, forget_events, insert_event, latest, of_order, operations_of, order_of, page};
 pub use webhooks::{Told, Unheard};

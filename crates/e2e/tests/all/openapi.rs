@@ -67,6 +67,7 @@ const ORDERS: &[&str] = &[
     "get /api/orders/{id}/notifications",
     "get /api/orders/{id}/payments",
     "get /api/orders/{id}/timeline",
+    "get /api/payments",
     "get /api/payments/{id}",
     "get /health/live",
     "get /health/ready",

@@ -297,6 +297,24 @@ async fn orders_are_found_by_what_their_payment_comes_to() {
 }
 
 #[tokio::test]
+async fn operators_page_through_the_payments_of_all_orders() {
+    let shop = Shop::open().await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(confirmed(&shop).await.1);
+    }
+    collect(&shop, ids[1], json!({})).await.is(200);
+    let list = async |query: &str| shop.orders().get(&format!("/api/payments{query}")).await.is(200);
+    let numbers = |page: &Response| page.array().iter().map(|it| int(&it["id"])).collect::<Vec<_>>();
+    let first = list("?limit=2").await;
+    let rest = shop.orders().get(&first.next_page().unwrap()).await.is(200);
+    assert_eq!((numbers(&first), numbers(&rest)), (vec![ids[2], ids[1]], vec![ids[0]]));
+    let taken = list("?status=captured").await;
+    assert_eq!((numbers(&taken), &taken.array()[0]["operations"][0]["kind"]), (vec![ids[1]], &json!("CAPTURE")));
+    assert_eq!(shop.orders().get("/api/payments?status=GONE").await.is(400).fields_at_fault(), ["status"]);
+}
+
+#[tokio::test]
 async fn cancelling_and_collecting_at_once_end_with_no_money_astray() {
     let shop = Shop::open().await;
     for _ in 0..20 {

@@ -67,6 +67,7 @@ where
         .add(own("orders:read"), routes!(timeline::get_timeline))
         .add(own("payments:write"), routes!(payments::open_payment))
         .add(own("payments:read"), routes!(payments::list_order_payments))
+        .add(all("payments:read"), routes!(payments::list_payments))
         .add(own("payments:read"), routes!(payments::get_payment))
         .add(own("payments:write"), routes!(payments::sessions::open_session))
         .add(own("payments:write"), routes!(payments::sessions::confirm_payment))

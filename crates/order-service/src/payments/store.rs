@@ -1,7 +1,7 @@
 //! The tables `orders.payments` and `orders.payment_operations`.
 //!
 //! A payment is its order's customer's, and the order says who that is. So nothing is read of a payment without the number of
-//! its order, which callers find within their scope; only [`order_of`] gives that number.
+//! its order, which callers find within their scope; only [`order_of`] gives that number, and only operators [`page`] through all.
 
 pub mod findings;
 pub mod invariants;
@@ -17,7 +17,7 @@ use crate::payments::webhooks::Told;
 use rows::{OperationRow, PaymentRow, parsed};
 use rust_decimal::Decimal;
 use shared_types::{Money, OrderId, PaymentId};
-use sqlx::{FromRow, PgConnection, PgExecutor, Row};
+use sqlx::{FromRow, PgConnection, PgExecutor, QueryBuilder, Row};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use time::OffsetDateTime;
@@ -73,6 +73,24 @@ static OF_ORDER: LazyLock<String> = LazyLock::new(|| select("p.order_id = $1 ORD
 /// The payments of an order, newest first.
 pub async fn of_order(db: impl PgExecutor<'_>, order: OrderId) -> Result<Vec<Payment>, sqlx::Error> {
     all(sqlx::query_as(OF_ORDER.as_str()).bind(order.0).fetch_all(db).await?)
+}
+
+/// A page of the payments of all orders, newest first: all of them, or those of a status. For operators.
+pub async fn page(
+    db: impl PgExecutor<'_>,
+    status: Option<PaymentStatus>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Payment>, sqlx::Error> {
+    let mut query = QueryBuilder::new(select("TRUE"));
+    if let Some(status) = status {
+        query.push(" AND p.status = ").push_bind(status.as_str());
+    }
+    if let Some(before) = before {
+        query.push(" AND p.id < ").push_bind(before);
+    }
+    query.push(" ORDER BY p.id DESC LIMIT ").push_bind(limit);
+    all(query.build_query_as().fetch_all(db).await?)
 }
 
 static LOCK_OF_ORDER: LazyLock<String> =

@@ -70,6 +70,7 @@ pub const POLICY: &[(&str, Rule)] = &[
     ("get /api/orders/{id}/notifications", ("customers and administrators", None)),
     ("get /api/orders/{id}/payments", own("payments:read")),
     ("get /api/orders/{id}/timeline", own("orders:read")),
+    ("get /api/payments", READ_PAYMENTS),
     ("get /api/payments/{id}", own("payments:read")),
     ("get /health/live", PUBLIC),
     ("get /health/ready", PUBLIC),

@@ -21,15 +21,17 @@ use serde::{Deserialize, Serialize};
 use service_kit::access::Scope;
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{
-    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Unavailable,
+    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
 };
 use service_kit::extract::{Json, Path};
 use service_kit::idempotency::IdempotencyKey;
+use service_kit::pagination::Filtered;
 use service_kit::validation::FieldErrors;
 use shared_types::{Money, OrderId, PaymentId};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use time::OffsetDateTime;
+use utoipa::IntoParams;
 
 /// Opens the payment of an order by this method, or gives the one that is open
 ///
@@ -158,12 +160,41 @@ pub async fn list_order_payments(
 ) -> Result<axum::Json<Vec<PaymentWithOperations>>, Error> {
     let mut conn = orders.db.pool().acquire().await?;
     store::find(&mut conn, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
-    let found = payments::of_order(&mut *conn, id).await?;
-    let ids: Vec<PaymentId> = found.iter().map(|payment| payment.id).collect();
-    let operations = payments::operations_of(&mut *conn, &ids).await?;
-    let of = |id| operations.iter().filter(|operation| operation.payment_id == id).cloned().collect();
-    let found = found.into_iter().rev();
-    Ok(axum::Json(found.map(|payment| PaymentWithOperations { operations: of(payment.id), payment }).collect()))
+    let mut found = payments::of_order(&mut *conn, id).await?;
+    found.reverse();
+    Ok(axum::Json(all_with_operations(&mut conn, found).await?))
+}
+
+/// Which payments.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PaymentQuery {
+    /// Only payments of this status.
+    #[param(value_type = Option<PaymentStatus>)]
+    status: Option<String>,
+}
+
+impl PaymentQuery {
+    fn parse(self) -> Result<Option<PaymentStatus>, FieldErrors> {
+        let status = self.status.map(|text| text.parse::<PaymentStatus>());
+        status.transpose().map_err(|error| FieldErrors::one("status", error))
+    }
+}
+
+/// The payments of all orders, newest first, each with what was done to its money
+#[utoipa::path(get, path = "/api/payments", tag = "payments", params(PaymentQuery, Paged),
+    responses(
+        (status = 200, description = "A page; `Link` names the next", body = [PaymentWithOperations], headers(("Link" = String, description = "The next page, rel=\"next\""))),
+        Invalid, Unavailable))]
+pub async fn list_payments(
+    State(orders): State<Arc<Orders>>,
+    listed: Filtered<PaymentQuery>,
+) -> Result<Response, Error> {
+    let (page, status) = listed.checked(PaymentQuery::parse)?;
+    let mut conn = orders.db.pool().acquire().await?;
+    let found = payments::page(&mut *conn, status, page.after, page.fetch()).await?;
+    let found = all_with_operations(&mut conn, found).await?;
+    Ok(page.answer(found, |found| found.payment.id.0))
 }
 
 /// A payment with what was done to its money
@@ -185,6 +216,16 @@ pub async fn get_payment(
     let payment = known(id, payments::find(&mut *conn, order.id, id).await?)?;
     let payment = with_operations(&mut conn, payment).await?;
     Ok(Answer::ok(&payment)?.with_version(payment.payment.version).unless_known(&headers))
+}
+
+async fn all_with_operations(
+    conn: &mut PgConnection,
+    found: Vec<Payment>,
+) -> Result<Vec<PaymentWithOperations>, Error> {
+    let ids: Vec<PaymentId> = found.iter().map(|payment| payment.id).collect();
+    let operations = payments::operations_of(conn, &ids).await?;
+    let of = |id| operations.iter().filter(|operation| operation.payment_id == id).cloned().collect();
+    Ok(found.into_iter().map(|payment| PaymentWithOperations { operations: of(payment.id), payment }).collect())
 }
 
 async fn with_operations(conn: &mut PgConnection, payment: Payment) -> Result<PaymentWithOperations, Error> {
