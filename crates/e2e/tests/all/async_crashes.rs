@@ -236,7 +236,9 @@ async fn stock_that_somebody_committed_too_soon_leaves_no_order_behind() {
     shop.order_services[0].start().await;
     shop.order_becomes(int(&order["id"]), "CONFIRMED").await;
     shop.assert_invariants().await;
-    assert_eq!((shop.database.stock(LAPTOP).await, movements(&shop).await), (49, 1));
+    // It is the order's; or its term was over before the order was placed, and it went back and was held anew.
+    let (stock, movements) = (shop.database.stock(LAPTOP).await, movements(&shop).await);
+    assert!(stock == 49 && matches!(movements, 1 | 3), "{stock} after {movements} movements");
 }
 
 #[tokio::test]
