@@ -1350,7 +1350,7 @@ CREATE TABLE orders.reconciled_days (
     done_at      TIMESTAMPTZ
 );
 
--- migrations/order-service/0035_disputes.sql
+-- migrations/order-service/0034_disputes.sql
 
 -- Among what does not fit: a customer's bank asks for the money of a payment back.
 
@@ -1359,7 +1359,7 @@ ALTER TABLE orders.payment_findings
     ADD CONSTRAINT payment_findings_kind CHECK (kind IN (
         'HERE_ONLY', 'THERE_ONLY', 'AMOUNT', 'STATUS', 'CAPTURED_WITHOUT_ORDER', 'DISPUTE'));
 
--- migrations/order-service/0036_payments_by_status.sql
+-- migrations/order-service/0035_payments_by_status.sql
 
 -- For `page` in order-service/src/payments/store.rs; how many are under review is counted by it, too.
 
