@@ -27,7 +27,7 @@ const END_TO_END: [&str; 2] = ["--test", "all"];
 const TEST_THREADS: &str = "RUST_TEST_THREADS";
 
 /// Most tests wait for processes and servers longer than they compute.
-const TESTS_PER_CORE: usize = 2;
+const TESTS_PER_CORE: usize = 3;
 
 /// Runs the tests; the exit code is 0 only when some ran and none failed.
 pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
