@@ -59,8 +59,10 @@ impl Stage {
     /// Starts the servers and prepares the database that the scenarios get copies of.
     pub async fn open(settings: &Settings) -> Result<Self> {
         let run_dir = settings.run_dir.clone();
+        // Whether figures that mean nothing outlive a crash is of no account.
+        let durability = if settings.smoke { Durability::ThrowAway } else { Durability::Durable };
         let starting = tokio::task::spawn_blocking(move || {
-            Servers::start(&run_dir, Durability::Durable, SETTINGS).map(Servers::stop_on_drop)
+            Servers::start(&run_dir, durability, SETTINGS).map(Servers::stop_on_drop)
         });
         let Servers { postgres, rabbitmq } = starting.await??;
         // A connection that is not kept is never found closed by the other side.

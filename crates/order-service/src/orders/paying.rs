@@ -20,9 +20,7 @@ use crate::orders::error::Error;
 use crate::orders::state::Orders;
 use crate::orders::store;
 use crate::payments::queue::{self, AtWork as Queued, QUEUE};
-use crate::payments::{
-    self, Capture, Cause, End, Held, Next, Operation, OperationStatus, Payment, PaymentStatus, Trial,
-};
+use crate::payments::{self, Capture, Cause, End, Held, Next, Operation, OperationStatus, PaymentStatus};
 use service_kit::access::Scope;
 use service_kit::telemetry;
 use service_kit::work_queue::{Claimed, TIME_TO_RECORD, WorkQueue};
@@ -133,14 +131,6 @@ pub async fn at_once(orders: &Arc<Orders>, taken: Taken) {
     let _waited = tokio::time::timeout(PATIENCE, work).await;
 }
 
-/// What is left to be done.
-enum Step {
-    Ask(Box<(Payment, Operation, Option<Trial>)>),
-    Look(Box<Payment>),
-    /// Nothing now: it was put off, or needs no more.
-    Rest,
-}
-
 /// What was tried already.
 struct Tried {
     /// It was asked or looked at.
@@ -155,37 +145,38 @@ async fn work_on(orders: &Orders, job: Job, first: Option<Next>) -> Result<(), E
     let alone = orders.at_work.alone(job.payment).await;
     let mut tried = Tried { looked: false, may_ask: true };
     // Whoever waited finds another first.
-    let mut step = match first.filter(|_| !alone.waited()) {
-        Some(Next::Send(send)) => {
+    let mut next = match first.filter(|_| !alone.waited()) {
+        Some(send @ Next::Send(_)) => {
             tried.looked = true;
-            Step::Ask(send)
+            send
         }
         _ => go_on(orders, job, &mut tried, Seen::default()).await?,
     };
     for _ in 0..STEPS {
-        let seen = match step {
-            Step::Ask(send) => deliver(orders, job.attempts, &send).await,
-            Step::Look(payment) => look(orders, job.attempts, &payment).await,
-            Step::Rest => return Ok(()),
+        let seen = match next {
+            Next::Send(send) => deliver(orders, job.attempts, &send).await,
+            Next::Look(payment) => look(orders, job.attempts, &payment).await,
+            Next::Nothing => return Ok(()),
         };
-        step = go_on(orders, job, &mut tried, seen).await?;
+        next = go_on(orders, job, &mut tried, seen).await?;
     }
     queue::put_off(orders.db.pool(), job.payment, job.leased_until, OffsetDateTime::now_utc(), job.attempts).await?;
     Ok(())
 }
 
 /// Notes what was seen, in one transaction with what follows for the order; and decides what is to be done next, which is noted, too.
-async fn go_on(orders: &Orders, job: Job, tried: &mut Tried, seen: Seen) -> Result<Step, Error> {
+/// Nothing: it was put off, or needs no more.
+async fn go_on(orders: &Orders, job: Job, tried: &mut Tried, seen: Seen) -> Result<Next, Error> {
     let now = OffsetDateTime::now_utc();
     let mut transaction = orders.db.begin().await?;
-    let Some((mut order, mut held)) = lock(&mut transaction, job).await? else { return Ok(Step::Rest) };
+    let Some((mut order, mut held)) = lock(&mut transaction, job).await? else { return Ok(Next::Nothing) };
     let was = order.status;
     settle(&mut transaction, now, &mut order, &mut held, &seen).await?;
-    let step = match seen.pause {
+    let next = match seen.pause {
         Some(pause) => {
             let (next, attempts) = (now + pause, job.attempts.saturating_add(1));
             queue::put_off(&mut *transaction, job.payment, job.leased_until, next, attempts).await?;
-            Step::Rest
+            Next::Nothing
         }
         None if order.status == OrderStatus::Cancelled && was != order.status => {
             // Its payments were called off with it.
@@ -193,14 +184,14 @@ async fn go_on(orders: &Orders, job: Job, tried: &mut Tried, seen: Seen) -> Resu
         }
         None => decide(&mut transaction, now, job, tried, Some((order, held))).await?,
     };
-    if seen.ended.is_some() || seen.look.is_some() {
+    if !seen.is_nothing() {
         failure_point::reached("before-outcome-commit").await;
     }
     orders.db.commit(transaction).await?;
-    if seen.ended.is_some() || seen.look.is_some() {
+    if !seen.is_nothing() {
         failure_point::reached("after-outcome-commit").await;
     }
-    Ok(step)
+    Ok(next)
 }
 
 /// Notes how an operation ended and what was seen, where somebody looked, and what follows for the order.
@@ -209,8 +200,9 @@ async fn settle(
     now: OffsetDateTime,
     order: &mut Order,
     held: &mut Held,
-    Seen { ended, look, .. }: &Seen,
+    seen: &Seen,
 ) -> Result<(), Error> {
+    let Seen { ended, look, .. } = seen;
     if let Some((operation, end)) = ended {
         payments::end(conn, now, order.reference, held, *operation, end).await?;
     }
@@ -225,7 +217,7 @@ async fn settle(
     }
     match look.as_ref().and_then(Option::as_ref) {
         Some(shown) => pay::see(conn, now, order, held, shown).await,
-        None if ended.is_some() || look.is_some() => pay::follow(conn, now, order, Some(held.payment())).await,
+        None if !seen.is_nothing() => pay::follow(conn, now, order, Some(held.payment())).await,
         None => Ok(()),
     }
 }
@@ -242,27 +234,24 @@ async fn decide(
     job: Job,
     tried: &mut Tried,
     mut locked: Option<(Order, Held)>,
-) -> Result<Step, Error> {
+) -> Result<Next, Error> {
     loop {
         let found = match locked.take() {
             Some(found) => Some(found),
             None => lock(conn, job).await?,
         };
-        let Some((order, mut held)) = found else { return Ok(Step::Rest) };
+        let Some((order, mut held)) = found else { return Ok(Next::Nothing) };
         match payments::next(conn, now, &mut held).await? {
-            Next::Send(send) => {
+            Next::Look(_) if tried.looked => {}
+            Next::Nothing => {}
+            next => {
                 tried.looked = true;
-                return Ok(Step::Ask(send));
+                return Ok(next);
             }
-            Next::Look(payment) if !tried.looked => {
-                tried.looked = true;
-                return Ok(Step::Look(payment));
-            }
-            Next::Look(_) | Next::Nothing => {}
         }
         match rest(conn, now, job, &order, &mut held, tried.may_ask).await? {
             Rest::Again => tried.may_ask = false,
-            Rest::Done => return Ok(Step::Rest),
+            Rest::Done => return Ok(Next::Nothing),
         }
     }
 }

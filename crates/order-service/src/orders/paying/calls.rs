@@ -26,6 +26,13 @@ pub(super) struct Seen {
     pub pause: Option<Duration>,
 }
 
+impl Seen {
+    /// Whether nobody asked and nobody looked.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.ended.is_none() && self.look.is_none()
+    }
+}
+
 /// Asks the provider for an operation; gives what came of it.
 pub(super) async fn deliver(
     orders: &Orders,

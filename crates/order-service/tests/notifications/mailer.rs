@@ -1,7 +1,5 @@
 //! The mailer against a mail server that works, and one that fails in every way.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
 use clap::Parser;
 use e2e::mail_server::{Encryption, Fault, MailServer};
 use order_service::config::Config;

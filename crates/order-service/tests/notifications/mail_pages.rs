@@ -1,8 +1,6 @@
 //! E-mails as a person meets them: in a real browser, on a telephone and on a desk, by day and by night.
 //!
-//! Pictures of all of them are left in `target/tmp/mails`, to be looked at.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+//! Pictures of all of them are left in `target/tmp/mails`.
 
 use clap::Parser;
 use e2e::browser::Browser;

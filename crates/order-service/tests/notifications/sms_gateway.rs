@@ -1,7 +1,5 @@
 //! The SMS gateway against a stand-in that holds every request against Brevo's published API.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
 use clap::Parser;
 use e2e::brevo::{Answer, Brevo};
 use order_service::config::Config;
