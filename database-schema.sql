@@ -451,6 +451,16 @@ ALTER TABLE inventory.reservations ADD COLUMN unclaimed BOOLEAN NOT NULL DEFAULT
 -- For `list_unclaimed_before` in inventory-service/src/reservations/store/lists.rs.
 CREATE INDEX reservations_unclaimed ON inventory.reservations (created_at, id) WHERE unclaimed;
 
+-- migrations/inventory-service/0018_schema_floor.sql
+
+-- The oldest migration that a build must know to work on this schema. Builds that know it start also where newer migrations have
+-- been applied. A migration that takes away what such builds use raises the floor: docs/upgrades.md.
+CREATE TABLE inventory.schema_floor (
+    only_one BOOLEAN PRIMARY KEY DEFAULT TRUE CONSTRAINT schema_floor_only_one CHECK (only_one),
+    floor BIGINT NOT NULL
+);
+INSERT INTO inventory.schema_floor (floor) VALUES (18);
+
 -- migrations/order-service/0001_orders.sql
 
 -- Order-service: orders, their lines, and every status they went through.
@@ -1366,6 +1376,16 @@ ALTER TABLE orders.payment_findings
 CREATE INDEX payments_by_status ON orders.payments (status, id DESC);
 DROP INDEX orders.payments_in_review;
 
+-- migrations/order-service/0036_schema_floor.sql
+
+-- The oldest migration that a build must know to work on this schema. Builds that know it start also where newer migrations have
+-- been applied. A migration that takes away what such builds use raises the floor: docs/upgrades.md.
+CREATE TABLE orders.schema_floor (
+    only_one BOOLEAN PRIMARY KEY DEFAULT TRUE CONSTRAINT schema_floor_only_one CHECK (only_one),
+    floor BIGINT NOT NULL
+);
+INSERT INTO orders.schema_floor (floor) VALUES (36);
+
 -- migrations/account-service/0001_messages_and_users.sql
 
 -- account-service: the kit's tables (messages out, messages in, messages set aside, answers kept for repeats), and the
@@ -1744,6 +1764,16 @@ CREATE INDEX dead_letters_due ON accounts.dead_letters (replay_due_at) WHERE sta
 -- An account that is erased takes its revoked API keys along, too.
 CREATE INDEX api_keys_user_id ON accounts.api_keys (user_id, id);
 DROP INDEX accounts.api_keys_user_id_id;
+
+-- migrations/account-service/0017_schema_floor.sql
+
+-- The oldest migration that a build must know to work on this schema. Builds that know it start also where newer migrations have
+-- been applied. A migration that takes away what such builds use raises the floor: docs/upgrades.md.
+CREATE TABLE accounts.schema_floor (
+    only_one BOOLEAN PRIMARY KEY DEFAULT TRUE CONSTRAINT schema_floor_only_one CHECK (only_one),
+    floor BIGINT NOT NULL
+);
+INSERT INTO accounts.schema_floor (floor) VALUES (17);
 
 -- migrations/sample-data.sql
 

@@ -48,6 +48,9 @@ pub fn start() -> ExitCode {
     if config.print_access {
         return lifecycle::print_access(&routes::routes().into_openapi());
     }
+    if config.migrate_only {
+        return lifecycle::migrate_only(&config.server, &config.database, schema::migrations(), SCHEMA);
+    }
     if let Some(command) = config.command.clone() {
         return terminal::run(&config, &command);
     }
@@ -66,7 +69,7 @@ pub fn start() -> ExitCode {
             .layer(middleware::from_fn_with_state((verifier.clone(), database.clone()), revocations::refuse_at_once));
         let (known, invariant_pause) = (verifier.clone(), config.server.invariant_pause());
         let background = async move {
-            database.migrate(sqlx::migrate!("../../migrations/account-service"), SCHEMA).await?;
+            database.migrate(schema::migrations(), SCHEMA).await?;
             signing_keys::prepare(&app.signing_keys).await?;
             db::patiently(|| signing_keys::publish(&app.signing_keys, &verifier)).await?;
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);

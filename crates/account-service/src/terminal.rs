@@ -3,7 +3,7 @@
 use crate::accounts;
 use crate::codes::{Codes, VALID_MINUTES};
 use crate::config::{Command, Config};
-use crate::schema::SCHEMA;
+use crate::schema::{self, SCHEMA};
 use crate::sealing::Seal;
 use service_kit::db::Database;
 use service_kit::lifecycle::StartError;
@@ -25,7 +25,7 @@ pub fn run(config: &Config, command: &Command) -> ExitCode {
 async fn work(config: &Config, command: &Command) -> Result<String, StartError> {
     let database = Database::connect_lazy(&config.database)?;
     let seal = Seal::new(&config.sealing)?;
-    database.migrate(sqlx::migrate!("../../migrations/account-service"), SCHEMA).await?;
+    database.migrate(schema::migrations(), SCHEMA).await?;
     let failed = |error: &dyn std::fmt::Display| StartError::Io(std::io::Error::other(error.to_string()));
     match command {
         Command::CreateAdmin { email } => {

@@ -33,6 +33,9 @@ pub struct Config {
     /// Write who may call what to standard output, as a table, and end
     #[arg(long)]
     pub print_access: bool,
+    /// Bring the schema of the database up to date, and end
+    #[arg(long)]
+    pub migrate_only: bool,
 }
 
 #[cfg(test)]

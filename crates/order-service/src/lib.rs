@@ -39,6 +39,9 @@ pub fn start() -> ExitCode {
     if config.print_access {
         return lifecycle::print_access(&routes::routes().into_openapi());
     }
+    if config.migrate_only {
+        return lifecycle::migrate_only(&config.server, &config.database, schema::migrations(), SCHEMA);
+    }
     lifecycle::run(&config.server.clone(), config.port, async move |shutdown, prepared| {
         let database = Database::connect_lazy(&config.database)?;
         let broker = Broker::new(&config.broker)?;
@@ -48,7 +51,7 @@ pub fn start() -> ExitCode {
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
         let (known, invariant_pause) = (verifier.clone(), config.server.invariant_pause());
         let background = async move {
-            database.migrate(sqlx::migrate!("../../migrations/order-service"), SCHEMA).await?;
+            database.migrate(schema::migrations(), SCHEMA).await?;
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
             let workers = workers.with_dry_runs(app.admin.dry_runs.clone());
             workers.start_kit(OUTBOX);

@@ -1,12 +1,10 @@
-//! The pool of connections, the transaction at the edge, and the migrations at start.
+//! The pool of connections, and the transaction at the edge.
 
 use crate::batcher::Blame;
 use crate::config::{ConfigError, DatabaseConfig};
-use crate::schema::Schema;
 use crate::turns;
 use metrics::Histogram;
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -129,44 +127,6 @@ impl Database {
             Ok(Err(_)) => Err("no connection".to_owned()),
             Err(_) => Err("no answer within 1 s".to_owned()),
         }
-    }
-
-    /// Brings the schema up to date, waiting for PostgreSQL where it is not there yet.
-    ///
-    /// Instances that start at once take turns. Fails on a schema newer than this build and on a broken migration.
-    pub async fn migrate(&self, mut migrator: Migrator, schema: Schema) -> Result<(), MigrateError> {
-        migrator.create_schema(schema.0);
-        migrator.dangerous_set_table_name(format!("{}._sqlx_migrations", schema.0));
-        let mut said = false;
-        loop {
-            match self.run_migrations(&migrator).await {
-                Ok(()) => {
-                    tracing::info!(schema = schema.0, "database schema is up to date");
-                    return Ok(());
-                }
-                Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
-                    if is_unavailable(&error) =>
-                {
-                    if !said {
-                        tracing::warn!(%error, "PostgreSQL is not reachable, trying again every second");
-                        said = true;
-                    }
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// On a connection of its own and without the time limit of a request: building an index may take its time, and
-    /// so may waiting for another instance that does.
-    async fn run_migrations(&self, migrator: &Migrator) -> Result<(), MigrateError> {
-        let options = PgConnectOptions::clone(&self.pool.connect_options()).options([("statement_timeout", "0")]);
-        let patience = self.pool.options().get_acquire_timeout();
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(patience).connect_with(options).await?;
-        migrator.run(&pool).await?;
-        pool.close().await;
-        Ok(())
     }
 }
 

@@ -33,6 +33,7 @@ pub mod jobs;
 pub mod lifecycle;
 mod listener;
 pub mod measures;
+pub mod migrations;
 pub mod outbox;
 pub mod pagination;
 pub mod panics;

@@ -1,15 +1,18 @@
 //! The life of a service's process: take the port, get the database ready, listen, end in order.
 
 use crate::access::{self, tokens::Verifier};
-use crate::config::{ConfigError, ServerConfig};
+use crate::config::{ConfigError, DatabaseConfig, ServerConfig};
+use crate::db::Database;
+use crate::migrations::SchemaError;
 use crate::prepared::Prepared;
+use crate::schema::Schema;
 use crate::server::{self, Connections, Described, Face, Gate};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{self, TelemetryError};
 use crate::traces;
 use axum::Router;
 use futures_util::FutureExt;
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::Migrator;
 use std::future::Future;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -36,12 +39,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// A newer build has been at this database.
-    #[error("the database schema is newer than this build: migration {0} is not known here; start a newer build")]
-    SchemaTooNew(i64),
-    /// The database's schema cannot be brought up to date.
-    #[error("database schema: {0}")]
-    Migrate(MigrateError),
+    /// The database's schema cannot be brought up to date, or is too new.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
     /// The service's own first steps in the database failed.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
@@ -51,17 +51,6 @@ pub enum StartError {
     /// The operating system refused something.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-}
-
-impl From<MigrateError> for StartError {
-    fn from(error: MigrateError) -> Self {
-        match error {
-            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
-                Self::SchemaTooNew(version)
-            }
-            error => Self::Migrate(error),
-        }
-    }
 }
 
 /// What runs behind the listener: migrations first, then the starting of relay, consumers and jobs.
@@ -110,6 +99,20 @@ where
         std::mem::forget(runtime);
         outcome
     });
+    exit_code(outcome)
+}
+
+/// Brings the schema up to date, and ends: before a new build is started, so that none of its instances waits for that.
+pub fn migrate_only(config: &ServerConfig, database: &DatabaseConfig, migrator: Migrator, schema: Schema) -> ExitCode {
+    let migrate = async {
+        telemetry::start(config)?;
+        Ok(Database::connect_lazy(database)?.migrate(migrator, schema).await?)
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    exit_code(runtime.map_err(StartError::from).and_then(|runtime| runtime.block_on(migrate)))
+}
+
+fn exit_code(outcome: Result<(), StartError>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

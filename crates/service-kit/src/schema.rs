@@ -1,5 +1,5 @@
-//! The kit's tables (outbox, inbox, dead letters, idempotency keys, keys of issuers, revocations) stand in each service's
-//! own schema; this puts the schema's name into the kit's statements.
+//! The kit's tables (outbox, inbox, dead letters, idempotency keys, keys of issuers, revocations, schema floor) stand in each
+//! service's own schema; this puts the schema's name into the kit's statements.
 
 use sqlx::AssertSqlSafe;
 

@@ -90,5 +90,6 @@ mod traces;
 mod transactions;
 mod twice;
 mod undeliverable;
+mod upgrades;
 mod verify;
 mod web;

@@ -61,3 +61,16 @@ fn the_promises_name_tests_that_exist() {
         assert!(promises.contains(&format!("* **P{promise}** `")), "docs/promises.md names no test of P{promise}");
     }
 }
+
+#[test]
+fn every_release_says_what_it_may_follow() {
+    let changelog = read("CHANGELOG.md");
+    let releases: Vec<&str> = changelog.split("\n## [").skip(2).collect();
+    let silent = releases.iter().filter(|text| !["**May follow**", "**Way back**"].iter().all(|it| text.contains(it)));
+    assert_none("CHANGELOG.md lacks it for", silent.map(|text| text[..10].to_owned()).collect());
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(
+        releases.first().is_some_and(|newest| newest.starts_with(version)),
+        "CHANGELOG.md begins with another release"
+    );
+}

@@ -1,6 +1,7 @@
-//! Where SQL stands, where transactions begin, and whose tables a service reads.
+//! Where SQL stands, where transactions begin, whose tables a service reads, and what migrations leave older builds.
 
-use super::{SERVICES, Source, assert_none, assert_without, is_edge, is_of_layer, production, services};
+use super::{SERVICES, Source, assert_none, assert_without, is_edge, is_of_layer, production, services, walk};
+use e2e::environment::workspace;
 
 #[test]
 fn sql_stands_in_the_store_only() {
@@ -52,4 +53,24 @@ fn one_service_does_not_read_the_tables_of_another() {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         assert_without("each service has its own tables", &store, &words);
     }
+}
+
+/// What an older build uses may be gone then: the floor is raised, or a comment says why it need not be.
+#[test]
+fn a_migration_that_takes_something_away_names_the_floor() {
+    let takes_away = ["DROP TABLE", "DROP COLUMN", "DROP VIEW", "RENAME ", "SET NOT NULL", "SET DATA TYPE"];
+    let mut silent = Vec::new();
+    for service in SERVICES {
+        let mut migrations = Vec::new();
+        walk(&workspace().join("migrations").join(service), &mut |path| {
+            migrations.push((path.display().to_string(), std::fs::read_to_string(path).unwrap()));
+        });
+        migrations.sort();
+        let floor = migrations.iter().position(|(_, text)| text.contains(".schema_floor (")).expect("a floor");
+        let silently = |(_, text): &&(String, String)| {
+            takes_away.iter().any(|words| text.contains(words)) && !text.contains("schema_floor")
+        };
+        silent.extend(migrations[floor..].iter().filter(silently).map(|(path, _)| path.clone()));
+    }
+    assert_none("a migration that takes something away raises schema_floor (docs/upgrades.md)", silent);
 }
