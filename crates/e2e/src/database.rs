@@ -1,13 +1,20 @@
 //! A database of its own for each test, and direct looks into it.
 
+use crate::environment::Environment;
 use crate::{afterwards, poll};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction};
+use std::process::Command;
 use std::time::Duration;
+use testbed::pairs::MASTER_KEY;
+use testbed::process;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-/// An empty database that the services migrate when they start, which takes them less time than copying a migrated one
-/// takes PostgreSQL. Deleted when dropped.
+/// What tests get copies of: a database with the schema of all services, and nothing else. Nobody stays connected to it.
+static MIGRATED: OnceCell<TestDatabase> = OnceCell::const_new();
+
+/// A database. Deleted when dropped.
 #[derive(Debug)]
 pub struct TestDatabase {
     server_url: String,
@@ -17,11 +24,35 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// Makes one on the server of `server_url`.
+    /// Makes an empty one on the server of `server_url`, which the services migrate when they start.
     pub async fn create(server_url: &str) -> Self {
+        Self::create_like(server_url, "template1").await
+    }
+
+    /// Makes one with the schema of all services on the server that the tests share. Copying it takes a fraction of the time of
+    /// all those migrations.
+    pub async fn migrated(environment: &Environment) -> Self {
+        let template = MIGRATED.get_or_init(async || {
+            let template = Self::create(&environment.database_url).await;
+            template.migrate(environment);
+            template
+        });
+        Self::create_like(&environment.database_url, &template.await.name).await
+    }
+
+    /// Lets the services bring the schema up to date.
+    fn migrate(&self, environment: &Environment) {
+        for service in [&environment.order_service, &environment.inventory_service, &environment.account_service] {
+            let mut migrate = Command::new(service);
+            migrate.arg("--migrate-only").env("ACCESS", "local").env("DATABASE_URL", &self.url);
+            process::output_of(migrate.env(MASTER_KEY, testbed::pairs::master_key())).expect("the migrations");
+        }
+    }
+
+    async fn create_like(server_url: &str, template: &str) -> Self {
         let name = format!("e2e_{}", Uuid::now_v7().simple());
         let mut server = PgConnection::connect(server_url).await.expect("a connection to the test PostgreSQL");
-        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}"));
         sqlx::query(create).execute(&mut server).await.expect("a database of the test's own");
         let (server, _) = server_url.rsplit_once('/').expect("a URL with a database");
         let server_url = server_url.to_owned();

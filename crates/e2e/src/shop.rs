@@ -39,6 +39,7 @@ pub struct Plan {
     with_orders: bool,
     with_accounts: bool,
     with_broker: bool,
+    unmigrated: bool,
     own_postgres: bool,
     own_rabbitmq: bool,
     failure_point: Option<&'static str>,
@@ -85,6 +86,11 @@ impl Plan {
     /// Several processes of each service on one database.
     pub fn pairs(self, pairs: usize) -> Self {
         Self { pairs, ..self }
+    }
+
+    /// The services come to an empty database.
+    pub fn unmigrated(self) -> Self {
+        Self { unmigrated: true, ..self }
     }
 
     /// With a PostgreSQL that the test may kill.
@@ -179,13 +185,19 @@ impl Plan {
         let folder = folder_of_test(environment);
         let postgres = self.own_postgres.then(|| own_postgres(&folder));
         let rabbitmq = self.own_rabbitmq.then(|| own_rabbitmq(&folder));
-        let database_url = postgres.as_ref().map_or(environment.database_url.clone(), Postgres::url);
         let (amqp, management) = match &rabbitmq {
             Some(own) => (own.url(), own.management_url()),
             None => (environment.amqp_url.clone(), environment.management_url.clone()),
         };
         let broker = async { if self.with_broker { Some(TestBroker::create(&amqp, &management).await) } else { None } };
-        let (database, broker) = tokio::join!(TestDatabase::create(&database_url), broker);
+        let database = async {
+            match &postgres {
+                Some(own) => TestDatabase::create(&own.url()).await,
+                None if self.unmigrated => TestDatabase::create(&environment.database_url).await,
+                None => TestDatabase::migrated(environment).await,
+            }
+        };
+        let (database, broker) = tokio::join!(database, broker);
         let states: &[&str] = if self.with_broker { &["UP"] } else { &["UP", "DEGRADED"] };
         let amqp_url = broker.as_ref().map_or_else(closed_port, |broker| broker.url().to_owned());
         let services = self.services(environment, database.url(), &amqp_url);
@@ -229,6 +241,7 @@ impl Shop {
             with_orders: true,
             with_accounts: false,
             with_broker: true,
+            unmigrated: false,
             own_postgres: false,
             own_rabbitmq: false,
             failure_point: None,

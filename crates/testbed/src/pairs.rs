@@ -68,7 +68,7 @@ impl Plan {
     #[must_use]
     pub fn with_accounts(mut self, binary: &Path) -> Self {
         self.account_service = Some(binary.to_owned());
-        self.account.extend(owned(&[(MASTER_KEY, format!("{}=", "A".repeat(43))), registers_at_once()]));
+        self.account.extend(owned(&[(MASTER_KEY, master_key()), registers_at_once()]));
         self
     }
 
@@ -151,6 +151,11 @@ pub fn sample_data() -> (&'static str, String) {
 
 /// The variable with the key under which account-service seals its secrets.
 pub const MASTER_KEY: &str = "ACCOUNT_MASTER_KEY";
+
+/// A key that everybody may know.
+pub fn master_key() -> String {
+    format!("{}=", "A".repeat(43))
+}
 
 /// The variable with the name that an account-service has in its tokens.
 const ISSUER_URL: &str = "ISSUER_URL";
