@@ -74,7 +74,7 @@ impl ChaosClient {
         let bases = |processes: &[crate::stage::Running]| processes.iter().map(|it| it.base.clone()).collect();
         Ok(Self {
             number,
-            http: requests::client().map_err(ChaosError::Client)?,
+            http: requests::client(stage.keeps_connections).map_err(ChaosError::Client)?,
             orders: bases(&stage.orders),
             inventory: bases(&stage.inventory),
             accounts: bases(&stage.accounts),

@@ -183,7 +183,7 @@ pub async fn rotate_keys(stage: &Stage, history: &SharedHistory) -> Result<(), C
 }
 
 /// SIGTERM, and the end of the process, which must come in time and with success.
-async fn terminate(service: &mut Service, process: Process, history: &SharedHistory) {
+pub async fn terminate(service: &mut Service, process: Process, history: &SharedHistory) {
     service.ask_to_end();
     let asked = Instant::now();
     loop {

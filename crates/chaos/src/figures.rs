@@ -142,6 +142,8 @@ pub struct Figures {
     pub new_keys: Vec<Duration>,
     /// What was seen of placing without account-service.
     pub away: Option<Away>,
+    /// Whether the build that was upgraded from was started again afterwards, in words.
+    pub way_back: Option<String>,
     definite: BTreeMap<Kind, u32>,
     gaps: BTreeMap<Stream, Gap>,
 }

@@ -23,9 +23,11 @@ pub mod routes;
 pub mod schedule;
 pub mod stage;
 pub mod table;
+pub mod upgrade;
 
 pub use error::ChaosError;
 pub use table::RunReport;
+pub use upgrade::Old;
 
 use checks::Checked;
 use clients::ChaosClient;
@@ -34,7 +36,7 @@ use history::SharedHistory;
 use listener::Listener;
 use observed::Observed;
 use stage::Stage;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -65,13 +67,26 @@ pub struct Settings {
     pub inventory_service: PathBuf,
     /// The binary of account-service.
     pub account_service: PathBuf,
+    /// The build that is upgraded from, where that is what happens under load. Otherwise things break.
+    pub from: Option<Old>,
+}
+
+impl Settings {
+    /// The binaries of order-service, inventory-service and account-service with which a run begins.
+    pub fn first_build(&self) -> [&Path; 3] {
+        match &self.from {
+            Some(old) => [&old.order_service, &old.inventory_service, &old.account_service],
+            None => [&self.order_service, &self.inventory_service, &self.account_service],
+        }
+    }
 }
 
 /// Carries out a run. An error means that nothing can be said; what is wrong with the services is in the outcome.
 pub async fn run(settings: &Settings) -> Result<RunReport, ChaosError> {
     let clock = Clock::start();
     let Settings { seed, seconds, clients, .. } = settings;
-    clock.say(&format!("chaos for {seconds} s with {clients} clients and the seed {seed}"));
+    let what = settings.from.as_ref().map_or("chaos".to_owned(), |from| format!("from {} and back", from.name));
+    clock.say(&format!("{what} for {seconds} s with {clients} clients and the seed {seed}"));
     let stage = Arc::new(Stage::open(settings).await?);
     let listener = Listener::start(&stage.amqp_url).await?;
     let history = SharedHistory::default();
@@ -117,10 +132,13 @@ pub async fn run(settings: &Settings) -> Result<RunReport, ChaosError> {
     };
     checks.push(Checked { name: "both services agree (verify)", findings });
     checks.push(Checked { name: "no panic in the logs", findings: logs::panics(&stage) });
+    if settings.from.is_some() {
+        checks.push(Checked { name: "no request failed", findings: upgrade::failed(&history.figures) });
+    }
     Ok(RunReport::new(settings, history.figures, &observed, &heard, recovery.ok(), checks))
 }
 
-/// The load and the faults; returns when everything is up again and every client has finished what it began.
+/// The load, and what happens meanwhile; returns when everything is up again and every client has finished what it began.
 async fn work_and_break(
     settings: &Settings,
     stage: &Arc<Stage>,
@@ -136,13 +154,19 @@ async fn work_and_break(
     for number in settings.clients..settings.clients + CUSTOMERS {
         clients.spawn(ChaosClient::new(number, stage, history, stop.clone())?.run_as_customer(settings.seed));
     }
-    let progress = tokio::spawn(report_progress(history.clone(), clock, stop.clone()));
-    let planned = schedule::derive(settings.seed, settings.seconds);
-    faults::carry_out(stage, planned, settings.seconds, history, clock).await?;
-    clock.say("the faults are over");
-    stage.all_ready().await?;
-    let visitor = ChaosClient::new(settings.clients + CUSTOMERS + 1, stage, history, stop.clone())?;
-    calm::look(stage, history, visitor, clock).await?;
+    let what = if settings.from.is_some() { "instances exchanged" } else { "faults" };
+    let progress = tokio::spawn(report_progress(history.clone(), what, clock, stop.clone()));
+    match &settings.from {
+        Some(from) => upgrade::carry_out(stage, settings, from, history, clock).await?,
+        None => {
+            let planned = schedule::derive(settings.seed, settings.seconds);
+            faults::carry_out(stage, planned, settings.seconds, history, clock).await?;
+            clock.say("the faults are over");
+            stage.all_ready().await?;
+            let visitor = ChaosClient::new(settings.clients + CUSTOMERS + 1, stage, history, stop.clone())?;
+            calm::look(stage, history, visitor, clock).await?;
+        }
+    }
     stop.cancel();
     while let Some(client) = clients.join_next().await {
         client?;
@@ -150,7 +174,7 @@ async fn work_and_break(
     Ok(progress.await?)
 }
 
-async fn report_progress(history: SharedHistory, clock: Clock, stop: CancellationToken) {
+async fn report_progress(history: SharedHistory, what: &str, clock: Clock, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(PROGRESS_EVERY)).await.is_some() {
         let line = {
             let history = history.lock();
@@ -158,7 +182,7 @@ async fn report_progress(history: SharedHistory, clock: Clock, stop: Cancellatio
             let placed = history.placements.iter().filter(placed).count();
             let faults: u32 = history.figures.faults.values().sum();
             let (requests, found) = (history.figures.total(), history.findings.len());
-            format!("{requests} requests, {placed} orders placed, {faults} faults, {found} findings")
+            format!("{requests} requests, {placed} orders placed, {faults} {what}, {found} findings")
         };
         clock.say(&line);
     }

@@ -43,7 +43,8 @@ async fn main() -> ExitCode {
     let Arguments { seconds, clients, run_dir, order_service, inventory_service, account_service, .. } = arguments;
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(0..1_000_000));
     let clients = clients.into();
-    let settings = Settings { seed, seconds, clients, run_dir, order_service, inventory_service, account_service };
+    let settings =
+        Settings { seed, seconds, clients, run_dir, order_service, inventory_service, account_service, from: None };
     match chaos::run(&settings).await {
         Ok(outcome) => {
             println!("{outcome}");

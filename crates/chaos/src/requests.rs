@@ -95,9 +95,10 @@ async fn receive(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Er
     Ok(Answer { status: response.status().as_u16(), location, retry_after, text: response.text().await? })
 }
 
-/// The HTTP client of one client of the shop; it keeps its connections, as real ones do.
-pub fn client() -> Result<Client, reqwest::Error> {
+/// The HTTP client of one client of the shop. As a rule it keeps its connections, as real ones do.
+pub fn client(keeps_connections: bool) -> Result<Client, reqwest::Error> {
     http_client::client()
+        .pool_max_idle_per_host(if keeps_connections { usize::MAX } else { 0 })
         .connect_timeout(Duration::from_secs(1))
         .timeout(PATIENCE)
         .redirect(reqwest::redirect::Policy::none())

@@ -67,6 +67,8 @@ pub struct Stage {
     pub amqp_url: String,
     /// Where queues and connections are looked up.
     pub management_url: String,
+    /// Whether clients keep their connections.
+    pub keeps_connections: bool,
     http: reqwest::Client,
 }
 
@@ -95,6 +97,8 @@ impl Stage {
             postgres: Mutex::new(Arc::new(postgres)),
             providers: Mutex::new(sandbox.clone()),
             sandbox,
+            // An instance that ends closes those that are kept, perhaps just when a request is on its way.
+            keeps_connections: settings.from.is_none(),
             http,
         })
     }
@@ -199,7 +203,8 @@ fn pays_at(url: &str) -> pairs::Variables {
 }
 
 fn start(settings: &Settings, paid_at: &str) -> testbed::Result<(Servers, Pairs)> {
-    let Settings { run_dir, order_service, inventory_service, account_service, .. } = settings;
+    let run_dir = &settings.run_dir;
+    let [order_service, inventory_service, account_service] = settings.first_build();
     let servers = Servers::start(run_dir, Durability::Durable, "")?.stop_on_drop();
     let (database_url, amqp_url) = (servers.postgres.url(), servers.rabbitmq.url());
     let plan = Plan::new(order_service, inventory_service, &database_url, &amqp_url);

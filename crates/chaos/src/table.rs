@@ -31,6 +31,8 @@ pub struct RunReport {
     copies: u64,
     recovery: Option<Duration>,
     checks: Vec<Checked>,
+    /// The build that was upgraded from.
+    from: Option<String>,
 }
 
 impl RunReport {
@@ -51,7 +53,8 @@ impl RunReport {
         let events = heard.events.len();
         let copies = heard.arrivals.saturating_sub(events as u64);
         let books = observed.books.clone();
-        Self { seed, seconds, clients, figures, orders, books, events, copies, recovery, checks }
+        let from = settings.from.as_ref().map(|from| from.name.clone());
+        Self { seed, seconds, clients, figures, orders, books, events, copies, recovery, checks, from }
     }
 
     /// What becomes of payments by providers, and should become of some in a run of some length, and did not.
@@ -79,9 +82,12 @@ impl RunReport {
 
 impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nfaults")?;
+        writeln!(f, "\n{}", if self.from.is_some() { "instances" } else { "faults" })?;
         for (kind, count) in &self.figures.faults {
             writeln!(f, "  {kind:<34} {count:>6}")?;
+        }
+        if let Some(way_back) = &self.figures.way_back {
+            writeln!(f, "way back\n  {way_back}")?;
         }
         writeln!(f, "requests")?;
         let mut of_kind: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
@@ -143,8 +149,11 @@ impl fmt::Display for RunReport {
             0 => "everything held".to_owned(),
             count => format!("{count} findings"),
         };
-        writeln!(f, "{verdict}; the same blows again:")?;
-        write!(f, "  cargo xtask chaos --seed {seed} --seconds {seconds} --clients {clients}")
+        match &self.from {
+            Some(from) => write!(f, "{verdict}; the same again:\n  cargo xtask upgrade-test --from {from}")?,
+            None => write!(f, "{verdict}; the same blows again:\n  cargo xtask chaos")?,
+        }
+        write!(f, " --seed {seed} --seconds {seconds} --clients {clients}")
     }
 }
 

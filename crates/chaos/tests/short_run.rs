@@ -18,6 +18,7 @@ async fn every_promise_is_kept_while_everything_dies() {
         order_service: environment.order_service.clone(),
         inventory_service: environment.inventory_service.clone(),
         account_service: environment.account_service.clone(),
+        from: None,
     };
     std::fs::create_dir_all(&settings.run_dir).unwrap();
     println!("seed {}", settings.seed);

@@ -69,6 +69,11 @@ impl Service {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Gives it another program, from the next start on.
+    pub fn exchange(&mut self, binary: &Path) {
+        binary.clone_into(&mut self.binary);
+    }
+
     /// Starts the process and returns at once.
     pub fn launch(&mut self) -> Result<()> {
         let log = || {

@@ -1,11 +1,10 @@
 //! `cargo xtask bench`: how fast both services are, against what PostgreSQL does with plain transactions on the same
 //! machine in the same run.
 
-mod against;
-
 use crate::cargo::{self, SERVICES, SERVICES_OF_AN_ORDER};
 use crate::cli::RunOptions;
 use crate::install::{self, Need};
+use crate::other_build;
 use crate::workspace::{Profile, Workspace};
 use std::process::Command;
 use std::time::Instant;
@@ -35,8 +34,8 @@ pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     for name in SERVICES {
         bench.env(cargo::binary_variable(name), workspace.binary(name, profile));
     }
-    if let Some(commit) = against::commit_in(&options.arguments) {
-        let old = against::build(workspace, commit, profile, &steps)?;
+    if let Some(commit) = other_build::commit_in(&options.arguments, "--against") {
+        let old = other_build::build(workspace, commit, &SERVICES_OF_AN_ORDER, profile, &steps)?;
         for name in SERVICES_OF_AN_ORDER {
             bench.env(format!("AGAINST_{}", cargo::binary_variable(name)), old.binary(name, profile));
         }

@@ -1,7 +1,7 @@
 //! The command line: which commands there are and what they take.
 
 use crate::workspace::{Profile, Workspace};
-use crate::{bench, chaos, deny, down, drill, fuzz, generate, test, up, verify};
+use crate::{bench, chaos, deny, down, drill, fuzz, generate, test, up, upgrade, verify};
 use testbed::error::{Result, TestbedError};
 use testbed::interrupt;
 
@@ -16,6 +16,8 @@ The project's own commands:
   cargo xtask verify [ARGS…]              compare orders with their stock in the running services; --help says what ARGS are
   cargo xtask chaos [--keep] [ARGS…]      break everything under load and check what is left; --help likewise
   cargo xtask drill [--keep]              break one thing at a time and see that the right alert tells of it
+  cargo xtask upgrade-test [--from COMMIT] [ARGS…]
+                                          from the newest tag to this build under load, and back; --help likewise
   cargo xtask fuzz [--minutes N]          throw changed requests at all that reads one, for a minute unless told otherwise
   cargo xtask bench [--smoke] [ARGS…]     measure orders and stock against plain PostgreSQL; --help likewise
   cargo xtask bench --against COMMIT      … against the build of another commit, turn by turn
@@ -51,6 +53,7 @@ enum Command {
     Chaos(RunOptions),
     Bench(RunOptions),
     Drill(RunOptions),
+    UpgradeTest(RunOptions),
     Fuzz(fuzz::Minutes),
     Deny(Vec<String>),
     Generate(generate::Mode),
@@ -75,6 +78,7 @@ pub fn run(arguments: &[String]) -> Result<u8> {
         Command::Chaos(options) => chaos::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
         Command::Drill(options) => drill::run(&workspace, &options),
+        Command::UpgradeTest(options) => upgrade::run(&workspace, &options),
         Command::Fuzz(minutes) => fuzz::run(&workspace, minutes),
         Command::Deny(checks) => deny::run(&workspace, &checks),
         Command::Generate(mode) => generate::run(&workspace, mode),
@@ -87,7 +91,7 @@ fn parse(arguments: &[String]) -> Result<Command> {
     };
     let is_help = |argument: &String| matches!(argument.as_str(), "--help" | "-h");
     // These are programs of their own, which say themselves what they take.
-    let explains_itself = matches!(name.as_str(), "verify" | "chaos" | "bench");
+    let explains_itself = matches!(name.as_str(), "verify" | "chaos" | "bench" | "upgrade-test");
     if rest.first().is_some_and(is_help) && !explains_itself {
         return Ok(Command::Help);
     }
@@ -108,6 +112,7 @@ fn parse(arguments: &[String]) -> Result<Command> {
             let [keep] = flags(name, rest, ["--keep"])?;
             Ok(Command::Drill(RunOptions { keep, arguments: Vec::new() }))
         }
+        "upgrade-test" => Ok(Command::UpgradeTest(keep_and_rest(rest))),
         "fuzz" => match rest {
             [] => Ok(Command::Fuzz(1)),
             [flag, minutes] if flag == "--minutes" => minutes.parse().map(Command::Fuzz).map_err(|_| {
@@ -194,6 +199,8 @@ mod tests {
         let bench = |keep, arguments| Ok(Command::Bench(RunOptions { keep, arguments: words(arguments) }));
         assert_eq!(parsed("bench --keep hot --smoke"), bench(true, "hot --smoke"));
         assert_eq!(parsed("bench --help"), bench(false, "--help"));
+        let upgrade = RunOptions { keep: true, arguments: words("--from v0.9.0 --seconds 30") };
+        assert_eq!(parsed("upgrade-test --from v0.9.0 --keep --seconds 30"), Ok(Command::UpgradeTest(upgrade)));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The gateway in front of the services: what it lets through and how, what it repeats, and what it answers itself. Who may
 //! call what through it is in `access`.
 
+mod clients;
 mod instance;
 mod restarts;
+mod switch;
 mod tls;
 
 use e2e::browser::Browser;
