@@ -29,6 +29,9 @@ fn pods(rules: &Yaml, direction: &str) -> BTreeSet<(String, i64)> {
     for rule in list(rules) {
         let ports = list(&rule["ports"]).iter().filter_map(|port| port["port"].as_i64());
         for port in ports {
+            if list(&rule[direction]).is_empty() {
+                found.insert(("everybody".to_owned(), port));
+            }
             for peer in list(&rule[direction]) {
                 let name = peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"].as_str();
                 let namespace = peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"].as_str();
@@ -52,11 +55,18 @@ fn nobody_is_let_in_who_is_not_named() {
         assert_eq!(pods(&policy.yaml["spec"]["egress"], "to"), called, "{service} calls");
         let callers = CALLS.iter().filter(|(_, called, _)| *called == service);
         let mut callers: BTreeSet<_> = callers.map(|(caller, _, port)| ((*caller).to_owned(), *port)).collect();
-        if service != "gateway" {
-            callers.insert(("monitoring".to_owned(), 9090));
+        match service {
+            "gateway" => callers.extend([8080, 8443].map(|port| ("everybody".to_owned(), port))),
+            _ => drop(callers.insert(("monitoring".to_owned(), 9090))),
         }
         assert_eq!(pods(&policy.yaml["spec"]["ingress"], "from"), callers, "{service} is called by");
     }
+    // Policies add up: no other one may let anybody in, but to the servers of a laptop.
+    let elsewhere = all().into_iter().filter(|it| it.kind() == "NetworkPolicy" && !it.path.contains("/shared/"));
+    let opens = elsewhere.filter(|it| !it.yaml["spec"]["ingress"].is_badvalue());
+    let opens: Vec<String> = opens.map(|it| format!("{}: {}", it.path, it.name())).collect();
+    let servers = ["postgres", "rabbitmq"].map(|name| format!("deploy/kubernetes/overlays/local/network.yaml: {name}"));
+    assert_eq!(opens, servers);
 }
 
 #[test]
