@@ -1,6 +1,6 @@
 //! Every variable that a file sets is one that the service has: a name that is wrong is a setting that nobody reads.
 
-use super::manifests::{all, list};
+use super::manifests::{all, list, texts};
 use super::{SERVICES, assert_none, help, parsed, read, variables_in};
 use yaml_rust2::Yaml;
 
@@ -56,6 +56,21 @@ fn the_files_set_only_variables_that_the_services_have() {
         unknown.map(|(file, service, name)| format!("{file}: {service} has no {name}")).collect();
     assert!(set.len() > 100, "the variables were not found");
     assert_none("a variable that nobody reads", &unknown);
+}
+
+#[test]
+fn the_jobs_that_migrate_have_flags_that_the_services_know() {
+    let mut count = 0;
+    for manifest in all() {
+        let containers = manifest.pod().map_or(&[][..], |pod| list(&pod["containers"]));
+        for arguments in containers.iter().map(|container| texts(&container["args"])).filter(|it| !it.is_empty()) {
+            let (service, flag) = (arguments[0], arguments[1]);
+            assert_eq!(manifest.services(), [service], "{}", manifest.path);
+            assert!(help(service).contains(&format!(" {flag}\n")), "{service} has no {flag}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, SERVICES.len());
 }
 
 #[test]
