@@ -96,7 +96,7 @@ impl Plan {
         let mut lines =
             vec![format!("listen {};", address(self.port)), format!("access_log {} oms;", quoted(&self.access_log))];
         if let Some(tls) = &self.tls {
-            lines.push(format!("listen {} ssl;", address(tls.port)));
+            lines.push(format!("listen {} ssl http2;", address(tls.port)));
             lines.push(format!("ssl_certificate {};", quoted(&tls.certificate)));
             lines.push(format!("ssl_certificate_key {};", quoted(&tls.key)));
         }
@@ -223,7 +223,7 @@ mod tests {
         };
         let files = plan.files();
         let of = |name: &str| files.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str()).unwrap();
-        for line in ["listen 127.0.0.1:1;\n", "listen 127.0.0.1:2 ssl;\n", "ssl_certificate \"/x/it's.pem\";\n"] {
+        for line in ["listen 127.0.0.1:1;\n", "listen 127.0.0.1:2 ssl http2;\n", "ssl_certificate \"/x/it's.pem\";\n"] {
             assert!(of("listen.conf").contains(line), "{}", of("listen.conf"));
         }
         assert_eq!(of("order-service.conf").matches("server 127.0.0.1:4 ").count(), 2);

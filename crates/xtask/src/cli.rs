@@ -1,7 +1,7 @@
 //! The command line: which commands there are and what they take.
 
 use crate::workspace::{Profile, Workspace};
-use crate::{bench, chaos, deny, down, drill, fuzz, generate, test, up, upgrade, verify};
+use crate::{bench, chaos, deny, deploy_check, down, drill, fuzz, generate, test, up, upgrade, verify};
 use testbed::error::{Result, TestbedError};
 use testbed::interrupt;
 
@@ -21,6 +21,7 @@ The project's own commands:
   cargo xtask fuzz [--minutes N]          throw changed requests at all that reads one, for a minute unless told otherwise
   cargo xtask bench [--smoke] [ARGS…]     measure orders and stock against plain PostgreSQL; --help likewise
   cargo xtask bench --against COMMIT      … against the build of another commit, turn by turn
+  cargo xtask deploy-check                judge the manifests for Kubernetes and Terraform's files by tools from PyPI
   cargo xtask deny [CHECKS…]              judge the dependencies by deny.toml: bans, licenses and sources, or those named
   cargo xtask generate [--check]          renew .sqlx, database-schema.sql and docs/openapi, or check them
 
@@ -56,6 +57,7 @@ enum Command {
     UpgradeTest(RunOptions),
     Fuzz(fuzz::Minutes),
     Deny(Vec<String>),
+    DeployCheck,
     Generate(generate::Mode),
 }
 
@@ -81,6 +83,7 @@ pub fn run(arguments: &[String]) -> Result<u8> {
         Command::UpgradeTest(options) => upgrade::run(&workspace, &options),
         Command::Fuzz(minutes) => fuzz::run(&workspace, minutes),
         Command::Deny(checks) => deny::run(&workspace, &checks),
+        Command::DeployCheck => deploy_check::run(&workspace),
         Command::Generate(mode) => generate::run(&workspace, mode),
     }
 }
@@ -124,6 +127,7 @@ fn parse(arguments: &[String]) -> Result<Command> {
             Some(flag) => Err(TestbedError::usage(format!("`cargo xtask deny` takes names of checks, not `{flag}`"))),
             None => Ok(Command::Deny(rest.to_vec())),
         },
+        "deploy-check" => flags(name, rest, []).map(|[]| Command::DeployCheck),
         "generate" => {
             let [check] = flags(name, rest, ["--check"])?;
             Ok(Command::Generate(if check { generate::Mode::Check } else { generate::Mode::Write }))
@@ -174,6 +178,7 @@ mod tests {
         assert_eq!((parsed("drill"), parsed("drill --keep")), (drill(false), drill(true)));
         assert_eq!(parsed("fuzz"), Ok(Command::Fuzz(1)));
         assert_eq!(parsed("fuzz --minutes 60"), Ok(Command::Fuzz(60)));
+        assert_eq!(parsed("deploy-check"), Ok(Command::DeployCheck));
         assert_eq!(parsed("deny"), Ok(Command::Deny(Vec::new())));
         assert_eq!(parsed("deny advisories"), Ok(Command::Deny(vec!["advisories".to_owned()])));
         assert_eq!(parsed("generate"), Ok(Command::Generate(generate::Mode::Write)));

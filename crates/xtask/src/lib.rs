@@ -5,6 +5,7 @@ mod cargo;
 mod chaos;
 pub mod cli;
 mod deny;
+mod deploy_check;
 mod dev_servers;
 mod down;
 mod drill;

@@ -19,6 +19,7 @@ mod cors;
 mod crashes;
 mod customers;
 mod dead_letters;
+mod deployment;
 mod dispatching;
 mod explain;
 mod explained_mails;

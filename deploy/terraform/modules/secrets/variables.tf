@@ -1,0 +1,4 @@
+variable "name" {
+  description = "What the names of its parts begin with."
+  type        = string
+}
