@@ -31,7 +31,7 @@ use axum::middleware;
 use service_kit::access::tokens::Verifier;
 use service_kit::broker::Broker;
 use service_kit::db::{self, Database};
-use service_kit::lifecycle::{self, Background, StartError};
+use service_kit::lifecycle::{self, Built, StartError};
 use service_kit::workers::Workers;
 use std::process::ExitCode;
 
@@ -67,7 +67,7 @@ pub fn start() -> ExitCode {
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
         let routes = routes
             .layer(middleware::from_fn_with_state((verifier.clone(), database.clone()), revocations::refuse_at_once));
-        let (known, invariant_pause) = (verifier.clone(), config.server.invariant_pause());
+        let (known, kept, invariant_pause) = (verifier.clone(), database.clone(), config.server.invariant_pause());
         let background = async move {
             database.migrate(schema::migrations(), SCHEMA).await?;
             signing_keys::prepare(&app.signing_keys).await?;
@@ -81,6 +81,6 @@ pub fn start() -> ExitCode {
             codes::jobs(&workers, &app.codes);
             Ok::<_, StartError>(())
         };
-        Ok((routes, document, known, Box::pin(background) as Background))
+        Ok(Built { routes, document, verifier: known, database: kept, background: Box::pin(background) })
     })
 }

@@ -70,6 +70,11 @@ impl TestDatabase {
         &self.url
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// For statements with parameters and for transactions.
     pub fn pool(&self) -> &PgPool {
         &self.pool

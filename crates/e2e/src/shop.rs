@@ -41,6 +41,7 @@ pub struct Plan {
     with_broker: bool,
     unmigrated: bool,
     own_postgres: bool,
+    with_replica: bool,
     own_rabbitmq: bool,
     failure_point: Option<&'static str>,
     inventory_environment: Variables,
@@ -61,6 +62,8 @@ pub struct Shop {
     pub broker: Option<TestBroker>,
     /// The database of all of them.
     pub database: TestDatabase,
+    /// A replica of the test's own PostgreSQL, which is stopped before it.
+    pub replica: Option<Postgres>,
     /// A PostgreSQL of the test's own.
     pub postgres: Option<Postgres>,
     /// A RabbitMQ of the test's own.
@@ -96,6 +99,11 @@ impl Plan {
     /// With a PostgreSQL that the test may kill.
     pub fn own_postgres(self) -> Self {
         Self { own_postgres: true, ..self }
+    }
+
+    /// With a PostgreSQL of its own and a replica of it, which lists are read from.
+    pub fn replica(self) -> Self {
+        Self { with_replica: true, ..self.own_postgres() }
     }
 
     /// With a RabbitMQ that the test may kill.
@@ -180,7 +188,7 @@ impl Plan {
     }
 
     /// Opens the shop: returns when every service is ready.
-    pub async fn open(self) -> Shop {
+    pub async fn open(mut self) -> Shop {
         let environment = Environment::get();
         let folder = folder_of_test(environment);
         let postgres = self.own_postgres.then(|| own_postgres(&folder));
@@ -198,6 +206,13 @@ impl Plan {
             }
         };
         let (database, broker) = tokio::join!(database, broker);
+        let replica = postgres.as_ref().filter(|_| self.with_replica).map(|primary| replica_of(primary, &folder));
+        if let Some(replica) = &replica {
+            let url = replica.url_of(database.name());
+            for all in [&mut self.inventory_environment, &mut self.order_environment, &mut self.account_environment] {
+                all.push(("DATABASE_REPLICA_URL".to_owned(), url.clone()));
+            }
+        }
         let states: &[&str] = if self.with_broker { &["UP"] } else { &["UP", "DEGRADED"] };
         let amqp_url = broker.as_ref().map_or_else(closed_port, |broker| broker.url().to_owned());
         let services = self.services(environment, database.url(), &amqp_url);
@@ -205,8 +220,16 @@ impl Plan {
         let [order_services, inventory_services, account_services] =
             [services.orders, services.inventory, services.accounts]
                 .map(|all| all.into_iter().map(Service::new).collect());
-        let mut shop =
-            Shop { order_services, inventory_services, account_services, broker, database, postgres, rabbitmq };
+        let mut shop = Shop {
+            order_services,
+            inventory_services,
+            account_services,
+            broker,
+            database,
+            replica,
+            postgres,
+            rabbitmq,
+        };
         let mut services: Vec<&mut Service> = shop.services().collect();
         services.iter_mut().for_each(|service| service.launch());
         for service in services {
@@ -243,6 +266,7 @@ impl Shop {
             with_broker: true,
             unmigrated: false,
             own_postgres: false,
+            with_replica: false,
             own_rabbitmq: false,
             failure_point: None,
             inventory_environment: Vec::new(),
@@ -327,6 +351,11 @@ fn own_postgres(folder: &Path) -> Postgres {
     let port = ports::free_port().expect("a free port");
     // Durable: what was committed must be there after a kill.
     Postgres::start(&folder.join("postgres"), port, Durability::Durable).expect("a PostgreSQL").stop_on_drop()
+}
+
+fn replica_of(primary: &Postgres, folder: &Path) -> Postgres {
+    let port = ports::free_port().expect("a free port");
+    primary.start_replica(&folder.join("replica"), port).expect("a replica").stop_on_drop()
 }
 
 fn own_rabbitmq(folder: &Path) -> RabbitMq {

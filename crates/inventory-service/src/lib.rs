@@ -16,7 +16,7 @@ use crate::schema::{OUTBOX, SCHEMA};
 use service_kit::access::tokens::Verifier;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
-use service_kit::lifecycle::{self, Background, StartError};
+use service_kit::lifecycle::{self, Built, StartError};
 use service_kit::workers::Workers;
 use shared_types::topology::INVENTORY_ACCOUNT_EVENTS;
 use std::process::ExitCode;
@@ -45,7 +45,7 @@ pub fn start() -> ExitCode {
         service_kit::measures::announce(measures::MEASURES);
         let app = App::new(&config, database.clone(), broker.clone(), prepared);
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
-        let (known, invariant_pause) = (verifier.clone(), config.server.invariant_pause());
+        let (known, kept, invariant_pause) = (verifier.clone(), database.clone(), config.server.invariant_pause());
         let background = async move {
             database.migrate(schema::migrations(), SCHEMA).await?;
             products::load_sample_data(&database, &config.products).await?;
@@ -59,6 +59,6 @@ pub fn start() -> ExitCode {
             reservations::consumers(&workers, &app.reservations);
             Ok::<_, StartError>(())
         };
-        Ok((routes, document, known, Box::pin(background) as Background))
+        Ok(Built { routes, document, verifier: known, database: kept, background: Box::pin(background) })
     })
 }

@@ -20,7 +20,7 @@ use crate::schema::{OUTBOX, SCHEMA};
 use service_kit::access::tokens::Verifier;
 use service_kit::broker::Broker;
 use service_kit::db::Database;
-use service_kit::lifecycle::{self, Background, StartError};
+use service_kit::lifecycle::{self, Built, StartError};
 use service_kit::workers::Workers;
 use shared_types::topology::ORDER_ACCOUNT_EVENTS;
 use std::process::ExitCode;
@@ -49,7 +49,7 @@ pub fn start() -> ExitCode {
         service_kit::measures::announce(measures::MEASURES);
         let app = App::new(&config, database.clone(), broker.clone(), prepared)?;
         let (routes, document) = routes::routes().with_state(app.clone()).split_for_parts();
-        let (known, invariant_pause) = (verifier.clone(), config.server.invariant_pause());
+        let (known, kept, invariant_pause) = (verifier.clone(), database.clone(), config.server.invariant_pause());
         let background = async move {
             database.migrate(schema::migrations(), SCHEMA).await?;
             let workers = Workers::new(database.clone(), broker, SCHEMA, shutdown);
@@ -63,6 +63,6 @@ pub fn start() -> ExitCode {
             notifications::jobs(&workers, &app.notifications);
             Ok::<_, StartError>(())
         };
-        Ok((routes, document, known, Box::pin(background) as Background))
+        Ok(Built { routes, document, verifier: known, database: kept, background: Box::pin(background) })
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::batcher::Blame;
 use crate::config::{ConfigError, DatabaseConfig};
+use crate::reading::{self, Replica};
 use crate::turns;
 use metrics::Histogram;
 use sqlx::postgres::PgPoolOptions;
@@ -52,6 +53,7 @@ pub(crate) async fn takes_writes(conn: &mut PgConnection) -> Result<bool, sqlx::
 pub struct Database {
     pool: PgPool,
     committed: Arc<Notify>,
+    replica: Option<Arc<Replica>>,
 }
 
 impl Database {
@@ -76,12 +78,17 @@ impl Database {
                 })
             })
             .connect_lazy_with(config.connect_options()?);
-        Ok(Self { pool, committed: Arc::new(Notify::new()) })
+        Ok(Self { pool, committed: Arc::new(Notify::new()), replica: reading::replica_of(config)? })
     }
 
-    /// For reads that need no transaction.
+    /// For reads at the primary that need no transaction. Lists read by [`Self::read`].
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// The replica, where there is one.
+    pub(crate) fn replica(&self) -> Option<&Arc<Replica>> {
+        self.replica.as_ref()
     }
 
     /// Begins a transaction; only an edge (handler, consumer, job) does this.

@@ -59,6 +59,16 @@ pub struct Keyed {
     pub idempotency_key: Option<String>,
 }
 
+/// A list, which may be as old as the replica that it is read from.
+#[derive(IntoParams, Debug)]
+#[into_params(parameter_in = Header)]
+pub struct ReadAfter {
+    /// The `Read-After` of the answer to a write: what that wrote is seen. Without it, what the caller wrote through this
+    /// instance in the last second is seen.
+    #[param(rename = "Read-After", pattern = "^[0-9a-f]{16}$")]
+    pub read_after: Option<String>,
+}
+
 /// A write that may be bound to a version.
 #[derive(IntoParams, Debug)]
 #[into_params(parameter_in = Header)]

@@ -42,6 +42,7 @@ pub mod prepared;
 pub mod problem;
 pub mod proxies;
 pub mod rate_limit;
+pub mod reading;
 pub mod relay;
 pub mod retries;
 pub mod schema;

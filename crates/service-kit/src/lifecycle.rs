@@ -56,6 +56,20 @@ pub enum StartError {
 /// What runs behind the listener: migrations first, then the starting of relay, consumers and jobs.
 pub type Background = Pin<Box<dyn Future<Output = Result<(), StartError>> + Send>>;
 
+/// What a service consists of.
+pub struct Built {
+    /// What it answers.
+    pub routes: Router,
+    /// What it says of that.
+    pub document: OpenApi,
+    /// Whoever knows callers by their tokens.
+    pub verifier: Verifier,
+    /// Where it keeps what it knows.
+    pub database: Database,
+    /// What it does besides.
+    pub background: Background,
+}
+
 /// Writes the OpenAPI document to standard output, its keys in the order of the alphabet: extensions have no order of their
 /// own and would come out differently each time.
 pub fn print_openapi(document: &OpenApi) -> ExitCode {
@@ -84,11 +98,11 @@ const MANAGEMENT_CONNECTIONS: usize = 64;
 
 /// Runs a service until SIGTERM or Ctrl-C.
 ///
-/// `build` gives the routes, their document, whoever knows callers by their tokens, and what runs in the background. The routes are served as soon as that is
-/// under way, or after two seconds when the database is still away; a failure in the background ends the process.
+/// The routes of what `build` gives are served as soon as its background is under way, or after two seconds when the database is
+/// still away; a failure in the background ends the process.
 pub fn run<Build>(config: &ServerConfig, port: u16, build: Build) -> ExitCode
 where
-    Build: AsyncFnOnce(Shutdown, Prepared) -> Result<(Router, OpenApi, Verifier, Background), StartError>,
+    Build: AsyncFnOnce(Shutdown, Prepared) -> Result<Built, StartError>,
 {
     let threads = config.worker_threads();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
@@ -126,14 +140,14 @@ fn exit_code(outcome: Result<(), StartError>) -> ExitCode {
 
 async fn serve<Build>(config: &ServerConfig, port: u16, build: Build) -> Result<(), StartError>
 where
-    Build: AsyncFnOnce(Shutdown, Prepared) -> Result<(Router, OpenApi, Verifier, Background), StartError>,
+    Build: AsyncFnOnce(Shutdown, Prepared) -> Result<Built, StartError>,
 {
     config.access.check(config.bind_address, config.auth.knows_callers())?;
     let metrics = telemetry::start(config)?;
     config.access.warn_while_open();
     let shutdown = Shutdown::on_signal()?;
     let prepared = Prepared::until(shutdown.signal());
-    let (routes, document, verifier, background) = build(shutdown.clone(), prepared.clone()).await?;
+    let Built { routes, document, verifier, database, background } = build(shutdown.clone(), prepared.clone()).await?;
     let described = Described::by(&document).map_err(std::io::Error::from)?;
     drop(document);
     metrics::gauge!("build_info", "version" => described.version.clone()).set(1.0);
@@ -163,7 +177,8 @@ where
         tracing::info!(%address, "listening");
         let gate = Gate::new(config.access, Some(verifier.clone()));
         let (routes, described, metrics) = (routes.clone(), described.clone(), metrics.clone());
-        let application = server::application(routes, described, metrics, config, prepared.clone(), gate, face);
+        let state = (prepared.clone(), database.replica().cloned());
+        let application = server::application(routes, described, metrics, config, state, gate, face);
         let (waits, proxies) = (config.connections.patience(), config.trusted_proxies.clone());
         let connections = Connections::new(most, waits, proxies, config.bind_address.is_unspecified());
         Ok::<_, StartError>(server::serve(listener, application, connections, shutdown.signal(), patience))

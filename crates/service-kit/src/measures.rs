@@ -106,4 +106,26 @@ pub const OF_EVERY_SERVICE: &[Measure] = &[
     ),
     Measure::gauge("database_connections", "Connections to PostgreSQL, by state: used or idle"),
     Measure::histogram("database_acquire_seconds", "Time until a transaction had its connection and had begun"),
+    Measure::counters(
+        "database_reads_total",
+        "Reads of lists, by who answered them: primary or replica",
+        &[&[("pool", "primary")], &[("pool", "replica")]],
+    ),
+    Measure::counters(
+        "database_replica_passed_over_total",
+        "Reads of lists that the primary answered in the replica's place, by reason",
+        &[
+            &[("reason", "away")],
+            &[("reason", "behind")],
+            &[("reason", "conflict")],
+            &[("reason", "failed")],
+            &[("reason", "own_write")],
+            &[("reason", "promoted")],
+        ],
+    ),
+    Measure::gauge("database_replica_lag_seconds", "How old what the replica shows may be; only where there is one"),
+    Measure::gauge(
+        "database_replica_lag_bytes",
+        "Bytes of the log that the replica has not replayed; only where there is one",
+    ),
 ];

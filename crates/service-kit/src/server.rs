@@ -24,6 +24,7 @@ use crate::listener::DrainingListener;
 use crate::prepared::Prepared;
 use crate::problem::{self, Problem};
 use crate::rate_limit::{self, RateLimits};
+use crate::reading::Replica;
 use crate::telemetry::{self, Watched};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -77,6 +78,8 @@ struct Parts {
     exposure: Exposure,
     gate: Gate,
     face: Face,
+    /// The replica that lists are read from, where there is one.
+    replica: Option<Arc<Replica>>,
     /// Most lines of the log a second about requests that are alike.
     lines_per_second: u32,
 }
@@ -125,7 +128,7 @@ pub(crate) fn application(
     described: Described,
     metrics: PrometheusHandle,
     config: &ServerConfig,
-    prepared: Prepared,
+    (prepared, replica): (Prepared, Option<Arc<Replica>>),
     gate: Gate,
     face: Face,
 ) -> Router {
@@ -164,6 +167,7 @@ pub(crate) fn application(
         exposure,
         gate,
         face,
+        replica,
         lines_per_second: config.log_requests_per_second,
     }));
     // One layer of the router and one middleware function: each of either costs every request.
@@ -184,15 +188,21 @@ async fn around(State(Surroundings(parts)): State<Surroundings>, request: Reques
     let path = request.uri().path().to_owned();
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
     let principal = OnceLock::new();
+    // Without a replica nothing is asked after a write.
+    let written_to = parts.replica.as_deref().filter(|_| !request.method().is_safe());
     let serve = async |mut request: Request| match parts.admit(&mut request, connection.as_deref(), &principal).await {
         Err(refusal) => refusal,
         Ok(Admitted { by_operator, refuses_body, action }) => {
             DefaultBodyLimit::max(longest_body(&path)).apply(&mut request);
             let refused = if refuses_body { extract::refuse_body(&mut request).await } else { Ok(()) };
-            let response = match refused {
+            let mut response = match refused {
                 Ok(()) => evaluated(request, next).await,
                 Err(problem) => problem.into_response(),
             };
+            if let Some(replica) = written_to {
+                // In a box: requests of services without a replica would all carry it.
+                Box::pin(replica.written(principal.get(), &mut response)).await;
+            }
             let response = match connection.as_deref().and_then(Connection::cut) {
                 Some(why) => given_up(why),
                 None => parts.seen(response, &path, by_operator),

@@ -8,6 +8,7 @@ use crate::dead_letters;
 use crate::invariants;
 use crate::jobs;
 use crate::outbox::Outbox;
+use crate::reading;
 use crate::relay;
 use crate::schema::Schema;
 use crate::shutdown::Shutdown;
@@ -69,6 +70,9 @@ impl Workers {
         self.spawn(relay::run(self.database.clone(), self.broker.clone(), outbox, self.token()));
         self.spawn(jobs::measure(self.database.clone(), outbox, self.token()));
         self.spawn(jobs::forget_old_rows(self.database.clone(), self.schema, self.token()));
+        if let Some(replica) = self.database.replica() {
+            self.spawn(reading::watch(replica.clone(), self.token()));
+        }
     }
 
     /// Checks the invariants at once and after each `pause`, for the metrics; without a pause, never.

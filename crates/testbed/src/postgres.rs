@@ -69,6 +69,35 @@ impl Postgres {
         Ok(server)
     }
 
+    /// A streaming replica of this server, with its files in `dir`; it shows what was committed here a moment later.
+    pub fn start_replica(&self, dir: &Path, port: u16) -> Result<Self> {
+        std::fs::create_dir_all(dir).map_err(|cause| TestbedError::io("cannot create", dir, &cause))?;
+        let dir = dir.canonicalize().map_err(|cause| TestbedError::io("cannot find", dir, &cause))?;
+        let home = home::prepare(&dir, &self.owner)?;
+        let replica = Self {
+            programs: self.programs.clone(),
+            dir,
+            home,
+            port,
+            durability: self.durability,
+            owner: self.owner,
+            settings: self.settings.clone(),
+            stops_on_drop: false,
+        };
+        let mut copy = self.programs.command("pg_basebackup");
+        copy.args([
+            "--host=127.0.0.1",
+            "--username=postgres",
+            "--checkpoint=fast",
+            "--no-sync",
+            "--write-recovery-conf",
+        ]);
+        copy.args(["--port", &self.port.to_string(), "--pgdata"]).arg(replica.data());
+        replica.run(&mut copy)?;
+        replica.launch()?;
+        Ok(replica)
+    }
+
     /// The server that [`Postgres::start`] left running in `dir`, or `None` when none runs there.
     pub fn attach(dir: &Path) -> Result<Option<Self>> {
         let Some(state) = State::read(&dir.join(SERVER_FILE))? else {

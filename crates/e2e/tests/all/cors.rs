@@ -41,7 +41,9 @@ async fn pages_of_named_origins_call_and_read() {
         let answer = asks(shop.orders(), SHOP).await.is(200);
         assert_eq!(readable_by(&answer), Some(SHOP));
         assert!(names(&answer, "access-control-allow-methods").contains(&"post".to_owned()));
-        for header in ["authorization", "content-type", "idempotency-key", "if-match", "if-none-match", "prefer"] {
+        for header in
+            ["authorization", "content-type", "idempotency-key", "if-match", "if-none-match", "prefer", "read-after"]
+        {
             assert!(names(&answer, "access-control-allow-headers").contains(&header.to_owned()), "{header}");
         }
         assert_eq!(answer.header("access-control-max-age"), "600");
@@ -50,7 +52,8 @@ async fn pages_of_named_origins_call_and_read() {
     let customer = ada.calls(shop.orders());
     let placed = place(&customer, SHOP).await.is(201);
     assert_eq!(readable_by(&placed), Some(SHOP));
-    for header in ["etag", "location", "retry-after", "ratelimit", "idempotency-replayed", "link", "www-authenticate"] {
+    let read = ["etag", "location", "retry-after", "ratelimit", "idempotency-replayed", "link", "www-authenticate"];
+    for header in read.into_iter().chain(["read-after"]) {
         assert!(names(&placed, "access-control-expose-headers").contains(&header.to_owned()), "{header}");
     }
     // A page is no program on this machine, and reads why it is refused.

@@ -48,11 +48,16 @@ async fn what_clients_say_of_themselves_is_not_passed_on() {
     let call = call.header("forwarded", "for=198.51.100.7").header("x-real-ip", "198.51.100.7");
     let call = call.header("x-forwarded-host", "evil.example").header("x-forwarded-proto", "gopher");
     let call = call.header("x-forwarded-port", "1").header("x-forwarded-prefix", "/evil");
-    call.header("traceparent", "00-1").header("authorization", "Bearer t").header("x-request-id", "mine").await.is(200);
+    let call = call.header("traceparent", "00-1").header("authorization", "Bearer t").header("x-request-id", "mine");
+    assert_eq!(call.header("read-after", "2a").await.is(200).header("read-after"), "2a");
     let head = instance.got().pop().unwrap();
-    for line in
-        ["x-forwarded-for: 127.0.0.1", "x-forwarded-proto: http", "x-request-id: mine", "authorization: bearer t"]
-    {
+    for line in [
+        "x-forwarded-for: 127.0.0.1",
+        "x-forwarded-proto: http",
+        "x-request-id: mine",
+        "authorization: bearer t",
+        "read-after: 2a",
+    ] {
         assert!(head.contains(&format!("{line}\r\n")), "{line} in {head}");
     }
     assert!(head.contains(&format!("host: {}\r\n", client.base().strip_prefix("http://").unwrap())), "{head}");

@@ -70,6 +70,7 @@ mod races;
 mod razorpay_paying;
 mod readings;
 mod reconciling;
+mod replicas;
 mod request_lines;
 mod reservation_batches;
 mod reservations;

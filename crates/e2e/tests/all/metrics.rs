@@ -13,7 +13,7 @@ fn named<'t>(text: &'t str, begin: &str) -> BTreeSet<&'t str> {
 }
 
 /// The value of a metric with exactly these labels, as it is written.
-fn value(text: &str, metric: &str) -> Option<f64> {
+pub fn value(text: &str, metric: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' ')?.parse().ok())
 }
 

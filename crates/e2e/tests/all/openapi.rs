@@ -254,6 +254,8 @@ async fn every_answer_names_its_headers() {
                 let of_api = name.contains("/api/");
                 let later = of_api && matches!(status.as_str(), "429" | "503");
                 assert!(has("Retry-After") == later, "{what} and Retry-After");
+                let written = of_api && status.starts_with('2') && !name.starts_with("get ");
+                assert!(has("Read-After") == written, "{what} and Read-After");
                 let parameters = document["parameters"].as_array().into_iter().flatten();
                 let keyed = parameters.into_iter().any(|parameter| parameter["name"] == "Idempotency-Key");
                 assert!(

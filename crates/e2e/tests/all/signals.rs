@@ -211,7 +211,7 @@ async fn every_metric_that_is_named_exists() {
     let (mail, brevo) = (MailServer::start().await, Brevo::start(BREVO_KEY).await);
     let provider = money::sandbox().await;
     let plan = Shop::plan().with_accounts().mail(&mail).sms(&brevo).paid_by(&provider);
-    let shop = plan.own_rabbitmq().open().await;
+    let shop = plan.own_rabbitmq().replica().open().await;
     // Histograms come with their first value.
     shop.place(&[(LAPTOP, 1)]).await;
     let (order, _) = money::placed(&shop).await;

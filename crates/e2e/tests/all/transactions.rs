@@ -20,6 +20,9 @@ fn one_connection(url: &str) -> Database {
         pgpassword: None,
         database_max_connections: 1,
         database_acquire_timeout_ms: 30_000,
+        database_replica_url: None,
+        replica_max_lag_ms: 1000,
+        read_after_wait_ms: 50,
     };
     Database::connect_lazy(&config).unwrap()
 }

@@ -18,11 +18,12 @@ use serde::{Deserialize, Serialize};
 use service_kit::access::{Access, Guarded};
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{
-    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
+    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, ReadAfter, Unavailable,
 };
 use service_kit::extract::{Json, Path};
 use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::{Filtered, Page};
+use service_kit::reading::{ReadConnection, Reader};
 use service_kit::validation::FieldErrors;
 use shared_types::ProductId;
 use sqlx::PgConnection;
@@ -98,35 +99,51 @@ impl ProductQuery {
 }
 
 /// The products, by id.
-#[utoipa::path(get, path = "/api/inventory/products", tag = "products", params(ProductQuery, Paged), responses(
+#[utoipa::path(get, path = "/api/inventory/products", tag = "products", params(ProductQuery, Paged, ReadAfter), responses(
     (status = 200, description = "A page; `Link` names the next", body = [Product], headers(("Link" = String, description = "The next page, rel=\"next\""))),
     Invalid, Unavailable))]
 pub async fn list_products(
     State(products): State<Arc<Products>>,
+    reader: Reader,
     listed: Filtered<ProductQuery>,
 ) -> Result<Response, Error> {
     let (page, filter) = listed.checked(ProductQuery::parse)?;
-    answer_page(&products, &filter, &page).await
+    answer_page(&products, &reader, &filter, &page).await
 }
 
 /// The products that can be ordered, by id.
-#[utoipa::path(get, path = "/api/inventory/products/active", tag = "products", params(Paged), responses(
+#[utoipa::path(get, path = "/api/inventory/products/active", tag = "products", params(Paged, ReadAfter), responses(
     (status = 200, description = "A page; `Link` names the next", body = [Product], headers(("Link" = String, description = "The next page, rel=\"next\""))),
     Invalid, Unavailable))]
-pub async fn list_active_products(State(products): State<Arc<Products>>, page: Page) -> Result<Response, Error> {
-    answer_page(&products, &ProductFilter { active: Some(true), ..Default::default() }, &page).await
+pub async fn list_active_products(
+    State(products): State<Arc<Products>>,
+    reader: Reader,
+    page: Page,
+) -> Result<Response, Error> {
+    answer_page(&products, &reader, &ProductFilter { active: Some(true), ..Default::default() }, &page).await
 }
 
 /// The products whose stock has reached the threshold, active or not, by id.
-#[utoipa::path(get, path = "/api/inventory/products/low-stock", tag = "products", params(Paged), responses(
+#[utoipa::path(get, path = "/api/inventory/products/low-stock", tag = "products", params(Paged, ReadAfter), responses(
     (status = 200, description = "A page; `Link` names the next", body = [Product], headers(("Link" = String, description = "The next page, rel=\"next\""))),
     Invalid, Unavailable))]
-pub async fn list_low_stock_products(State(products): State<Arc<Products>>, page: Page) -> Result<Response, Error> {
-    answer_page(&products, &ProductFilter { low: true, ..Default::default() }, &page).await
+pub async fn list_low_stock_products(
+    State(products): State<Arc<Products>>,
+    reader: Reader,
+    page: Page,
+) -> Result<Response, Error> {
+    answer_page(&products, &reader, &ProductFilter { low: true, ..Default::default() }, &page).await
 }
 
-async fn answer_page(products: &Products, filter: &ProductFilter, page: &Page) -> Result<Response, Error> {
-    let found = store::list(products.db.pool(), filter, page.after, page.fetch()).await?;
+async fn answer_page(
+    products: &Products,
+    reader: &Reader,
+    filter: &ProductFilter,
+    page: &Page,
+) -> Result<Response, Error> {
+    let (after, limit) = (page.after, page.fetch());
+    let read = |mut conn: ReadConnection| async move { store::list(&mut *conn, filter, after, limit).await };
+    let found = products.db.read(reader, read).await?;
     Ok(page.answer(found, |product| product.id))
 }
 

@@ -197,6 +197,7 @@ pub async fn list_reservations(
     listed: Filtered<ReservationQuery, PlaceInList>,
 ) -> Result<Response, Error> {
     let (page, filter) = listed.checked(ReservationQuery::parse)?;
+    // At the primary: order-service decides by this list what it settles.
     let (db, limit) = (reservations.db.pool(), page.fetch());
     let by_age = |found| {
         let place = |it: &Reservation| PlaceInList::ByAge(ByAge { created_at: it.created_at, id: it.id.0 });

@@ -21,11 +21,14 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use service_kit::access::{Access, Guarded};
 use service_kit::answer::{Answer, check_if_match};
-use service_kit::documented::{Changed, IfMatch, IfNoneMatch, Invalid, KeyReused, Keyed, NotFound, Paged, Unavailable};
+use service_kit::documented::{
+    Changed, IfMatch, IfNoneMatch, Invalid, KeyReused, Keyed, NotFound, Paged, ReadAfter, Unavailable,
+};
 use service_kit::extract::Path;
 use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::Filtered;
 use service_kit::problem::Problem;
+use service_kit::reading::{ReadConnection, Reader};
 use service_kit::validation::FieldErrors;
 use sqlx::PgConnection;
 use std::sync::Arc;
@@ -73,22 +76,27 @@ pub struct LogFilter {
 
 /// The notification log, newest first.
 #[utoipa::path(get, path = "/api/notifications", tag = "notifications",
-    params(LogFilter, Paged),
+    params(LogFilter, Paged, ReadAfter),
     responses(
         (status = 200, description = "A page of messages without their texts; `Link` names the next", body = [Notification], headers(("Link" = String, description = "The next page, rel=\"next\""))),
         Invalid, Unavailable))]
 pub async fn list_notifications(
     State(app): State<Arc<Notifications>>,
+    reader: Reader,
     listed: Filtered<LogFilter>,
 ) -> Result<Response, Error> {
     let (page, status) = listed.checked(|filter| {
         let status = filter.status.map(|text| text.parse::<Status>()).transpose();
         status.map_err(|error| FieldErrors::one("status", error))
     })?;
-    let found = match status {
-        Some(status) => store::list_by_status(app.db.pool(), status, page.after, page.fetch()).await?,
-        None => store::list(app.db.pool(), page.after, page.fetch()).await?,
+    let (after, limit) = (page.after, page.fetch());
+    let read = |mut conn: ReadConnection| async move {
+        match status {
+            Some(status) => store::list_by_status(&mut *conn, status, after, limit).await,
+            None => store::list(&mut *conn, after, limit).await,
+        }
     };
+    let found = app.db.read(&reader, read).await?;
     Ok(page.answer(found, |notification| notification.id))
 }
 

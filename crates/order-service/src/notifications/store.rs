@@ -7,7 +7,7 @@ use crate::notifications::domain::{Channel, Kind, Status};
 use service_kit::invariants::Invariant;
 use service_kit::{read_columns, written_columns};
 use shared_types::OrderId;
-use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
+use sqlx::{FromRow, PgConnection, PgExecutor};
 use std::fmt::Display;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -195,8 +195,8 @@ static LIST: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// A page of the log, newest first.
-pub async fn list(pool: &PgPool, before: Option<i64>, limit: i64) -> Result<Vec<Notification>, sqlx::Error> {
-    notifications(sqlx::query_as(LIST.as_str()).bind(before).bind(limit).fetch_all(pool).await?)
+pub async fn list(db: impl PgExecutor<'_>, before: Option<i64>, limit: i64) -> Result<Vec<Notification>, sqlx::Error> {
+    notifications(sqlx::query_as(LIST.as_str()).bind(before).bind(limit).fetch_all(db).await?)
 }
 
 static LIST_BY_STATUS: LazyLock<String> = LazyLock::new(|| {
@@ -207,20 +207,20 @@ static LIST_BY_STATUS: LazyLock<String> = LazyLock::new(|| {
 /// A page of what has come to a status, newest first. The status leads the order, so that no other index gives it: by number
 /// alone the primary key does, and leads through all messages to the few of a rare status.
 pub async fn list_by_status(
-    pool: &PgPool,
+    db: impl PgExecutor<'_>,
     status: Status,
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Notification>, sqlx::Error> {
     let query = sqlx::query_as(LIST_BY_STATUS.as_str()).bind([status.as_str()]);
-    notifications(query.bind(before).bind(limit).fetch_all(pool).await?)
+    notifications(query.bind(before).bind(limit).fetch_all(db).await?)
 }
 
 static OF_ORDER: LazyLock<String> = LazyLock::new(|| format!("{} WHERE n.order_id = $1 ORDER BY n.id", select()));
 
 /// All messages about an order, oldest first: there are few, as an order has few statuses.
-pub async fn of_order(pool: &PgPool, order: OrderId) -> Result<Vec<Notification>, sqlx::Error> {
-    notifications(sqlx::query_as(OF_ORDER.as_str()).bind(order.0).fetch_all(pool).await?)
+pub async fn of_order(db: impl PgExecutor<'_>, order: OrderId) -> Result<Vec<Notification>, sqlx::Error> {
+    notifications(sqlx::query_as(OF_ORDER.as_str()).bind(order.0).fetch_all(db).await?)
 }
 
 static FIND: LazyLock<String> = LazyLock::new(|| {

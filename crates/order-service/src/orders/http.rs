@@ -28,13 +28,14 @@ use service_kit::admin::Admin;
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::contact::EmailAddress;
 use service_kit::documented::{
-    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
+    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, ReadAfter, Unavailable,
 };
 use service_kit::extract::{Json, Path};
 use service_kit::fault::Fault;
 use service_kit::idempotency::{Fingerprint, IdempotencyKey};
 use service_kit::pagination::{Filtered, Page};
 use service_kit::prefer::Prefer;
+use service_kit::reading::{ReadConnection, Reader};
 use service_kit::validation::FieldErrors;
 use shared_types::{OrderId, OrderStatus};
 use sqlx::PgConnection;
@@ -160,58 +161,69 @@ pub async fn place_order(
 
 /// Orders, newest first; to customers their own.
 #[utoipa::path(get, path = "/api/orders", tag = "orders",
-    params(ListFilter, Paged),
+    params(ListFilter, Paged, ReadAfter),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
         Invalid, Unavailable))]
 pub async fn list_orders(
     State(orders): State<Arc<Orders>>,
     scope: Scope,
+    reader: Reader,
     listed: Filtered<ListFilter>,
 ) -> Result<Response, Error> {
     let (page, filter) = listed.checked(ListFilter::parse)?;
-    list(&orders, scope, &page, &filter).await
+    list(&orders, scope, reader, &page, &filter).await
 }
 
 /// Orders of one status, newest first.
 #[utoipa::path(get, path = "/api/orders/status/{status}", tag = "orders",
-    params(("status" = OrderStatus, Path, description = "The status"), Paged),
+    params(("status" = OrderStatus, Path, description = "The status"), Paged, ReadAfter),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
         Invalid, Unavailable))]
 pub async fn list_orders_by_status(
     State(orders): State<Arc<Orders>>,
     scope: Scope,
+    reader: Reader,
     page: Page,
     Path(status): Path<String>,
 ) -> Result<Response, Error> {
     let status = status.parse().map_err(|error| FieldErrors::one("status", error))?;
-    list(&orders, scope, &page, &Filter { status: Some(status), ..Filter::default() }).await
+    list(&orders, scope, reader, &page, &Filter { status: Some(status), ..Filter::default() }).await
 }
 
 /// Orders of one customer, newest first, whatever the case of the address.
 #[utoipa::path(get, path = "/api/orders/customer/{email}", tag = "orders",
-    params(("email" = String, Path, max_length = 254, format = "email", description = "The customer's e-mail address", example = "ada@example.com"), Paged),
+    params(("email" = String, Path, max_length = 254, format = "email", description = "The customer's e-mail address", example = "ada@example.com"), Paged, ReadAfter),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Order], headers(("Link" = String, description = "The next page, rel=\"next\""))),
         Invalid, Unavailable))]
 pub async fn list_orders_by_customer(
     State(orders): State<Arc<Orders>>,
     scope: Scope,
+    reader: Reader,
     page: Page,
     Path(email): Path<String>,
 ) -> Result<Response, Error> {
     let customer = EmailAddress::parse(&email).map_err(|error| FieldErrors::one("email", error))?;
-    list(&orders, scope, &page, &Filter { customer_key: Some(customer.key()), ..Filter::default() }).await
+    list(&orders, scope, reader, &page, &Filter { customer_key: Some(customer.key()), ..Filter::default() }).await
 }
 
-async fn list(orders: &Orders, scope: Scope, page: &Page, filter: &Filter) -> Result<Response, Error> {
+async fn list(
+    orders: &Orders,
+    scope: Scope,
+    mut reader: Reader,
+    page: &Page,
+    filter: &Filter,
+) -> Result<Response, Error> {
     // Orders that an instance of the build before has just written may lack the key. They are next to none.
     if filter.customer_key.as_deref().is_some_and(|key| !key.is_ascii() || key.contains("xn--")) {
         customer_keys::complete(&orders.db).await?;
+        reader = Reader::of_everything();
     }
-    let mut conn = orders.db.pool().acquire().await?;
-    let found = store::list(&mut conn, scope, filter, page.after, page.fetch()).await?;
+    let (after, limit) = (page.after, page.fetch());
+    let read = |mut conn: ReadConnection| async move { store::list(&mut conn, scope, filter, after, limit).await };
+    let found = orders.db.read(&reader, read).await?;
     Ok(page.answer(found, |order| order.id))
 }
 

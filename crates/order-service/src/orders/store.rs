@@ -7,7 +7,7 @@ use crate::orders::domain::{Order, OrderPayment, TimelineEntry};
 use crate::payments::{self, LatestPayment, OrderPaymentStatus};
 use service_kit::access::Scope;
 use shared_types::{OrderId, OrderStatus, Reference};
-use sqlx::{PgConnection, PgPool, QueryBuilder};
+use sqlx::{PgConnection, QueryBuilder};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use time::OffsetDateTime;
@@ -267,16 +267,20 @@ pub async fn ids_of_customer(
 
 /// The statuses an order went through, oldest first; `None` where the scope has no such order. What operators noted is not
 /// for those who see only their own.
-pub async fn timeline(pool: &PgPool, scope: Scope, id: OrderId) -> Result<Option<Vec<TimelineEntry>>, sqlx::Error> {
+pub async fn timeline(
+    conn: &mut PgConnection,
+    scope: Scope,
+    id: OrderId,
+) -> Result<Option<Vec<TimelineEntry>>, sqlx::Error> {
     let owned = scope.owner().is_some();
-    if owned && find(&mut *pool.acquire().await?, scope, id).await?.is_none() {
+    if owned && find(conn, scope, id).await?.is_none() {
         return Ok(None);
     }
     let rows = sqlx::query!(
         "SELECT status, at, actor, reason, internal_note FROM orders.order_status_history WHERE order_id = $1 ORDER BY id",
         id.0
     )
-    .fetch_all(pool)
+    .fetch_all(conn)
     .await?;
     // Placing writes the first entry in the order's own transaction: without one there is no order.
     if rows.is_empty() {

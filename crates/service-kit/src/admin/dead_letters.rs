@@ -10,11 +10,12 @@ use crate::access::Caller;
 use crate::answer::Answer;
 use crate::consumer::DryRun;
 use crate::dead_letters::{DeadLetter, DeadLetters, LetterState};
-use crate::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable};
+use crate::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, ReadAfter, Unavailable};
 use crate::extract::{Json, Path, Query};
 use crate::idempotency::{IdempotencyKey, IdempotencyKeys};
 use crate::pagination::Filtered;
 use crate::problem::Problem;
+use crate::reading::{ReadConnection, Reader};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -22,15 +23,21 @@ use shared_types::events::RawEvent;
 use sqlx::PgConnection;
 
 /// Messages that were set aside, newest first
-#[utoipa::path(get, path = "/api/admin/dead-letters", tag = "admin", params(LetterQuery, Paged), responses(
+#[utoipa::path(get, path = "/api/admin/dead-letters", tag = "admin", params(LetterQuery, Paged, ReadAfter), responses(
     (status = 200, description = "A page; `Link` names the next", body = [DeadLetter],
         headers(("Link" = String, description = "The next page, rel=\"next\""))),
     Invalid, Unavailable
 ))]
-pub async fn list_dead_letters(State(admin): State<Admin>, listed: Filtered<LetterQuery>) -> Result<Response, Problem> {
+pub async fn list_dead_letters(
+    State(admin): State<Admin>,
+    reader: Reader,
+    listed: Filtered<LetterQuery>,
+) -> Result<Response, Problem> {
     let (page, filter) = listed.checked(|query| query.parse(&admin.consumers)).map_err(Problem::validation)?;
-    let letters = DeadLetters(admin.schema).list(admin.database.pool(), &filter, page.after, page.fetch()).await?;
-    Ok(page.answer(letters, |letter| letter.id))
+    let (letters, filter, after, limit) = (DeadLetters(admin.schema), &filter, page.after, page.fetch());
+    let read = |mut conn: ReadConnection| async move { letters.list(&mut *conn, filter, after, limit).await };
+    let found = admin.database.read(&reader, read).await?;
+    Ok(page.answer(found, |letter| letter.id))
 }
 
 /// One message that was set aside

@@ -14,7 +14,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{Components, OpenApi, PathItem, Ref, RefOr, Response};
 
 /// The headers that answers have, whichever route gives them.
-const HEADERS: [(&str, Type, &str); 7] = [
+const HEADERS: [(&str, Type, &str); 8] = [
     ("X-Request-Id", Type::String, "The id of the request, under which the log speaks of it"),
     ("Retry-After", Type::Integer, "Seconds after which trying again makes sense"),
     ("RateLimit", Type::String, "What is left of the limit; only where one is configured"),
@@ -23,6 +23,11 @@ const HEADERS: [(&str, Type, &str); 7] = [
         "Idempotency-Replayed",
         Type::String,
         "`true` where this is the kept answer to an earlier request with the same key",
+    ),
+    (
+        "Read-After",
+        Type::String,
+        "What was written, for the same header of a list that has to show it; only where lists are read from a replica",
     ),
     ("WWW-Authenticate", Type::String, "How callers say who they are"),
     ("Accept-Encoding", Type::String, "`identity` where the body was compressed"),
@@ -38,7 +43,7 @@ pub fn complete(document: &mut OpenApi, consumers: &[&str]) {
     document.info.description = Some(format!("{own}\n\n{OF_THE_SERVER}"));
     let mut bodies = BTreeSet::new();
     for (path, item) in &mut document.paths.paths {
-        for operation in operations(item) {
+        for (writes, operation) in operations(item) {
             if consumers.is_empty() {
                 // Nobody can name one.
                 let parameters = operation.parameters.iter_mut();
@@ -47,7 +52,7 @@ pub fn complete(document: &mut OpenApi, consumers: &[&str]) {
             let keyed = complete_parameters(operation, consumers);
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response {
-                    complete_headers(response, status, path.starts_with("/api/"), keyed);
+                    complete_headers(response, status, path.starts_with("/api/"), keyed, writes);
                 }
             }
             let passes_over = operation.extensions.as_ref().is_some_and(|it| it.contains_key(PASSES_OVER));
@@ -65,8 +70,10 @@ pub fn complete(document: &mut OpenApi, consumers: &[&str]) {
     complete_bodies(components, bodies);
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+/// Each operation, and whether it writes.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
+    let writes = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten();
+    item.get.iter_mut().map(|read| (false, read)).chain(writes.map(|write| (true, write)))
 }
 
 fn header(schema_type: Type, description: &str) -> Header {
@@ -121,7 +128,7 @@ fn bound_integer(schema: &mut Object) {
     schema.maximum.get_or_insert(Number::Int(largest));
 }
 
-fn complete_headers(response: &mut Response, status: &str, of_api: bool, keyed: bool) {
+fn complete_headers(response: &mut Response, status: &str, of_api: bool, keyed: bool, writes: bool) {
     let success = status.starts_with('2');
     for (name, _, _) in HEADERS {
         let has = match name {
@@ -129,6 +136,7 @@ fn complete_headers(response: &mut Response, status: &str, of_api: bool, keyed: 
             "Retry-After" => matches!(status, "429" | "503") && of_api,
             "RateLimit" | "RateLimit-Policy" => of_api && (success || status == "429"),
             "Idempotency-Replayed" => keyed && success,
+            "Read-After" => of_api && writes && success,
             "WWW-Authenticate" => status == "401",
             _ => status == "415",
         };

@@ -1,5 +1,6 @@
 //! Which pages of other origins may call the service (`CORS_ORIGINS`), and what browsers let them send and read.
 
+use crate::reading::READ_AFTER;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,20 +12,21 @@ use url::Url;
 const REMEMBERED: Duration = Duration::from_mins(10);
 
 /// What clients send beside what browsers always let pages send.
-const SENT: [HeaderName; 9] = [
+const SENT: [HeaderName; 10] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::IF_MATCH,
     header::IF_NONE_MATCH,
     HeaderName::from_static("idempotency-key"),
     HeaderName::from_static("prefer"),
+    HeaderName::from_static(READ_AFTER),
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
     HeaderName::from_static("x-request-id"),
 ];
 
 /// What clients read beside what browsers always show pages.
-const READ: [HeaderName; 11] = [
+const READ: [HeaderName; 12] = [
     header::ALLOW,
     header::ETAG,
     header::LINK,
@@ -35,6 +37,7 @@ const READ: [HeaderName; 11] = [
     HeaderName::from_static("preference-applied"),
     HeaderName::from_static("ratelimit"),
     HeaderName::from_static("ratelimit-policy"),
+    HeaderName::from_static(READ_AFTER),
     HeaderName::from_static("x-request-id"),
 ];
 

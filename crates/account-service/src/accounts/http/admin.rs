@@ -16,11 +16,13 @@ use service_kit::access::{Caller, Scope};
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::contact::parse_email;
 use service_kit::documented::{
-    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, PagedByUuid, Unavailable,
+    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, PagedByUuid, ReadAfter,
+    Unavailable,
 };
 use service_kit::extract::{Json, Path, PlusKept};
 use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::{Filtered, Page};
+use service_kit::reading::{ReadConnection, Reader};
 use service_kit::validation::FieldErrors;
 use sqlx::PgConnection;
 use std::sync::Arc;
@@ -56,16 +58,19 @@ impl AccountQuery {
 }
 
 /// The accounts, newest first.
-#[utoipa::path(get, path = "/api/accounts", tag = "accounts", params(AccountQuery, PagedByUuid), responses(
+#[utoipa::path(get, path = "/api/accounts", tag = "accounts", params(AccountQuery, PagedByUuid, ReadAfter), responses(
     (status = 200, description = "A page; `Link` names the next", body = [User], headers(("Link" = String, description = "The next page, rel=\"next\""))),
     Invalid, Unavailable))]
 pub async fn list_accounts(
     State(accounts): State<Arc<Accounts>>,
     scope: Scope,
+    reader: Reader,
     listed: Filtered<AccountQuery, Uuid>,
 ) -> Result<Response, Error> {
     let (page, filter) = listed.checked(AccountQuery::parse)?;
-    let found = users::list(accounts.db.pool(), scope, &filter, page.after, page.fetch()).await?;
+    let (filter, after, limit) = (&filter, page.after, page.fetch());
+    let read = |mut conn: ReadConnection| async move { users::list(&mut *conn, scope, filter, after, limit).await };
+    let found = accounts.db.read(&reader, read).await?;
     Ok(page.answer(found, |user| user.id))
 }
 
@@ -194,19 +199,22 @@ pub async fn reset_account(
 ///
 /// The nil UUID (`00000000-0000-0000-0000-000000000000`) stands for none: that the keys which sign tokens were rotated.
 #[utoipa::path(get, path = "/api/accounts/{id}/audit", tag = "accounts",
-    params(("id" = Uuid, Path, description = "Id of the account"), Paged),
+    params(("id" = Uuid, Path, description = "Id of the account"), Paged, ReadAfter),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Entry], headers(("Link" = String, description = "The next page, rel=\"next\""))),
         Invalid, NotFound, Unavailable))]
 pub async fn list_audit(
     State(accounts): State<Arc<Accounts>>,
     scope: Scope,
+    reader: Reader,
     Path(id): Path<Uuid>,
     page: Page,
 ) -> Result<Response, Error> {
-    if !id.is_nil() {
-        users::find(accounts.db.pool(), scope, id).await?.ok_or(Error::UnknownAccount(id))?;
-    }
-    let entries = audit::list(accounts.db.pool(), id, page.after, page.fetch()).await?;
+    let (after, limit) = (page.after, page.fetch());
+    let read = |mut conn: ReadConnection| async move {
+        let known = id.is_nil() || users::find(&mut *conn, scope, id).await?.is_some();
+        if known { audit::list(&mut *conn, id, after, limit).await.map(Some) } else { Ok(None) }
+    };
+    let entries = accounts.db.read(&reader, read).await?.ok_or(Error::UnknownAccount(id))?;
     Ok(page.answer(entries, |entry| entry.id))
 }

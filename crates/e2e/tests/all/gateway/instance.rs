@@ -61,8 +61,8 @@ async fn serve(mut stream: TcpStream, does: Does, heads: Arc<Mutex<Vec<String>>>
             Does::Answer => {
                 let body = format!("{{\"text\":\"{}\"}}", "x".repeat(4000));
                 let answer = format!(
-                    "HTTP/1.1 200 OK\r\nx-request-id: 7\r\netag: \"3\"\r\ncontent-type: application/json\r\ncontent-length: \
-                     {}\r\n\r\n{body}",
+                    "HTTP/1.1 200 OK\r\nx-request-id: 7\r\netag: \"3\"\r\nread-after: 2a\r\ncontent-type: application/json\r\n\
+                     content-length: {}\r\n\r\n{body}",
                     body.len()
                 );
                 if stream.write_all(answer.as_bytes()).await.is_err() || !is_kept {

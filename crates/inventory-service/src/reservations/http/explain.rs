@@ -8,8 +8,9 @@ use axum::Json;
 use axum::extract::State;
 use service_kit::admin::Admin;
 use service_kit::dead_letters::{DeadLetter, DeadLetters};
-use service_kit::documented::{Invalid, Unavailable};
+use service_kit::documented::{Invalid, ReadAfter, Unavailable};
 use service_kit::extract::Path;
+use service_kit::reading::{ReadConnection, Reader};
 use shared_types::Reference;
 use shared_types::reservations::{LetterTrace, ReservationTrace, StockTrace};
 use std::sync::Arc;
@@ -18,16 +19,20 @@ use std::sync::Arc;
 ///
 /// There is an answer also where there is no reservation: a message about it may have been set aside.
 #[utoipa::path(get, path = "/api/inventory/reservations/{id}/explain", tag = "reservations",
-    params(("id" = Reference, Path, description = "Reference of the order")),
+    params(("id" = Reference, Path, description = "Reference of the order"), ReadAfter),
     responses((status = 200, description = "What is known", body = StockTrace), Invalid, Unavailable))]
 pub async fn explain_reservation(
     State(reservations): State<Arc<Reservations>>,
     State(admin): State<Admin>,
+    reader: Reader,
     Path(id): Path<Reference>,
 ) -> Result<Json<StockTrace>, Error> {
-    let pool = reservations.db.pool();
-    let reservation = store::find(pool, &[id]).await?.pop();
-    let letters = DeadLetters(SCHEMA).waiting_about(pool, &id.to_string()).await?;
+    let read = |mut conn: ReadConnection| async move {
+        let reservation = store::find(&mut *conn, &[id]).await?.pop();
+        let letters = DeadLetters(SCHEMA).waiting_about(&mut *conn, &id.to_string()).await?;
+        Ok::<_, sqlx::Error>((reservation, letters, OUTBOX.oldest(&mut *conn).await?))
+    };
+    let (reservation, letters, oldest_message) = reservations.db.read(&reader, read).await?;
     let letter = |letter: DeadLetter| LetterTrace {
         traceparent: letter.traceparent(),
         id: letter.id,
@@ -44,7 +49,7 @@ pub async fn explain_reservation(
             expires_at: it.expires_at,
         }),
         letters: letters.into_iter().map(letter).collect(),
-        oldest_message: OUTBOX.oldest(pool).await?,
+        oldest_message,
         broker: admin.broker.status().err(),
     }))
 }

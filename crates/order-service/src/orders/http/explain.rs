@@ -12,8 +12,9 @@ use axum::extract::State;
 use service_kit::access::Scope;
 use service_kit::admin::Admin;
 use service_kit::dead_letters::DeadLetters;
-use service_kit::documented::{Invalid, NotFound, Unavailable};
+use service_kit::documented::{Invalid, NotFound, ReadAfter, Unavailable};
 use service_kit::extract::Path;
+use service_kit::reading::{ReadConnection, Reader};
 use shared_types::{OrderId, PaymentId};
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use std::sync::Arc;
 /// Customers see where their own order is. Operators see what inventory-service and the messages between the services say of
 /// it, too, and what they can do.
 #[utoipa::path(get, path = "/api/orders/{id}/explain", tag = "orders",
-    params(("id" = i64, Path, description = "Number of the order", example = 1)),
+    params(("id" = i64, Path, description = "Number of the order", example = 1), ReadAfter),
     responses(
         (status = 200, description = "Why", body = ExplainedOrder),
         Invalid, NotFound, Unavailable))]
@@ -30,23 +31,37 @@ pub async fn explain_order(
     State(orders): State<Arc<Orders>>,
     State(admin): State<Admin>,
     scope: Scope,
+    reader: Reader,
     Path(id): Path<OrderId>,
 ) -> Result<Json<ExplainedOrder>, Error> {
-    let pool = orders.db.pool();
-    let order = store::find(&mut *pool.acquire().await?, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
-    let timeline = store::timeline(pool, scope, id).await?.unwrap_or_default();
-    let payments = match order.payment {
-        Some(_) => payments::of_order(pool, id).await?,
-        None => Vec::new(),
+    let read = |mut conn: ReadConnection| async move {
+        let Some(order) = store::find(&mut conn, scope, id).await? else { return Ok(None) };
+        let timeline = store::timeline(&mut conn, scope, id).await?.unwrap_or_default();
+        let payments = match order.payment {
+            Some(_) => payments::of_order(&mut *conn, id).await?,
+            None => Vec::new(),
+        };
+        Ok::<_, sqlx::Error>(Some((order, timeline, payments)))
     };
+    let found = orders.db.read(&reader, read).await?;
+    let (order, timeline, payments) = found.ok_or(Error::UnknownOrder(id))?;
     if scope.owner().is_some() {
         return Ok(Json(explain::for_customer(&order, &timeline, &payments)));
     }
     let ids: Vec<PaymentId> = payments.iter().map(|payment| payment.id).collect();
-    let operations = match ids.is_empty() {
-        true => Vec::new(),
-        false => payments::operations_of(pool, &ids).await?,
+    let (ids, subject) = (&ids, &order.reference.to_string());
+    let read = |mut conn: ReadConnection| async move {
+        let operations = match ids.is_empty() {
+            true => Vec::new(),
+            false => payments::operations_of(&mut *conn, ids).await?,
+        };
+        let accepted = store::accepted::place_of(&mut *conn, id).await?;
+        let letters = DeadLetters(SCHEMA).waiting_about(&mut *conn, subject).await?;
+        let oldest_message = OUTBOX.oldest(&mut *conn).await?;
+        let messages = notifications::of_order(&mut *conn, id).await?;
+        Ok::<_, sqlx::Error>((operations, accepted, letters, oldest_message, messages))
     };
+    let (operations, accepted, letters, oldest_message, messages) = orders.db.read(&reader, read).await?;
     let of = |id| operations.iter().filter(|operation| operation.payment_id == id).cloned().collect();
     let payments = payments.into_iter();
     let stock = if Facts::stock_matters(&order) {
@@ -56,12 +71,12 @@ pub async fn explain_order(
         Stock::NotAsked
     };
     Ok(Json(explain::explain(&Facts {
-        accepted: store::accepted::place_of(pool, id).await?,
-        letters: DeadLetters(SCHEMA).waiting_about(pool, &order.reference.to_string()).await?,
-        oldest_message: OUTBOX.oldest(pool).await?,
+        accepted,
+        letters,
+        oldest_message,
         broker: admin.broker.status(),
         payments: payments.map(|payment| PaymentWithOperations { operations: of(payment.id), payment }).collect(),
-        messages: notifications::of_order(pool, id).await?,
+        messages,
         order,
         timeline,
         stock,

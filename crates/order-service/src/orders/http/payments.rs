@@ -21,11 +21,12 @@ use serde::{Deserialize, Serialize};
 use service_kit::access::Scope;
 use service_kit::answer::{Answer, check_if_match};
 use service_kit::documented::{
-    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable,
+    Changed, IfMatch, IfNoneMatch, Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, ReadAfter, Unavailable,
 };
 use service_kit::extract::{Json, Path};
 use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::Filtered;
+use service_kit::reading::{ReadConnection, Reader};
 use service_kit::validation::FieldErrors;
 use shared_types::{Money, OrderId, PaymentId};
 use sqlx::PgConnection;
@@ -182,18 +183,22 @@ impl PaymentQuery {
 }
 
 /// The payments of all orders, newest first, each with what was done to its money
-#[utoipa::path(get, path = "/api/payments", tag = "payments", params(PaymentQuery, Paged),
+#[utoipa::path(get, path = "/api/payments", tag = "payments", params(PaymentQuery, Paged, ReadAfter),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [PaymentWithOperations], headers(("Link" = String, description = "The next page, rel=\"next\""))),
         Invalid, Unavailable))]
 pub async fn list_payments(
     State(orders): State<Arc<Orders>>,
+    reader: Reader,
     listed: Filtered<PaymentQuery>,
 ) -> Result<Response, Error> {
     let (page, status) = listed.checked(PaymentQuery::parse)?;
-    let mut conn = orders.db.pool().acquire().await?;
-    let found = payments::page(&mut *conn, status, page.after, page.fetch()).await?;
-    let found = all_with_operations(&mut conn, found).await?;
+    let (after, limit) = (page.after, page.fetch());
+    let read = |mut conn: ReadConnection| async move {
+        let found = payments::page(&mut *conn, status, after, limit).await?;
+        all_with_operations(&mut conn, found).await
+    };
+    let found = orders.db.read(&reader, read).await?;
     Ok(page.answer(found, |found| found.payment.id.0))
 }
 
@@ -221,7 +226,7 @@ pub async fn get_payment(
 async fn all_with_operations(
     conn: &mut PgConnection,
     found: Vec<Payment>,
-) -> Result<Vec<PaymentWithOperations>, Error> {
+) -> Result<Vec<PaymentWithOperations>, sqlx::Error> {
     let ids: Vec<PaymentId> = found.iter().map(|payment| payment.id).collect();
     let operations = payments::operations_of(conn, &ids).await?;
     let of = |id| operations.iter().filter(|operation| operation.payment_id == id).cloned().collect();

@@ -23,5 +23,6 @@ pub async fn get_timeline(
     scope: Scope,
     Path(id): Path<OrderId>,
 ) -> Result<Json<Vec<TimelineEntry>>, Error> {
-    store::timeline(orders.db.pool(), scope, id).await?.map(Json).ok_or(Error::UnknownOrder(id))
+    let mut conn = orders.db.pool().acquire().await?;
+    store::timeline(&mut conn, scope, id).await?.map(Json).ok_or(Error::UnknownOrder(id))
 }

@@ -11,10 +11,11 @@ use axum::response::Response;
 use serde::Deserialize;
 use service_kit::access::Caller;
 use service_kit::answer::Answer;
-use service_kit::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, Unavailable};
+use service_kit::documented::{Invalid, InvalidBody, KeyReused, Keyed, NotFound, Paged, ReadAfter, Unavailable};
 use service_kit::extract::{Json, Path, Query};
 use service_kit::idempotency::IdempotencyKey;
 use service_kit::pagination::Filtered;
+use service_kit::reading::{ReadConnection, Reader};
 use service_kit::validation::FieldErrors;
 use sqlx::PgConnection;
 use std::sync::Arc;
@@ -31,16 +32,19 @@ pub struct FindingQuery {
 }
 
 /// What does not fit between the providers' books and ours, newest first
-#[utoipa::path(get, path = "/api/admin/payments/findings", tag = "admin", params(FindingQuery, Paged),
+#[utoipa::path(get, path = "/api/admin/payments/findings", tag = "admin", params(FindingQuery, Paged, ReadAfter),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Finding], headers(("Link" = String, description = "The next page, rel=\"next\""))),
         Invalid, Unavailable))]
 pub async fn list_findings(
     State(orders): State<Arc<Orders>>,
+    reader: Reader,
     listed: Filtered<FindingQuery>,
 ) -> Result<Response, Error> {
     let (page, FindingQuery { open }) = listed.checked(Ok)?;
-    let found = findings::list(orders.db.pool(), open, page.after, page.fetch()).await?;
+    let (after, limit) = (page.after, page.fetch());
+    let read = |mut conn: ReadConnection| async move { findings::list(&mut *conn, open, after, limit).await };
+    let found = orders.db.read(&reader, read).await?;
     Ok(page.answer(found, |finding| finding.id))
 }
 
