@@ -20,6 +20,7 @@ mod crashes;
 mod customers;
 mod dead_letters;
 mod dispatching;
+mod encrypted;
 mod explain;
 mod explained_mails;
 mod exposure;
