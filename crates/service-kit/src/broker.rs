@@ -1,14 +1,16 @@
 //! The connection to RabbitMQ: made anew whenever it breaks, with the whole topology declared each time.
 
+mod encrypted;
+
 use crate::config::{BrokerConfig, ConfigError};
 use crate::retries::RetryDelays;
+use http_client::ClientConfig;
 use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, FrameSize};
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
-use secrecy::{ExposeSecret, SecretString};
 use shared_types::topology::{DELIVERY_LIMIT, EXCHANGE, QUEUES};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -31,9 +33,6 @@ pub enum BrokerError {
     /// Refused, or broken off.
     #[error(transparent)]
     Amqp(#[from] lapin::Error),
-    /// Its URL makes no sense; the URL holds the password, so it is not shown.
-    #[error("AMQP_URL cannot be read")]
-    Address,
     /// It did not answer in time.
     #[error("no answer in time")]
     Timeout,
@@ -57,16 +56,24 @@ pub enum BrokerError {
 /// How to reach the broker, and whether it was reached.
 #[derive(Clone, Debug)]
 pub struct Broker {
-    url: SecretString,
+    nodes: Arc<[AMQPUri]>,
+    tls: Arc<ClientConfig>,
     retry_delays: RetryDelays,
     links: Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>,
+    /// Which node each link asks next.
+    turns: Arc<Mutex<BTreeMap<&'static str, usize>>>,
 }
 
 impl Broker {
-    /// Reads the configuration; connects to nothing yet.
+    /// Reads the configuration; connects to nothing yet. Each process has the nodes in an order of its own.
     pub fn new(config: &BrokerConfig) -> Result<Self, ConfigError> {
-        let (url, retry_delays) = (config.url()?, config.retry_delays_ms.clone());
-        Ok(Self { url, retry_delays, links: Arc::default() })
+        let mut nodes = config.nodes()?;
+        fastrand::shuffle(&mut nodes);
+        for node in &mut nodes {
+            node.query.frame_max.get_or_insert(FRAME_MAX);
+        }
+        let (tls, retry_delays) = (Arc::new(config.tls()?), config.retry_delays_ms.clone());
+        Ok(Self { nodes: nodes.into(), tls, retry_delays, links: Arc::default(), turns: Arc::default() })
     }
 
     /// How long a message that failed waits.
@@ -74,20 +81,22 @@ impl Broker {
         &self.retry_delays
     }
 
-    /// Where the broker is, and how long a frame may be where the URL does not say so.
-    fn address(&self) -> Result<AMQPUri, BrokerError> {
-        let mut address: AMQPUri = self.url.expose_secret().parse().map_err(|_| BrokerError::Address)?;
-        address.query.frame_max.get_or_insert(FRAME_MAX);
-        Ok(address)
+    /// The node that a link asks this time: another one than the last time, and links begin with different ones.
+    fn next_node(&self, link: &'static str) -> AMQPUri {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let links = turns.len();
+        let turn = turns.entry(link).or_insert(links);
+        *turn += 1;
+        self.nodes[*turn % self.nodes.len()].clone()
     }
 
-    /// Connects, declares the topology and gives a channel with publisher confirms.
+    /// Connects to the next node, declares the topology and gives a channel with publisher confirms.
     pub(crate) async fn connect(&self, purpose: &'static str) -> Result<(Connection, Channel), BrokerError> {
         let connecting = async {
             let properties = ConnectionProperties::default()
                 .with_connection_name(purpose.into())
                 .configure_backoff(|backoff| backoff.with_max_times(0));
-            let connection = Connection::connect_uri(self.address()?, properties).await?;
+            let connection = open(self.next_node(purpose), self.tls.clone(), properties).await?;
             let channel = connection.create_channel().await?;
             declare_topology(&channel, self.retry_delays.count()).await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
@@ -117,6 +126,14 @@ impl Broker {
             Some((name, _)) => Err(format!("no connection for {name}")),
             None => Ok(()),
         }
+    }
+}
+
+/// A connection to a node, encrypted where its URL asks for that.
+async fn open(node: AMQPUri, tls: Arc<ClientConfig>, properties: ConnectionProperties) -> lapin::Result<Connection> {
+    match node.scheme {
+        AMQPScheme::AMQP => Connection::connect_uri(node, properties).await,
+        AMQPScheme::AMQPS => encrypted::open(node, tls, properties).await,
     }
 }
 

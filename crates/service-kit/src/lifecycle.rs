@@ -12,6 +12,7 @@ use crate::telemetry::{self, TelemetryError};
 use crate::traces;
 use axum::Router;
 use futures_util::FutureExt;
+use http_client::TlsError;
 use sqlx::migrate::Migrator;
 use std::future::Future;
 use std::io::Write;
@@ -143,6 +144,10 @@ where
     Build: AsyncFnOnce(Shutdown, Prepared) -> Result<Built, StartError>,
 {
     config.access.check(config.bind_address, config.auth.knows_callers())?;
+    if let Some(file) = &config.https_ca_file {
+        let refused = |error: TlsError| ConfigError { variable: "HTTPS_CA_FILE", reason: error.to_string() };
+        http_client::believe(file).map_err(refused)?;
+    }
     let metrics = telemetry::start(config)?;
     config.access.warn_while_open();
     let shutdown = Shutdown::on_signal()?;

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::daemon::Program;
 use crate::error::{Result, TestbedError};
 use crate::folders::make_folder;
 use crate::http;
+use crate::place::Place;
 use crate::poll;
 use crate::process::{self, Signal, tail};
 
@@ -108,7 +110,8 @@ fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.display())
 }
 
-fn servers(ports: &[u16]) -> String {
+/// The lines of an upstream with these instances: each is left alone for a second where it failed, unless all did.
+pub(crate) fn servers(ports: &[u16]) -> String {
     let lines = |parameters: &str| -> String {
         ports.iter().map(|port| format!("server {}:{port} {parameters};\n", Ipv4Addr::LOCALHOST)).collect()
     };
@@ -141,6 +144,18 @@ pub fn command(folder: &Path) -> Result<Command> {
     let mut command = nginx(folder)?;
     command.args(["-g", "daemon off;"]);
     Ok(command)
+}
+
+/// The same for a [`Daemon`](crate::daemon::Daemon).
+pub fn program(folder: &Path) -> Result<Program> {
+    let arguments = ["-p", &folder.display().to_string(), "-c", "nginx.conf", "-g", "daemon off;"].map(str::to_owned);
+    Ok(Program {
+        file: find_program()?,
+        arguments: arguments.to_vec(),
+        variables: Vec::new(),
+        as_postgres: false,
+        place: Place::default(),
+    })
 }
 
 /// Whether the gateway on this port answers.

@@ -9,6 +9,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long an answer to a call that changes something may take.
 const PATIENCE_FOR_WORK: Duration = Duration::from_secs(60);
 
+/// Where a server listens; a port alone is one of the loopback address.
+#[derive(Debug, Clone, Copy)]
+pub struct Server(SocketAddr);
+
+impl From<u16> for Server {
+    fn from(port: u16) -> Self {
+        (Ipv4Addr::LOCALHOST, port).into()
+    }
+}
+
+impl From<(Ipv4Addr, u16)> for Server {
+    fn from(address: (Ipv4Addr, u16)) -> Self {
+        Self(address.into())
+    }
+}
+
 /// What a server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -18,23 +34,31 @@ pub struct Answer {
     pub body: String,
 }
 
-/// `GET path` from the server on this port of the loopback address; `None` when nobody answers with HTTP.
-pub fn get(port: u16, path: &str) -> Option<Answer> {
-    exchange(port, PATIENCE, "GET", path, &[], "")
+/// `GET path` from the server; `None` when nobody answers with HTTP.
+pub fn get(server: impl Into<Server>, path: &str) -> Option<Answer> {
+    exchange(server.into(), PATIENCE, "GET", path, &[], "")
 }
 
 /// A call with these header lines and this body, which may take its time.
-pub fn call(port: u16, method: &str, path: &str, headers: &[&str], body: &str) -> Option<Answer> {
-    exchange(port, PATIENCE_FOR_WORK, method, path, headers, body)
+pub fn call(server: impl Into<Server>, method: &str, path: &str, headers: &[&str], body: &str) -> Option<Answer> {
+    exchange(server.into(), PATIENCE_FOR_WORK, method, path, headers, body)
 }
 
-fn exchange(port: u16, patience: Duration, method: &str, path: &str, headers: &[&str], body: &str) -> Option<Answer> {
-    let mut stream = connect(port)?;
+fn exchange(
+    server: Server,
+    patience: Duration,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> Option<Answer> {
+    let mut stream = connect(server)?;
     stream.set_read_timeout(Some(patience)).ok()?;
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\nConnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {}\r\nAccept: */*\r\nConnection: close\r\n\
          {headers}Content-Length: {}\r\n\r\n{body}",
+        server.0,
         body.len()
     );
     stream.write_all(request.as_bytes()).ok()?;
@@ -43,10 +67,9 @@ fn exchange(port: u16, patience: Duration, method: &str, path: &str, headers: &[
     parse(&String::from_utf8_lossy(&bytes))
 }
 
-/// A connection to this port of the loopback address, with limits on how long reading and writing may take.
-pub fn connect(port: u16) -> Option<TcpStream> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
+/// A connection to a server, with limits on how long reading and writing may take.
+pub fn connect(server: impl Into<Server>) -> Option<TcpStream> {
+    let stream = TcpStream::connect_timeout(&server.into().0, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;
     Some(stream)

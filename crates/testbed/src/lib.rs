@@ -5,14 +5,17 @@
 
 #![warn(missing_docs)]
 
+pub mod daemon;
 pub mod durability;
 pub mod environment;
 pub mod error;
 pub mod folders;
 pub mod gateway;
 pub mod http;
+pub mod internal;
 pub mod interrupt;
 pub mod pairs;
+pub mod place;
 pub mod poll;
 pub mod ports;
 pub mod postgres;

@@ -132,6 +132,17 @@ fn group_of(pid: u32) -> Option<u32> {
     split_stat(&stat)?.1.get(2)?.parse().ok()
 }
 
+/// The processes that this one has started and that run; none where the system has no `/proc`.
+pub fn children_of(pid: u32) -> Vec<Identity> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let is_child = |child: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        split_stat(&stat).and_then(|(_, fields)| fields.get(1)?.parse().ok()) == Some(pid)
+    };
+    pids.filter(is_child).filter_map(Identity::of).collect()
+}
+
 /// Sends a signal to a pid, or to a process group when `target` is negative, through the shell's own `kill`.
 pub fn send(signal: Signal, target: i64) {
     let command = format!("kill -s {} -- {target}", signal.name());
@@ -227,6 +238,10 @@ mod tests {
         std::fs::remove_file(&log).unwrap();
         assert!(sleeper.is_running());
         assert_eq!(sleeper.program, "sleep");
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(children_of(std::process::id()).contains(&Identity::of(child.id()).unwrap()));
+        child.kill().unwrap();
+        child.wait().unwrap();
         assert!(sleeper.end(Signal::Terminate, Duration::from_secs(10)));
         assert!(!sleeper.is_running());
     }

@@ -10,20 +10,35 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 pub use programs::{Programs, find as find_programs};
+pub use settings::host;
 
 use crate::durability::Durability;
 use crate::error::{Result, TestbedError};
 use crate::folders::delete_folder;
 use crate::http;
+use crate::place::Place;
 use crate::poll;
 use crate::process::{self, Identity, Signal};
 use crate::state::{SERVER_FILE, State};
-use settings::Ports;
+use settings::{Node, Ports};
 
 /// What the state file of a private server of this kind says under `kind`.
 pub(crate) const KIND: &str = "rabbitmq";
 
 const SERVER: &str = "server";
+
+/// Which node of a broker of several a server is.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    /// The part of its name before `@localhost`.
+    pub name: String,
+    /// The lines of the configuration that name the others.
+    pub config: String,
+    /// The port of the port mapper that all of them use, or that each uses at a place of its own.
+    pub epmd: u16,
+    /// Where it runs.
+    pub place: Place,
+}
 
 /// A handle on a server that runs, was killed, or was stopped. Dropping it leaves the server as it is, unless
 /// [`RabbitMq::stop_on_drop`] was asked for.
@@ -32,6 +47,7 @@ pub struct RabbitMq {
     dir: PathBuf,
     ports: Ports,
     durability: Durability,
+    node: Node,
     programs: Programs,
     stops_on_drop: bool,
 }
@@ -40,15 +56,33 @@ impl RabbitMq {
     /// Starts a server whose files are in `dir`, with the plugins for management and for Prometheus. A server that runs there already is taken
     /// over as it is.
     pub fn start(dir: &Path, port: u16, durability: Durability) -> Result<Self> {
+        Self::start_with(dir, port, durability, "")
+    }
+
+    /// [`RabbitMq::start`] with more lines of configuration.
+    pub fn start_with(dir: &Path, port: u16, durability: Durability, config: &str) -> Result<Self> {
+        Self::start_node(dir, port, durability, Node { config: config.to_owned(), ..Node::default() }, None)
+    }
+
+    /// Starts a node of a broker of several. Those that stand in its configuration and run already take it in.
+    pub fn start_member(dir: &Path, port: u16, durability: Durability, membership: Membership) -> Result<Self> {
+        let Membership { name, config, epmd, place } = membership;
+        Self::start_node(dir, port, durability, Node { name, config, one_of_many: true, place }, Some(epmd))
+    }
+
+    /// Starts a node, with the port mapper on this port where it is one of many.
+    fn start_node(dir: &Path, port: u16, durability: Durability, node: Node, epmd: Option<u16>) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(|cause| TestbedError::io("cannot create", dir, &cause))?;
         let dir = dir.canonicalize().map_err(|cause| TestbedError::io("cannot find", dir, &cause))?;
         if let Some(running) = Self::attach(&dir)? {
             return Ok(running);
         }
         let last = State::read(&dir.join(SERVER_FILE))?;
+        let ports = Ports::choose(port, last.as_ref())?;
         let server = Self {
-            ports: Ports::choose(port, last.as_ref())?,
+            ports: Ports { epmd: epmd.unwrap_or(ports.epmd), ..ports },
             durability,
+            node,
             programs: find_programs()?,
             dir,
             stops_on_drop: false,
@@ -66,7 +100,8 @@ impl RabbitMq {
         let (Some(ports), Some(durability), true) = (Ports::recall(&state), state.get("durability"), running) else {
             return Ok(None);
         };
-        Ok(Some(Self { dir: dir.to_owned(), ports, durability, programs: find_programs()?, stops_on_drop: false }))
+        let (node, programs) = (Node::recall(&state), find_programs()?);
+        Ok(Some(Self { dir: dir.to_owned(), ports, durability, node, programs, stops_on_drop: false }))
     }
 
     /// The port that a server in `dir` was last started on.
@@ -81,7 +116,7 @@ impl RabbitMq {
                 process.kill();
             }
             if let (Some(ports), Ok(programs)) = (Ports::recall(&state), find_programs()) {
-                kill_epmd(&programs, ports);
+                kill_epmd(&programs, ports, &Node::recall(&state));
             }
         }
         delete_folder(dir)
@@ -89,12 +124,24 @@ impl RabbitMq {
 
     /// The AMQP URL of the default virtual host for the user guest.
     pub fn url(&self) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.ports.amqp)
+        format!("amqp://guest:guest@{}:{}/%2f", self.node.place.address, self.ports.amqp)
     }
 
     /// The URL of the management API for the user guest, without a path.
     pub fn management_url(&self) -> String {
-        format!("http://guest:guest@127.0.0.1:{}", self.ports.management)
+        format!("http://guest:guest@{}:{}", self.node.place.address, self.ports.management)
+    }
+
+    /// How many nodes of its broker run, as it sees it; none while it does not answer.
+    pub fn running_nodes(&self) -> usize {
+        let answer = http::call(
+            (self.node.place.address, self.ports.management),
+            "GET",
+            "/api/nodes?columns=running",
+            &[virtual_host::AUTHORIZATION],
+            "",
+        );
+        answer.map_or(0, |answer| answer.body.matches("\"running\":true").count())
     }
 
     /// The port it speaks AMQP on.
@@ -123,7 +170,7 @@ impl RabbitMq {
         if let Some(process) = self.process()? {
             process.end(Signal::Terminate, Duration::from_secs(30));
         }
-        kill_epmd(&self.programs, self.ports);
+        kill_epmd(&self.programs, self.ports, &self.node);
         Ok(())
     }
 
@@ -132,6 +179,18 @@ impl RabbitMq {
         if let Some(process) = self.process()? {
             process.kill();
         }
+        Ok(())
+    }
+
+    /// SIGSTOP of the server: it holds its connections and says nothing.
+    pub fn pause(&self) -> Result<()> {
+        self.process()?.iter().for_each(|process| process.signal(Signal::Stop));
+        Ok(())
+    }
+
+    /// SIGCONT: goes on after [`RabbitMq::pause`].
+    pub fn resume(&self) -> Result<()> {
+        self.process()?.iter().for_each(|process| process.signal(Signal::Continue));
         Ok(())
     }
 
@@ -151,11 +210,11 @@ impl RabbitMq {
     }
 
     fn launch(&self) -> Result<()> {
-        settings::write_files(&self.dir, self.ports, self.durability)?;
+        settings::write_files(&self.dir, self.ports, self.durability, &self.node)?;
         let output = self.dir.join("start.log");
         let mut start = Command::new(&self.programs.server);
-        settings::apply(&mut start, &self.dir, self.ports);
-        let script = process::spawn_detached(&start, &output)?;
+        settings::apply(&mut start, &self.dir, self.ports, &self.node);
+        let script = process::spawn_detached(&self.node.place.enter(start), &output)?;
         let ready = self.remember(script.pid).and_then(|server| {
             poll::until(Duration::from_secs(120), "RabbitMQ", || {
                 if !server.is_running() {
@@ -168,7 +227,7 @@ impl RabbitMq {
             if let Some(process) = Identity::of(script.pid) {
                 process.kill();
             }
-            kill_epmd(&self.programs, self.ports);
+            kill_epmd(&self.programs, self.ports, &self.node);
             let said = process::tail(&output, 10);
             let log = process::tail(&self.log(), 15);
             cause.with_details(&format!("{said}\n{log}"))
@@ -181,8 +240,8 @@ impl RabbitMq {
             None => Err(TestbedError::new("RabbitMQ ended during its start")),
             Some(process) => Ok(process.program.contains("beam").then_some(process)),
         })?;
-        self.ports
-            .remember(State::default())
+        self.node
+            .remember(self.ports.remember(State::default()))
             .with("kind", KIND)
             .with("durability", self.durability)
             .with_process(SERVER, &server)
@@ -191,7 +250,8 @@ impl RabbitMq {
     }
 
     fn answers(&self) -> bool {
-        speaks_amqp(self.ports.amqp) && http::get(self.ports.management, "/").is_some()
+        let address = self.node.place.address;
+        speaks_amqp((address, self.ports.amqp)) && http::get((address, self.ports.management), "/").is_some()
     }
 }
 
@@ -204,23 +264,27 @@ impl Drop for RabbitMq {
     }
 }
 
-/// Whether an AMQP 0-9-1 server on this port of the loopback address opens a connection: it answers the protocol header
+/// Whether an AMQP 0-9-1 server opens a connection: it answers the protocol header
 /// with a method frame, whose first byte is 1.
-pub fn speaks_amqp(port: u16) -> bool {
-    let Some(mut stream) = http::connect(port) else {
+pub fn speaks_amqp(server: impl Into<http::Server>) -> bool {
+    let Some(mut stream) = http::connect(server) else {
         return false;
     };
     let mut first = [0u8; 1];
     stream.write_all(b"AMQP\x00\x00\x09\x01").is_ok() && stream.read_exact(&mut first).is_ok() && first == [1]
 }
 
-fn kill_epmd(programs: &Programs, ports: Ports) {
+/// Ends the port mapper, which the last of many nodes takes with it.
+fn kill_epmd(programs: &Programs, ports: Ports, node: &Node) {
     let mut kill = Command::new(&programs.epmd);
-    settings::apply_epmd(&mut kill, ports);
-    kill.arg("-kill").stdin(Stdio::null());
+    settings::apply_epmd(&mut kill, ports, node);
+    kill.arg("-kill");
+    let mut kill = node.place.enter(kill);
+    kill.stdin(Stdio::null());
     // It refuses while the server is still registered, which ends a moment after the server; and it fails when there is
     // no port mapper, which is as good.
-    poll::came_true(Duration::from_secs(5), || {
+    let patience = Duration::from_secs(if node.one_of_many { 1 } else { 5 });
+    poll::came_true(patience, || {
         let said = kill.output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
         !said.is_ok_and(|text| text.contains("not allowed"))
     });

@@ -1,17 +1,22 @@
 //! The folder of one run of a command that needs servers for a short time, and what dead runs left behind.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::daemon;
 use crate::error::Result;
 use crate::folders::{delete_folder, make_folder};
 use crate::postgres::{self, Postgres};
-use crate::process::Identity;
+use crate::process::{Identity, Signal};
 use crate::rabbitmq::{self, RabbitMq};
 use crate::state::{SERVER_FILE, State};
 use crate::step::Steps;
 
 // Tests put their own servers at most this many folders below that of the run.
 const DEPTH: u32 = 4;
+
+/// How long a run may take to end its servers.
+const END_LIMIT: Duration = Duration::from_secs(120);
 
 /// `.run/NAME-PID`, deleted together with the servers in it when dropped.
 #[derive(Debug)]
@@ -53,6 +58,22 @@ impl Drop for RunFolder {
     }
 }
 
+/// Asks the runs of this name that are at work to end, and waits until they have; whether there were any.
+pub fn end_runs(run_folder: &Path, name: &str, steps: &Steps) -> Result<bool> {
+    let mut any = false;
+    for folder in folders_in(run_folder) {
+        let file_name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let pid = file_name.strip_prefix(&format!("{name}-")).and_then(|pid| pid.parse().ok());
+        let pid = pid.filter(|pid| is_live_run(*pid));
+        if let Some(run) = pid.and_then(Identity::of) {
+            steps.say(&format!("ending {}", folder.display()));
+            run.end(Signal::Terminate, END_LIMIT);
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
 fn clean_up_after_dead_runs(run_folder: &Path, steps: &Steps) -> Result<()> {
     for folder in folders_in(run_folder) {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -87,6 +108,8 @@ fn end_servers(folder: &Path, depth: u32, with_files: bool) -> Result<()> {
             (postgres::KIND, false) => Postgres::attach(folder)?.map_or(Ok(()), |it| it.stop()),
             (rabbitmq::KIND, true) => RabbitMq::delete(folder),
             (rabbitmq::KIND, false) => RabbitMq::attach(folder)?.map_or(Ok(()), |it| it.stop()),
+            (daemon::KIND, true) => daemon::delete(folder),
+            (daemon::KIND, false) => daemon::end(folder, true),
             _ => Ok(()),
         };
     }

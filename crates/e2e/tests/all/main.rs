@@ -21,6 +21,7 @@ mod customers;
 mod dead_letters;
 mod deployment;
 mod dispatching;
+mod encrypted;
 mod explain;
 mod explained_mails;
 mod exposure;

@@ -4,7 +4,7 @@ use crate::error::{Result, TestbedError};
 use crate::http;
 
 /// `guest:guest` in Base64, as HTTP wants it.
-const AUTHORIZATION: &str = "Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=";
+pub(super) const AUTHORIZATION: &str = "Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=";
 
 /// Makes a virtual host on the server with these two URLs; gives the URL that services connect to it with.
 pub fn make(amqp_url: &str, management_url: &str, name: &str) -> Result<String> {
@@ -23,7 +23,7 @@ pub fn delete(management_url: &str, name: &str) -> Result<()> {
 
 fn call(management_url: &str, method: &str, path: &str, body: &str) -> Result<()> {
     let failed = |why: &str| TestbedError::new(format!("{method} {path} of RabbitMQ's management API: {why}"));
-    let port = management_url.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let port = management_url.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
     let port = port.ok_or_else(|| failed("its URL has no port"))?;
     let headers = [AUTHORIZATION, "Content-Type: application/json"];
     match http::call(port, method, path, &headers, body) {
