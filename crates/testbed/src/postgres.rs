@@ -158,6 +158,16 @@ impl Postgres {
         self.programs.major
     }
 
+    /// Where its data and its log are, and other files may be put that it reads or writes.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Its data: `PGDATA`.
+    pub fn data(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
     /// The server's log.
     pub fn log(&self) -> PathBuf {
         self.home.join("postgres.log")
@@ -214,6 +224,12 @@ impl Postgres {
     pub fn restart(&self) -> Result<()> {
         self.stop()?;
         self.launch()
+    }
+
+    /// The same with other settings than before, as [`Postgres::start_with`] takes them.
+    pub fn restart_with(&mut self, settings: &str) -> Result<()> {
+        settings.clone_into(&mut self.settings);
+        self.restart()
     }
 
     /// Makes dropping this handle stop the server, also when a test panics.
@@ -331,10 +347,6 @@ impl Postgres {
 
     fn explain(&self, cause: TestbedError) -> TestbedError {
         cause.with_details(&process::tail(&self.log(), 15))
-    }
-
-    fn data(&self) -> PathBuf {
-        self.home.join("data")
     }
 }
 

@@ -18,6 +18,7 @@ The project's own commands:
   cargo xtask drill [--keep]              break one thing at a time and see that the right alert tells of it
   cargo xtask upgrade-test [--from COMMIT] [ARGS…]
                                           from the newest tag to this build under load, and back; --help likewise
+  cargo xtask restore-drill [--keep]      lose the database and restore it by the commands of docs/backups.md
   cargo xtask fuzz [--minutes N]          throw changed requests at all that reads one, for a minute unless told otherwise
   cargo xtask bench [--smoke] [ARGS…]     measure orders and stock against plain PostgreSQL; --help likewise
   cargo xtask bench --against COMMIT      … against the build of another commit, turn by turn
@@ -55,6 +56,7 @@ enum Command {
     Bench(RunOptions),
     Drill(RunOptions),
     UpgradeTest(RunOptions),
+    RestoreDrill(RunOptions),
     Fuzz(fuzz::Minutes),
     Deny(Vec<String>),
     DeployCheck,
@@ -79,7 +81,8 @@ pub fn run(arguments: &[String]) -> Result<u8> {
         Command::Verify(arguments) => verify::run(&workspace, &arguments),
         Command::Chaos(options) => chaos::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
-        Command::Drill(options) => drill::run(&workspace, &options),
+        Command::Drill(options) => drill::of_alerts(&workspace, &options),
+        Command::RestoreDrill(options) => drill::of_backups(&workspace, &options),
         Command::UpgradeTest(options) => upgrade::run(&workspace, &options),
         Command::Fuzz(minutes) => fuzz::run(&workspace, minutes),
         Command::Deny(checks) => deny::run(&workspace, &checks),
@@ -111,9 +114,10 @@ fn parse(arguments: &[String]) -> Result<Command> {
         "verify" => Ok(Command::Verify(rest.to_vec())),
         "chaos" => Ok(Command::Chaos(keep_and_rest(rest))),
         "bench" => Ok(Command::Bench(keep_and_rest(rest))),
-        "drill" => {
+        "drill" | "restore-drill" => {
             let [keep] = flags(name, rest, ["--keep"])?;
-            Ok(Command::Drill(RunOptions { keep, arguments: Vec::new() }))
+            let options = RunOptions { keep, arguments: Vec::new() };
+            Ok(if name == "drill" { Command::Drill(options) } else { Command::RestoreDrill(options) })
         }
         "upgrade-test" => Ok(Command::UpgradeTest(keep_and_rest(rest))),
         "fuzz" => match rest {
@@ -176,6 +180,8 @@ mod tests {
         assert_eq!(parsed("reset"), Ok(Command::Reset));
         let drill = |keep| Ok(Command::Drill(RunOptions { keep, arguments: Vec::new() }));
         assert_eq!((parsed("drill"), parsed("drill --keep")), (drill(false), drill(true)));
+        let restore = RunOptions { keep: true, arguments: Vec::new() };
+        assert_eq!(parsed("restore-drill --keep"), Ok(Command::RestoreDrill(restore)));
         assert_eq!(parsed("fuzz"), Ok(Command::Fuzz(1)));
         assert_eq!(parsed("fuzz --minutes 60"), Ok(Command::Fuzz(60)));
         assert_eq!(parsed("deploy-check"), Ok(Command::DeployCheck));

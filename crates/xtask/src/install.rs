@@ -36,6 +36,8 @@ pub enum Need {
     Alertmanager,
     /// What the gateway is made of.
     Nginx,
+    /// What backs PostgreSQL up.
+    PgBackRest,
 }
 
 impl Need {
@@ -51,6 +53,7 @@ impl Need {
             Self::Prometheus => "prometheus",
             Self::Alertmanager => "prometheus-alertmanager",
             Self::Nginx => "nginx",
+            Self::PgBackRest => "pgbackrest",
         }
     }
 
@@ -75,6 +78,7 @@ impl Need {
             Self::Prometheus => !is_on_path("promtool"),
             Self::Alertmanager => !is_on_path("amtool"),
             Self::Nginx => gateway::find_program().is_err(),
+            Self::PgBackRest => !is_on_path("pgbackrest"),
         }
     }
 }

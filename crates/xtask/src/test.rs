@@ -71,7 +71,8 @@ fn prepare_and_run(
 
 /// How missing programs are installed; an error when one is missing and none can be.
 fn can_install() -> Result<Option<Apt>> {
-    let few_tests = [Need::Chromium, Need::Npm, Need::Prometheus, Need::Alertmanager, Need::Nginx];
+    let few_tests =
+        [Need::Chromium, Need::Npm, Need::Prometheus, Need::Alertmanager, Need::Nginx, Need::PgBackRest];
     let missing = install::missing(&[&[Need::Postgres, Need::RabbitMq, Need::Wrk], &few_tests[..]].concat());
     if missing.is_empty() {
         return Ok(None);
@@ -104,6 +105,9 @@ fn install_for_few_tests(apt: Option<Apt>, workspace: &Workspace, folder: &RunFo
     }
     if let Err(error) = install_missing(apt, &[Need::Nginx], folder, steps) {
         steps.say(&format!("going on without nginx: {error}"));
+    }
+    if let Err(error) = install_missing(apt, &[Need::PgBackRest], folder, steps) {
+        steps.say(&format!("going on without pgbackrest: {error}"));
     }
     let newman = install_missing(apt, &[Need::Npm], folder, steps);
     if let Err(error) = newman.and_then(|()| install::newman::if_missing(workspace, steps)) {

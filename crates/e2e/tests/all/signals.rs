@@ -30,6 +30,15 @@ const OF_RABBITMQ: [&str; 8] = [
     "rabbitmq_resident_memory_limit_bytes",
 ];
 
+/// Metrics of deploy/backup/metrics.sql, which node_exporter shows. The module `backups` has them measured.
+const OF_BACKUPS: [&str; 5] = [
+    "pgbackrest_backup_bytes",
+    "pgbackrest_backup_last_full_timestamp_seconds",
+    "pgbackrest_backup_last_timestamp_seconds",
+    "pgbackrest_wal_archived_timestamp_seconds",
+    "pgbackrest_wal_waiting_timestamp_seconds",
+];
+
 /// Metrics that Prometheus makes itself.
 const OF_PROMETHEUS: [&str; 2] = ["ALERTS", "up"];
 
@@ -150,7 +159,7 @@ fn every_panel_says_what_it_shows_and_its_queries_are_sound() {
             for query in panel["targets"].as_array().unwrap() {
                 let query = query["expr"].as_str().unwrap();
                 let ours = query.contains("job=~\"$job\",instance=~\"$instance\"");
-                let others = query.contains("rabbitmq_") || query.contains("ALERTS");
+                let others = ["rabbitmq_", "pgbackrest_", "ALERTS"].iter().any(|name| query.contains(name));
                 faults
                     .extend((!ours && !others).then(|| format!("{file}, {title}: {query} names no job and instance")));
             }
@@ -235,7 +244,7 @@ async fn every_metric_that_is_named_exists() {
     let series = tests.lines().filter_map(|line| line.trim().strip_prefix("- series: '"));
     let expressions = rules.iter().map(|rule| rule.expression.as_str()).chain(series);
     let named: BTreeSet<String> = expressions.flat_map(promql::metrics).chain(shown()).collect();
-    let others: BTreeSet<String> = OF_RABBITMQ.into_iter().chain(OF_PROMETHEUS).map(str::to_owned).collect();
+    let others: BTreeSet<String> = OF_RABBITMQ.into_iter().chain(OF_BACKUPS).chain(OF_PROMETHEUS).map(str::to_owned).collect();
     let unknown: Vec<&String> = named.iter().filter(|name| !ours.contains(*name) && !others.contains(*name)).collect();
     assert!(unknown.is_empty(), "no service has {unknown:?}");
     let idle: Vec<&String> = others.difference(&named).collect();
