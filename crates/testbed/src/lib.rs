@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod durability;
 pub mod environment;
 pub mod error;
+pub mod fleet;
 pub mod folders;
 pub mod gateway;
 pub mod http;

@@ -359,6 +359,11 @@ impl Drop for Postgres {
     }
 }
 
+/// A folder for the files of a server that is not of this kind: `dir` where the owner of the database can get at it.
+pub(crate) fn home_for(dir: &Path) -> Result<PathBuf> {
+    home::prepare(dir, &Owner::choose()?)
+}
+
 /// The main process's id out of `postmaster.pid`.
 fn pid_in(lock: &Path) -> Option<u32> {
     std::fs::read_to_string(lock).ok()?.lines().next()?.trim().parse().ok()

@@ -1,7 +1,7 @@
 //! The command line: which commands there are and what they take.
 
 use crate::workspace::{Profile, Workspace};
-use crate::{bench, chaos, deny, deploy_check, down, drill, fuzz, generate, test, up, upgrade, verify};
+use crate::{bench, chaos, deny, deploy_check, down, drill, fuzz, generate, ha, test, up, upgrade, verify};
 use testbed::error::{Result, TestbedError};
 use testbed::interrupt;
 
@@ -14,7 +14,9 @@ The project's own commands:
   cargo xtask reset                       stop it and delete its data
   cargo xtask test [--keep] [ARGS…]       run all tests against private servers; ARGS go to cargo test
   cargo xtask verify [ARGS…]              compare orders with their stock in the running services; --help says what ARGS are
-  cargo xtask chaos [--keep] [ARGS…]      break everything under load and check what is left; --help likewise
+  cargo xtask chaos [--keep] [ARGS…]      break everything under load and check what is left; --help likewise; with --ha
+                                          on the servers of `ha`, which go on without what is broken
+  cargo xtask ha                          three PostgreSQL and three RabbitMQ, two of each service; Ctrl-C stops it again
   cargo xtask drill [--keep]              break one thing at a time and see that the right alert tells of it
   cargo xtask upgrade-test [--from COMMIT] [ARGS…]
                                           from the newest tag to this build under load, and back; --help likewise
@@ -54,6 +56,7 @@ enum Command {
     Verify(Vec<String>),
     Chaos(RunOptions),
     Bench(RunOptions),
+    Ha,
     Drill(RunOptions),
     UpgradeTest(RunOptions),
     RestoreDrill(RunOptions),
@@ -81,6 +84,7 @@ pub fn run(arguments: &[String]) -> Result<u8> {
         Command::Verify(arguments) => verify::run(&workspace, &arguments),
         Command::Chaos(options) => chaos::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Ha => ha::run(&workspace),
         Command::Drill(options) => drill::of_alerts(&workspace, &options),
         Command::RestoreDrill(options) => drill::of_backups(&workspace, &options),
         Command::UpgradeTest(options) => upgrade::run(&workspace, &options),
@@ -114,6 +118,7 @@ fn parse(arguments: &[String]) -> Result<Command> {
         "verify" => Ok(Command::Verify(rest.to_vec())),
         "chaos" => Ok(Command::Chaos(keep_and_rest(rest))),
         "bench" => Ok(Command::Bench(keep_and_rest(rest))),
+        "ha" => flags(name, rest, []).map(|[]| Command::Ha),
         "drill" | "restore-drill" => {
             let [keep] = flags(name, rest, ["--keep"])?;
             let options = RunOptions { keep, arguments: Vec::new() };
@@ -178,6 +183,7 @@ mod tests {
         assert_eq!(parsed("up --gateway"), up(Profile::Dev, false, true));
         assert_eq!(parsed("down"), Ok(Command::Down));
         assert_eq!(parsed("reset"), Ok(Command::Reset));
+        assert_eq!(parsed("ha"), Ok(Command::Ha));
         let drill = |keep| Ok(Command::Drill(RunOptions { keep, arguments: Vec::new() }));
         assert_eq!((parsed("drill"), parsed("drill --keep")), (drill(false), drill(true)));
         let restore = RunOptions { keep: true, arguments: Vec::new() };
@@ -206,6 +212,7 @@ mod tests {
         assert_eq!(parsed("verify --help"), Ok(Command::Verify(words("--help"))));
         let chaos = |keep, arguments| Ok(Command::Chaos(RunOptions { keep, arguments: words(arguments) }));
         assert_eq!(parsed("chaos"), chaos(false, ""));
+        assert_eq!(parsed("chaos --ha --seconds 90"), chaos(false, "--ha --seconds 90"));
         assert_eq!(parsed("chaos --seconds 90 --keep --seed 7"), chaos(true, "--seconds 90 --seed 7"));
         let bench = |keep, arguments| Ok(Command::Bench(RunOptions { keep, arguments: words(arguments) }));
         assert_eq!(parsed("bench --keep hot --smoke"), bench(true, "hot --smoke"));

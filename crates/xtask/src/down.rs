@@ -1,5 +1,6 @@
-//! `cargo xtask down` and `cargo xtask reset`: stopping whatever `up` started, and deleting its data.
+//! `cargo xtask down` and `cargo xtask reset`: stopping whatever `up` and `ha` started, and deleting the data of `up`.
 
+use crate::ha;
 use crate::lock::Lock;
 use crate::parts::{self, Part};
 use crate::workspace::Workspace;
@@ -7,11 +8,15 @@ use testbed::error::Result;
 use testbed::folders::delete_folder;
 use testbed::postgres::Postgres;
 use testbed::rabbitmq::RabbitMq;
+use testbed::run_folder;
 use testbed::step::Steps;
 
 /// Stops everything that is recorded as started.
 pub fn run(workspace: &Workspace) -> Result<u8> {
-    let steps = Steps::begin("stopping what cargo xtask up started");
+    let steps = Steps::begin("stopping what cargo xtask up and cargo xtask ha started");
+    if run_folder::end_runs(&workspace.run_folder(), ha::NAME, &steps)? && !workspace.dev_folder().exists() {
+        return Ok(0);
+    }
     if workspace.dev_folder().exists() {
         let _lock = Lock::take(workspace, &steps)?;
         stop_all(workspace, &steps)?;

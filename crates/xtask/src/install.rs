@@ -11,7 +11,7 @@ use std::time::Instant;
 use testbed::error::{Result, TestbedError};
 use testbed::process;
 use testbed::step::Steps;
-use testbed::{gateway, postgres, rabbitmq};
+use testbed::{fleet, gateway, postgres, rabbitmq};
 
 pub use apt::Apt;
 pub use docker::Docker;
@@ -38,6 +38,12 @@ pub enum Need {
     Nginx,
     /// What backs PostgreSQL up.
     PgBackRest,
+    /// What chooses the primary of several PostgreSQL.
+    Patroni,
+    /// Where Patroni keeps who that is.
+    Etcd,
+    /// What leads to the primary.
+    Haproxy,
 }
 
 impl Need {
@@ -54,6 +60,9 @@ impl Need {
             Self::Alertmanager => "prometheus-alertmanager",
             Self::Nginx => "nginx",
             Self::PgBackRest => "pgbackrest",
+            Self::Patroni => "patroni",
+            Self::Etcd => "etcd-server",
+            Self::Haproxy => "haproxy",
         }
     }
 
@@ -79,6 +88,9 @@ impl Need {
             Self::Alertmanager => !is_on_path("amtool"),
             Self::Nginx => gateway::find_program().is_err(),
             Self::PgBackRest => !is_on_path("pgbackrest"),
+            Self::Patroni => fleet::find_program("patroni").is_err(),
+            Self::Etcd => fleet::find_program("etcd").is_err(),
+            Self::Haproxy => fleet::find_program("haproxy").is_err(),
         }
     }
 }

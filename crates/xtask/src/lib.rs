@@ -12,6 +12,7 @@ mod drill;
 mod fuzz;
 mod gateway;
 mod generate;
+mod ha;
 mod install;
 mod lock;
 mod other_build;

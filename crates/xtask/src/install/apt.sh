@@ -22,13 +22,13 @@ case " $* " in *' postgresql '*)
     printf '%s\ncreate_main_cluster = false\n' "$mark" >"$drop_in"
 esac
 
-# No server of RabbitMQ's own on port 5672, no Prometheus on 9090, no Alertmanager on 9093 and no nginx on 80. Other
+# No server of RabbitMQ's own on port 5672, no Prometheus on 9090, no Alertmanager on 9093, no nginx on 80, no etcd on 2379. Other
 # services are let through, and a policy that the machine already has stays in force.
 if [ ! -e "$policy" ]; then
     cat >"$policy" <<EOF
 #!/bin/sh
 $mark
-case "\$1" in rabbitmq-server* | epmd* | postgresql* | prometheus* | nginx*) exit 101 ;; esac
+case "\$1" in rabbitmq-server* | epmd* | postgresql* | prometheus* | nginx* | etcd* | patroni* | haproxy*) exit 101 ;; esac
 exit 0
 EOF
     chmod 755 "$policy"
@@ -49,7 +49,7 @@ case " $* " in *' rabbitmq-server '*)
     fi
 esac
 for package in "$@"; do
-    case "$package" in prometheus* | nginx)
-        if [ -d /run/systemd/system ]; then systemctl disable "$package.service" || true; fi
+    case "$package" in prometheus* | nginx | etcd-server | patroni | haproxy)
+        if [ -d /run/systemd/system ]; then systemctl disable "${package%-server}.service" || true; fi
     esac
 done

@@ -1,0 +1,50 @@
+//! Three nodes of one RabbitMQ.
+
+use std::path::Path;
+
+use super::NODES;
+use crate::durability::Durability;
+use crate::error::{Result, TestbedError};
+use crate::place::Place;
+use crate::ports;
+use crate::rabbitmq::{self, Membership, RabbitMq};
+
+const CLUSTER_CONF: &str = include_str!("../../../../deploy/ha/rabbitmq/10-cluster.conf");
+const ADVANCED_CONFIG: &str = include_str!("../../../../deploy/ha/rabbitmq/advanced.config");
+
+/// Starts them one after the other: each finds those that are there.
+pub(super) fn start(folder: &Path, places: &[Place]) -> Result<Vec<RabbitMq>> {
+    let epmd = ports::free_port()?;
+    let mut config = CLUSTER_CONF.to_owned();
+    // The user guest is otherwise for the loopback address alone.
+    config.push_str("loopback_users = none\n");
+    for (number, place) in (1..).zip(places) {
+        let host = rabbitmq::host(place);
+        config.push_str(&format!("cluster_formation.classic_config.nodes.{number} = oms{number}@{host}\n"));
+    }
+    let mut nodes = Vec::new();
+    for (number, place) in (1..).zip(places) {
+        let (name, place) = (format!("oms{number}"), place.clone());
+        let membership = Membership { name, config: config.clone(), epmd, place };
+        let folder = folder.join(format!("rabbitmq-{number}"));
+        let advanced = folder.join("advanced.config");
+        crate::folders::make_folder(&folder)?;
+        std::fs::write(&advanced, ADVANCED_CONFIG)
+            .map_err(|cause| TestbedError::io("cannot write", &advanced, &cause))?;
+        nodes.push(
+            RabbitMq::start_member(&folder, ports::free_port()?, Durability::Durable, membership)?.stop_on_drop(),
+        );
+    }
+    Ok(nodes)
+}
+
+/// What is missing to a broker of three nodes.
+pub(super) fn missing(nodes: &[RabbitMq]) -> Option<String> {
+    for (number, node) in (1..).zip(nodes) {
+        let running = node.running_nodes();
+        if running != NODES {
+            return Some(format!("rabbitmq-{number} sees {running} nodes of {NODES}"));
+        }
+    }
+    None
+}
