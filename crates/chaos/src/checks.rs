@@ -15,6 +15,12 @@ use crate::history::History;
 use crate::listener::Heard;
 use crate::observed::Observed;
 
+/// The check that finds what was answered and is lost.
+pub const KEPT: &str = "answered orders are kept";
+
+/// The check that finds what was done twice.
+pub const ONCE: &str = "nothing twice, nothing unasked";
+
 /// The outcome of one check.
 #[derive(Clone, Debug)]
 pub struct Checked {
@@ -28,8 +34,8 @@ pub fn all(history: &History, observed: &Observed, heard: &Heard) -> Vec<Checked
     let checked = |name, findings| Checked { name, findings };
     vec![
         checked("answers and processes", history.findings.clone()),
-        checked("answered orders are kept", kept::check(history, observed)),
-        checked("nothing twice, nothing unasked", once::check(history, observed)),
+        checked(KEPT, kept::check(history, observed)),
+        checked(ONCE, once::check(history, observed)),
         checked("stock adds up", bank::check(history, observed)),
         checked("money moves once", money::check(history, observed)),
         checked("the providers' books are ours", books::check(history, observed)),

@@ -92,6 +92,22 @@ impl ChaosClient {
         })
     }
 
+    /// The same client, which calls the gateways where there are any.
+    #[must_use]
+    pub fn through_gateways(self, stage: &Stage) -> Self {
+        if stage.gateways.is_empty() {
+            return self;
+        }
+        let gateways = || stage.gateways.clone();
+        Self { orders: gateways(), inventory: gateways(), accounts: gateways(), ..self }
+    }
+
+    /// The same client, which asks this process of order-service alone.
+    #[must_use]
+    pub fn of_order_service(self, stage: &Stage, index: usize) -> Self {
+        Self { orders: vec![stage.orders[index].base.clone()], ..self }
+    }
+
     /// Works through its stream of choices until it is stopped.
     pub async fn run(mut self, seed: u64) {
         let mut rng = operations::stream(seed, self.number);

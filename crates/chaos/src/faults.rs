@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::error::ChaosError;
 use crate::history::SharedHistory;
 use crate::schedule::{Fault, Planned, Process, Trouble};
-use crate::stage::{self, Stage};
+use crate::stage::{self, Ground, Stage};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +66,8 @@ impl Blow {
 }
 
 async fn strike(stage: &Stage, blow: Blow, history: &SharedHistory) -> Result<(), ChaosError> {
+    // A fleet has blows of its own.
+    let Ground::Alone(alone) = &stage.ground else { return Ok(()) };
     match blow.fault {
         Fault::Kill(process, pause) => {
             let Some(mut service) = blow.take(&stage.process(process).service, history).await else { return Ok(()) };
@@ -87,7 +89,7 @@ async fn strike(stage: &Stage, blow: Blow, history: &SharedHistory) -> Result<()
             service.resume();
         }
         Fault::StopPostgres(pause) | Fault::KillPostgres(pause) => {
-            let Some(postgres) = blow.take(&stage.postgres, history).await else { return Ok(()) };
+            let Some(postgres) = blow.take(&alone.postgres, history).await else { return Ok(()) };
             let server = postgres.clone();
             let immediate = matches!(blow.fault, Fault::StopPostgres(_));
             let restart = move || {
@@ -102,18 +104,18 @@ async fn strike(stage: &Stage, blow: Blow, history: &SharedHistory) -> Result<()
             tokio::task::spawn_blocking(restart).await??;
         }
         Fault::CutDatabase => {
-            let Some(postgres) = blow.take(&stage.postgres, history).await else { return Ok(()) };
+            let Some(postgres) = blow.take(&alone.postgres, history).await else { return Ok(()) };
             let statement = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                              WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-            stage::sql(&postgres, statement).await?;
+            stage::sql(postgres.psql(), statement).await?;
         }
         Fault::RestartRabbitMq => {
-            let Some(rabbitmq) = blow.take(&stage.rabbitmq, history).await else { return Ok(()) };
+            let Some(rabbitmq) = blow.take(&alone.rabbitmq, history).await else { return Ok(()) };
             let server = rabbitmq.clone();
             tokio::task::spawn_blocking(move || server.restart()).await??;
         }
         Fault::KillRabbitMq(pause) => {
-            let Some(rabbitmq) = blow.take(&stage.rabbitmq, history).await else { return Ok(()) };
+            let Some(rabbitmq) = blow.take(&alone.rabbitmq, history).await else { return Ok(()) };
             let server = rabbitmq.clone();
             let restart = move || {
                 server.kill()?;
@@ -123,11 +125,11 @@ async fn strike(stage: &Stage, blow: Blow, history: &SharedHistory) -> Result<()
             tokio::task::spawn_blocking(restart).await??;
         }
         Fault::CutBroker => {
-            let Some(_up) = blow.take(&stage.rabbitmq, history).await else { return Ok(()) };
+            let Some(_up) = blow.take(&alone.rabbitmq, history).await else { return Ok(()) };
             cut_broker(stage).await?;
         }
         Fault::RotateKeys => {
-            let Some(_up) = blow.take(&stage.postgres, history).await else { return Ok(()) };
+            let Some(_up) = blow.take(&alone.postgres, history).await else { return Ok(()) };
             rotate_keys(stage, history).await?;
         }
         Fault::CloseProviders(pause) => {

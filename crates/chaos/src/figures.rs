@@ -54,6 +54,8 @@ pub enum Kind {
     LogOut,
     /// Looking at one's account, and at the keys.
     Account,
+    /// An order that shows whether all works again.
+    Probe,
 }
 
 /// How soon a token that was taken back was refused by every process.
@@ -102,6 +104,7 @@ impl Kind {
             Self::Refresh => "refresh",
             Self::LogOut => "log out",
             Self::Account => "look at account",
+            Self::Probe => "works again?",
         }
     }
 
@@ -144,6 +147,8 @@ pub struct Figures {
     pub away: Option<Away>,
     /// Whether the build that was upgraded from was started again afterwards, in words.
     pub way_back: Option<String>,
+    /// How long it took after each blow to a fleet until orders were placed and confirmed everywhere again, by kind.
+    pub recoveries: BTreeMap<&'static str, Vec<Duration>>,
     definite: BTreeMap<Kind, u32>,
     gaps: BTreeMap<Stream, Gap>,
 }

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod error;
 pub mod faults;
 pub mod figures;
+pub mod fleet;
 pub mod history;
 pub mod listener;
 pub mod logs;
@@ -35,7 +36,7 @@ use clock::Clock;
 use history::SharedHistory;
 use listener::Listener;
 use observed::Observed;
-use stage::Stage;
+use stage::{Ground, Stage};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub seed: u64,
     /// How long the load and the faults last.
     pub seconds: u32,
+    /// Whether the servers are several of each kind, of which any may be missing.
+    pub fleet: bool,
     /// Clients at work at once.
     pub clients: usize,
     /// Folder for servers and logs.
@@ -91,7 +94,7 @@ pub async fn run(settings: &Settings) -> Result<RunReport, ChaosError> {
     let listener = Listener::start(&stage.amqp_url).await?;
     let history = SharedHistory::default();
     history.lock().products = catalogue::fill(&stage).await?;
-    clock.say("PostgreSQL, RabbitMQ and two processes of each service are up");
+    clock.say("the servers and two processes of each service are up");
 
     let over = CancellationToken::new();
     let _watching = over.clone().drop_guard();
@@ -152,15 +155,25 @@ async fn work_and_break(
         clients.spawn(ChaosClient::new(number, stage, history, stop.clone())?.run(settings.seed));
     }
     for number in settings.clients..settings.clients + CUSTOMERS {
-        clients.spawn(ChaosClient::new(number, stage, history, stop.clone())?.run_as_customer(settings.seed));
+        let customer = ChaosClient::new(number, stage, history, stop.clone())?.through_gateways(stage);
+        clients.spawn(customer.run_as_customer(settings.seed));
     }
     let what = if settings.from.is_some() { "instances exchanged" } else { "faults" };
     let progress = tokio::spawn(report_progress(history.clone(), what, clock, stop.clone()));
     match &settings.from {
         Some(from) => upgrade::carry_out(stage, settings, from, history, clock).await?,
         None => {
-            let planned = schedule::derive(settings.seed, settings.seconds);
-            faults::carry_out(stage, planned, settings.seconds, history, clock).await?;
+            match &stage.ground {
+                Ground::Alone(_) => {
+                    let planned = schedule::derive(settings.seed, settings.seconds);
+                    faults::carry_out(stage, planned, settings.seconds, history, clock).await?;
+                }
+                Ground::Fleet(fleet, hosts) => {
+                    let blows = fleet::Blows { stage, fleet, hosts, history, clock };
+                    let probes = probes(settings, stage, history)?;
+                    blows.carry_out(probes, settings.seed, Duration::from_secs(settings.seconds.into())).await?;
+                }
+            }
             clock.say("the faults are over");
             stage.all_ready().await?;
             let visitor = ChaosClient::new(settings.clients + CUSTOMERS + 1, stage, history, stop.clone())?;
@@ -172,6 +185,16 @@ async fn work_and_break(
         client?;
     }
     Ok(progress.await?)
+}
+
+/// Clients that ask one order-service each.
+fn probes(settings: &Settings, stage: &Stage, history: &SharedHistory) -> Result<Vec<ChaosClient>, ChaosError> {
+    let probe = |index| {
+        let number = settings.clients + CUSTOMERS + 2 + index;
+        let client = ChaosClient::new(number, stage, history, CancellationToken::new())?;
+        Ok(client.of_order_service(stage, index))
+    };
+    (0..stage.orders.len()).map(probe).collect()
 }
 
 async fn report_progress(history: SharedHistory, what: &str, clock: Clock, stop: CancellationToken) {

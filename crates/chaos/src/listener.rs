@@ -82,16 +82,19 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Declares exchange and queue, so that nothing is published before it is there, and listens from then on.
-    pub async fn start(url: &str) -> Result<Self, ChaosError> {
-        let (connection, _channel) = declare(url).await?;
+    /// Declares exchange and queue, so that nothing is published before it is there, and listens from then on. Of several
+    /// nodes, with commas between their URLs, it asks one after the other.
+    pub async fn start(urls: &str) -> Result<Self, ChaosError> {
+        let urls: Vec<String> = urls.split(',').map(str::to_owned).collect();
+        let (connection, _channel) = declare(&urls[0]).await?;
         connection.close(200, "declared".into()).await?;
         let (heard, over) = (Arc::new(Mutex::new(Heard::default())), CancellationToken::new());
-        let (url, ears, end) = (url.to_owned(), heard.clone(), over.clone());
+        let (ears, end) = (heard.clone(), over.clone());
         tokio::spawn(async move {
-            while !end.is_cancelled() {
+            let mut urls = urls.iter().cycle();
+            while let Some(url) = urls.next().filter(|_| !end.is_cancelled()) {
                 // Whatever ends the connection, what was not acknowledged comes again.
-                let _ = end.run_until_cancelled(listen(&url, &ears)).await;
+                let _ = end.run_until_cancelled(listen(url, &ears)).await;
                 end.run_until_cancelled(tokio::time::sleep(RECONNECT_PAUSE)).await;
             }
         });

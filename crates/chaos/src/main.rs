@@ -16,6 +16,9 @@ struct Arguments {
     /// Where the faults and the operations come from; by default another one each time
     #[arg(long)]
     seed: Option<u64>,
+    /// Break a fleet, part by part, which has to go on: three PostgreSQL, three RabbitMQ, two of each service behind gateways
+    #[arg(long)]
+    ha: bool,
     /// Clients at work at once
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     clients: u16,
@@ -40,11 +43,21 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let Arguments { seconds, clients, run_dir, order_service, inventory_service, account_service, .. } = arguments;
+    let Arguments { seconds, ha: fleet, clients, run_dir, order_service, inventory_service, account_service, .. } =
+        arguments;
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(0..1_000_000));
     let clients = clients.into();
-    let settings =
-        Settings { seed, seconds, clients, run_dir, order_service, inventory_service, account_service, from: None };
+    let settings = Settings {
+        seed,
+        seconds,
+        fleet,
+        clients,
+        run_dir,
+        order_service,
+        inventory_service,
+        account_service,
+        from: None,
+    };
     match chaos::run(&settings).await {
         Ok(outcome) => {
             println!("{outcome}");

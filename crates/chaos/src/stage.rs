@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use testbed::fleet::{Fleet, Front, Host, Network};
 use testbed::pairs::MASTER_KEY;
 use testbed::postgres::Postgres;
 use testbed::rabbitmq::RabbitMq;
@@ -56,9 +57,10 @@ pub struct Stage {
     pub accounts: Vec<Running>,
     /// Binary and variables of account-service, for its commands.
     terminal: (PathBuf, [(&'static str, String); 2]),
-    /// The broker; whoever restarts it or needs it to be up holds the lock.
-    pub rabbitmq: Mutex<Arc<RabbitMq>>,
-    pub postgres: Mutex<Arc<Postgres>>,
+    /// What they stand on.
+    pub ground: Ground,
+    /// What customers call where there are gateways, each URL without a path.
+    pub gateways: Vec<String>,
     /// The payment providers; whoever has them fail holds the lock.
     pub providers: Mutex<Arc<Sandbox>>,
     /// The same, for customers at the providers' pages, and for their books.
@@ -72,15 +74,36 @@ pub struct Stage {
     http: reqwest::Client,
 }
 
+/// What the services stand on.
+#[derive(Debug)]
+pub enum Ground {
+    /// One server of each kind, which is missed while it is down.
+    Alone(Alone),
+    /// Several of each, of which any may be missing, and what is in front of them.
+    Fleet(Arc<Fleet>, Arc<Vec<Host>>),
+}
+
+/// One server of each kind.
+#[derive(Debug)]
+pub struct Alone {
+    /// The broker; whoever restarts it or needs it to be up holds the lock.
+    pub rabbitmq: Mutex<Arc<RabbitMq>>,
+    pub postgres: Mutex<Arc<Postgres>>,
+}
+
 impl Stage {
     /// Brings everything up; returns when every process is ready.
     pub async fn open(settings: &Settings) -> Result<Self, ChaosError> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free_port()?));
         let sandbox = Arc::new(Sandbox::start(Options { address, ..Options::default() }).await?);
         let (wanted, paid_at) = (settings.clone(), sandbox.url());
-        let (servers, pairs) = tokio::task::spawn_blocking(move || start(&wanted, &paid_at)).await??;
+        let (ground, pairs) = tokio::task::spawn_blocking(move || start(&wanted, &paid_at)).await??;
         sandbox.deliver_to(pairs.orders.first().map(|first| webhooks_to(first.base())));
-        let Servers { postgres, rabbitmq } = servers;
+        let addresses = ground.addresses().await;
+        let gateways = match &ground {
+            Ground::Alone(_) => Vec::new(),
+            Ground::Fleet(_, hosts) => hosts.iter().map(|host| host.base.clone()).collect(),
+        };
         let orders = pairs.orders.into_iter().enumerate();
         let inventory = pairs.inventory.into_iter().enumerate();
         let key = pairs.accounts.first().and_then(|first| first.environment(MASTER_KEY)).unwrap_or_default();
@@ -90,11 +113,11 @@ impl Stage {
             orders: orders.map(|(index, service)| Running::new(Process::Order(index), service)).collect(),
             inventory: inventory.map(|(index, service)| Running::new(Process::Inventory(index), service)).collect(),
             accounts: accounts.map(|(index, service)| Running::new(Process::Account(index), service)).collect(),
-            terminal: (settings.account_service.clone(), [("DATABASE_URL", postgres.url()), (MASTER_KEY, key)]),
-            amqp_url: rabbitmq.url(),
-            management_url: rabbitmq.management_url(),
-            rabbitmq: Mutex::new(Arc::new(rabbitmq)),
-            postgres: Mutex::new(Arc::new(postgres)),
+            terminal: (settings.account_service.clone(), [("DATABASE_URL", addresses.database_url), (MASTER_KEY, key)]),
+            amqp_url: addresses.amqp_url,
+            management_url: addresses.management_url,
+            ground,
+            gateways,
             providers: Mutex::new(sandbox.clone()),
             sandbox,
             // An instance that ends closes those that are kept, perhaps just when a request is on its way.
@@ -163,13 +186,39 @@ impl Stage {
 
     /// [`sql`] as soon as PostgreSQL is up.
     pub async fn sql(&self, statement: &'static str) -> Result<String, ChaosError> {
-        sql(&*self.postgres.lock().await, statement).await
+        match &self.ground {
+            Ground::Alone(alone) => sql(alone.postgres.lock().await.psql(), statement).await,
+            Ground::Fleet(fleet, _) => sql(fleet.psql()?, statement).await,
+        }
+    }
+}
+
+/// Where the servers are.
+struct Addresses {
+    database_url: String,
+    amqp_url: String,
+    management_url: String,
+}
+
+impl Ground {
+    async fn addresses(&self) -> Addresses {
+        match self {
+            Self::Alone(Alone { rabbitmq, postgres }) => {
+                let (rabbitmq, postgres) = (rabbitmq.lock().await, postgres.lock().await);
+                let (amqp_url, management_url) = (rabbitmq.url(), rabbitmq.management_url());
+                Addresses { database_url: postgres.url(), amqp_url, management_url }
+            }
+            Self::Fleet(fleet, _) => Addresses {
+                database_url: fleet.database_url(0),
+                amqp_url: fleet.amqp_url(),
+                management_url: fleet.management_url(),
+            },
+        }
     }
 }
 
 /// Runs a statement in the database of the services and gives what it prints, columns parted by `|`.
-pub async fn sql(postgres: &Postgres, statement: &'static str) -> Result<String, ChaosError> {
-    let mut psql = postgres.psql();
+pub async fn sql(mut psql: Command, statement: &'static str) -> Result<String, ChaosError> {
     psql.args(["-Atc", statement]);
     let printed = tokio::task::spawn_blocking(move || process::output_of(&mut psql)).await??;
     Ok(printed.trim().to_owned())
@@ -202,17 +251,28 @@ fn pays_at(url: &str) -> pairs::Variables {
     [pairs::owned(&keys), pairs::owned(&SIGNED_WITH), pairs::owned(&PAYMENTS)].concat()
 }
 
-fn start(settings: &Settings, paid_at: &str) -> testbed::Result<(Servers, Pairs)> {
+fn start(settings: &Settings, paid_at: &str) -> testbed::Result<(Ground, Pairs)> {
     let run_dir = &settings.run_dir;
     let [order_service, inventory_service, account_service] = settings.first_build();
+    let plan = |database_url: &str, amqp_url: &str| {
+        let plan = Plan::new(order_service, inventory_service, database_url, amqp_url);
+        let mut plan = plan.with_accounts(account_service);
+        plan.pairs = PAIRS;
+        plan.account.extend(pairs::owned(&LIMITS));
+        plan.both.extend(pairs::owned(&WINDOW));
+        plan.order.extend(pays_at(paid_at));
+        plan
+    };
+    if settings.fleet {
+        let network = if Network::is_possible() { Some(Network::make()?) } else { None };
+        let fleet = Fleet::start(run_dir, network, &|what| println!("{what} run"))?;
+        let plan = plan(&fleet.database_url(0), &fleet.amqp_url());
+        let Front { hosts, pairs } = Front::start(&fleet, plan, run_dir)?;
+        return Ok((Ground::Fleet(Arc::new(fleet), Arc::new(hosts)), pairs));
+    }
     let servers = Servers::start(run_dir, Durability::Durable, "")?.stop_on_drop();
-    let (database_url, amqp_url) = (servers.postgres.url(), servers.rabbitmq.url());
-    let plan = Plan::new(order_service, inventory_service, &database_url, &amqp_url);
-    let mut plan = plan.with_accounts(account_service);
-    plan.pairs = PAIRS;
-    plan.account.extend(pairs::owned(&LIMITS));
-    plan.both.extend(pairs::owned(&WINDOW));
-    plan.order.extend(pays_at(paid_at));
-    let pairs = plan.start(run_dir, &["UP"])?;
-    Ok((servers, pairs))
+    let pairs = plan(&servers.postgres.url(), &servers.rabbitmq.url()).start(run_dir, &["UP"])?;
+    let Servers { postgres, rabbitmq } = servers;
+    let alone = Alone { rabbitmq: Mutex::new(Arc::new(rabbitmq)), postgres: Mutex::new(Arc::new(postgres)) };
+    Ok((Ground::Alone(alone), pairs))
 }

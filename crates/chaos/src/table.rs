@@ -2,7 +2,7 @@
 
 use crate::Settings;
 use crate::books::{Books, Line};
-use crate::checks::Checked;
+use crate::checks::{self, Checked};
 use crate::figures::{Away, Figures, Kind, Refusal, Stream};
 use crate::listener::Heard;
 use crate::observed::Observed;
@@ -24,6 +24,7 @@ pub struct RunReport {
     seed: u64,
     seconds: u32,
     clients: usize,
+    fleet: bool,
     figures: Figures,
     orders: BTreeMap<&'static str, usize>,
     books: Books,
@@ -45,7 +46,7 @@ impl RunReport {
         recovery: Option<Duration>,
         checks: Vec<Checked>,
     ) -> Self {
-        let Settings { seed, seconds, clients, .. } = *settings;
+        let Settings { seed, seconds, clients, fleet, .. } = *settings;
         let mut orders = BTreeMap::new();
         for (order, _) in &observed.orders {
             *orders.entry(order.status.as_str()).or_default() += 1;
@@ -54,7 +55,7 @@ impl RunReport {
         let copies = heard.arrivals.saturating_sub(events as u64);
         let books = observed.books.clone();
         let from = settings.from.as_ref().map(|from| from.name.clone());
-        Self { seed, seconds, clients, figures, orders, books, events, copies, recovery, checks, from }
+        Self { seed, seconds, clients, fleet, figures, orders, books, events, copies, recovery, checks, from }
     }
 
     /// What becomes of payments by providers, and should become of some in a run of some length, and did not.
@@ -88,6 +89,16 @@ impl fmt::Display for RunReport {
         }
         if let Some(way_back) = &self.figures.way_back {
             writeln!(f, "way back\n  {way_back}")?;
+        }
+        if !self.figures.recoveries.is_empty() {
+            writeln!(f, "blows to the fleet, and the slowest time until all worked again")?;
+            for (kind, times) in &self.figures.recoveries {
+                let slowest = times.iter().max().copied().unwrap_or_default().as_secs_f64();
+                writeln!(f, "  {kind:<34} {:>6} {slowest:>8.1} s", times.len())?;
+            }
+            let found = |name: &str| self.checks.iter().filter(|it| it.name == name).map(|it| it.findings.len()).sum();
+            let (lost, doubled): (usize, usize) = (found(checks::KEPT), found(checks::ONCE));
+            writeln!(f, "  answers lost {lost}, doubled {doubled}")?;
         }
         writeln!(f, "requests")?;
         let mut of_kind: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
@@ -144,7 +155,7 @@ impl fmt::Display for RunReport {
                 writeln!(f, "    … and {} more", findings.len() - SHOWN)?;
             }
         }
-        let Self { seed, seconds, clients, .. } = self;
+        let Self { seed, seconds, clients, fleet, .. } = self;
         let verdict = match self.findings() {
             0 => "everything held".to_owned(),
             count => format!("{count} findings"),
@@ -153,7 +164,8 @@ impl fmt::Display for RunReport {
             Some(from) => write!(f, "{verdict}; the same again:\n  cargo xtask upgrade-test --from {from}")?,
             None => write!(f, "{verdict}; the same blows again:\n  cargo xtask chaos")?,
         }
-        write!(f, " --seed {seed} --seconds {seconds} --clients {clients}")
+        let fleet = if *fleet { " --ha" } else { "" };
+        write!(f, "{fleet} --seed {seed} --seconds {seconds} --clients {clients}")
     }
 }
 

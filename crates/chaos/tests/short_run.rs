@@ -12,6 +12,7 @@ async fn every_promise_is_kept_while_everything_dies() {
     let seconds = std::env::var("CHAOS_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
     let settings = Settings {
         seed: fastrand::u64(0..1_000_000),
+        fleet: false,
         seconds,
         clients: 8,
         run_dir: environment.run_dir.join("chaos"),

@@ -3,10 +3,12 @@
 
 use crate::cargo::{self, SERVICES};
 use crate::cli::RunOptions;
+use crate::ha;
 use crate::install::{self, Need};
 use crate::workspace::{Profile, Workspace};
 use std::time::Instant;
 use testbed::error::Result;
+use testbed::fleet::{Network, clean_up_after_dead_runs};
 use testbed::run_folder::RunFolder;
 use testbed::step::Steps;
 
@@ -17,7 +19,9 @@ pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     }
     let steps = Steps::begin("chaos on private servers");
     let folder = RunFolder::make(&workspace.run_folder(), "chaos", options.keep, &steps)?;
-    install::what_is_missing(&[Need::Postgres, Need::RabbitMq], &folder.path().join("install.log"), &steps)?;
+    let fleet = options.arguments.iter().any(|argument| argument == "--ha");
+    let needs: &[Need] = if fleet { &ha::NEEDS } else { &[Need::Postgres, Need::RabbitMq] };
+    install::what_is_missing(needs, &folder.path().join("install.log"), &steps)?;
     let since = Instant::now();
     cargo::build(workspace, &[&SERVICES[..], &["chaos"]].concat(), Profile::Dev)?;
     steps.done("services and chaos built", since);
@@ -27,6 +31,10 @@ pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
         chaos.env(cargo::binary_variable(name), workspace.binary(name, Profile::Dev));
     }
     let outcome = cargo::exit_code_of(&mut chaos, "chaos");
+    if fleet && Network::is_possible() {
+        // One that was interrupted has left its networks.
+        clean_up_after_dead_runs()?;
+    }
     // An interrupted run has nothing to show.
     folder.end(matches!(outcome, Ok(1..)), &steps);
     outcome

@@ -71,8 +71,7 @@ fn prepare_and_run(
 
 /// How missing programs are installed; an error when one is missing and none can be.
 fn can_install() -> Result<Option<Apt>> {
-    let few_tests =
-        [Need::Chromium, Need::Npm, Need::Prometheus, Need::Alertmanager, Need::Nginx, Need::PgBackRest];
+    let few_tests = [Need::Chromium, Need::Npm, Need::Prometheus, Need::Alertmanager, Need::Nginx, Need::PgBackRest];
     let missing = install::missing(&[&[Need::Postgres, Need::RabbitMq, Need::Wrk], &few_tests[..]].concat());
     if missing.is_empty() {
         return Ok(None);

@@ -62,6 +62,7 @@ async fn main() -> ExitCode {
         order_service: arguments.order_service,
         inventory_service: arguments.inventory_service,
         account_service: arguments.account_service,
+        fleet: false,
         from: Some(Old {
             name: arguments.from,
             order_service: arguments.old_order_service,

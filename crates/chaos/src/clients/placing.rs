@@ -4,7 +4,7 @@ use super::charging::Due;
 use super::{ChaosClient, Person, Settled, Side};
 use crate::figures::Kind;
 use crate::history::{Answered, Lines, Placed};
-use crate::operations::{Manner, Wanted};
+use crate::operations::{Manner, SCARCE, Wanted};
 use crate::requests::{Answer, Request, Verdict};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -29,6 +29,36 @@ impl ChaosClient {
             Verdict::Unknown | Verdict::Wrong(_) => {}
         }
         false
+    }
+
+    /// Places an order that nobody has to pay first; gives its number where it was answered with 201.
+    pub async fn probe(&mut self) -> Option<i64> {
+        // One piece of what does not run out.
+        let (token, lines) = (self.token(), self.lines(&vec![(SCARCE, 1)]));
+        let place = self.note_placement(&token, &lines);
+        let request = Request::with_body(Method::POST, ORDERS, &body(&token, &lines));
+        match self.attempt(Kind::Probe, Side::Orders, &request, &[201, 409]).await {
+            Verdict::Definite(answer) => {
+                self.remember(place, &token, &lines, &answer, false);
+                (answer.status == 201).then(|| self.known.last().map(|order| order.id))?
+            }
+            Verdict::NotSent | Verdict::Renew => {
+                self.history.lock().placements[place].outcome = Placed::Refused;
+                None
+            }
+            Verdict::Unknown | Verdict::Wrong(_) => None,
+        }
+    }
+
+    /// Whether one of its orders is confirmed by now.
+    pub async fn is_confirmed(&mut self, id: i64) -> bool {
+        let request = Request::get(format!("{ORDERS}/{id}"));
+        match self.attempt(Kind::Probe, Side::Orders, &request, &[200]).await {
+            Verdict::Definite(answer) => {
+                serde_json::from_str::<Order>(&answer.text).is_ok_and(|order| order.status == OrderStatus::Confirmed)
+            }
+            _ => false,
+        }
     }
 
     /// No piece is so cheap. Whatever was heard of it, there must be no such order.

@@ -244,7 +244,8 @@ async fn every_metric_that_is_named_exists() {
     let series = tests.lines().filter_map(|line| line.trim().strip_prefix("- series: '"));
     let expressions = rules.iter().map(|rule| rule.expression.as_str()).chain(series);
     let named: BTreeSet<String> = expressions.flat_map(promql::metrics).chain(shown()).collect();
-    let others: BTreeSet<String> = OF_RABBITMQ.into_iter().chain(OF_BACKUPS).chain(OF_PROMETHEUS).map(str::to_owned).collect();
+    let others: BTreeSet<String> =
+        OF_RABBITMQ.into_iter().chain(OF_BACKUPS).chain(OF_PROMETHEUS).map(str::to_owned).collect();
     let unknown: Vec<&String> = named.iter().filter(|name| !ours.contains(*name) && !others.contains(*name)).collect();
     assert!(unknown.is_empty(), "no service has {unknown:?}");
     let idle: Vec<&String> = others.difference(&named).collect();
