@@ -186,13 +186,12 @@ impl Upgrade<'_> {
     fn no_way_back(&self, has_floor: bool, words: &str) {
         let name = &self.from.name;
         let mut history = self.history.lock();
-        history.figures.way_back = Some(format!(
-            "none: {name} does not start on the schema of this build. It says\n    {words}\n  \
-             There is a way back to every release from 0.9.0 on, whose schema has a floor"
-        ));
+        let words = format!("{name} does not start on the schema of this build: {words}");
         if has_floor {
-            history.found(format!("{name} knows the floor of the schema and was not started again: {words}"));
+            history.found(format!("{words}\n    Its schema has a floor, so it should"));
         }
+        let since = "There is a way back to releases from 0.9.0 on, whose schema has a floor";
+        history.figures.way_back = Some(format!("none. {words}\n  {since}"));
     }
 }
 
