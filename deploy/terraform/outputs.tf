@@ -4,12 +4,12 @@ output "cluster" {
 }
 
 output "database" {
-  description = "Host of the database, for the Secret `oms-database`."
+  description = "Host of the database, for `url` in the Secret `oms-database`."
   value       = module.database.address
 }
 
 output "database_replica" {
-  description = "Host of its replica, which is read only."
+  description = "Host of its replica, for `replica-url` in the same Secret."
   value       = module.database.replica_address
 }
 

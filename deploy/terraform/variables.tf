@@ -74,7 +74,7 @@ variable "database_gigabytes" {
 variable "database_max_connections" {
   description = "Connections that the database takes. A test holds the sum of what all pods may take to it."
   type        = number
-  default     = 700
+  default     = 750
 }
 
 variable "database_password" {

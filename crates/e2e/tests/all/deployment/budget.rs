@@ -3,8 +3,9 @@
 use super::manifests::{list, of};
 use super::{SERVICES, read};
 
-/// What a pod takes beside its pool: the relay has a connection of its own, and the migrations at its start have one.
-const BESIDE_THE_POOL: i64 = 2;
+/// What a pod takes beside its pool: the relay has a connection of its own, so has what asks how far a replica is behind, and so
+/// have the migrations at its start.
+const BESIDE_THE_POOL: i64 = 3;
 
 /// One Job each migrates.
 const MIGRATIONS: i64 = 3;
