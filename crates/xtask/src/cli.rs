@@ -1,7 +1,10 @@
 //! The command line: which commands there are and what they take.
 
 use crate::workspace::{Profile, Workspace};
-use crate::{bench, chaos, deny, deploy_check, down, drill, fuzz, generate, ha, test, up, upgrade, verify};
+use crate::{
+    bench, chaos, container_test, deny, deploy_check, down, drill, fuzz, generate, ha, host_test, test, up, upgrade, verify,
+};
+use std::path::PathBuf;
 use testbed::error::{Result, TestbedError};
 use testbed::interrupt;
 
@@ -22,6 +25,10 @@ The project's own commands:
                                           from the newest tag to this build under load, and back; --help likewise
   cargo xtask restore-drill [--keep]      lose the database and restore it by the commands of docs/backups.md
   cargo xtask fuzz [--minutes N]          throw changed requests at all that reads one, for a minute unless told otherwise
+  cargo xtask container-test [--binaries FOLDER]
+                                          build the images and run them with podman, also all of them by docker-compose
+  cargo xtask host-test [--binaries FOLDER] [--before FOLDER]
+                                          boot a Debian, do what docs/hosts.md says, kill and replace the services
   cargo xtask bench [--smoke] [ARGS…]     measure orders and stock against plain PostgreSQL; --help likewise
   cargo xtask bench --against COMMIT      … against the build of another commit, turn by turn
   cargo xtask deploy-check                judge the manifests for Kubernetes and Terraform's files by tools from PyPI
@@ -61,6 +68,8 @@ enum Command {
     UpgradeTest(RunOptions),
     RestoreDrill(RunOptions),
     Fuzz(fuzz::Minutes),
+    ContainerTest(Option<PathBuf>),
+    HostTest(host_test::Builds),
     Deny(Vec<String>),
     DeployCheck,
     Generate(generate::Mode),
@@ -89,6 +98,8 @@ pub fn run(arguments: &[String]) -> Result<u8> {
         Command::RestoreDrill(options) => drill::of_backups(&workspace, &options),
         Command::UpgradeTest(options) => upgrade::run(&workspace, &options),
         Command::Fuzz(minutes) => fuzz::run(&workspace, minutes),
+        Command::ContainerTest(binaries) => container_test::run(&workspace, binaries),
+        Command::HostTest(builds) => host_test::run(&workspace, &builds),
         Command::Deny(checks) => deny::run(&workspace, &checks),
         Command::DeployCheck => deploy_check::run(&workspace),
         Command::Generate(mode) => generate::run(&workspace, mode),
@@ -132,6 +143,14 @@ fn parse(arguments: &[String]) -> Result<Command> {
             }),
             _ => Err(TestbedError::usage(format!("`cargo xtask fuzz` takes --minutes N\n\n{HELP}"))),
         },
+        "container-test" => {
+            let [binaries] = folders(name, rest, ["--binaries"])?;
+            Ok(Command::ContainerTest(binaries))
+        }
+        "host-test" => {
+            let [binaries, before] = folders(name, rest, ["--binaries", "--before"])?;
+            Ok(Command::HostTest(host_test::Builds { binaries, before }))
+        }
         "deny" => match rest.iter().find(|word| word.starts_with('-')) {
             Some(flag) => Err(TestbedError::usage(format!("`cargo xtask deny` takes names of checks, not `{flag}`"))),
             None => Ok(Command::Deny(rest.to_vec())),
@@ -151,6 +170,22 @@ fn flags<const N: usize>(command: &str, given: &[String], known: [&str; N]) -> R
         return Err(TestbedError::usage(format!("`cargo xtask {command}` does not take `{unknown}`\n\n{HELP}")));
     }
     Ok(known.map(|flag| given.iter().any(|argument| argument == flag)))
+}
+
+/// The folders given after the known flags; an error for anything else.
+fn folders<const N: usize>(command: &str, given: &[String], known: [&str; N]) -> Result<[Option<PathBuf>; N]> {
+    let mut folders = [const { None }; N];
+    for pair in given.chunks(2) {
+        let place = known.iter().position(|flag| pair.first().is_some_and(|word| word == flag));
+        let (Some(place), Some(folder)) = (place, pair.get(1)) else {
+            return Err(TestbedError::usage(format!(
+                "`cargo xtask {command}` does not take `{}`\n\n{HELP}",
+                pair.join(" ")
+            )));
+        };
+        folders[place] = Some(PathBuf::from(folder));
+    }
+    Ok(folders)
 }
 
 /// `--keep` is ours when it comes before `--`; everything else is for the program that is started.
@@ -191,6 +226,11 @@ mod tests {
         assert_eq!(parsed("fuzz"), Ok(Command::Fuzz(1)));
         assert_eq!(parsed("fuzz --minutes 60"), Ok(Command::Fuzz(60)));
         assert_eq!(parsed("deploy-check"), Ok(Command::DeployCheck));
+        let binaries = Some(PathBuf::from("ready"));
+        assert_eq!(parsed("container-test"), Ok(Command::ContainerTest(None)));
+        assert_eq!(parsed("container-test --binaries ready"), Ok(Command::ContainerTest(binaries.clone())));
+        let builds = host_test::Builds { binaries, before: Some(PathBuf::from("old")) };
+        assert_eq!(parsed("host-test --before old --binaries ready"), Ok(Command::HostTest(builds)));
         assert_eq!(parsed("deny"), Ok(Command::Deny(Vec::new())));
         assert_eq!(parsed("deny advisories"), Ok(Command::Deny(vec!["advisories".to_owned()])));
         assert_eq!(parsed("generate"), Ok(Command::Generate(generate::Mode::Write)));
@@ -223,7 +263,16 @@ mod tests {
 
     #[test]
     fn refuses_what_it_does_not_know() {
-        for line in ["upp", "up --fast", "down now", "generate check", "fuzz 5", "fuzz --minutes x", "deny --all"] {
+        for line in [
+            "upp",
+            "up --fast",
+            "down now",
+            "generate check",
+            "fuzz 5",
+            "fuzz --minutes x",
+            "deny --all",
+            "host-test --binaries",
+        ] {
             assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line}");
         }
     }

@@ -146,6 +146,23 @@ pub fn what_is_missing(needs: &[Need], log: &Path, steps: &Steps) -> Result<()> 
     }
 }
 
+/// Installs the Debian packages of the programs that are missing, each given with its package; for commands that run on Debian
+/// alone. A program that is not for people is given with its path.
+pub fn programs(wanted: &[(&str, &'static str)], log: &Path, steps: &Steps) -> Result<()> {
+    let missing = wanted.iter().filter(|(program, _)| !is_on_path(program));
+    let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let (since, names) = (Instant::now(), packages.join(", "));
+    let apt = Apt::find().ok_or_else(|| TestbedError::new(format!("missing: {names}, which come from Debian")))?;
+    steps.say(&format!("installing {names} with apt-get"));
+    apt.install(&packages, log)
+        .map_err(|cause| cause.while_doing(&format!("cannot install {names}")).with_details(&process::tail(log, 20)))?;
+    steps.done(&format!("installed {names}"), since);
+    Ok(())
+}
+
 /// Whether a program of this name is on the search path.
 pub(crate) fn is_on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

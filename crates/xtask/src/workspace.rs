@@ -44,7 +44,12 @@ impl Workspace {
 
     /// The binary of this name in the given profile's folder.
     pub fn binary(&self, name: &str, profile: Profile) -> PathBuf {
-        self.target.join(profile.folder()).join(name)
+        self.folder(profile).join(name)
+    }
+
+    /// Where the binaries of this profile are.
+    pub fn folder(&self, profile: Profile) -> PathBuf {
+        self.target.join(profile.folder())
     }
 }
 

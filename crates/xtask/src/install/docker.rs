@@ -1,4 +1,5 @@
-//! A Docker engine as the stand-in for servers that cannot be installed: the same services as in docker-compose.yml.
+//! A Docker engine as the stand-in for servers that cannot be installed: the same services as in docker-compose.yml,
+//! on the ports of deploy/docker/ports.yml.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -47,7 +48,8 @@ impl Docker {
     fn compose(&self, verb: &[&str], needs: &[Need]) -> Result<()> {
         let mut command = Command::new("docker");
         command
-            .arg("compose")
+            // The second file publishes the ports.
+            .args(["compose", "--file", "docker-compose.yml", "--file", "deploy/docker/ports.yml"])
             .args(verb)
             .args(needs.iter().filter_map(|it| it.compose_service()))
             .current_dir(&self.root);
