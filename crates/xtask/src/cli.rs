@@ -2,7 +2,8 @@
 
 use crate::workspace::{Profile, Workspace};
 use crate::{
-    bench, chaos, container_test, deny, deploy_check, down, drill, fuzz, generate, ha, host_test, test, up, upgrade, verify,
+    bench, chaos, container_test, deny, deploy_check, down, drill, fuzz, generate, ha, host_test, test, up, upgrade,
+    verify,
 };
 use std::path::PathBuf;
 use testbed::error::{Result, TestbedError};
