@@ -18,6 +18,7 @@ pub mod listener;
 pub mod logs;
 pub mod observed;
 pub mod operations;
+pub mod program;
 pub mod quiet;
 pub mod requests;
 pub mod routes;

@@ -1,12 +1,11 @@
 //! `cargo xtask bench`: how fast both services are, against what PostgreSQL does with plain transactions on the same
 //! machine in the same run.
 
-use crate::cargo::{self, SERVICES, SERVICES_OF_AN_ORDER};
+use crate::cargo::{self, SERVICES_OF_AN_ORDER};
 use crate::cli::RunOptions;
 use crate::install::{self, Need};
 use crate::other_build;
 use crate::workspace::{Profile, Workspace};
-use std::process::Command;
 use std::time::Instant;
 use testbed::error::Result;
 use testbed::run_folder::RunFolder;
@@ -26,14 +25,9 @@ pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     let log = folder.path().join("install.log");
     install::what_is_missing(&[Need::Postgres, Need::RabbitMq, Need::Wrk], &log, &steps)?;
     let since = Instant::now();
-    cargo::build(workspace, &[&SERVICES[..], &[PROGRAM]].concat(), profile)?;
+    let mut bench = cargo::program_with_services(workspace, PROGRAM, profile, &folder)?;
     steps.done("services and benchmark built", since);
-    let mut bench = Command::new(workspace.binary(PROGRAM, profile));
-    bench.current_dir(&workspace.root).env("TEST_RUN_DIR", folder.path());
     bench.env("BENCH_OUT", workspace.target.join("bench")).args(&options.arguments);
-    for name in SERVICES {
-        bench.env(cargo::binary_variable(name), workspace.binary(name, profile));
-    }
     if let Some(commit) = other_build::commit_in(&options.arguments, "--against") {
         let old = other_build::build(workspace, commit, &SERVICES_OF_AN_ORDER, profile, &steps)?;
         for name in SERVICES_OF_AN_ORDER {

@@ -8,6 +8,7 @@ use crate::workspace::{Profile, Workspace};
 use testbed::error::{Result, TestbedError};
 use testbed::interrupt;
 use testbed::process::{self, Signal};
+use testbed::run_folder::RunFolder;
 
 /// The binaries of the services.
 pub const SERVICES: [&str; 3] = ["order-service", "inventory-service", "account-service"];
@@ -66,6 +67,22 @@ pub fn program(workspace: &Workspace, name: &str) -> Result<Command> {
     build(workspace, &[name], Profile::Dev)?;
     let mut program = Command::new(workspace.binary(name, Profile::Dev));
     program.current_dir(&workspace.root);
+    Ok(program)
+}
+
+/// A program of the workspace that brings up the services, built with them: it is told where they are, and where its folder is.
+pub fn program_with_services(
+    workspace: &Workspace,
+    name: &str,
+    profile: Profile,
+    folder: &RunFolder,
+) -> Result<Command> {
+    build(workspace, &[&SERVICES[..], &[name]].concat(), profile)?;
+    let mut program = Command::new(workspace.binary(name, profile));
+    program.current_dir(&workspace.root).env("TEST_RUN_DIR", folder.path());
+    for service in SERVICES {
+        program.env(binary_variable(service), workspace.binary(service, profile));
+    }
     Ok(program)
 }
 

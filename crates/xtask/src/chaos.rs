@@ -1,7 +1,7 @@
 //! `cargo xtask chaos`: the services and their servers are broken again and again under load; what was promised must
 //! be there afterwards.
 
-use crate::cargo::{self, SERVICES};
+use crate::cargo;
 use crate::cli::RunOptions;
 use crate::ha;
 use crate::install::{self, Need};
@@ -23,14 +23,9 @@ pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     let needs: &[Need] = if fleet { &ha::NEEDS } else { &[Need::Postgres, Need::RabbitMq] };
     install::what_is_missing(needs, &folder.path().join("install.log"), &steps)?;
     let since = Instant::now();
-    cargo::build(workspace, &[&SERVICES[..], &["chaos"]].concat(), Profile::Dev)?;
+    let mut chaos = cargo::program_with_services(workspace, "chaos", Profile::Dev, &folder)?;
     steps.done("services and chaos built", since);
-    let mut chaos = cargo::program(workspace, "chaos")?;
-    chaos.args(&options.arguments).env("TEST_RUN_DIR", folder.path());
-    for name in SERVICES {
-        chaos.env(cargo::binary_variable(name), workspace.binary(name, Profile::Dev));
-    }
-    let outcome = cargo::exit_code_of(&mut chaos, "chaos");
+    let outcome = cargo::exit_code_of(chaos.args(&options.arguments), "chaos");
     if fleet && Network::is_possible() {
         // One that was interrupted has left its networks.
         clean_up_after_dead_runs()?;

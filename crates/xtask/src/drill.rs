@@ -1,7 +1,7 @@
 //! `cargo xtask drill`: one thing breaks at a time under a real Prometheus, and the right alert has to tell of it. `cargo xtask
 //! restore-drill`: the database is lost and restored, by the commands of docs/backups.md.
 
-use crate::cargo::{self, SERVICES};
+use crate::cargo;
 use crate::cli::RunOptions;
 use crate::install::{self, Need};
 use crate::workspace::{Profile, Workspace};
@@ -29,15 +29,9 @@ fn run(workspace: &Workspace, options: &RunOptions, name: &str, need: Need) -> R
     let folder = RunFolder::make(&workspace.run_folder(), name, options.keep, &steps)?;
     install::what_is_missing(&[Need::Postgres, Need::RabbitMq, need], &folder.path().join("install.log"), &steps)?;
     let since = Instant::now();
-    cargo::build(workspace, &[&SERVICES[..], &[name]].concat(), Profile::Dev)?;
+    let mut drill = cargo::program_with_services(workspace, name, Profile::Dev, &folder)?;
     steps.done("services and drill built", since);
-    let mut drill = cargo::program(workspace, name)?;
-    drill.env("TEST_RUN_DIR", folder.path());
-    drill.envs(SHARED_SERVERS.map(|name| (name, "none")));
-    for name in SERVICES {
-        drill.env(cargo::binary_variable(name), workspace.binary(name, Profile::Dev));
-    }
-    let outcome = cargo::exit_code_of(&mut drill, name);
+    let outcome = cargo::exit_code_of(drill.envs(SHARED_SERVERS.map(|name| (name, "none"))), name);
     // An interrupted run has nothing to show.
     folder.end(matches!(outcome, Ok(1..)), &steps);
     outcome

@@ -29,15 +29,13 @@ pub fn run(workspace: &Workspace, options: &RunOptions) -> Result<u8> {
     install::what_is_missing(&[Need::Postgres, Need::RabbitMq], &folder.path().join("install.log"), &steps)?;
     let old = other_build::build(workspace, &from, &SERVICES, Profile::Dev, &steps)?;
     let since = Instant::now();
-    cargo::build(workspace, &[&SERVICES[..], &[PROGRAM]].concat(), Profile::Dev)?;
+    let mut upgrade = cargo::program_with_services(workspace, PROGRAM, Profile::Dev, &folder)?;
     steps.done("services of this checkout built", since);
-    let mut upgrade = cargo::program(workspace, PROGRAM)?;
-    upgrade.args(&options.arguments).env("TEST_RUN_DIR", folder.path());
+    upgrade.args(&options.arguments);
     if named.is_none() {
         upgrade.args([FROM, &from]);
     }
     for name in SERVICES {
-        upgrade.env(cargo::binary_variable(name), workspace.binary(name, Profile::Dev));
         upgrade.env(format!("OLD_{}", cargo::binary_variable(name)), old.binary(name, Profile::Dev));
     }
     let outcome = cargo::exit_code_of(&mut upgrade, PROGRAM);
