@@ -4,11 +4,12 @@ mod encrypted;
 
 use crate::config::{BrokerConfig, ConfigError};
 use crate::retries::RetryDelays;
+use futures_util::FutureExt;
 use http_client::ClientConfig;
 use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
-use lapin::types::{AMQPValue, FieldTable, FrameSize};
+use lapin::types::{AMQPValue, FieldTable, FrameSize, ReplyCode};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
 use shared_types::topology::{DELIVERY_LIMIT, EXCHANGE, QUEUES};
@@ -22,6 +23,9 @@ pub(crate) const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
 /// How long the broker may take to accept a connection, or to answer on one.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What AMQP calls a connection that is closed in order.
+const REPLY_SUCCESS: ReplyCode = 200;
 
 /// Longest frame, in bytes. lapin holds 32 of them ready in each direction of each connection; a longer message is sent in
 /// several.
@@ -91,16 +95,16 @@ impl Broker {
     }
 
     /// Connects to the next node, declares the topology and gives a channel with publisher confirms.
-    pub(crate) async fn connect(&self, purpose: &'static str) -> Result<(Connection, Channel), BrokerError> {
+    pub(crate) async fn connect(&self, purpose: &'static str) -> Result<(Link, Channel), BrokerError> {
         let connecting = async {
             let properties = ConnectionProperties::default()
                 .with_connection_name(purpose.into())
                 .configure_backoff(|backoff| backoff.with_max_times(0));
-            let connection = open(self.next_node(purpose), self.tls.clone(), properties).await?;
-            let channel = connection.create_channel().await?;
+            let link = Link(open(self.next_node(purpose), self.tls.clone(), properties).await?);
+            let channel = link.0.create_channel().await?;
             declare_topology(&channel, self.retry_delays.count()).await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
-            Ok((connection, channel))
+            Ok((link, channel))
         };
         in_time(connecting).await
     }
@@ -126,6 +130,33 @@ impl Broker {
             Some((name, _)) => Err(format!("no connection for {name}")),
             None => Ok(()),
         }
+    }
+}
+
+/// A connection, which dropping it closes with all of its channels.
+///
+/// lapin closes one that is dropped as well, but not where an answer is outstanding: whoever gave up on a subscription would
+/// still be subscribed when the broker answers at last, and messages that nobody works on would be kept until the process
+/// ends.
+#[derive(Debug)]
+pub(crate) struct Link(Connection);
+
+impl Link {
+    /// One more channel.
+    pub(crate) async fn open_channel(&self) -> Result<Channel, BrokerError> {
+        in_time(async { Ok(self.0.create_channel().await?) }).await
+    }
+
+    /// Whether it can be used, as far as is known.
+    pub(crate) fn is_up(&self) -> bool {
+        self.0.status().connected()
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // One poll sends it; nobody waits for the answer.
+        let _ = self.0.close(REPLY_SUCCESS, "done".into()).now_or_never();
     }
 }
 

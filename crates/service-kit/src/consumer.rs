@@ -8,7 +8,7 @@ mod dry_run;
 
 pub use self::dry_run::{DryRun, DryRuns, Outcome, TableChanges};
 
-use crate::broker::{Broker, BrokerError, RECONNECT_PAUSE, in_time};
+use crate::broker::{Broker, BrokerError, RECONNECT_PAUSE};
 use crate::db::{self, Database};
 use crate::dead_letters::{DeadLetters, NewLetter};
 use crate::deliveries::{self, Deliveries};
@@ -138,8 +138,8 @@ impl<H: Handler> Session<'_, H> {
     /// Works on the queue, and beside it sets aside what the broker handed out in vain, over one connection.
     async fn run(&self) -> Result<(), BrokerError> {
         let queue = self.consumer.queue;
-        let (connection, channel) = self.broker.connect(queue.name).await?;
-        let second_channel = in_time(async { Ok(connection.create_channel().await?) }).await?;
+        let (link, channel) = self.broker.connect(queue.name).await?;
+        let second_channel = link.open_channel().await?;
         let mut events = Deliveries::of(&channel, queue.name).await?;
         let mut undeliverable = Deliveries::of(&second_channel, &queue.undeliverable()).await?;
         self.broker.report(queue.name, Ok(()));

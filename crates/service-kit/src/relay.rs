@@ -53,7 +53,7 @@ pub async fn run(database: Database, broker: Broker, outbox: Outbox, shutdown: C
 }
 
 async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(), BrokerError> {
-    let (connection, channel) = broker.connect(LINK).await?;
+    let (link, channel) = broker.connect(LINK).await?;
     broker.report(LINK, Ok(()));
     let mut publisher = Publisher { channel, proven: HashSet::new() };
     // Reading, deleting and the lock share one connection: who loses the lock can do neither.
@@ -77,7 +77,7 @@ async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(
         } else {
             tokio::time::sleep(POLL).await;
         }
-        if !connection.status().connected() {
+        if !link.is_up() {
             return Err(BrokerError::Closed);
         }
     }

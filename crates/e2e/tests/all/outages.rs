@@ -7,8 +7,12 @@ use e2e::samples::{LAPTOP, MOUSE, int, order};
 use e2e::shop::Shop;
 use serde_json::Value;
 use shared_types::topology::ORDER_RESERVATION_EVENTS;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use testbed::process::Signal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 const ORDERS: &str = "/api/orders";
 
@@ -226,4 +230,69 @@ async fn services_start_before_their_servers_answer() {
     }
     shop.place(&[(LAPTOP, 1)]).await;
     shop.assert_invariants().await;
+}
+
+/// A way to a broker on which the answers to whoever subscribes within the first seconds come only after this time.
+async fn slow_to_subscribe(broker: &str, late: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (here, broker) = (listener.local_addr().unwrap().port(), broker.to_owned());
+    tokio::spawn(async move {
+        let began = Instant::now();
+        while let Ok((client, _)) = listener.accept().await {
+            let (mut from_client, mut to_client) = client.into_split();
+            let (mut from_broker, mut to_broker) = TcpStream::connect(&broker).await.unwrap().into_split();
+            let held = Arc::new(AtomicBool::new(false));
+            let hold = held.clone();
+            tokio::spawn(async move {
+                let mut bytes = vec![0; 64 * 1024];
+                while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
+                    // A frame with a method, its channel and its length; the method is basic.consume.
+                    let subscribes = bytes[..count].windows(11).any(|it| it[0] == 1 && it[7..] == [0, 60, 0, 20]);
+                    hold.fetch_or(subscribes && began.elapsed() < Duration::from_secs(3), Ordering::SeqCst);
+                    if to_broker.write_all(&bytes[..count]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            tokio::spawn(async move {
+                let mut bytes = vec![0; 64 * 1024];
+                while let Ok(count @ 1..) = from_broker.read(&mut bytes).await {
+                    if held.swap(false, Ordering::SeqCst) {
+                        tokio::time::sleep(late).await;
+                    }
+                    if to_client.write_all(&bytes[..count]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    format!("127.0.0.1:{here}")
+}
+
+#[tokio::test]
+async fn a_subscription_that_was_given_up_keeps_no_messages() {
+    let mut shop = Shop::open().await;
+    let url = shop.broker.as_ref().unwrap().url().to_owned();
+    let (user, rest) = url.split_once('@').unwrap();
+    let (server, vhost) = rest.split_once('/').unwrap();
+    // Longer than a service waits for an answer.
+    let late = Duration::from_secs(7);
+    let way = slow_to_subscribe(server, late).await;
+    let order_service = &mut shop.order_services[0];
+    order_service.kill();
+    order_service.set("AMQP_URL", &format!("{user}@{way}/{vhost}"));
+    order_service.start().await;
+    order_service.ready_as(&["UP"]).await;
+    // By now the broker has said yes to those as well who had given up.
+    tokio::time::sleep(late).await;
+    assert!(
+        order_service.log_lines(&["RabbitMQ is not reachable", "no answer in time"]) > 0,
+        "{}",
+        order_service.log()
+    );
+    for _ in 0..6 {
+        let id = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
+        shop.order_becomes(id, "CONFIRMED").await;
+    }
 }
