@@ -124,7 +124,7 @@ pub(super) fn start_postgres(folder: &Path, places: &[Place], etcd: &[String]) -
         let (sql, rest) = (format!("{address}:{port}"), format!("{address}:{patroni_port}"));
         let variables = owned(&[
             ("PATRONI_NAME", format!("postgres-{number}")),
-            ("PATRONI_ETCD3_HOSTS", hosts.join(",")),
+            ("PATRONI_ETCD_HOSTS", hosts.join(",")),
             ("PATRONI_RESTAPI_LISTEN", rest.clone()),
             ("PATRONI_RESTAPI_CONNECT_ADDRESS", rest),
             ("PATRONI_POSTGRESQL_LISTEN", sql.clone()),
