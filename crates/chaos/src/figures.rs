@@ -147,7 +147,7 @@ pub struct Figures {
     pub away: Option<Away>,
     /// Whether the build that was upgraded from was started again afterwards, in words.
     pub way_back: Option<String>,
-    /// How long it took after each blow to a fleet until orders were placed and confirmed everywhere again, by kind.
+    /// The longest time after each blow to a fleet without an order that was placed and confirmed somewhere, by kind.
     pub recoveries: BTreeMap<&'static str, Vec<Duration>>,
     definite: BTreeMap<Kind, u32>,
     gaps: BTreeMap<Stream, Gap>,

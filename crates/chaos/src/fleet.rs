@@ -16,8 +16,9 @@ use testbed::fleet::{Fleet, HOSTS, Host, NODES, Role};
 use testbed::rabbitmq::RabbitMq;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
-/// Within what time orders are to be placed and confirmed again after the primary was killed.
+/// For how long no order may be placed and confirmed when the primary was killed.
 const AFTER_PRIMARY: Duration = Duration::from_secs(15);
 
 /// The same after any other blow.
@@ -178,12 +179,15 @@ impl Blows<'_> {
             self.clock.say(&format!("* {blow}, back after {:.1} s", away.as_secs_f64()));
             self.history.lock().fault(blow.kind());
             let (struck, is_struck) = oneshot::channel();
-            let since = Instant::now();
-            let (brought_back, works) =
-                tokio::join!(self.strike(blow, away, struck), self.works_again(&mut probes, is_struck, since));
-            brought_back?;
-            self.note(blow, works);
-            if let Err(error) = self.whole().await {
+            let (since, whole) = (Instant::now(), CancellationToken::new());
+            let mending = async {
+                let _over = whole.clone().drop_guard();
+                self.strike(blow, away, struck).await?;
+                Ok::<_, ChaosError>(self.whole().await)
+            };
+            let (mended, outage) = tokio::join!(mending, self.outage(&mut probes, is_struck, since, &whole));
+            self.note(blow, outage);
+            if let Err(error) = mended? {
                 self.history.lock().found(format!("{blow}: {error}"));
                 break;
             }
@@ -192,15 +196,14 @@ impl Blows<'_> {
         Ok(())
     }
 
-    /// Notes how long it took.
-    fn note(&self, blow: Blow, works: Option<Duration>) {
-        let took = works.unwrap_or(PATIENCE);
-        self.clock.say(&format!("  all works again after {:.1} s", took.as_secs_f64()));
+    /// Notes how long something did not work.
+    fn note(&self, blow: Blow, outage: Duration) {
+        self.clock.say(&format!("  all parts are back; the longest outage was {:.1} s", outage.as_secs_f64()));
         let mut history = self.history.lock();
-        history.figures.recoveries.entry(blow.kind()).or_default().push(took);
-        if took > blow.limit() {
+        history.figures.recoveries.entry(blow.kind()).or_default().push(outage);
+        if outage > blow.limit() {
             let limit = blow.limit().as_secs();
-            history.found(format!("{blow}: all worked again after {:.1} s, not {limit} s", took.as_secs_f64()));
+            history.found(format!("{blow}: something did not work for {:.1} s, not {limit} s", outage.as_secs_f64()));
         }
     }
 
@@ -219,30 +222,31 @@ impl Blows<'_> {
         Ok(tokio::task::spawn_blocking(striking).await??)
     }
 
-    /// How long it took until each order-service has placed an order that is confirmed, and each gateway lets calls through.
-    async fn works_again(
+    /// The longest time without an order that one of the order-services has placed and that is confirmed, or without a call that
+    /// one of the gateways lets through, until every part is back and all of them work again. What happens when a part comes
+    /// back counts as well.
+    async fn outage(
         &self,
         probes: &mut [ChaosClient],
         is_struck: oneshot::Receiver<()>,
         since: Instant,
-    ) -> Option<Duration> {
-        is_struck.await.ok()?;
-        let orders = async { join_all(probes.iter_mut().map(|probe| sells(probe, since))).await };
-        let gateways = join_all(self.stage.gateways.iter().map(|gateway| self.lets_through(gateway, since)));
-        let (orders, gateways) = tokio::join!(orders, gateways);
-        let all = orders.into_iter().chain(gateways).all(|works| works);
-        all.then(|| since.elapsed())
-    }
-
-    async fn lets_through(&self, gateway: &str, since: Instant) -> bool {
-        let url = format!("{gateway}/api/inventory/products?limit=1");
-        while since.elapsed() < PATIENCE {
-            if self.stage.http().get(&url).send().await.is_ok_and(|answer| answer.status() == 200) {
-                return true;
-            }
-            sleep(PAUSE).await;
+        whole: &CancellationToken,
+    ) -> Duration {
+        // Without a blow there is an error, which says more.
+        if is_struck.await.is_err() {
+            return Duration::ZERO;
         }
-        false
+        let orders = probes.iter_mut().map(|probe| {
+            let mut placed = None;
+            longest_gap(since, whole, async move || sells(probe, &mut placed).await)
+        });
+        let gateways = self.stage.gateways.iter().map(|gateway| {
+            let url = format!("{gateway}/api/inventory/products?limit=1");
+            let get = move || self.stage.http().get(&url).send();
+            longest_gap(since, whole, async move || get().await.is_ok_and(|answer| answer.status() == 200))
+        });
+        let (orders, gateways) = tokio::join!(join_all(orders), join_all(gateways));
+        orders.into_iter().chain(gateways).max().unwrap_or_default()
     }
 
     async fn whole(&self) -> Result<(), ChaosError> {
@@ -252,20 +256,36 @@ impl Blows<'_> {
     }
 }
 
-/// Whether an order is placed and confirmed in time.
-async fn sells(probe: &mut ChaosClient, since: Instant) -> bool {
-    let mut placed = None;
-    while since.elapsed() < PATIENCE {
-        match placed {
-            None => placed = probe.probe().await,
-            Some(id) if probe.is_confirmed(id).await => return true,
-            Some(_) => {}
+/// The longest time from one success of `works` to the next, from `since` on, until every part is back. Who waits in vain for
+/// too long gives up.
+async fn longest_gap(since: Instant, whole: &CancellationToken, mut works: impl AsyncFnMut() -> bool) -> Duration {
+    let (mut last, mut longest) = (since, Duration::ZERO);
+    while last.elapsed() < PATIENCE {
+        // What was asked before the last part was back says nothing of the time after.
+        let was_whole = whole.is_cancelled();
+        if works().await {
+            longest = longest.max(last.elapsed());
+            if was_whole {
+                return longest;
+            }
+            last = Instant::now();
         }
-        if placed.is_none() {
-            sleep(PAUSE).await;
-        }
+        sleep(PAUSE).await;
     }
-    false
+    longest.max(last.elapsed())
+}
+
+/// Places an order, or looks whether the one that was placed is confirmed: true when it is.
+async fn sells(probe: &mut ChaosClient, placed: &mut Option<i64>) -> bool {
+    let Some(id) = *placed else {
+        *placed = probe.probe().await;
+        return false;
+    };
+    let confirmed = probe.is_confirmed(id).await;
+    if confirmed {
+        *placed = None;
+    }
+    confirmed
 }
 
 fn kill_and_start(

@@ -1,7 +1,7 @@
 //! A consumer of its own on a queue of its own, which hears every event there is.
 
 use crate::error::ChaosError;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
     QueueDeclareOptions,
@@ -86,8 +86,7 @@ impl Listener {
     /// nodes, with commas between their URLs, it asks one after the other.
     pub async fn start(urls: &str) -> Result<Self, ChaosError> {
         let urls: Vec<String> = urls.split(',').map(str::to_owned).collect();
-        let (connection, _channel) = declare(&urls[0]).await?;
-        connection.close(200, "declared".into()).await?;
+        drop(declare(&urls[0]).await?);
         let (heard, over) = (Arc::new(Mutex::new(Heard::default())), CancellationToken::new());
         let (ears, end) = (heard.clone(), over.clone());
         tokio::spawn(async move {
@@ -113,12 +112,22 @@ impl Drop for Listener {
     }
 }
 
-async fn declare(url: &str) -> Result<(Connection, Channel), lapin::Error> {
+/// A connection that dropping it closes, also while an answer is outstanding.
+struct Link(Connection);
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // One poll sends it; nobody waits for the answer.
+        let _ = self.0.close(200, "done".into()).now_or_never();
+    }
+}
+
+async fn declare(url: &str) -> Result<(Link, Channel), lapin::Error> {
     let properties = ConnectionProperties::default()
         .with_connection_name("chaos listener".into())
         .configure_backoff(|backoff| backoff.with_max_times(0));
-    let connection = Connection::connect(url, properties).await?;
-    let channel = connection.create_channel().await?;
+    let link = Link(Connection::connect(url, properties).await?);
+    let channel = link.0.create_channel().await?;
     let exchange = ExchangeDeclareOptions { durable: true, ..Default::default() };
     channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, exchange, FieldTable::default()).await?;
     let mut quorum = FieldTable::default();
@@ -130,13 +139,13 @@ async fn declare(url: &str) -> Result<(Connection, Channel), lapin::Error> {
     let everything = "#".into();
     let arguments = FieldTable::default();
     channel.queue_bind(QUEUE.into(), EXCHANGE.into(), everything, QueueBindOptions::default(), arguments).await?;
-    Ok((connection, channel))
+    Ok((link, channel))
 }
 
 /// Listens until the connection breaks, or says nothing for a while.
 async fn listen(url: &str, heard: &Mutex<Heard>) -> Result<(), lapin::Error> {
     let Ok(subscribed) = timeout(LIMIT, subscribe(url)).await else { return Ok(()) };
-    let (_connection, mut deliveries) = subscribed?;
+    let (_link, mut deliveries) = subscribed?;
     while let Ok(Some(delivery)) = timeout(LIMIT, deliveries.next()).await {
         let delivery = delivery?;
         heard.lock().unwrap_or_else(PoisonError::into_inner).hear(&delivery.data);
@@ -146,12 +155,12 @@ async fn listen(url: &str, heard: &Mutex<Heard>) -> Result<(), lapin::Error> {
     Ok(())
 }
 
-async fn subscribe(url: &str) -> Result<(Connection, Consumer), lapin::Error> {
-    let (connection, channel) = declare(url).await?;
+async fn subscribe(url: &str) -> Result<(Link, Consumer), lapin::Error> {
+    let (link, channel) = declare(url).await?;
     channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
     let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
     let deliveries = channel.basic_consume(QUEUE.into(), "chaos".into(), options, arguments).await?;
-    Ok((connection, deliveries))
+    Ok((link, deliveries))
 }
 
 #[cfg(test)]

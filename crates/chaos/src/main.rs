@@ -1,7 +1,6 @@
 //! The program behind `cargo xtask chaos`, which hands it the services' binaries and a folder: exit code 0 when
 //! everything held, 1 when not, 2 when nobody can tell.
 
-use chaos::Settings;
 use chaos::program::{Flags, exit_code_of};
 use clap::Parser;
 use std::process::ExitCode;
@@ -23,5 +22,5 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Arguments { seconds, ha: fleet, flags } = Arguments::parse();
-    exit_code_of(&Settings { fleet, ..flags.settings(seconds) }).await
+    exit_code_of(&flags.settings(seconds, fleet)).await
 }

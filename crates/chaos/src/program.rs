@@ -5,15 +5,22 @@ use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Clients where nobody says how many.
+const CLIENTS: u16 = 8;
+
+/// The same with a fleet, whose servers need much of two processors themselves: behind more clients it would be the wait for a
+/// processor that is measured.
+const CLIENTS_OF_FLEET: u16 = 4;
+
 /// The flags of every run.
 #[derive(Args, Debug)]
 pub struct Flags {
     /// Where the faults and the operations come from; by default another one each time
     #[arg(long)]
     seed: Option<u64>,
-    /// Clients at work at once
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
-    clients: u16,
+    /// Clients at work at once; by default 8, and 4 with a fleet
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    clients: Option<u16>,
     /// Keep the folder with the servers' data and logs also when everything held
     // Dealt with by xtask, which makes the folder.
     #[arg(long)]
@@ -33,13 +40,14 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// A run of so many seconds on one server of each kind, in which things break.
-    pub fn settings(self, seconds: u32) -> Settings {
+    /// A run of so many seconds in which things break, on one server of each kind or on a fleet.
+    pub fn settings(self, seconds: u32, fleet: bool) -> Settings {
+        let clients = if fleet { CLIENTS_OF_FLEET } else { CLIENTS };
         Settings {
             seed: self.seed.unwrap_or_else(|| fastrand::u64(0..1_000_000)),
             seconds,
-            fleet: false,
-            clients: self.clients.into(),
+            fleet,
+            clients: self.clients.unwrap_or(clients).into(),
             run_dir: self.run_dir,
             order_service: self.order_service,
             inventory_service: self.inventory_service,

@@ -91,7 +91,7 @@ impl fmt::Display for RunReport {
             writeln!(f, "way back\n  {way_back}")?;
         }
         if !self.figures.recoveries.is_empty() {
-            writeln!(f, "blows to the fleet, and the slowest time until all worked again")?;
+            writeln!(f, "blows to the fleet, and the longest time until all worked again")?;
             for (kind, times) in &self.figures.recoveries {
                 let slowest = times.iter().max().copied().unwrap_or_default().as_secs_f64();
                 writeln!(f, "  {kind:<34} {:>6} {slowest:>8.1} s", times.len())?;

@@ -41,5 +41,5 @@ async fn main() -> ExitCode {
         inventory_service: old_inventory_service,
         account_service: old_account_service,
     };
-    exit_code_of(&Settings { from: Some(old), ..flags.settings(seconds) }).await
+    exit_code_of(&Settings { from: Some(old), ..flags.settings(seconds, false) }).await
 }
