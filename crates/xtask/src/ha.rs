@@ -44,13 +44,21 @@ pub fn run(workspace: &Workspace) -> Result<u8> {
 
 /// Where everything is, and what can be broken.
 fn what_now(fleet: &Fleet, front: &Front, folder: &std::path::Path) -> String {
-    let mut text = String::new();
-    for (host, order_service) in front.hosts.iter().zip(&front.pairs.orders) {
-        text.push_str(&format!("\n  gateway {}, order-service {}/swagger-ui/", host.base, order_service.base()));
-    }
     let pid = |process: testbed::Result<Option<testbed::process::Identity>>| {
         process.ok().flatten().map_or_else(|| "-".to_owned(), |it| it.pid.to_string())
     };
+    let mut text = String::new();
+    let hosts = front.hosts.iter().zip(&front.pairs.orders).zip(&fleet.haproxies);
+    for (number, ((host, order_service), haproxy)) in (1..).zip(hosts) {
+        let (gateway, internal) = (pid(host.gateway.process()), pid(host.internal.process()));
+        let haproxy = pid(haproxy.process());
+        text.push_str(&format!(
+            "\n  host {number}: gateway {}, order-service {}/swagger-ui/",
+            host.base,
+            order_service.base()
+        ));
+        text.push_str(&format!("\n    gateway {gateway}, TLS to inventory-service {internal}, HAProxy {haproxy}"));
+    }
     for (number, node) in (1..).zip(&fleet.postgres) {
         text.push_str(&format!("\n  postgres-{number}: Patroni {}", pid(node.server.process())));
     }
@@ -63,8 +71,26 @@ fn what_now(fleet: &Fleet, front: &Front, folder: &std::path::Path) -> String {
     }
     let psql = format!("psql '{}'", fleet.database_url(0));
     format!(
-        "{text}\n  the primary: {psql}\n  data and logs: {}\n\nThe numbers are process ids: kill -9 what you like. Ctrl-C \
+        "{text}\n  the primary: {psql}\n  data and logs: {}\n\n{}\nThe numbers are process ids: kill -9 what you like. Ctrl-C \
          ends everything; `cargo xtask down` does the same from another terminal.",
-        folder.display()
+        folder.display(),
+        order_through(front)
+    )
+}
+
+/// How to make an account and to place an order through the first gateway, which wants a token for that.
+fn order_through(front: &Front) -> String {
+    let gateway = front.hosts.first().map(|host| host.base.as_str()).unwrap_or_default();
+    let post = |path: &str| format!("curl -s -X POST {gateway}{path} -H 'Content-Type: application/json'");
+    format!(
+        r#"An account, and an order through the first gateway:
+  TOKEN=$({} -d '{{"email":"grace@example.com","password":"plum-tractor-violin-9","name":"Grace Hopper"}}' |
+    sed -E 's/.*"accessToken":"([^"]+)".*/\1/')
+  {} -H "Authorization: Bearer $TOKEN" \
+    -d '{{"customerName":"Grace Hopper","customerEmail":"grace@example.com","shippingAddress":"1 Compiler Street, New York",
+    "items":[{{"productId":2,"quantity":1}}]}}'
+"#,
+        post("/api/auth/register"),
+        post("/api/orders")
     )
 }
