@@ -3,6 +3,7 @@
 use crate::metrics::shows;
 use e2e::issuer::Issuer;
 use e2e::poll;
+use e2e::process::Service;
 use e2e::samples::{LAPTOP, MOUSE, int, order};
 use e2e::shop::Shop;
 use serde_json::Value;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use testbed::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 const ORDERS: &str = "/api/orders";
 
@@ -232,23 +234,22 @@ async fn services_start_before_their_servers_answer() {
     shop.assert_invariants().await;
 }
 
-/// A way to a broker on which the answers to whoever subscribes within the first seconds come only after this time.
-async fn slow_to_subscribe(broker: &str, late: Duration) -> String {
+/// A way to a broker on which whoever subscribes hears nothing more until it is `released`.
+async fn silent_to_subscribers(broker: &str, released: watch::Receiver<bool>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (here, broker) = (listener.local_addr().unwrap().port(), broker.to_owned());
+    let (here, broker) = (listener.local_addr().unwrap(), broker.to_owned());
     tokio::spawn(async move {
-        let began = Instant::now();
         while let Ok((client, _)) = listener.accept().await {
             let (mut from_client, mut to_client) = client.into_split();
             let (mut from_broker, mut to_broker) = TcpStream::connect(&broker).await.unwrap().into_split();
-            let held = Arc::new(AtomicBool::new(false));
-            let hold = held.clone();
+            let (subscribed, mut released) = (Arc::new(AtomicBool::new(false)), released.clone());
+            let subscribes = subscribed.clone();
             tokio::spawn(async move {
                 let mut bytes = vec![0; 64 * 1024];
                 while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
                     // A frame with a method, its channel and its length; the method is basic.consume.
-                    let subscribes = bytes[..count].windows(11).any(|it| it[0] == 1 && it[7..] == [0, 60, 0, 20]);
-                    hold.fetch_or(subscribes && began.elapsed() < Duration::from_secs(3), Ordering::SeqCst);
+                    let is_method = |it: &[u8]| it[0] == 1 && it[7..] == [0, 60, 0, 20];
+                    subscribes.fetch_or(bytes[..count].windows(11).any(is_method), Ordering::SeqCst);
                     if to_broker.write_all(&bytes[..count]).await.is_err() {
                         return;
                     }
@@ -257,8 +258,8 @@ async fn slow_to_subscribe(broker: &str, late: Duration) -> String {
             tokio::spawn(async move {
                 let mut bytes = vec![0; 64 * 1024];
                 while let Ok(count @ 1..) = from_broker.read(&mut bytes).await {
-                    if held.swap(false, Ordering::SeqCst) {
-                        tokio::time::sleep(late).await;
+                    if subscribed.load(Ordering::SeqCst) {
+                        released.wait_for(|it| *it).await.unwrap();
                     }
                     if to_client.write_all(&bytes[..count]).await.is_err() {
                         return;
@@ -267,7 +268,7 @@ async fn slow_to_subscribe(broker: &str, late: Duration) -> String {
             });
         }
     });
-    format!("127.0.0.1:{here}")
+    here.to_string()
 }
 
 #[tokio::test]
@@ -276,21 +277,27 @@ async fn a_subscription_that_was_given_up_keeps_no_messages() {
     let url = shop.broker.as_ref().unwrap().url().to_owned();
     let (user, rest) = url.split_once('@').unwrap();
     let (server, vhost) = rest.split_once('/').unwrap();
-    // Longer than a service waits for an answer.
-    let late = Duration::from_secs(7);
-    let way = slow_to_subscribe(server, late).await;
+    let (release, released) = watch::channel(false);
+    let way = silent_to_subscribers(server, released).await;
     let order_service = &mut shop.order_services[0];
     order_service.kill();
+    let connected = |service: &Service| service.log_lines(&["connected to RabbitMQ", ORDER_RESERVATION_EVENTS.name]);
+    let before = connected(order_service);
     order_service.set("AMQP_URL", &format!("{user}@{way}/{vhost}"));
     order_service.start().await;
-    order_service.ready_as(&["UP"]).await;
-    // By now the broker has said yes to those as well who had given up.
-    tokio::time::sleep(late).await;
-    assert!(
-        order_service.log_lines(&["RabbitMQ is not reachable", "no answer in time"]) > 0,
-        "{}",
-        order_service.log()
-    );
+    poll::eventually("the subscription to be given up", async || {
+        match order_service.log_lines(&["no answer in time", ORDER_RESERVATION_EVENTS.name]) {
+            0 => Err(order_service.log()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    // Now the broker says yes to it after all, and to the next one.
+    release.send(true).unwrap();
+    poll::eventually("the next subscription", async || {
+        if connected(order_service) > before { Ok(()) } else { Err(order_service.log()) }
+    })
+    .await;
     for _ in 0..6 {
         let id = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
         shop.order_becomes(id, "CONFIRMED").await;
