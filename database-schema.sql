@@ -1386,6 +1386,348 @@ CREATE TABLE orders.schema_floor (
 );
 INSERT INTO orders.schema_floor (floor) VALUES (36);
 
+-- migrations/order-service/0037_first_bounds.sql
+
+-- What there is of orders, lines and timelines becomes the first partition of each table in 0039_months.sql. Here its bounds are
+-- written down, which holds nobody up. 0038_validate_constraints.sql looks at the rows.
+
+-- The tables of an order have no key in common that PostgreSQL could check over partitions. What comes to this one was
+-- written by the transaction of its order; the invariant `rows-have-their-order` looks for what was not.
+ALTER TABLE orders.pending_placements DROP CONSTRAINT pending_placements_order_id_fkey;
+
+-- The first reference of a time: a UUIDv7 begins with its milliseconds since 1970, the first of all times here.
+CREATE FUNCTION orders.first_reference(at TIMESTAMPTZ) RETURNS UUID LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN (lpad(to_hex(GREATEST(extract(epoch FROM at) * 1000, 0)::bigint), 12, '0') || repeat('0', 20))::uuid;
+
+-- The time that a reference begins with.
+CREATE FUNCTION orders.time_of(reference UUID) RETURNS TIMESTAMPTZ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN to_timestamp(('x' || left(replace(reference::text, '-', ''), 12))::bit(48)::bigint / 1000.0);
+
+-- The bounds are those of the rows to come while this goes on: a month at least, and for each order that there is another one, at
+-- least one bucket (0010_customers_by_bucket.sql) and at the most sixteen.
+DO $$
+DECLARE
+    last_id BIGINT := COALESCE((SELECT max(id) FROM orders.orders), 0);
+    ends    UUID := orders.first_reference(date_trunc('month', now(), 'UTC') + INTERVAL '2 months');
+    margin  BIGINT := LEAST(GREATEST(last_id, 262144), 16 * 262144);
+    end_id  BIGINT := ((last_id + margin - 1) / 262144 + 1) * 262144;
+BEGIN
+    EXECUTE format('ALTER TABLE orders.orders ADD CONSTRAINT orders_first_months CHECK (reference < %L) NOT VALID', ends);
+    EXECUTE format('ALTER TABLE orders.order_items
+                    ADD CONSTRAINT order_items_first_range CHECK (order_id < %s) NOT VALID', end_id);
+    EXECUTE format('ALTER TABLE orders.order_status_history
+                    ADD CONSTRAINT order_status_history_first_range CHECK (order_id < %s) NOT VALID', end_id);
+END
+$$;
+
+-- migrations/order-service/0038_validate_constraints.sql
+
+-- Looks at every row, beside those who read and write them: in a migration of its own, so that no stronger lock is held.
+-- References that builds before 0.9.0 derived from an `Idempotency-Key` may lie anywhere. A shop with such orders has them moved
+-- in 0039_months.sql, which then looks at all of its orders again.
+DO $$
+BEGIN
+    ALTER TABLE orders.orders VALIDATE CONSTRAINT orders_first_months;
+EXCEPTION WHEN check_violation THEN
+    RAISE NOTICE 'some orders have references of another kind';
+END
+$$;
+ALTER TABLE orders.order_items VALIDATE CONSTRAINT order_items_first_range;
+ALTER TABLE orders.order_status_history VALIDATE CONSTRAINT order_status_history_first_range;
+
+-- migrations/order-service/0039_months.sql
+
+-- Orders, their lines and their timelines in partitions: an old month leaves in a moment, and what is written and read every day
+-- stays as small as a few months are. How it works: docs/months.md.
+--
+-- Orders are cut by their reference, which must be unique: a unique constraint over partitions has to contain what they are cut
+-- by. A reference begins with its time, so a month is a range of references. Lines and timelines are cut by the number of their
+-- order, with which their keys begin. What there was becomes the first partition of each table, as it is: nothing is copied.
+--
+-- `schema_floor` stays: builds before this one find everything by the same names.
+
+-- Partitions of `parent`, which is cut into months by a UUIDv7: from `first_key` on and before `end_key`. `archived_at` is when one
+-- left the table, and `last_id` the highest number in it then.
+CREATE TABLE orders.months (
+    parent      TEXT NOT NULL,
+    partition   TEXT NOT NULL CONSTRAINT months_partition_unique UNIQUE,
+    first_key   UUID NOT NULL,
+    end_key     UUID NOT NULL CONSTRAINT months_end_after_they_begin CHECK (end_key > first_key),
+    last_id     BIGINT,
+    archived_at TIMESTAMPTZ,
+    PRIMARY KEY (parent, end_key)
+);
+
+-- The partitions of `order_items` and `order_status_history`, whose names end with `suffix`, by the numbers of orders.
+CREATE TABLE orders.order_ranges (
+    suffix      TEXT NOT NULL CONSTRAINT order_ranges_suffix_unique UNIQUE,
+    first_id    BIGINT NOT NULL,
+    end_id      BIGINT PRIMARY KEY CONSTRAINT order_ranges_end_after_they_begin CHECK (end_id > first_id),
+    archived_at TIMESTAMPTZ
+);
+
+-- Partitions that have left their tables.
+CREATE SCHEMA IF NOT EXISTS orders_archive;
+
+-- What follows takes milliseconds. Whoever is in its way is waited for no longer than that, because others wait behind it.
+DO $$
+BEGIN
+    SET LOCAL lock_timeout = '50ms';
+    LOOP
+        BEGIN
+            LOCK TABLE orders.orders, orders.order_items, orders.order_status_history IN ACCESS EXCLUSIVE MODE;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1 + random() / 5);
+        END;
+    END LOOP;
+    SET LOCAL lock_timeout = 0;
+END
+$$;
+
+-- They would go on looking at what is the first partition from now on.
+DROP VIEW orders.order_summary, orders.total_breaches, orders.buckets;
+
+-- The tables of old leave their names.
+ALTER TABLE orders.orders RENAME TO orders_before_months;
+ALTER INDEX orders.orders_pkey RENAME TO orders_before_months_pkey;
+ALTER INDEX orders.orders_reference_unique RENAME TO orders_before_months_reference_unique;
+ALTER INDEX orders.orders_by_status RENAME TO orders_before_months_by_status;
+ALTER INDEX orders.orders_by_created_at RENAME TO orders_before_months_by_created_at;
+ALTER INDEX orders.orders_by_customer_key RENAME TO orders_before_months_by_customer_key;
+ALTER INDEX orders.orders_by_owner RENAME TO orders_before_months_by_owner;
+ALTER INDEX orders.orders_by_payment_status RENAME TO orders_before_months_by_payment_status;
+ALTER INDEX orders.orders_by_both_statuses RENAME TO orders_before_months_by_both_statuses;
+ALTER INDEX orders.orders_unkeyed RENAME TO orders_before_months_unkeyed;
+ALTER TABLE orders.order_items RENAME TO order_items_before_months;
+ALTER INDEX orders.order_items_product_once RENAME TO order_items_before_months_product_once;
+ALTER TABLE orders.order_status_history RENAME TO order_status_history_before_months;
+ALTER INDEX orders.order_status_history_pkey RENAME TO order_status_history_before_months_pkey;
+DROP TRIGGER orders_touch ON orders.orders_before_months;
+DROP TRIGGER orders_stay ON orders.orders_before_months;
+DROP TRIGGER order_status_history_append_only ON orders.order_status_history_before_months;
+
+-- A number of an order is unique in its partition by a key, and over all of them because one sequence gives it.
+CREATE TABLE orders.orders (
+    LIKE orders.orders_before_months INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
+    CONSTRAINT orders_reference_unique UNIQUE (reference)
+) PARTITION BY RANGE (reference);
+ALTER TABLE orders.orders DROP CONSTRAINT orders_first_months;
+
+CREATE TABLE orders.order_items (
+    LIKE orders.order_items_before_months INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
+    CONSTRAINT order_items_product_once PRIMARY KEY (order_id, product_id)
+) PARTITION BY RANGE (order_id);
+ALTER TABLE orders.order_items DROP CONSTRAINT order_items_first_range;
+
+CREATE TABLE orders.order_status_history (
+    LIKE orders.order_status_history_before_months INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
+    PRIMARY KEY (order_id, id)
+) PARTITION BY RANGE (order_id);
+ALTER TABLE orders.order_status_history DROP CONSTRAINT order_status_history_first_range;
+
+-- The numbers go on.
+DO $$
+DECLARE
+    name TEXT;
+    next BIGINT;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['orders', 'order_items', 'order_status_history'] LOOP
+        next := nextval(pg_get_serial_sequence(format('orders.%I', name || '_before_months'), 'id'));
+        EXECUTE format('ALTER TABLE orders.%I ALTER COLUMN id DROP IDENTITY', name || '_before_months');
+        EXECUTE format('ALTER TABLE orders.%I ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (START WITH %s)', name, next);
+    END LOOP;
+END
+$$;
+
+-- What is of no month and no range. Nothing comes here as long as partitions are added ahead; otherwise no order is refused.
+CREATE TABLE orders.orders_beyond (
+    LIKE orders.orders_before_months INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
+    CONSTRAINT orders_beyond_pkey PRIMARY KEY (id)
+);
+ALTER TABLE orders.orders_beyond DROP CONSTRAINT orders_first_months;
+CREATE TABLE orders.order_items_beyond (LIKE orders.order_items INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+CREATE TABLE orders.order_status_history_beyond (LIKE orders.order_status_history INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+
+-- The bounds of 0037_first_bounds.sql, as they were written down there.
+DO $$
+DECLARE
+    bound_of CONSTANT TEXT := $q$SELECT (regexp_match(pg_get_constraintdef(oid), '< ''?([0-9a-f-]+)'))[1]
+                                 FROM pg_constraint WHERE conname = $1 AND connamespace = 'orders'::regnamespace$q$;
+    end_reference UUID;
+    end_id        BIGINT;
+BEGIN
+    EXECUTE bound_of INTO STRICT end_reference USING 'orders_first_months';
+    EXECUTE bound_of INTO STRICT end_id USING 'order_items_first_range';
+    -- References that builds before 0.9.0 derived from keys lie anywhere.
+    INSERT INTO orders.orders_beyond SELECT * FROM orders.orders_before_months WHERE reference >= end_reference;
+    DELETE FROM orders.orders_before_months WHERE reference >= end_reference;
+    EXECUTE format('ALTER TABLE orders.orders ATTACH PARTITION orders.orders_before_months
+                    FOR VALUES FROM (MINVALUE) TO (%L)', end_reference);
+    EXECUTE format('ALTER TABLE orders.order_items ATTACH PARTITION orders.order_items_before_months
+                    FOR VALUES FROM (MINVALUE) TO (%s)', end_id);
+    EXECUTE format('ALTER TABLE orders.order_status_history ATTACH PARTITION orders.order_status_history_before_months
+                    FOR VALUES FROM (MINVALUE) TO (%s)', end_id);
+    INSERT INTO orders.months (parent, partition, first_key, end_key)
+    VALUES ('orders', 'orders_before_months', '00000000-0000-0000-0000-000000000000', end_reference);
+    INSERT INTO orders.order_ranges (suffix, first_id, end_id) VALUES ('before_months', 0, end_id);
+END
+$$;
+ALTER TABLE orders.orders ATTACH PARTITION orders.orders_beyond DEFAULT;
+ALTER TABLE orders.order_items ATTACH PARTITION orders.order_items_beyond DEFAULT;
+ALTER TABLE orders.order_status_history ATTACH PARTITION orders.order_status_history_beyond DEFAULT;
+
+-- Those of the first partition are found and taken as they are.
+CREATE INDEX orders_by_status ON orders.orders (status, id DESC);
+CREATE INDEX orders_by_created_at ON orders.orders (created_at);
+CREATE INDEX orders_by_customer_key ON orders.orders (
+    orders.bucket(id), COALESCE(customer_key, lower(customer_email COLLATE "C")), id DESC);
+CREATE INDEX orders_by_owner ON orders.orders (orders.bucket(id), customer_id, id DESC) WHERE customer_id IS NOT NULL;
+CREATE INDEX orders_by_payment_status ON orders.orders (payment_status, id DESC) WHERE payment_status IS NOT NULL;
+CREATE INDEX orders_by_both_statuses ON orders.orders (payment_status, status, id DESC) WHERE payment_status IS NOT NULL;
+CREATE INDEX orders_unkeyed ON orders.orders (customer_email)
+    WHERE customer_key IS NULL AND octet_length(customer_email) <> char_length(customer_email);
+
+CREATE TRIGGER orders_touch BEFORE UPDATE ON orders.orders
+    FOR EACH ROW WHEN (NEW.version = OLD.version) EXECUTE FUNCTION orders.touch_row();
+CREATE TRIGGER orders_stay BEFORE DELETE OR TRUNCATE OR UPDATE OF id ON orders.orders
+    FOR EACH STATEMENT EXECUTE FUNCTION orders.refuse_removal();
+CREATE TRIGGER order_status_history_append_only BEFORE UPDATE OR DELETE ON orders.order_status_history
+    FOR EACH ROW EXECUTE FUNCTION orders.refuse_change();
+
+CREATE VIEW orders.order_summary AS
+SELECT o.id, o.reference, o.customer_email, o.status, o.total_amount, o.created_at,
+       COUNT(i.order_id) AS lines, COALESCE(SUM(i.quantity), 0) AS pieces
+FROM orders.orders o
+LEFT JOIN orders.order_items i ON i.order_id = o.id
+GROUP BY o.id, o.reference, o.customer_email, o.status, o.total_amount, o.created_at;
+
+-- Empty as long as every order's total is the sum of its lines, and all of it is there or none.
+CREATE VIEW orders.total_breaches AS
+SELECT o.id AS order_id, o.total_amount, COALESCE(SUM(i.subtotal), 0) AS items_amount
+FROM orders.orders o
+LEFT JOIN orders.order_items i ON i.order_id = o.id
+GROUP BY o.id, o.total_amount
+HAVING o.total_amount <> COALESCE(SUM(i.subtotal), 0)
+    OR COUNT(i.subtotal) <> CASE WHEN o.total_amount IS NULL THEN 0 ELSE COUNT(i.order_id) END;
+
+-- All buckets, also those without an order; why there are buckets: 0010_customers_by_bucket.sql.
+CREATE VIEW orders.buckets AS
+SELECT generate_series(0, (SELECT orders.bucket(id) FROM orders.orders ORDER BY id DESC LIMIT 1)) AS bucket;
+
+-- migrations/order-service/0040_months_ahead.sql
+
+-- What the jobs of order-service do to partitions: order-service/src/orders/months.rs. Each call stands in a transaction of its own
+-- with a time limit, because others wait behind it.
+
+-- Adds the months up to `ahead` after this one; gives their names. What came to the partition beyond meanwhile is moved.
+CREATE FUNCTION orders.add_months(parent TEXT, cut_by TEXT, ahead INTEGER) RETURNS SETOF TEXT LANGUAGE plpgsql AS $$
+DECLARE
+    until UUID := orders.first_reference(date_trunc('month', now(), 'UTC') + make_interval(months => ahead));
+    first UUID := (SELECT end_key FROM orders.months m WHERE m.parent = add_months.parent ORDER BY end_key DESC LIMIT 1);
+    month TIMESTAMP;
+    next  UUID;
+    name  TEXT;
+BEGIN
+    WHILE first <= until LOOP
+        month := date_trunc('month', orders.time_of(first) AT TIME ZONE 'UTC');
+        next := orders.first_reference((month + INTERVAL '1 month') AT TIME ZONE 'UTC');
+        name := parent || to_char(month, '"_"YYYY_MM');
+        EXECUTE format('LOCK TABLE orders.%I IN ACCESS EXCLUSIVE MODE', parent || '_beyond');
+        -- The key of the numbers is not one of the whole table, which is cut by something else.
+        EXECUTE format('CREATE TABLE orders.%I (
+                            LIKE orders.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (id))', name, parent);
+        EXECUTE format('WITH moved AS (DELETE FROM orders.%1$I WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING *)
+                        INSERT INTO orders.%5$I SELECT * FROM moved', parent || '_beyond', cut_by, first, next, name);
+        EXECUTE format('ALTER TABLE orders.%I ATTACH PARTITION orders.%I FOR VALUES FROM (%L) TO (%L)',
+                       parent, name, first, next);
+        INSERT INTO orders.months (parent, partition, first_key, end_key) VALUES (parent, name, first, next);
+        RETURN NEXT name;
+        first := next;
+    END LOOP;
+END
+$$;
+
+-- Adds ranges of lines and timelines for as many orders as `ahead` months have; gives their names. A range is about a month: as
+-- many numbers as the last thirty days took, in whole buckets (0010_customers_by_bucket.sql).
+CREATE FUNCTION orders.add_order_ranges(ahead INTEGER) RETURNS SETOF TEXT LANGUAGE plpgsql AS $$
+DECLARE
+    bucket CONSTANT BIGINT := 262144;
+    newest BIGINT := (SELECT last_value FROM orders.orders_id_seq);
+    size   BIGINT := GREATEST(bucket, bucket * orders.bucket(newest - (
+        SELECT id FROM orders.orders WHERE created_at >= now() - INTERVAL '30 days' ORDER BY created_at LIMIT 1)));
+    first  BIGINT := (SELECT max(end_id) FROM orders.order_ranges);
+    parent TEXT;
+    name   TEXT;
+BEGIN
+    WHILE first <= newest + ahead * size LOOP
+        FOREACH parent IN ARRAY ARRAY['order_items', 'order_status_history'] LOOP
+            name := format('%s_from_%s', parent, first);
+            EXECUTE format('LOCK TABLE orders.%I IN ACCESS EXCLUSIVE MODE', parent || '_beyond');
+            EXECUTE format('CREATE TABLE orders.%I (LIKE orders.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name, parent);
+            -- What is there may not be deleted, only moved.
+            EXECUTE format('ALTER TABLE orders.%I DISABLE TRIGGER USER', parent || '_beyond');
+            EXECUTE format('WITH moved AS (DELETE FROM orders.%I WHERE order_id >= %s AND order_id < %s RETURNING *)
+                            INSERT INTO orders.%I SELECT * FROM moved', parent || '_beyond', first, first + size, name);
+            EXECUTE format('ALTER TABLE orders.%I ENABLE TRIGGER USER', parent || '_beyond');
+            EXECUTE format('ALTER TABLE orders.%I ATTACH PARTITION orders.%I FOR VALUES FROM (%s) TO (%s)',
+                           parent, name, first, first + size);
+            RETURN NEXT name;
+        END LOOP;
+        INSERT INTO orders.order_ranges (suffix, first_id, end_id) VALUES (format('from_%s', first), first, first + size);
+        first := first + size;
+    END LOOP;
+END
+$$;
+
+-- The oldest month of orders that has been over for `keep` months, if there is one. With it the number of an order because of
+-- which it has to stay: it holds stock, or its payment is not done with.
+CREATE FUNCTION orders.month_to_archive(keep INTEGER, OUT partition TEXT, OUT held_by BIGINT) LANGUAGE plpgsql AS $$
+DECLARE
+    until UUID := orders.first_reference(date_trunc('month', now(), 'UTC') - make_interval(months => keep));
+BEGIN
+    SELECT m.partition INTO partition FROM orders.months m
+    WHERE parent = 'orders' AND archived_at IS NULL AND end_key <= until ORDER BY end_key LIMIT 1;
+    IF partition IS NOT NULL THEN
+        EXECUTE format($q$
+            SELECT id FROM orders.%1$I WHERE status IN ('PENDING', 'PAID', 'CONFIRMED')
+            UNION ALL
+            SELECT o.id FROM orders.%1$I o JOIN orders.payments p ON p.order_id = o.id
+            WHERE p.closed_at IS NULL OR p.status = 'REVIEW' OR p.id IN (SELECT payment_id FROM orders.payments_at_work)
+            LIMIT 1$q$, partition) INTO held_by;
+    END IF;
+END
+$$;
+
+-- Takes a month of orders out of the table, into the schema `orders_archive`, and with it the ranges of lines and timelines of
+-- which no order is left. It takes milliseconds once nobody uses the tables.
+CREATE FUNCTION orders.archive_month(archived TEXT) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    highest BIGINT;
+    range   RECORD;
+    parent  TEXT;
+    name    TEXT;
+BEGIN
+    EXECUTE format('SELECT COALESCE(max(id), 0) FROM orders.%I', archived) INTO highest;
+    LOCK TABLE ONLY orders.orders, ONLY orders.order_items, ONLY orders.order_status_history IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('ALTER TABLE orders.orders DETACH PARTITION orders.%I', archived);
+    EXECUTE format('ALTER TABLE orders.%I SET SCHEMA orders_archive', archived);
+    UPDATE orders.months SET archived_at = now(), last_id = highest WHERE partition = archived;
+    FOR range IN SELECT suffix FROM orders.order_ranges
+                 WHERE archived_at IS NULL AND end_id <= (SELECT id FROM orders.orders ORDER BY id LIMIT 1) LOOP
+        FOREACH parent IN ARRAY ARRAY['order_items', 'order_status_history'] LOOP
+            name := format('%s_%s', parent, range.suffix);
+            EXECUTE format('ALTER TABLE orders.%I DETACH PARTITION orders.%I', parent, name);
+            EXECUTE format('ALTER TABLE orders.%I SET SCHEMA orders_archive', name);
+        END LOOP;
+        UPDATE orders.order_ranges SET archived_at = now() WHERE suffix = range.suffix;
+    END LOOP;
+END
+$$;
+
+SELECT orders.add_months('orders', 'reference', 3);
+SELECT orders.add_order_ranges(3);
+
 -- migrations/account-service/0001_messages_and_users.sql
 
 -- account-service: the kit's tables (messages out, messages in, messages set aside, answers kept for repeats), and the

@@ -14,6 +14,7 @@ mod http;
 mod inventory;
 mod jobs;
 mod measuring;
+mod months;
 mod paying;
 mod placing;
 mod reads;

@@ -76,9 +76,9 @@ pub async fn check(
     // Whole tables are compared with each other here: never row by row, also not while PostgreSQL takes them for small.
     sqlx::query("SET LOCAL enable_seqscan = on").execute(&mut *transaction).await?;
     sqlx::query("SET LOCAL enable_nestloop = off").execute(&mut *transaction).await?;
-    if asker == Asker::Job {
-        // Nobody waits for it: one processor at the most, the others are for orders.
-        sqlx::query("SET LOCAL max_parallel_workers_per_gather = 0").execute(&mut *transaction).await?;
+    // Nobody waits for the job: one processor at the most, the others are for orders.
+    if asker != Asker::Job {
+        sqlx::query("SET LOCAL max_parallel_workers_per_gather = 2").execute(&mut *transaction).await?;
     }
     if !is_alone(&mut transaction, schema, asker).await? {
         return Ok(None);

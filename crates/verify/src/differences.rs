@@ -27,31 +27,39 @@ pub struct Differences {
 }
 
 /// Compares all orders with all reservations, which come sorted by id.
-pub fn find(mut orders: Vec<KeptOrder>, reservations: &[KeptReservation], now: OffsetDateTime) -> Differences {
+pub fn find(
+    mut orders: Vec<KeptOrder>,
+    reservations: &[KeptReservation],
+    since: Reference,
+    now: OffsetDateTime,
+) -> Differences {
     orders.sort_unstable_by_key(|order| (order.reference, order.id));
     let mut found = Differences::default();
     let mut rest = reservations.iter().peekable();
     for twins in orders.chunk_by(|one, other| one.reference == other.reference) {
         let reference = twins[0].reference;
         while let Some(lone) = rest.next_if(|reservation| reservation.id < reference) {
-            found.suspects.extend(suspected(None, Some(lone), now));
+            found.suspects.extend(alone(lone, since, now));
         }
         let reservation = rest.next_if(|reservation| reservation.id == reference);
-        found.suspects.extend(twins.iter().filter_map(|order| suspected(Some(order), reservation, now)));
+        found.suspects.extend(twins.iter().filter_map(|order| suspected(order, reservation, now)));
         found.twins.extend((twins.len() > 1).then(|| shared(twins)));
     }
-    found.suspects.extend(rest.filter_map(|lone| suspected(None, Some(lone), now)));
+    found.suspects.extend(rest.filter_map(|lone| alone(lone, since, now)));
     found
 }
 
-fn suspected(order: Option<&KeptOrder>, reservation: Option<&KeptReservation>, now: OffsetDateTime) -> Option<Suspect> {
-    let apart = order.is_some_and(|order| order.miscounted || differ(order, reservation));
-    let alone = reservation.is_some_and(|reservation| {
-        let sold = order.is_none() && compare::needs_order(reservation.status, reservation.direct);
-        sold || may_be_held_too_long(reservation, now)
-    });
-    let reference = order.map(|order| order.reference).or(reservation.map(|reservation| reservation.id))?;
-    (apart || alone).then(|| Suspect { reference, order: order.map(|order| order.id) })
+fn suspected(order: &KeptOrder, reservation: Option<&KeptReservation>, now: OffsetDateTime) -> Option<Suspect> {
+    let held = reservation.is_some_and(|reservation| may_be_held_too_long(reservation, now));
+    let suspect = Suspect { reference: order.reference, order: Some(order.id) };
+    (order.miscounted || differ(order, reservation) || held).then_some(suspect)
+}
+
+/// A reservation of which no order is known. Orders with references before `since` are archived.
+fn alone(reservation: &KeptReservation, since: Reference, now: OffsetDateTime) -> Option<Suspect> {
+    let sold = reservation.id >= since && compare::needs_order(reservation.status, reservation.direct);
+    let suspect = Suspect { reference: reservation.id, order: None };
+    (sold || may_be_held_too_long(reservation, now)).then_some(suspect)
 }
 
 fn differ(order: &KeptOrder, reservation: Option<&KeptReservation>) -> bool {

@@ -4,7 +4,9 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use verify::{Api, ApiKey, Report};
+use time::Date;
+use time::format_description::well_known::Iso8601;
+use verify::{Api, ApiKey, Leniency, Report};
 
 /// Compares the two services item by item, on a live system
 #[derive(Parser, Debug)]
@@ -23,6 +25,13 @@ struct Arguments {
     /// Seconds that what differs gets to agree, while messages are under way
     #[arg(long, default_value_t = 10)]
     patience_seconds: u32,
+    /// Day (UTC) before which orders are archived, like 2025-01-01: stock that was sold before it needs no order
+    #[arg(long, value_parser = day)]
+    archived_before: Option<Date>,
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    Date::parse(text, &Iso8601::DATE).map_err(|error| error.to_string())
 }
 
 #[tokio::main]
@@ -40,13 +49,13 @@ async fn main() -> ExitCode {
 }
 
 async fn verified(arguments: Arguments) -> Result<Report, String> {
-    let Arguments { order_url, inventory_url, api_key_file, patience_seconds } = arguments;
+    let Arguments { order_url, inventory_url, api_key_file, patience_seconds, archived_before } = arguments;
     let key = api_key_file.map(|file| ApiKey::from_file(&file)).transpose();
     let key = key.map_err(|error| format!("OMS_API_KEY_FILE: {error}"))?;
     let service = |url: &str| Api::with_key(url, key.as_ref()).map_err(|error| error.to_string());
     let (orders, inventory) = (service(&order_url)?, service(&inventory_url)?);
     // Apart from the report, so that this one can be put into a file.
     let tell = |line: &str| eprintln!("{line}");
-    let patience = Duration::from_secs(patience_seconds.into());
-    verify::run_and_tell(&orders, &inventory, patience, &tell).await.map_err(|error| error.to_string())
+    let leniency = Leniency { patience: Duration::from_secs(patience_seconds.into()), archived_before };
+    verify::run_and_tell(&orders, &inventory, leniency, &tell).await.map_err(|error| error.to_string())
 }

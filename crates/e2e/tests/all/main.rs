@@ -44,6 +44,7 @@ mod mails_in_order;
 mod messages;
 mod metrics;
 mod money_mails;
+mod months;
 mod notification_log;
 mod notifications;
 mod on_hand;

@@ -96,8 +96,10 @@ async fn no_table_is_read_as_a_whole() {
     }
     // The counters arrive a moment later, those of one connection together. An order is confirmed, noted on and cancelled.
     let counted = format!(
-        "SELECT count(*) FROM pg_stat_user_tables WHERE schemaname = 'orders' AND relname = 'orders'
-         AND n_tup_ins = {ORDERS} AND n_tup_upd = 3 * {ORDERS}"
+        "SELECT count(*) FROM (
+             SELECT sum(n_tup_ins) AS inserted, sum(n_tup_upd) AS updated FROM pg_stat_user_tables
+             WHERE relid IN (SELECT relid FROM pg_partition_tree('orders.orders'))) AS orders
+         WHERE inserted = {ORDERS} AND updated = 3 * {ORDERS}"
     );
     poll::eventually("the counters", async || poll::equal(shop.database.number(counted.as_str()).await, 1)).await;
     assert_eq!(whole_reads(&shop).await, before);
@@ -208,8 +210,8 @@ async fn plans_that_were_made_for_what_most_rows_are_do_not_walk_through_them_to
 /// Keeps autovacuum away: it analyzes tables at a moment of its own, and reads whole ranges of them for BRIN indexes, which
 /// the counters show too.
 async fn keep_autovacuum_away(shop: &Shop) {
-    let tables = "SELECT format('ALTER TABLE %I.%I SET (autovacuum_enabled = off)', schemaname, tablename)
-                  FROM pg_tables WHERE schemaname IN ('orders', 'inventory', 'accounts')
+    let tables = "SELECT format('ALTER TABLE %s SET (autovacuum_enabled = off)', oid::regclass)
+                  FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text IN ('orders', 'inventory', 'accounts')
                   UNION ALL
                   SELECT format('ALTER INDEX %s SET (autosummarize = off)', c.oid::regclass)
                   FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'brin'";
@@ -268,7 +270,8 @@ async fn fill(shop: &Shop) {
         "inventory.idempotency_keys (route, key, request_hash, status)
          SELECT 'POST /api/inventory/products/1/add-stock', gen_random_uuid(), '', 200",
         "orders.orders (reference, customer_name, customer_email, shipping_address, status, total_amount)
-         SELECT gen_random_uuid(), 'Bob', 'bob@example.com', 'Paris', 'PENDING', CASE WHEN n % 2 = 0 THEN 1 END",
+         SELECT (left(orders.first_reference(now())::text, 13) || '-7' || substr(gen_random_uuid()::text, 16))::uuid,
+                'Bob', 'bob@example.com', 'Paris', 'PENDING', CASE WHEN n % 2 = 0 THEN 1 END",
         "orders.order_items (order_id, product_id, quantity) SELECT 2 + n, 1, 1",
         "orders.order_status_history (order_id, status, actor) SELECT 2 + n, 'PENDING', 'customer'",
         "orders.inbox (consumer, event_id) SELECT 'order-service.reservation-events', gen_random_uuid()",
@@ -309,7 +312,8 @@ async fn orders_of_a_time_are_found_without_walking_through_the_newer() {
     shop.database.execute(items).await;
     shop.database.execute("ANALYZE orders.orders, orders.order_items").await;
     let read = async || {
-        let sql = "SELECT idx_tup_fetch FROM pg_stat_user_tables WHERE relid = 'orders.orders'::regclass";
+        let sql = "SELECT sum(idx_tup_fetch)::bigint FROM pg_stat_user_tables
+                   WHERE relid IN (SELECT relid FROM pg_partition_tree('orders.orders'))";
         shop.database.number(sql).await
     };
     let before = read().await;

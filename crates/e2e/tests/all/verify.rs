@@ -7,7 +7,7 @@ use e2e::samples::text;
 use e2e::shop::Shop;
 use serde_json::json;
 use std::time::Duration;
-use verify::{Api, ApiKey, Report, VerifyError};
+use verify::{Api, ApiKey, Leniency, Report, VerifyError};
 
 /// Three pages and a bit of each list.
 const ORDERS: i64 = 650;
@@ -164,7 +164,7 @@ async fn verified_with(shop: &Shop, admin: &Person, scopes: &[&str]) -> Result<R
     let key = ApiKey::from_file(&file).unwrap();
     let [orders, inventory] =
         [shop.orders(), shop.inventory()].map(|service| Api::with_key(service.base(), Some(&key)).unwrap());
-    verify::run_and_tell(&orders, &inventory, Duration::ZERO, &|_| {}).await
+    verify::run_and_tell(&orders, &inventory, Leniency::of(Duration::ZERO), &|_| {}).await
 }
 
 #[tokio::test]

@@ -50,6 +50,14 @@ pub struct Config {
     #[arg(long, env = "ASYNC_PLACEMENT_GIVE_UP_SECONDS", default_value_t = 900, help_heading = "Placement",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub async_placement_give_up_seconds: u32,
+    /// Months after which orders are archived, counted from the end of their month; 0 for never
+    #[arg(long, env = "ORDERS_KEEP_MONTHS", default_value_t = 0, help_heading = "Months",
+          value_parser = clap::value_parser!(u16).range(0..=1200))]
+    pub orders_keep_months: u16,
+    /// Months for which there are partitions ahead
+    #[arg(long, env = "PARTITIONS_AHEAD", default_value_t = 3, help_heading = "Months",
+          value_parser = clap::value_parser!(u16).range(1..=24))]
+    pub partitions_ahead: u16,
 }
 
 /// How long customers who were just answered are waited for: as long as an answer and the next request take on a busy

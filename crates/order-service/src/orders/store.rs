@@ -19,6 +19,7 @@ pub mod customer_keys;
 pub mod guests;
 pub mod invariants;
 pub mod lost_stock;
+pub mod months;
 pub mod placing;
 mod rows;
 
@@ -277,12 +278,14 @@ pub async fn timeline(
         return Ok(None);
     }
     let rows = sqlx::query!(
-        "SELECT status, at, actor, reason, internal_note FROM orders.order_status_history WHERE order_id = $1 ORDER BY id",
+        "SELECT status, at, actor, reason, internal_note FROM orders.order_status_history
+         WHERE order_id = $1 AND EXISTS (SELECT FROM orders.orders WHERE id = $1 OFFSET 0) ORDER BY id",
         id.0
     )
     .fetch_all(conn)
     .await?;
-    // Placing writes the first entry in the order's own transaction: without one there is no order.
+    // Placing writes the first entry in the order's own transaction: without one there is no order. Of an archived one there
+    // may still be entries.
     if rows.is_empty() {
         return Ok(None);
     }

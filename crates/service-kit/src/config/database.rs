@@ -99,12 +99,15 @@ impl DatabaseConfig {
 ///
 /// A prepared statement keeps the plan of its first executions, when a table may have been empty: one that reads the whole
 /// table must not be among them. Every statement of ours has an index that fits it; see "Statements and their plans" in
-/// docs/locks-and-plans.md.
-const SETTINGS: [(&str, &str); 4] = [
+/// docs/locks-and-plans.md. So one plan serves all parameters: to plan anew takes longer than most statements do. Such a plan does
+/// not know how short a page is, and would have several processors sort whole tables for it.
+const SETTINGS: [(&str, &str); 6] = [
     ("statement_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "5s"),
     ("enable_seqscan", "off"),
     ("jit", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("max_parallel_workers_per_gather", "0"),
 ];
 
 /// The options in the URL that a variable holds.

@@ -138,8 +138,11 @@ type Written = BTreeMap<String, [i64; 3]>;
 
 /// What this connection has written and not reported yet: more than its transaction, so that only a difference says something.
 async fn written(conn: &mut PgConnection, schema: Schema) -> Result<Written, sqlx::Error> {
-    let statement =
-        "SELECT relname::text, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables WHERE schemaname = $1";
+    // Partitions count for their table.
+    let statement = "SELECT relname::text, sum(n_tup_ins)::bigint, sum(n_tup_upd)::bigint, sum(n_tup_del)::bigint
+         FROM (SELECT COALESCE(pg_partition_root(relid), relid) AS oid, n_tup_ins, n_tup_upd, n_tup_del
+               FROM pg_stat_xact_user_tables WHERE schemaname = $1) s
+         JOIN pg_class USING (oid) GROUP BY relname";
     let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(statement).bind(schema.0).fetch_all(conn).await?;
     Ok(rows.into_iter().map(|(table, inserted, updated, deleted)| (table, [inserted, updated, deleted])).collect())
 }

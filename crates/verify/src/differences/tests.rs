@@ -15,6 +15,9 @@ const LINES: &str = r#"{"productId": 1, "productName": "Mug", "quantity": 3, "pr
 const UNPRICED: &str = r#"{"productId": 1, "productName": null, "quantity": 3, "price": null, "subtotal": null}"#;
 const RESERVED: &str = r#"{"productId": 1, "sku": "M", "name": "Mug", "quantity": 3, "unitPrice": 0.10}"#;
 
+/// No order is archived.
+const ALL: Reference = Reference(Uuid::nil());
+
 fn reference(number: u128) -> Reference {
     Reference(Uuid::from_u128(number))
 }
@@ -57,7 +60,7 @@ fn kept(orders: &[String], reservations: &[String]) -> (Vec<KeptOrder>, Vec<Kept
 /// Who is suspected, by the number of the reference, with the number of the order.
 fn suspects(orders: &[String], reservations: &[String]) -> Vec<(u128, Option<i64>)> {
     let (orders, reservations) = kept(orders, reservations);
-    let found = find(orders, &reservations, NOW);
+    let found = find(orders, &reservations, ALL, NOW);
     assert!(found.twins.is_empty(), "{found:?}");
     found.suspects.iter().map(|Suspect { reference, order }| (reference.0.as_u128(), *order)).collect()
 }
@@ -117,7 +120,7 @@ fn orders_that_share_a_reference_are_named_and_each_is_compared() {
     let twin = confirmed(2).replace("\"id\": 2", "\"id\": 8");
     let other = confirmed(2).replace("\"id\": 2", "\"id\": 5").replace("CONFIRMED", "CANCELLED");
     let (orders, reservations) = kept(&[other, twin, confirmed(3), confirmed(2)], &[2, 3].map(committed));
-    let found = find(orders, &reservations, NOW);
+    let found = find(orders, &reservations, ALL, NOW);
     let expected = "P4 order-is-there-once [2, 5, 8, 00000000-0000-0000-0000-000000000002]: \
                     3 orders have the same reference";
     assert_eq!(found.twins.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
@@ -129,7 +132,7 @@ fn a_hold_is_as_old_as_it_is_when_everything_was_read() {
     let held = reservation(1, "HELD", 30, false, RESERVED);
     assert_eq!(suspects(&[], std::slice::from_ref(&held)), []);
     let (_, reservations) = kept(&[], &[held]);
-    let later = find(Vec::new(), &reservations, NOW + time::Duration::seconds(30));
+    let later = find(Vec::new(), &reservations, ALL, NOW + time::Duration::seconds(30));
     assert_eq!(later.suspects, [Suspect { reference: reference(1), order: None }]);
 }
 
@@ -156,7 +159,7 @@ fn the_first_look_suspects_whoever_breaks_a_rule_and_nobody_else() {
             let reserved: Option<Reservation> = reservation.as_ref().map(|text| serde_json::from_str(text).unwrap());
             let breaks = !compare::breaches(parsed.as_ref(), reserved.as_ref(), now).is_empty();
             let (kept_orders, kept) = kept(order.as_slice(), reservation.as_slice());
-            let suspected = !find(kept_orders, &kept, now).suspects.is_empty();
+            let suspected = !find(kept_orders, &kept, ALL, now).suspects.is_empty();
             assert_eq!(suspected, breaks, "{order:?} {reservation:?} at {now}");
             broken += usize::from(breaks);
         }

@@ -21,10 +21,12 @@ pub const INVARIANTS: &[Invariant] = &[
         name: "rows-have-their-order",
         promise: "P3",
         query: "SELECT order_id::text, 'has a line, and there is no such order' FROM orders.order_items i
-                WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = i.order_id)
+                WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = i.order_id) AND order_id > (
+                    SELECT COALESCE(max(last_id), 0) FROM orders.months WHERE parent = 'orders' AND archived_at IS NOT NULL)
                 UNION ALL
                 SELECT order_id::text, 'has a timeline, and there is no such order' FROM orders.order_status_history h
-                WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = h.order_id)
+                WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = h.order_id) AND order_id > (
+                    SELECT COALESCE(max(last_id), 0) FROM orders.months WHERE parent = 'orders' AND archived_at IS NOT NULL)
                 LIMIT 100",
     },
     Invariant {
@@ -89,7 +91,20 @@ pub const INVARIANTS: &[Invariant] = &[
         query: "SELECT p.id::text, 'is of order ' || p.order_id || ', which ' ||
                        CASE WHEN o.id IS NULL THEN 'is not there' ELSE 'asks for no payment' END
                 FROM orders.payments p LEFT JOIN orders.orders o ON o.id = p.order_id
-                WHERE o.payment_status IS NULL ORDER BY p.id LIMIT 100",
+                WHERE o.payment_status IS NULL AND p.order_id > (
+                    SELECT COALESCE(max(last_id), 0) FROM orders.months WHERE parent = 'orders' AND archived_at IS NOT NULL)
+                ORDER BY p.id LIMIT 100",
+    },
+    Invariant {
+        name: "months-are-ahead",
+        promise: "P9",
+        query: "SELECT 'orders', 'has months up to ' || orders.time_of(end_key)
+                FROM (SELECT end_key FROM orders.months WHERE parent = 'orders' ORDER BY end_key DESC LIMIT 1) m
+                WHERE orders.time_of(end_key) < now() + INTERVAL '1 month'
+                UNION ALL
+                SELECT 'order_items', 'has room for orders up to ' || end_id
+                FROM (SELECT end_id FROM orders.order_ranges ORDER BY end_id DESC LIMIT 1) r
+                WHERE end_id <= (SELECT last_value FROM orders.orders_id_seq)",
     },
     Invariant { name: "timeline-is-legal", promise: "P5", query: ILLEGAL_STEPS },
     Invariant {
