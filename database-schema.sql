@@ -1536,6 +1536,10 @@ BEGIN
         next := nextval(pg_get_serial_sequence(format('orders.%I', name || '_before_months'), 'id'));
         EXECUTE format('ALTER TABLE orders.%I ALTER COLUMN id DROP IDENTITY', name || '_before_months');
         EXECUTE format('ALTER TABLE orders.%I ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (START WITH %s)', name, next);
+        -- So that the sequence knows that numbers were given out, which `orders.buckets` asks.
+        IF next > 1 THEN
+            PERFORM setval(format('orders.%I', name || '_id_seq'), next - 1);
+        END IF;
     END LOOP;
 END
 $$;
@@ -1611,9 +1615,10 @@ GROUP BY o.id, o.total_amount
 HAVING o.total_amount <> COALESCE(SUM(i.subtotal), 0)
     OR COUNT(i.subtotal) <> CASE WHEN o.total_amount IS NULL THEN 0 ELSE COUNT(i.order_id) END;
 
--- All buckets, also those without an order; why there are buckets: 0010_customers_by_bucket.sql.
+-- All buckets, also those without an order; why there are buckets: 0010_customers_by_bucket.sql. Whoever reads the highest number
+-- from the partitions of an empty table goes on to sort all numbers once it is full, so the sequence is asked.
 CREATE VIEW orders.buckets AS
-SELECT generate_series(0, (SELECT orders.bucket(id) FROM orders.orders ORDER BY id DESC LIMIT 1)) AS bucket;
+SELECT generate_series(0, orders.bucket(pg_sequence_last_value('orders.orders_id_seq'))) AS bucket;
 
 -- migrations/order-service/0040_months_ahead.sql
 
@@ -1633,7 +1638,8 @@ BEGIN
         month := date_trunc('month', orders.time_of(first) AT TIME ZONE 'UTC');
         next := orders.first_reference((month + INTERVAL '1 month') AT TIME ZONE 'UTC');
         name := parent || to_char(month, '"_"YYYY_MM');
-        EXECUTE format('LOCK TABLE orders.%I IN ACCESS EXCLUSIVE MODE', parent || '_beyond');
+        -- Or else who has planned without the new partition would miss what is moved into it.
+        EXECUTE format('LOCK TABLE ONLY orders.%I IN ACCESS EXCLUSIVE MODE', parent);
         -- The key of the numbers is not one of the whole table, which is cut by something else.
         EXECUTE format('CREATE TABLE orders.%I (
                             LIKE orders.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (id))', name, parent);
@@ -1654,16 +1660,20 @@ CREATE FUNCTION orders.add_order_ranges(ahead INTEGER) RETURNS SETOF TEXT LANGUA
 DECLARE
     bucket CONSTANT BIGINT := 262144;
     newest BIGINT := (SELECT last_value FROM orders.orders_id_seq);
-    size   BIGINT := GREATEST(bucket, bucket * orders.bucket(newest - (
-        SELECT id FROM orders.orders WHERE created_at >= now() - INTERVAL '30 days' ORDER BY created_at LIMIT 1)));
+    oldest BIGINT;
+    size   BIGINT;
     first  BIGINT := (SELECT max(end_id) FROM orders.order_ranges);
     parent TEXT;
     name   TEXT;
 BEGIN
+    -- Planned anew each time: a plan from when there were no orders would sort those of thirty days.
+    EXECUTE $q$SELECT id FROM orders.orders WHERE created_at >= now() - INTERVAL '30 days'
+               ORDER BY created_at LIMIT 1$q$ INTO oldest;
+    size := GREATEST(bucket, bucket * orders.bucket(newest - oldest));
     WHILE first <= newest + ahead * size LOOP
         FOREACH parent IN ARRAY ARRAY['order_items', 'order_status_history'] LOOP
             name := format('%s_from_%s', parent, first);
-            EXECUTE format('LOCK TABLE orders.%I IN ACCESS EXCLUSIVE MODE', parent || '_beyond');
+            EXECUTE format('LOCK TABLE ONLY orders.%I IN ACCESS EXCLUSIVE MODE', parent);
             EXECUTE format('CREATE TABLE orders.%I (LIKE orders.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name, parent);
             -- What is there may not be deleted, only moved.
             EXECUTE format('ALTER TABLE orders.%I DISABLE TRIGGER USER', parent || '_beyond');

@@ -14,7 +14,8 @@ BEGIN
         month := date_trunc('month', orders.time_of(first) AT TIME ZONE 'UTC');
         next := orders.first_reference((month + INTERVAL '1 month') AT TIME ZONE 'UTC');
         name := parent || to_char(month, '"_"YYYY_MM');
-        EXECUTE format('LOCK TABLE orders.%I IN ACCESS EXCLUSIVE MODE', parent || '_beyond');
+        -- Or else who has planned without the new partition would miss what is moved into it.
+        EXECUTE format('LOCK TABLE ONLY orders.%I IN ACCESS EXCLUSIVE MODE', parent);
         -- The key of the numbers is not one of the whole table, which is cut by something else.
         EXECUTE format('CREATE TABLE orders.%I (
                             LIKE orders.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (id))', name, parent);
@@ -35,16 +36,20 @@ CREATE FUNCTION orders.add_order_ranges(ahead INTEGER) RETURNS SETOF TEXT LANGUA
 DECLARE
     bucket CONSTANT BIGINT := 262144;
     newest BIGINT := (SELECT last_value FROM orders.orders_id_seq);
-    size   BIGINT := GREATEST(bucket, bucket * orders.bucket(newest - (
-        SELECT id FROM orders.orders WHERE created_at >= now() - INTERVAL '30 days' ORDER BY created_at LIMIT 1)));
+    oldest BIGINT;
+    size   BIGINT;
     first  BIGINT := (SELECT max(end_id) FROM orders.order_ranges);
     parent TEXT;
     name   TEXT;
 BEGIN
+    -- Planned anew each time: a plan from when there were no orders would sort those of thirty days.
+    EXECUTE $q$SELECT id FROM orders.orders WHERE created_at >= now() - INTERVAL '30 days'
+               ORDER BY created_at LIMIT 1$q$ INTO oldest;
+    size := GREATEST(bucket, bucket * orders.bucket(newest - oldest));
     WHILE first <= newest + ahead * size LOOP
         FOREACH parent IN ARRAY ARRAY['order_items', 'order_status_history'] LOOP
             name := format('%s_from_%s', parent, first);
-            EXECUTE format('LOCK TABLE orders.%I IN ACCESS EXCLUSIVE MODE', parent || '_beyond');
+            EXECUTE format('LOCK TABLE ONLY orders.%I IN ACCESS EXCLUSIVE MODE', parent);
             EXECUTE format('CREATE TABLE orders.%I (LIKE orders.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name, parent);
             -- What is there may not be deleted, only moved.
             EXECUTE format('ALTER TABLE orders.%I DISABLE TRIGGER USER', parent || '_beyond');

@@ -292,6 +292,8 @@ async fn what_there_was_becomes_the_first_partition_while_orders_are_placed() {
     assert_eq!(write(&database, NOW).await, 4);
     placing.commit().await.unwrap();
     migrating.await.unwrap();
+    // Customers find their orders also before the next one is placed.
+    assert_eq!(database.texts("SELECT bucket::text FROM orders.buckets").await, ["0"]);
     assert_eq!(write(&database, NOW).await, 5);
     let places =
         "SELECT o.id || ' ' || o.tableoid::regclass || ' ' || i.tableoid::regclass || ' ' || h.tableoid::regclass
