@@ -3,6 +3,7 @@
 use crate::{account_service, guest_links, notifications, orders, payments};
 use clap::Parser;
 use service_kit::config::{BrokerConfig, DatabaseConfig, ServerConfig};
+use service_kit::partitions;
 
 /// Takes orders and walks them through their life
 #[derive(Parser, Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Config {
     pub guest_links: guest_links::Config,
     #[command(flatten)]
     pub notifications: notifications::Config,
+    #[command(flatten)]
+    pub partitions: partitions::Config,
     #[command(flatten)]
     pub server: ServerConfig,
     #[command(flatten)]

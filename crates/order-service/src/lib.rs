@@ -59,6 +59,7 @@ pub fn start() -> ExitCode {
             verifier.start(&workers, &database, SCHEMA, ORDER_ACCOUNT_EVENTS).await?;
             orders::consumers(&workers);
             orders::jobs(&workers, &app.orders);
+            workers.keep_partitions(&orders::PARTITIONED, &config.partitions, config.orders.orders_keep_months);
             notifications::consumers(&workers, &app.notifications);
             notifications::jobs(&workers, &app.notifications);
             Ok::<_, StartError>(())

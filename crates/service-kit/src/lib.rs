@@ -37,6 +37,7 @@ pub mod migrations;
 pub mod outbox;
 pub mod pagination;
 pub mod panics;
+pub mod partitions;
 pub mod prefer;
 pub mod prepared;
 pub mod problem;

@@ -8,6 +8,7 @@ use crate::dead_letters;
 use crate::invariants;
 use crate::jobs;
 use crate::outbox::Outbox;
+use crate::partitions::{self, Partitioned, Terms};
 use crate::reading;
 use crate::relay;
 use crate::schema::Schema;
@@ -81,6 +82,13 @@ impl Workers {
             let (database, invariants) = (self.database.clone(), admin.invariants.clone());
             self.spawn(invariants::watch(database, self.schema, invariants, pause, self.token()));
         }
+    }
+
+    /// Adds partitions to tables ahead of what comes, and archives those that have been over for `keep` months, where that is
+    /// not 0.
+    pub fn keep_partitions(&self, tables: &'static Partitioned, config: &partitions::Config, keep: u16) {
+        let terms = Terms { ahead: config.partitions_ahead, keep };
+        self.spawn(partitions::keep(self.database.clone(), tables, terms, self.token()));
     }
 
     /// Runs something of its own kind. It has to end by itself once the token is cancelled.

@@ -119,8 +119,11 @@ async fn old_months_are_archived_with_all_that_belongs_to_them() {
     // It holds stock.
     shop.database.execute("UPDATE orders.orders SET status = 'CONFIRMED' WHERE id = 2").await;
     let service = restart(&mut shop).await;
-    let stays = "a month of orders is not archived: this one is not done with";
-    poll::eventually("the month to stay", async || poll::equal(service.log_lines(&[stays, "order=2"]), 1)).await;
+    let stays = "a partition is not archived: this row of it is not done with";
+    poll::eventually("the month to stay", async || {
+        poll::equal(service.log_lines(&[stays, "of=\"orders\" row=\"2\""]), 1)
+    })
+    .await;
     let first = partition(&shop, AGE).await;
     assert_eq!(archive(&shop).await, [first.clone(), "orders_before_months".to_owned()]);
     for path in ["", "/timeline", "/explain"] {
@@ -185,7 +188,7 @@ async fn nothing_is_archived_while_the_orders_are_in_use_for_long() {
     let mut shop = old_shop().await;
     let reader = shop.database.lock("LOCK TABLE orders.orders IN ACCESS SHARE MODE").await;
     let service = restart(&mut shop).await;
-    let gave_up = ["failed, will be tried again", "keep months"];
+    let gave_up = ["failed, will be tried again", "keep the months of orders"];
     poll::eventually("the job to give up", async || poll::equal(service.log_lines(&gave_up), 1)).await;
     shop.place(&[(MOUSE, 1)]).await;
     assert_eq!(archive(&shop).await, [""; 0]);

@@ -54,10 +54,6 @@ pub struct Config {
     #[arg(long, env = "ORDERS_KEEP_MONTHS", default_value_t = 0, help_heading = "Months",
           value_parser = clap::value_parser!(u16).range(0..=1200))]
     pub orders_keep_months: u16,
-    /// Months for which there are partitions ahead
-    #[arg(long, env = "PARTITIONS_AHEAD", default_value_t = 3, help_heading = "Months",
-          value_parser = clap::value_parser!(u16).range(1..=24))]
-    pub partitions_ahead: u16,
 }
 
 /// How long customers who were just answered are waited for: as long as an answer and the next request take on a busy

@@ -4,7 +4,6 @@ use crate::orders::customer_keys;
 use crate::orders::error::Error;
 use crate::orders::inventory::client::HeldPage;
 use crate::orders::measuring;
-use crate::orders::months;
 use crate::orders::paying;
 use crate::orders::placing::accepted;
 use crate::orders::reconciling;
@@ -58,7 +57,6 @@ pub fn jobs(workers: &Workers, orders: &Arc<Orders>) {
     }));
     let reconciled = orders.clone();
     workers.every("reconcile payments", RECONCILE_EVERY, move || reconciling::reconcile_days(reconciled.clone()));
-    workers.spawn(months::run(orders.clone(), workers.token()));
     workers.spawn(accepted::run(orders.clone(), workers.token()));
     workers.spawn(paying::run(orders.clone(), workers.token()));
 }
