@@ -1738,6 +1738,331 @@ $$;
 SELECT orders.add_months('orders', 'reference', 3);
 SELECT orders.add_order_ranges(3);
 
+-- migrations/order-service/0041_bounds_of_notifications.sql
+
+-- What there is of notifications becomes their first partition in 0043_months_of_notifications.sql. Here its bound is written
+-- down, which holds nobody up: that of the rows to come while this goes on. 0042_validate_constraints.sql looks at the rows.
+DO $$
+BEGIN
+    EXECUTE format('ALTER TABLE orders.notifications ADD CONSTRAINT notifications_first_months CHECK (event_id < %L) NOT VALID',
+                   orders.first_reference(date_trunc('month', now(), 'UTC') + INTERVAL '2 months'));
+END
+$$;
+
+-- migrations/order-service/0042_validate_constraints.sql
+
+-- Looks at every row, beside those who read and write them. The ids of events that others than these services published may lie
+-- anywhere; a shop with such messages has them moved in 0043_months_of_notifications.sql.
+DO $$
+BEGIN
+    ALTER TABLE orders.notifications VALIDATE CONSTRAINT notifications_first_months;
+EXCEPTION WHEN check_violation THEN
+    RAISE NOTICE 'some messages are about events with ids of another kind';
+END
+$$;
+
+-- migrations/order-service/0043_months_of_notifications.sql
+
+-- Notifications in monthly partitions, like orders (0039_months.sql). They are cut by the id of their event, a UUIDv7 that begins
+-- with its time, so that `notifications_once` is unique over all of them. What there was becomes the first partition as it is.
+--
+-- `schema_floor` stays: builds before this one find everything by the same names. Nobody has asked for `notification_buckets`
+-- since 0016_cheaper_notifications.sql.
+
+-- Whoever is in the way is waited for no longer than that, because others wait behind it.
+DO $$
+BEGIN
+    SET LOCAL lock_timeout = '50ms';
+    LOOP
+        BEGIN
+            LOCK TABLE orders.notifications IN ACCESS EXCLUSIVE MODE;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1 + random() / 5);
+        END;
+    END LOOP;
+    SET LOCAL lock_timeout = 0;
+END
+$$;
+
+DROP VIEW orders.notification_buckets;
+DROP TRIGGER notifications_complete ON orders.notifications;
+DROP TRIGGER notifications_touch ON orders.notifications;
+
+ALTER TABLE orders.notifications RENAME TO notifications_before_months;
+ALTER INDEX orders.notifications_pkey RENAME TO notifications_before_months_pkey;
+ALTER INDEX orders.notifications_once RENAME TO notifications_before_months_once;
+ALTER INDEX orders.notifications_queued RENAME TO notifications_before_months_queued;
+ALTER INDEX orders.notifications_by_status RENAME TO notifications_before_months_by_status;
+ALTER INDEX orders.notifications_by_provider_id RENAME TO notifications_before_months_by_provider_id;
+ALTER INDEX orders.notifications_by_address RENAME TO notifications_before_months_by_address;
+
+-- The number of a message is unique in its partition by a key, and over all of them because one sequence gives it.
+CREATE TABLE orders.notifications (
+    LIKE orders.notifications_before_months INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
+    CONSTRAINT notifications_once UNIQUE NULLS NOT DISTINCT (order_id, event_id, channel, recipient)
+) PARTITION BY RANGE (event_id);
+ALTER TABLE orders.notifications DROP CONSTRAINT notifications_first_months;
+COMMENT ON CONSTRAINT notifications_once ON orders.notifications IS 'also finds the messages of an order';
+
+-- The numbers go on.
+DO $$
+DECLARE
+    next BIGINT := nextval(pg_get_serial_sequence('orders.notifications_before_months', 'id'));
+BEGIN
+    ALTER TABLE orders.notifications_before_months ALTER COLUMN id DROP IDENTITY;
+    EXECUTE format('ALTER TABLE orders.notifications ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (START WITH %s)', next);
+END
+$$;
+
+-- What is of no month.
+CREATE TABLE orders.notifications_beyond (
+    LIKE orders.notifications INCLUDING DEFAULTS INCLUDING CONSTRAINTS, CONSTRAINT notifications_beyond_pkey PRIMARY KEY (id));
+
+DO $$
+DECLARE
+    end_event UUID := (SELECT (regexp_match(pg_get_constraintdef(oid), '< ''([0-9a-f-]+)'))[1]::uuid
+                       FROM pg_constraint
+                       WHERE conname = 'notifications_first_months' AND connamespace = 'orders'::regnamespace);
+BEGIN
+    INSERT INTO orders.notifications_beyond SELECT * FROM orders.notifications_before_months WHERE event_id >= end_event;
+    DELETE FROM orders.notifications_before_months WHERE event_id >= end_event;
+    EXECUTE format('ALTER TABLE orders.notifications ATTACH PARTITION orders.notifications_before_months
+                    FOR VALUES FROM (MINVALUE) TO (%L)', end_event);
+    INSERT INTO orders.months (parent, partition, first_key, end_key)
+    VALUES ('notifications', 'notifications_before_months', '00000000-0000-0000-0000-000000000000', end_event);
+END
+$$;
+ALTER TABLE orders.notifications ATTACH PARTITION orders.notifications_beyond DEFAULT;
+
+-- Those of the first partition are found and taken as they are.
+CREATE INDEX notifications_queued ON orders.notifications (channel, next_attempt_at) WHERE status = 'QUEUED';
+CREATE INDEX notifications_by_status ON orders.notifications (status, id);
+CREATE INDEX notifications_by_provider_id ON orders.notifications (provider_id) WHERE provider_id IS NOT NULL;
+CREATE INDEX notifications_by_address ON orders.notifications (customer_email)
+    WHERE order_id IS NULL AND customer_email IS NOT NULL;
+
+-- That of before takes rows of what is the first partition now.
+DROP FUNCTION orders.data_of(orders.notifications_before_months);
+CREATE FUNCTION orders.data_of(n orders.notifications) RETURNS TEXT LANGUAGE sql STABLE AS $$
+    SELECT COALESCE(
+        n.data,
+        (SELECT e.data FROM orders.notifications e
+         WHERE e.order_id = n.order_id AND e.event_id = n.event_id AND e.channel = 'EMAIL' LIMIT 1),
+        (orders.order_as_told(n.order_id) || jsonb_strip_nulls(jsonb_build_object('reason', n.facts -> 'reason')))::text,
+        n.facts::text)
+$$;
+
+CREATE TRIGGER notifications_touch BEFORE UPDATE ON orders.notifications
+    FOR EACH ROW EXECUTE FUNCTION orders.touch_row();
+CREATE TRIGGER notifications_complete BEFORE UPDATE ON orders.notifications FOR EACH ROW
+    WHEN ((NEW.data IS NULL) = (NEW.erased_at IS NULL))
+    EXECUTE FUNCTION orders.complete_notification();
+
+-- migrations/order-service/0044_partitions_by_one_function.sql
+
+-- What 0040_months_ahead.sql did for orders and lines each in its own way, once for all tables in partitions; and the archive of
+-- notifications. What an instance of the build before calls stays: it may run beside this one.
+
+-- Adds a partition from `first` on and before `next`, with what has come to the partition beyond meanwhile.
+CREATE FUNCTION orders.add_partition(parent TEXT, cut_by TEXT, name TEXT, first TEXT, next TEXT) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    -- Or else who has planned without the new partition would miss what is moved into it.
+    EXECUTE format('LOCK TABLE ONLY orders.%I IN ACCESS EXCLUSIVE MODE', parent);
+    EXECUTE format('CREATE TABLE orders.%I (LIKE orders.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name, parent);
+    -- What may not be deleted may be moved.
+    EXECUTE format('ALTER TABLE orders.%I DISABLE TRIGGER USER', parent || '_beyond');
+    EXECUTE format('WITH moved AS (DELETE FROM orders.%1$I WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING *)
+                    INSERT INTO orders.%5$I SELECT * FROM moved', parent || '_beyond', cut_by, first, next, name);
+    EXECUTE format('ALTER TABLE orders.%I ENABLE TRIGGER USER', parent || '_beyond');
+    EXECUTE format('ALTER TABLE orders.%I ATTACH PARTITION orders.%I FOR VALUES FROM (%L) TO (%L)', parent, name, first, next);
+END
+$$;
+
+-- Takes a partition out of its table, into the schema `orders_archive`.
+CREATE FUNCTION orders.archive_partition(parent TEXT, name TEXT) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE orders.%I DETACH PARTITION orders.%I', parent, name);
+    EXECUTE format('ALTER TABLE orders.%I SET SCHEMA orders_archive', name);
+END
+$$;
+
+-- Adds the months up to `ahead` after this one; gives their names.
+CREATE OR REPLACE FUNCTION orders.add_months(parent TEXT, cut_by TEXT, ahead INTEGER) RETURNS SETOF TEXT LANGUAGE plpgsql AS $$
+DECLARE
+    until UUID := orders.first_reference(date_trunc('month', now(), 'UTC') + make_interval(months => ahead));
+    first UUID := (SELECT end_key FROM orders.months m WHERE m.parent = add_months.parent ORDER BY end_key DESC LIMIT 1);
+    month TIMESTAMP;
+    next  UUID;
+    name  TEXT;
+BEGIN
+    WHILE first <= until LOOP
+        month := date_trunc('month', orders.time_of(first) AT TIME ZONE 'UTC');
+        next := orders.first_reference((month + INTERVAL '1 month') AT TIME ZONE 'UTC');
+        name := parent || to_char(month, '"_"YYYY_MM');
+        PERFORM orders.add_partition(parent, cut_by, name, first::text, next::text);
+        -- The key of the numbers is not one of the whole table, which is cut by something else.
+        EXECUTE format('ALTER TABLE orders.%I ADD PRIMARY KEY (id)', name);
+        INSERT INTO orders.months (parent, partition, first_key, end_key) VALUES (parent, name, first, next);
+        RETURN NEXT name;
+        first := next;
+    END LOOP;
+END
+$$;
+
+-- Adds ranges of lines and timelines for as many orders as `ahead` months have; gives their names. A range is about a month: as
+-- many numbers as the last thirty days took, in whole buckets (0010_customers_by_bucket.sql).
+CREATE OR REPLACE FUNCTION orders.add_order_ranges(ahead INTEGER) RETURNS SETOF TEXT LANGUAGE plpgsql AS $$
+DECLARE
+    bucket CONSTANT BIGINT := 262144;
+    newest BIGINT := (SELECT last_value FROM orders.orders_id_seq);
+    oldest BIGINT;
+    size   BIGINT;
+    first  BIGINT := (SELECT max(end_id) FROM orders.order_ranges);
+    parent TEXT;
+    name   TEXT;
+BEGIN
+    -- Planned anew each time: a plan from when there were no orders would sort those of thirty days.
+    EXECUTE $q$SELECT id FROM orders.orders WHERE created_at >= now() - INTERVAL '30 days'
+               ORDER BY created_at LIMIT 1$q$ INTO oldest;
+    size := GREATEST(bucket, bucket * orders.bucket(newest - oldest));
+    WHILE first <= newest + ahead * size LOOP
+        FOREACH parent IN ARRAY ARRAY['order_items', 'order_status_history'] LOOP
+            name := format('%s_from_%s', parent, first);
+            PERFORM orders.add_partition(parent, 'order_id', name, first::text, (first + size)::text);
+            RETURN NEXT name;
+        END LOOP;
+        INSERT INTO orders.order_ranges (suffix, first_id, end_id) VALUES (format('from_%s', first), first, first + size);
+        first := first + size;
+    END LOOP;
+END
+$$;
+
+-- The oldest month of a table that has been over for `keep` months, if there is one.
+CREATE FUNCTION orders.oldest_month(parent TEXT, keep INTEGER) RETURNS TEXT LANGUAGE sql STABLE AS $$
+    SELECT m.partition FROM orders.months m
+    WHERE m.parent = oldest_month.parent AND m.archived_at IS NULL
+      AND m.end_key <= orders.first_reference(date_trunc('month', now(), 'UTC') - make_interval(months => keep))
+    ORDER BY m.end_key LIMIT 1
+$$;
+
+-- The number of an order because of which its month has to stay: it holds stock, or its payment is not done with.
+CREATE FUNCTION orders.order_that_holds(month TEXT, OUT held_by BIGINT) LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format($q$
+        SELECT id FROM orders.%1$I WHERE status IN ('PENDING', 'PAID', 'CONFIRMED')
+        UNION ALL
+        SELECT o.id FROM (
+            SELECT order_id FROM orders.payments
+            WHERE closed_at IS NULL AND order_id <= (SELECT max(id) FROM orders.%1$I)
+            UNION ALL
+            SELECT order_id FROM orders.payments WHERE status = 'REVIEW'
+            UNION ALL
+            SELECT p.order_id FROM orders.payments_at_work w JOIN orders.payments p ON p.id = w.payment_id) p
+        JOIN orders.%1$I o ON o.id = p.order_id
+        LIMIT 1$q$, month) INTO held_by;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION orders.month_to_archive(keep INTEGER, OUT partition TEXT, OUT held_by BIGINT) LANGUAGE plpgsql AS $$
+BEGIN
+    partition := orders.oldest_month('orders', keep);
+    IF partition IS NOT NULL THEN
+        held_by := orders.order_that_holds(partition);
+    END IF;
+END
+$$;
+
+-- Takes a month of orders out of the table, and with it the ranges of lines and timelines of which no order is left. It takes
+-- milliseconds once nobody uses the tables.
+CREATE OR REPLACE FUNCTION orders.archive_month(archived TEXT) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    highest BIGINT;
+    held_by BIGINT;
+    range   RECORD;
+BEGIN
+    EXECUTE format('SELECT COALESCE(max(id), 0) FROM orders.%I', archived) INTO highest;
+    LOCK TABLE ONLY orders.orders, ONLY orders.order_items, ONLY orders.order_status_history IN ACCESS EXCLUSIVE MODE;
+    -- Whoever moves money or stock locks the order first, so from here on nobody begins to.
+    held_by := orders.order_that_holds(archived);
+    IF held_by IS NOT NULL THEN
+        RAISE EXCEPTION 'order % of % has something going on again', held_by, archived;
+    END IF;
+    PERFORM orders.archive_partition('orders', archived);
+    UPDATE orders.months SET archived_at = now(), last_id = highest WHERE partition = archived;
+    FOR range IN SELECT suffix FROM orders.order_ranges
+                 WHERE archived_at IS NULL AND end_id <= (SELECT id FROM orders.orders ORDER BY id LIMIT 1) LOOP
+        PERFORM orders.archive_partition(p, p || '_' || range.suffix)
+        FROM unnest(ARRAY['order_items', 'order_status_history']) AS p;
+        UPDATE orders.order_ranges SET archived_at = now() WHERE suffix = range.suffix;
+    END LOOP;
+END
+$$;
+
+-- The number of a message because of which its month has to stay: it is still to be sent.
+CREATE FUNCTION orders.message_that_holds(month TEXT, OUT held_by BIGINT) LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format($q$SELECT id FROM orders.%I WHERE status = 'QUEUED' LIMIT 1$q$, month) INTO held_by;
+END
+$$;
+
+CREATE FUNCTION orders.notifications_to_archive(keep INTEGER, OUT partition TEXT, OUT held_by BIGINT) LANGUAGE plpgsql AS $$
+BEGIN
+    partition := orders.oldest_month('notifications', keep);
+    IF partition IS NOT NULL THEN
+        held_by := orders.message_that_holds(partition);
+    END IF;
+END
+$$;
+
+-- Takes a month of notifications out of the table.
+CREATE FUNCTION orders.archive_notifications(archived TEXT) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    held_by BIGINT;
+BEGIN
+    LOCK TABLE ONLY orders.notifications IN ACCESS EXCLUSIVE MODE;
+    held_by := orders.message_that_holds(archived);
+    IF held_by IS NOT NULL THEN
+        RAISE EXCEPTION 'message % of % is to be sent again', held_by, archived;
+    END IF;
+    PERFORM orders.archive_partition('notifications', archived);
+    UPDATE orders.months SET archived_at = now() WHERE partition = archived;
+END
+$$;
+
+-- Takes a partition back into its table. PostgreSQL reads all of it meanwhile.
+CREATE FUNCTION orders.take_back_partition(parent TEXT, name TEXT, first TEXT, next TEXT) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE orders_archive.%I SET SCHEMA orders', name);
+    EXECUTE format('ALTER TABLE orders.%I ATTACH PARTITION orders.%I FOR VALUES FROM (%L) TO (%L)', parent, name, first, next);
+END
+$$;
+
+-- Takes an archived month back, of orders with the ranges of lines and timelines that have left as well.
+CREATE FUNCTION orders.take_back(archived TEXT) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    month  orders.months;
+    oldest BIGINT;
+BEGIN
+    UPDATE orders.months SET archived_at = NULL, last_id = NULL WHERE partition = archived AND archived_at IS NOT NULL
+    RETURNING * INTO month;
+    IF month IS NULL THEN
+        RAISE EXCEPTION '% is no archived month', archived;
+    END IF;
+    PERFORM orders.take_back_partition(month.parent, archived, month.first_key::text, month.end_key::text);
+    IF month.parent = 'orders' THEN
+        EXECUTE format('SELECT min(id) FROM orders.%I', archived) INTO oldest;
+        PERFORM orders.take_back_partition(p, p || '_' || suffix, first_id::text, end_id::text)
+        FROM orders.order_ranges, unnest(ARRAY['order_items', 'order_status_history']) AS p
+        WHERE archived_at IS NOT NULL AND end_id > oldest;
+        UPDATE orders.order_ranges SET archived_at = NULL WHERE end_id > oldest;
+    END IF;
+END
+$$;
+
+SELECT orders.add_months('notifications', 'event_id', 3);
+
 -- migrations/account-service/0001_messages_and_users.sql
 
 -- account-service: the kit's tables (messages out, messages in, messages set aside, answers kept for repeats), and the

@@ -62,6 +62,8 @@ pub fn start() -> ExitCode {
             workers.keep_partitions(&orders::PARTITIONED, &config.partitions, config.orders.orders_keep_months);
             notifications::consumers(&workers, &app.notifications);
             notifications::jobs(&workers, &app.notifications);
+            let keep = config.notifications.notifications_keep_months;
+            workers.keep_partitions(&notifications::PARTITIONED, &config.partitions, keep);
             Ok::<_, StartError>(())
         };
         Ok(Built { routes, document, verifier: known, database: kept, background: Box::pin(background) })

@@ -33,5 +33,6 @@ pub use domain::{AccountFacts, Facts, GuestFacts, Kind, LineFacts, MoneyFacts, O
 pub use http::routes;
 pub use jobs::jobs;
 pub use state::Notifications;
+pub use store::months::PARTITIONED;
 pub use store::{INVARIANTS, of_order};
 pub use templates::MessageTemplates;

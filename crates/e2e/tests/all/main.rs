@@ -41,6 +41,7 @@ mod letters_at_work;
 mod logging_in;
 mod lost_stock;
 mod mails_in_order;
+mod message_months;
 mod messages;
 mod metrics;
 mod money_mails;

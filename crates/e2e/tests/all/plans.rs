@@ -278,7 +278,8 @@ async fn fill(shop: &Shop) {
         "orders.idempotency_keys (route, key, request_hash, status)
          SELECT 'POST /api/orders', gen_random_uuid(), '', 201",
         "orders.notifications (event_id, order_id, kind, channel, recipient, customer_email, status, data)
-         SELECT gen_random_uuid(), 2 + n, 'order-placed', 'EMAIL', 'bob@example.com', 'bob@example.com', 'SENT', '{}'",
+         SELECT (left(orders.first_reference(now())::text, 13) || '-7' || substr(gen_random_uuid()::text, 16))::uuid,
+                2 + n, 'order-placed', 'EMAIL', 'bob@example.com', 'bob@example.com', 'SENT', '{}'",
         "orders.payments (reference, order_id, method, provider, amount, currency, capture, status)
          SELECT gen_random_uuid(), 10000000 + n, 'CASH_ON_DELIVERY', 'ON_DELIVERY', 1, 'INR', 'AUTOMATIC', 'CREATED'",
         "orders.payment_operations (id, payment_id, provider, kind, amount, status, cause, cause_id, made_by)

@@ -26,8 +26,11 @@ pub async fn write(
     money::fill_in(conn, &mut events).await?;
     let happenings = events.into_iter().filter_map(Announced::happening);
     let rows: Vec<NewNotification> = happenings.flat_map(|happening| messages(ways, happening)).collect();
-    store::insert(conn, &rows).await?;
-    Ok(rows)
+    match store::insert(conn, &rows).await {
+        // Each partition has a name of its own for the constraint, and there is no other one that a new message could break.
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(Error::AlreadyWritten),
+        written => Ok(written.map(|()| rows)?),
+    }
 }
 
 /// Locks a message for a change.

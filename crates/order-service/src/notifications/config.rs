@@ -111,6 +111,9 @@ pub struct Config {
     /// Milliseconds that a mail server, an SMS gateway or account-service is left alone after five failures in a row
     #[arg(long, env = "NOTIFICATION_CIRCUIT_PAUSE_MS", default_value_t = 5000)]
     pub notification_circuit_pause_ms: u64,
+    /// Months after which messages are archived, counted from the end of the month of their event; 0 for never
+    #[arg(long, env = "NOTIFICATIONS_KEEP_MONTHS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1200))]
+    pub notifications_keep_months: u16,
     #[command(flatten)]
     pub mail: MailConfig,
     #[command(flatten)]

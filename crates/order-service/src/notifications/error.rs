@@ -30,7 +30,7 @@ pub enum Error {
     AlreadyWritten,
 }
 
-module_error!(Error, "notifications_once" => AlreadyWritten);
+module_error!(Error);
 
 impl Error {
     /// The error as the client sees it.

@@ -65,13 +65,15 @@ impl Table {
     {
         let ends = Instant::now() + lease;
         let Self { name, key, due, columns, .. } = self;
+        // The place leads to the rows, and each partition of a table has that place: so the key is compared, too. By itself no
+        // index can serve it, because of the sum.
         let statement = format!(
             "WITH due AS MATERIALIZED (
-                 SELECT q.ctid AS place FROM {name} q WHERE ({due}) AND q.next_attempt_at <= statement_timestamp()
+                 SELECT q.ctid AS place, q.{key} AS key FROM {name} q WHERE ({due}) AND q.next_attempt_at <= statement_timestamp()
                  ORDER BY q.next_attempt_at LIMIT $1 FOR UPDATE OF q SKIP LOCKED
              )
              UPDATE {name} q SET next_attempt_at = clock_timestamp() + $2 * INTERVAL '1 millisecond'
-             WHERE q.ctid = ANY(ARRAY(SELECT place FROM due))
+             WHERE q.ctid = ANY(ARRAY(SELECT place FROM due)) AND q.{key} + 0 = ANY(ARRAY(SELECT key FROM due))
              RETURNING q.{key} AS key, q.next_attempt_at AS leased_until, {columns}"
         );
         let query = sqlx::query(AssertSqlSafe(statement)).bind(i64::try_from(limit).unwrap_or(i64::MAX));

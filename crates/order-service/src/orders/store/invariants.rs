@@ -98,8 +98,8 @@ pub const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "months-are-ahead",
         promise: "P9",
-        query: "SELECT 'orders', 'has months up to ' || orders.time_of(end_key)
-                FROM (SELECT end_key FROM orders.months WHERE parent = 'orders' ORDER BY end_key DESC LIMIT 1) m
+        query: "SELECT parent, 'has months up to ' || orders.time_of(end_key)
+                FROM (SELECT DISTINCT ON (parent) parent, end_key FROM orders.months ORDER BY parent, end_key DESC) m
                 WHERE orders.time_of(end_key) < now() + INTERVAL '1 month'
                 UNION ALL
                 SELECT 'order_items', 'has room for orders up to ' || end_id
