@@ -191,7 +191,7 @@ async fn nothing_is_archived_while_the_movements_are_in_use_for_long() {
     for (nth, in_use) in (1..).zip(in_use) {
         let user = shop.database.lock(in_use).await;
         let service = restart(&mut shop).await;
-        let gave_up = ["failed, will be tried again", "keep the ranges of movements"];
+        let gave_up = ["failed, will be tried again", "keep the ranges of movements", "lock timeout"];
         poll::eventually("the job to give up", async || poll::equal(service.log_lines(&gave_up), nth)).await;
         add(&shop, LAPTOP, 1).await;
         assert_eq!((archive(&shop).await, balances(&shop).await), (vec![], vec![]));
