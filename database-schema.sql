@@ -461,6 +461,242 @@ CREATE TABLE inventory.schema_floor (
 );
 INSERT INTO inventory.schema_floor (floor) VALUES (18);
 
+-- migrations/inventory-service/0019_first_bound.sql
+
+-- What there is of movements becomes the first partition of the table in 0021_movement_ranges.sql. Here its bound is written down,
+-- which holds nobody up: a transaction that is in the way is waited for no longer than milliseconds, because others wait behind.
+-- 0020_validate_constraint.sql looks at the rows.
+--
+-- The bound is that of the rows to come while this goes on: for each movement that there is another one, at least one bucket of
+-- 262,144 numbers and at the most sixteen.
+DO $$
+DECLARE
+    last_id BIGINT;
+    margin  BIGINT;
+    end_id  BIGINT;
+BEGIN
+    SET LOCAL lock_timeout = '50ms';
+    LOOP
+        BEGIN
+            LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1 + random() / 5);
+        END;
+    END LOOP;
+    SET LOCAL lock_timeout = 0;
+    last_id := COALESCE(pg_sequence_last_value(pg_get_serial_sequence('inventory.stock_movements', 'id')::regclass), 0);
+    margin := LEAST(GREATEST(last_id, 262144), 16 * 262144);
+    end_id := ((last_id + margin - 1) / 262144 + 1) * 262144;
+    EXECUTE format('ALTER TABLE inventory.stock_movements
+                    ADD CONSTRAINT stock_movements_first_range CHECK (id < %s) NOT VALID', end_id);
+END
+$$;
+
+-- migrations/inventory-service/0020_validate_constraint.sql
+
+-- Looks at every row, beside those who read and write them: in a migration of its own, so that no stronger lock is held.
+ALTER TABLE inventory.stock_movements VALIDATE CONSTRAINT stock_movements_first_range;
+
+-- Which number was the last one when a day (UTC) began, or was first looked at: movements have no index of their time, and
+-- `inventory.add_movement_ranges` asks how many there were in thirty days. It writes a row a day.
+CREATE TABLE inventory.movement_days (
+    day     DATE PRIMARY KEY,
+    last_id BIGINT NOT NULL
+);
+
+-- Once, they are counted.
+INSERT INTO inventory.movement_days (day, last_id)
+SELECT (created_at AT TIME ZONE 'UTC')::date, min(id) - 1 FROM inventory.stock_movements
+WHERE created_at >= date_trunc('day', now(), 'UTC') - INTERVAL '30 days' GROUP BY 1;
+
+-- migrations/inventory-service/0021_movement_ranges.sql
+
+-- Movements in partitions by their numbers: an old range leaves in a moment, and what is written and read every day stays as small
+-- as a few ranges are. How it works: docs/months.md. What there was becomes the first partition as it is: nothing is copied.
+--
+-- `schema_floor` stays: builds before this one find everything by the same names.
+
+-- The partitions of `stock_movements`. `over_since` is when the numbers were first seen to have passed the end of one, and
+-- `archived_at` when it left the table.
+CREATE TABLE inventory.movement_ranges (
+    partition   TEXT NOT NULL CONSTRAINT movement_ranges_partition_unique UNIQUE,
+    first_id    BIGINT NOT NULL,
+    end_id      BIGINT PRIMARY KEY CONSTRAINT movement_ranges_end_after_they_begin CHECK (end_id > first_id),
+    over_since  TIMESTAMPTZ,
+    archived_at TIMESTAMPTZ
+);
+
+-- The stock that a product had after the last of its movements that are archived, which has the number `last_id`.
+CREATE TABLE inventory.opening_balances (
+    product_id BIGINT PRIMARY KEY,
+    balance    INTEGER NOT NULL,
+    last_id    BIGINT NOT NULL
+);
+
+-- Partitions that have left their table.
+CREATE SCHEMA IF NOT EXISTS inventory_archive;
+
+-- What follows takes milliseconds. Whoever is in its way is waited for no longer than that, because others wait behind it.
+DO $$
+BEGIN
+    SET LOCAL lock_timeout = '50ms';
+    LOOP
+        BEGIN
+            LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1 + random() / 5);
+        END;
+    END LOOP;
+    SET LOCAL lock_timeout = 0;
+END
+$$;
+
+-- It would go on looking at what is the first partition from now on.
+DROP VIEW inventory.stock_breaches;
+
+-- The table of old leaves its names.
+ALTER TABLE inventory.stock_movements RENAME TO stock_movements_before_months;
+ALTER INDEX inventory.stock_movements_pkey RENAME TO stock_movements_before_months_pkey;
+DROP TRIGGER stock_movements_append_only ON inventory.stock_movements_before_months;
+
+CREATE TABLE inventory.stock_movements (
+    LIKE inventory.stock_movements_before_months INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
+    PRIMARY KEY (product_id, id)
+) PARTITION BY RANGE (id);
+ALTER TABLE inventory.stock_movements DROP CONSTRAINT stock_movements_first_range;
+
+-- The numbers go on.
+DO $$
+DECLARE
+    next BIGINT := nextval(pg_get_serial_sequence('inventory.stock_movements_before_months', 'id'));
+BEGIN
+    ALTER TABLE inventory.stock_movements_before_months ALTER COLUMN id DROP IDENTITY;
+    EXECUTE format('ALTER TABLE inventory.stock_movements ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (START WITH %s)', next);
+    -- So that the sequence knows that numbers were given out.
+    IF next > 1 THEN
+        PERFORM setval('inventory.stock_movements_id_seq', next - 1);
+    END IF;
+END
+$$;
+
+-- What is of no range. Nothing comes here as long as partitions are added ahead; otherwise no movement is refused.
+CREATE TABLE inventory.stock_movements_beyond (LIKE inventory.stock_movements INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+
+-- The bound of 0019_first_bound.sql, as it was written down there.
+DO $$
+DECLARE
+    end_id BIGINT;
+BEGIN
+    SELECT (regexp_match(pg_get_constraintdef(oid), '< ''?([0-9]+)'))[1] INTO STRICT end_id FROM pg_constraint
+    WHERE conname = 'stock_movements_first_range' AND connamespace = 'inventory'::regnamespace;
+    EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_before_months
+                    FOR VALUES FROM (MINVALUE) TO (%s)', end_id);
+    INSERT INTO inventory.movement_ranges (partition, first_id, end_id) VALUES ('stock_movements_before_months', 0, end_id);
+END
+$$;
+ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_beyond DEFAULT;
+
+CREATE TRIGGER stock_movements_append_only BEFORE UPDATE OR DELETE ON inventory.stock_movements
+    FOR EACH ROW EXECUTE FUNCTION inventory.refuse_change();
+
+-- Empty as long as nothing was oversold and every change of stock was written down.
+CREATE VIEW inventory.stock_breaches AS
+SELECT p.id AS product_id, p.sku, p.stock_quantity, COALESCE(b.balance, 0) + COALESCE(m.moved, 0) AS moved
+FROM inventory.products p
+LEFT JOIN inventory.opening_balances b ON b.product_id = p.id
+LEFT JOIN (SELECT product_id, SUM(delta) AS moved FROM inventory.stock_movements GROUP BY product_id) m
+       ON m.product_id = p.id
+WHERE p.stock_quantity < 0 OR p.stock_quantity <> COALESCE(b.balance, 0) + COALESCE(m.moved, 0);
+
+-- migrations/inventory-service/0022_movement_ranges_ahead.sql
+
+-- What the job of inventory-service does to partitions: inventory-service/src/stock/store/ranges.rs. Each call stands in a
+-- transaction of its own with a time limit, because others wait behind it.
+
+-- Adds ranges for as many movements as `ahead` months have; gives their names. What came to the partition beyond meanwhile is
+-- moved. A range is about a month: as many numbers as the last thirty days took, in whole buckets. It also notes since when
+-- ranges are over.
+CREATE FUNCTION inventory.add_movement_ranges(ahead INTEGER) RETURNS SETOF TEXT LANGUAGE plpgsql AS $$
+DECLARE
+    bucket CONSTANT BIGINT := 262144;
+    today  CONSTANT DATE := (now() AT TIME ZONE 'UTC')::date;
+    newest BIGINT := COALESCE(pg_sequence_last_value('inventory.stock_movements_id_seq'), 0);
+    size   BIGINT;
+    first  BIGINT := (SELECT max(end_id) FROM inventory.movement_ranges);
+    name   TEXT;
+BEGIN
+    UPDATE inventory.movement_ranges SET over_since = now() WHERE over_since IS NULL AND end_id <= newest + 1;
+    IF NOT EXISTS (SELECT FROM inventory.movement_days WHERE day = today) THEN
+        INSERT INTO inventory.movement_days (day, last_id) VALUES (today, newest) ON CONFLICT DO NOTHING;
+        DELETE FROM inventory.movement_days
+        WHERE day < (SELECT max(day) FROM inventory.movement_days WHERE day <= today - 30);
+    END IF;
+    size := bucket * GREATEST(1, (newest - (SELECT last_id FROM inventory.movement_days ORDER BY day LIMIT 1)) / bucket);
+    WHILE first <= newest + ahead * size LOOP
+        name := format('stock_movements_from_%s', first);
+        -- Or else who has planned without the new partition would miss what is moved into it.
+        LOCK TABLE ONLY inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
+        EXECUTE format('CREATE TABLE inventory.%I (LIKE inventory.stock_movements INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
+        -- What is there may not be deleted, only moved.
+        ALTER TABLE inventory.stock_movements_beyond DISABLE TRIGGER USER;
+        EXECUTE format('WITH moved AS (DELETE FROM inventory.stock_movements_beyond WHERE id >= %s AND id < %s RETURNING *)
+                        INSERT INTO inventory.%I SELECT * FROM moved', first, first + size, name);
+        ALTER TABLE inventory.stock_movements_beyond ENABLE TRIGGER USER;
+        EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.%I FOR VALUES FROM (%s) TO (%s)',
+                       name, first, first + size);
+        INSERT INTO inventory.movement_ranges (partition, first_id, end_id) VALUES (name, first, first + size);
+        RETURN NEXT name;
+        first := first + size;
+    END LOOP;
+END
+$$;
+
+-- The oldest range of movements that has been over for `keep` months, if there is one. Nothing holds it.
+CREATE FUNCTION inventory.movements_to_archive(keep INTEGER, OUT partition TEXT, OUT held_by TEXT) LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT r.partition INTO partition FROM inventory.movement_ranges r
+    WHERE archived_at IS NULL AND over_since < date_trunc('month', now(), 'UTC') - make_interval(months => keep)
+    ORDER BY end_id LIMIT 1;
+END
+$$;
+
+-- Takes a range out of the table, into the schema `inventory_archive`. The balances after it become opening balances before that:
+-- they are looked up product by product, while others go on. What waits for everybody else takes milliseconds.
+CREATE FUNCTION inventory.archive_movements(archived TEXT) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    -- Nobody writes to it any more.
+    EXECUTE format('LOCK TABLE inventory.%I IN SHARE ROW EXCLUSIVE MODE', archived);
+    EXECUTE format($q$
+        INSERT INTO inventory.opening_balances AS b (product_id, balance, last_id)
+        SELECT p.id, m.balance_after, m.id
+        FROM inventory.products p
+        CROSS JOIN LATERAL (SELECT id, balance_after FROM inventory.%I WHERE product_id = p.id ORDER BY id DESC LIMIT 1) m
+        ON CONFLICT (product_id) DO UPDATE SET balance = EXCLUDED.balance, last_id = EXCLUDED.last_id
+        WHERE b.last_id < EXCLUDED.last_id$q$, archived);
+    LOCK TABLE ONLY inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('ALTER TABLE inventory.stock_movements DETACH PARTITION inventory.%I', archived);
+    EXECUTE format('ALTER TABLE inventory.%I SET SCHEMA inventory_archive', archived);
+    UPDATE inventory.movement_ranges SET archived_at = now() WHERE partition = archived;
+END
+$$;
+
+DO $$
+BEGIN
+    SET LOCAL lock_timeout = '50ms';
+    LOOP
+        BEGIN
+            PERFORM inventory.add_movement_ranges(3);
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1 + random() / 5);
+        END;
+    END LOOP;
+    SET LOCAL lock_timeout = 0;
+END
+$$;
+
 -- migrations/order-service/0001_orders.sql
 
 -- Order-service: orders, their lines, and every status they went through.

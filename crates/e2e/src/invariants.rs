@@ -12,8 +12,9 @@ const BREACHES: [(&str, &str); 11] = [
     ("stock is not the sum of its movements", "SELECT sku FROM inventory.stock_breaches"),
     (
         "a movement does not follow from the one before",
-        "SELECT id::text FROM (SELECT id, balance_after, SUM(delta) OVER (PARTITION BY product_id ORDER BY id) AS moved
-                               FROM inventory.stock_movements) m WHERE balance_after <> moved",
+        "SELECT id::text FROM (SELECT id, product_id, balance_after, SUM(delta) OVER (PARTITION BY product_id ORDER BY id) AS moved
+                               FROM inventory.stock_movements) m LEFT JOIN inventory.opening_balances b USING (product_id)
+         WHERE balance_after <> COALESCE(b.balance, 0) + moved",
     ),
     (
         "what is reserved is not what waits to be shipped",

@@ -1,8 +1,9 @@
 //! What can be set from outside: environment variables, each also a flag. Each module brings its own.
 
-use crate::{products, reservations};
+use crate::{products, reservations, stock};
 use clap::Parser;
 use service_kit::config::{BrokerConfig, DatabaseConfig, ServerConfig};
+use service_kit::partitions;
 
 /// Inventory-service: products, their stock, and the reservations that hold it for orders.
 #[derive(Parser, Clone, Debug)]
@@ -23,6 +24,12 @@ pub struct Config {
     /// How products begin.
     #[command(flatten)]
     pub products: products::Config,
+    /// How long movements of stock are kept.
+    #[command(flatten)]
+    pub stock: stock::Config,
+    /// For how long movements have partitions ahead.
+    #[command(flatten)]
+    pub partitions: partitions::Config,
     /// How stock is held.
     #[command(flatten)]
     pub reservations: reservations::Config,

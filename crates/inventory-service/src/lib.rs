@@ -56,6 +56,7 @@ pub fn start() -> ExitCode {
             workers.watch_invariants(&app.admin, invariant_pause);
             verifier.start(&workers, &database, SCHEMA, INVENTORY_ACCOUNT_EVENTS).await?;
             products::jobs(&workers, &database);
+            workers.keep_partitions(&stock::PARTITIONED, &config.partitions, config.stock.movements_keep_months);
             reservations::consumers(&workers, &app.reservations);
             Ok::<_, StartError>(())
         };

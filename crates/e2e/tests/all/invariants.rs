@@ -102,6 +102,12 @@ async fn damage_to_stock_is_found() {
     );
     let found = damage(&shop, inventory, "reservation-is-settled", &held).await;
     assert_eq!(found["ids"], json!([id]));
+    // The job that adds ranges stays away.
+    let ranges = shop.database.lock("LOCK TABLE inventory.movement_ranges IN SHARE MODE").await;
+    let beyond = "SELECT setval('inventory.stock_movements_id_seq', max(end_id)) FROM inventory.movement_ranges";
+    let found = damage(&shop, inventory, "movement-ranges-are-ahead", beyond).await;
+    assert_eq!((&found["ids"], &found["promise"]), (&json!(["stock_movements"]), &json!("P9")));
+    ranges.rollback().await.unwrap();
     let names: BTreeSet<String> = breaches(inventory).await.iter().map(|b| text(&b["invariant"]).to_owned()).collect();
     assert!(names.contains("reservation-has-items"), "{names:?}");
 }

@@ -46,6 +46,7 @@ mod messages;
 mod metrics;
 mod money_mails;
 mod months;
+mod movement_ranges;
 mod notification_log;
 mod notifications;
 mod on_hand;

@@ -315,7 +315,7 @@ async fn plans_are_those_of_the_primary() {
         shop.inventory().get(&format!("{PRODUCTS}{path}")).await.is(200);
     }
     let used = "SELECT count(*) FROM pg_stat_user_tables
-                WHERE relname IN ('orders_before_months', 'products', 'users', 'payments', 'stock_movements') AND idx_scan > 0";
+                WHERE relname IN ('orders_before_months', 'products', 'users', 'payments', 'stock_movements_before_months') AND idx_scan > 0";
     poll::eventually("the counters", async || poll::equal(at_replica(&shop, used), "5".to_owned())).await;
     assert_eq!(at_replica(&shop, whole), before);
 }

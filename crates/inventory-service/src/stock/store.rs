@@ -1,6 +1,7 @@
 //! The table of stock movements, which is only ever added to, and the levels, which stand in the table of products.
 
 pub mod invariants;
+pub mod ranges;
 
 use super::domain::levels::is_low;
 use super::domain::movements::{Movement, MovementColumns, NewMovement};

@@ -14,13 +14,14 @@ use shared_types::topology::ORDER_ACCOUNT_EVENTS;
 use uuid::Uuid;
 
 /// Statements that are not run here: a piece of their place or text, and why.
-const NOT_RUN: [(&str, &str); 3] = [
+const NOT_RUN: [(&str, &str); 4] = [
     (
         "service-kit/src/invariants.rs",
         "looks at everything on purpose, when an operator asks for it and at times for the metrics",
     ),
     ("orders.archive_month", "reads nothing, and there is no month that is old enough"),
     ("orders.archive_notifications", "likewise"),
+    ("inventory.archive_movements", "likewise"),
 ];
 
 /// Tables that may be walked through, and by what.
@@ -42,6 +43,7 @@ async fn every_statement_runs_on_full_tables_and_walks_through_none() {
     let plan = plan.account_variable("PGAPPNAME", "service").account_variable("RESETS_PER_MINUTE", "1000");
     let plan = plan.account_variable(NO_CHECKS.0, NO_CHECKS.1).order_variable("ORDERS_KEEP_MONTHS", "1200");
     let plan = plan.order_variable("NOTIFICATIONS_KEEP_MONTHS", "1200");
+    let plan = plan.inventory_variable("MOVEMENTS_KEEP_MONTHS", "1200");
     let sandbox = money::sandbox().await;
     let plan = plan.paid_by(&sandbox).order_variable("RECONCILE_AT", "00:00");
     let mut shop = plan.open().await;

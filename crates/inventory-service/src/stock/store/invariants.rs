@@ -13,10 +13,19 @@ pub const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "movements-follow-each-other",
         promise: "P1",
-        query: "SELECT id::text, 'balance after it is ' || balance_after || ', the movements up to it sum to ' || moved
-                FROM (SELECT id, balance_after, SUM(delta) OVER (PARTITION BY product_id ORDER BY id) AS moved
+        query: "SELECT id::text, 'balance after it is ' || balance_after || ', the movements up to it sum to '
+                       || COALESCE(b.balance, 0) + moved
+                FROM (SELECT id, product_id, balance_after, SUM(delta) OVER (PARTITION BY product_id ORDER BY id) AS moved
                       FROM inventory.stock_movements) m
-                WHERE balance_after <> moved ORDER BY id LIMIT 100",
+                LEFT JOIN inventory.opening_balances b ON b.product_id = m.product_id
+                WHERE balance_after <> COALESCE(b.balance, 0) + moved ORDER BY id LIMIT 100",
+    },
+    Invariant {
+        name: "movement-ranges-are-ahead",
+        promise: "P9",
+        query: "SELECT 'stock_movements', 'has room for movements up to ' || end_id
+                FROM (SELECT end_id FROM inventory.movement_ranges ORDER BY end_id DESC LIMIT 1) r
+                WHERE end_id <= (SELECT last_value FROM inventory.stock_movements_id_seq)",
     },
     Invariant {
         name: "reserved-is-sum-of-reservations",
