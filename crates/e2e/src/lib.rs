@@ -19,6 +19,7 @@ pub mod guests;
 pub mod invariants;
 pub mod issuer;
 pub mod mail_server;
+pub mod migrations;
 pub mod money;
 pub mod money_moves;
 pub mod notices;

@@ -3,14 +3,13 @@
 use e2e::client::Client;
 use e2e::database::TestDatabase;
 use e2e::environment::Environment;
+use e2e::migrations::migrate;
 use e2e::pages::ids;
 use e2e::poll;
 use e2e::process::Service;
 use e2e::samples::{MOUSE, int, text};
 use e2e::shop::Shop;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, PgConnection};
-use std::path::Path;
 use std::time::Duration;
 use time::OffsetDateTime;
 use verify::{Api, Leniency};
@@ -241,23 +240,6 @@ async fn as_many_months_are_added_ahead_as_are_asked_for() {
     assert_eq!(shop.database.texts("SELECT partition FROM orders.months ORDER BY 1").await, before);
 }
 
-/// Runs those migrations of order-service whose numbers are in a range.
-async fn migrate(conn: &mut PgConnection, numbers: std::ops::RangeInclusive<u32>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/order-service");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-    files.sort();
-    for file in files {
-        let number: u32 = file.file_name().unwrap().to_str().unwrap()[..4].parse().unwrap();
-        if numbers.contains(&number) {
-            let sql = std::fs::read_to_string(&file).unwrap();
-            sqlx::raw_sql(AssertSqlSafe(sql))
-                .execute(&mut *conn)
-                .await
-                .unwrap_or_else(|error| panic!("{number}: {error}"));
-        }
-    }
-}
-
 /// An order with a line and a timeline, written by hand.
 async fn write(database: &TestDatabase, reference: &str) -> i64 {
     let order = format!(
@@ -279,17 +261,17 @@ async fn what_there_was_becomes_the_first_partition_while_orders_are_placed() {
     const STRAY: &str = "'fedcba98-0000-5000-8000-000000000000'";
     let database = TestDatabase::create(&Environment::get().database_url).await;
     let mut conn = database.pool().acquire().await.unwrap().detach();
-    migrate(&mut conn, 1..=36).await;
+    migrate(&mut conn, "order-service", 1..=36).await;
     for (id, reference) in [(1, NOW), (2, STRAY), (3, NOW)] {
         assert_eq!(write(&database, reference).await, id);
     }
-    migrate(&mut conn, 37..=38).await;
+    migrate(&mut conn, "order-service", 37..=38).await;
     // One is being placed; the migration lets it end, and those that come after it.
     let mut placing = database.pool().begin().await.unwrap();
     let touch = "UPDATE orders.orders SET note = 'x' WHERE id = 1";
     sqlx::raw_sql(touch).execute(&mut *placing).await.unwrap();
     let migrating = tokio::spawn(async move {
-        migrate(&mut conn, 39..=u32::MAX).await;
+        migrate(&mut conn, "order-service", 39..=u32::MAX).await;
     });
     database.somebody_waits().await;
     assert_eq!(write(&database, NOW).await, 4);
