@@ -581,7 +581,8 @@ BEGIN
 END
 $$;
 
--- What is of no range. Nothing comes here as long as partitions are added ahead; otherwise no movement is refused.
+-- What is of no range. Nothing comes here as long as partitions are added ahead; otherwise no movement is refused. It has an end, if
+-- only that of all numbers: partitions with a default one among them are in no order, so a list would ask each for its newest.
 CREATE TABLE inventory.stock_movements_beyond (LIKE inventory.stock_movements INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
 
 -- The bound of 0019_first_bound.sql, as it was written down there.
@@ -593,10 +594,11 @@ BEGIN
     WHERE conname = 'stock_movements_first_range' AND connamespace = 'inventory'::regnamespace;
     EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_before_months
                     FOR VALUES FROM (MINVALUE) TO (%s)', end_id);
+    EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_beyond
+                    FOR VALUES FROM (%s) TO (MAXVALUE)', end_id);
     INSERT INTO inventory.movement_ranges (partition, first_id, end_id) VALUES ('stock_movements_before_months', 0, end_id);
 END
 $$;
-ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_beyond DEFAULT;
 
 CREATE TRIGGER stock_movements_append_only BEFORE UPDATE OR DELETE ON inventory.stock_movements
     FOR EACH ROW EXECUTE FUNCTION inventory.refuse_change();
@@ -638,14 +640,15 @@ BEGIN
         name := format('stock_movements_from_%s', first);
         -- Or else who has planned without the new partition would miss what is moved into it.
         LOCK TABLE ONLY inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
+        ALTER TABLE inventory.stock_movements DETACH PARTITION inventory.stock_movements_beyond;
         EXECUTE format('CREATE TABLE inventory.%I (LIKE inventory.stock_movements INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
-        -- What is there may not be deleted, only moved.
-        ALTER TABLE inventory.stock_movements_beyond DISABLE TRIGGER USER;
-        EXECUTE format('WITH moved AS (DELETE FROM inventory.stock_movements_beyond WHERE id >= %s AND id < %s RETURNING *)
-                        INSERT INTO inventory.%I SELECT * FROM moved', first, first + size, name);
-        ALTER TABLE inventory.stock_movements_beyond ENABLE TRIGGER USER;
+        -- The trigger against deleting has gone with the table it was of.
+        EXECUTE format('WITH moved AS (DELETE FROM inventory.stock_movements_beyond WHERE id < %s RETURNING *)
+                        INSERT INTO inventory.%I SELECT * FROM moved', first + size, name);
         EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.%I FOR VALUES FROM (%s) TO (%s)',
                        name, first, first + size);
+        EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_beyond
+                        FOR VALUES FROM (%s) TO (MAXVALUE)', first + size);
         INSERT INTO inventory.movement_ranges (partition, first_id, end_id) VALUES (name, first, first + size);
         RETURN NEXT name;
         first := first + size;
@@ -2687,6 +2690,253 @@ CREATE TABLE accounts.schema_floor (
     floor BIGINT NOT NULL
 );
 INSERT INTO accounts.schema_floor (floor) VALUES (17);
+
+-- migrations/account-service/0018_first_bound.sql
+
+-- What there is of the audit becomes its first partition in 0020_audit_ranges.sql. Here its bound is written down, which holds
+-- nobody up. 0019_validate_constraint.sql looks at the entries.
+
+-- The bound leaves room for the entries to come while this goes on: for each that there is another one, at least one bucket of
+-- 262,144 and at the most sixteen.
+DO $$
+DECLARE
+    last_id BIGINT := COALESCE((SELECT max(id) FROM accounts.audit), 0);
+    margin  BIGINT := LEAST(GREATEST(last_id, 262144), 16 * 262144);
+    end_id  BIGINT := ((last_id + margin - 1) / 262144 + 1) * 262144;
+BEGIN
+    EXECUTE format('ALTER TABLE accounts.audit ADD CONSTRAINT audit_first_range CHECK (id < %s) NOT VALID', end_id);
+END
+$$;
+
+-- migrations/account-service/0019_validate_constraint.sql
+
+-- Looks at every entry, beside those who read and write them: in a migration of its own, so that no stronger lock is held.
+ALTER TABLE accounts.audit VALIDATE CONSTRAINT audit_first_range;
+
+-- migrations/account-service/0020_audit_ranges.sql
+
+-- The audit in partitions, by ranges of numbers: an old range leaves in a moment, and the chain goes on from its last entry. How
+-- it works: docs/months.md. What there was becomes the first partition, as it is: nothing is copied.
+--
+-- `schema_floor` stays: builds before this one write and read entries by the same names.
+
+-- The partitions, by numbers of entries. `over_since` is when an entry beyond it was seen first, `archived_at` when it left the
+-- table, and `last_hash` what its last entry had then: the chain in the table begins there.
+CREATE TABLE accounts.audit_ranges (
+    partition   TEXT NOT NULL CONSTRAINT audit_ranges_partition_unique UNIQUE,
+    first_id    BIGINT NOT NULL,
+    end_id      BIGINT PRIMARY KEY CONSTRAINT audit_ranges_end_after_they_begin CHECK (end_id > first_id),
+    over_since  TIMESTAMPTZ,
+    archived_at TIMESTAMPTZ,
+    last_hash   BYTEA,
+    CONSTRAINT audit_ranges_archived_have_last_hash CHECK ((archived_at IS NULL) = (last_hash IS NULL))
+);
+
+-- Partitions that have left their table.
+CREATE SCHEMA IF NOT EXISTS accounts_archive;
+
+-- What follows takes milliseconds. Whoever is in its way is waited for no longer than that, because others wait behind it.
+DO $$
+BEGIN
+    SET LOCAL lock_timeout = '50ms';
+    LOOP
+        BEGIN
+            LOCK TABLE accounts.audit IN ACCESS EXCLUSIVE MODE;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1 + random() / 5);
+        END;
+    END LOOP;
+    SET LOCAL lock_timeout = 0;
+END
+$$;
+
+-- The table of old leaves its names.
+ALTER TABLE accounts.audit RENAME TO audit_before_months;
+ALTER INDEX accounts.audit_pkey RENAME TO audit_before_months_pkey;
+ALTER INDEX accounts.audit_by_user RENAME TO audit_before_months_by_user;
+DROP TRIGGER audit_chained ON accounts.audit_before_months;
+
+CREATE TABLE accounts.audit (
+    LIKE accounts.audit_before_months INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
+    PRIMARY KEY (id)
+) PARTITION BY RANGE (id);
+ALTER TABLE accounts.audit DROP CONSTRAINT audit_first_range;
+
+-- Its argument has followed the table of old. Builds before this one compute the chain by it, too.
+DROP FUNCTION accounts.audit_hash(accounts.audit_before_months);
+CREATE FUNCTION accounts.audit_hash(entry accounts.audit) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+    SELECT sha256(entry.previous || convert_to(jsonb_build_array(entry.id, extract(epoch FROM entry.at), entry.actor,
+        entry.action, entry.user_id, entry.detail)::text, 'UTF8'))
+$$;
+
+-- The last entry: of the table, or else of the archive. Before the first one, what that follows. It is not looked for in ranges
+-- that are over: to open each of many takes longer than to write an entry, and others wait.
+CREATE FUNCTION accounts.last_audit(OUT id BIGINT, OUT hash BYTEA) LANGUAGE plpgsql AS $$
+DECLARE
+    over BIGINT := COALESCE((SELECT max(r.end_id) FROM accounts.audit_ranges r WHERE r.over_since IS NOT NULL), 0);
+BEGIN
+    SELECT a.id, a.hash INTO id, hash FROM accounts.audit a WHERE a.id >= over ORDER BY a.id DESC LIMIT 1;
+    IF NOT FOUND THEN
+        SELECT r.end_id - 1, r.last_hash INTO id, hash FROM accounts.audit_ranges r
+        WHERE r.archived_at IS NOT NULL ORDER BY r.end_id DESC LIMIT 1;
+    END IF;
+    id := COALESCE(id, 0);
+    hash := COALESCE(hash, '');
+END
+$$;
+
+-- The number of the next entry, for the transaction that writes it: others wait until it has ended. A trigger cannot give the
+-- number any more, because the partition is chosen before.
+CREATE FUNCTION accounts.next_audit_id() RETURNS BIGINT LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('accounts.audit'));
+    RETURN (SELECT id + 1 FROM accounts.last_audit());
+END
+$$;
+
+-- Entries follow each other without a gap. An entry may bring its number, but it can only be the next.
+CREATE OR REPLACE FUNCTION accounts.chain_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    last RECORD;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('accounts.audit'));
+    SELECT * INTO last FROM accounts.last_audit();
+    IF NEW.id IS DISTINCT FROM last.id + 1 THEN
+        RAISE EXCEPTION 'the next entry of the audit is %, not %', last.id + 1, NEW.id;
+    END IF;
+    NEW.previous := last.hash;
+    NEW.hash := accounts.audit_hash(NEW);
+    RETURN NEW;
+END
+$$;
+
+ALTER TABLE accounts.audit ALTER COLUMN id SET DEFAULT accounts.next_audit_id();
+
+-- What is of no range. Nothing comes here as long as partitions are added ahead; otherwise no entry is refused. It has an end, if
+-- only that of all numbers: partitions with a default one among them are in no order, so each would be asked for the last entry.
+CREATE TABLE accounts.audit_beyond (LIKE accounts.audit INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+
+-- The bound of 0018_first_bound.sql, as it was written down there.
+DO $$
+DECLARE
+    bound BIGINT;
+BEGIN
+    SELECT (regexp_match(pg_get_constraintdef(oid), '< ''?([0-9]+)'))[1] INTO STRICT bound
+    FROM pg_constraint WHERE conname = 'audit_first_range' AND connamespace = 'accounts'::regnamespace;
+    EXECUTE format('ALTER TABLE accounts.audit ATTACH PARTITION accounts.audit_before_months
+                    FOR VALUES FROM (MINVALUE) TO (%s)', bound);
+    EXECUTE format('ALTER TABLE accounts.audit ATTACH PARTITION accounts.audit_beyond
+                    FOR VALUES FROM (%s) TO (MAXVALUE)', bound);
+    INSERT INTO accounts.audit_ranges (partition, first_id, end_id) VALUES ('audit_before_months', 1, bound);
+END
+$$;
+
+-- That of the first partition is found and taken as it is.
+CREATE INDEX audit_by_user ON accounts.audit (user_id, id DESC);
+
+CREATE TRIGGER audit_chained BEFORE INSERT ON accounts.audit
+    FOR EACH ROW EXECUTE FUNCTION accounts.chain_audit();
+
+-- Each partition has this for itself, also in the archive. The first one has it from before.
+CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON accounts.audit
+    FOR EACH STATEMENT EXECUTE FUNCTION accounts.refuse_change();
+CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON accounts.audit_beyond
+    FOR EACH STATEMENT EXECUTE FUNCTION accounts.refuse_change();
+
+-- migrations/account-service/0021_audit_ranges_ahead.sql
+
+-- What the job of account-service does to partitions of the audit: account-service/src/audit/store/ranges.rs. Each call stands in
+-- a transaction of its own with a time limit, because others wait behind it.
+
+-- Adds one range of so many numbers; gives its name. What came to the partition beyond meanwhile is moved.
+CREATE FUNCTION accounts.add_audit_range(size BIGINT) RETURNS TEXT LANGUAGE plpgsql AS $$
+DECLARE
+    first BIGINT;
+    next  BIGINT;
+    name  TEXT;
+BEGIN
+    -- Or else who has planned without the new partition would miss what is moved into it.
+    LOCK TABLE ONLY accounts.audit IN ACCESS EXCLUSIVE MODE;
+    first := (SELECT max(end_id) FROM accounts.audit_ranges);
+    next := first + size;
+    name := format('audit_from_%s', first);
+    ALTER TABLE accounts.audit DETACH PARTITION accounts.audit_beyond;
+    EXECUTE format('CREATE TABLE accounts.%I (LIKE accounts.audit INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
+    -- What is there may not be deleted, only moved.
+    ALTER TABLE accounts.audit_beyond DISABLE TRIGGER audit_stays;
+    EXECUTE format('WITH moved AS (DELETE FROM accounts.audit_beyond WHERE id < %s RETURNING *)
+                    INSERT INTO accounts.%I SELECT * FROM moved', next, name);
+    ALTER TABLE accounts.audit_beyond ENABLE TRIGGER audit_stays;
+    EXECUTE format('CREATE TRIGGER audit_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON accounts.%I
+                    FOR EACH STATEMENT EXECUTE FUNCTION accounts.refuse_change()', name);
+    EXECUTE format('ALTER TABLE accounts.audit ATTACH PARTITION accounts.%I FOR VALUES FROM (%s) TO (%s)', name, first, next);
+    EXECUTE format('ALTER TABLE accounts.audit ATTACH PARTITION accounts.audit_beyond FOR VALUES FROM (%s) TO (MAXVALUE)', next);
+    INSERT INTO accounts.audit_ranges (partition, first_id, end_id) VALUES (name, first, next);
+    RETURN name;
+END
+$$;
+
+-- Adds ranges for as many entries as `ahead` months have; gives their names. A range is about a month: as many numbers as the
+-- last thirty days took, in whole buckets of 262,144. Notes which ranges are over.
+CREATE FUNCTION accounts.add_audit_ranges(ahead INTEGER) RETURNS SETOF TEXT LANGUAGE plpgsql AS $$
+DECLARE
+    bucket CONSTANT BIGINT := 262144;
+    newest BIGINT := (SELECT id FROM accounts.last_audit());
+    -- The first entry of thirty days is between these two. There is no index of times, and times follow the numbers.
+    low    BIGINT := (SELECT id FROM accounts.audit ORDER BY id LIMIT 1);
+    high   BIGINT := newest;
+    middle BIGINT;
+    size   BIGINT;
+BEGIN
+    UPDATE accounts.audit_ranges SET over_since = now() WHERE over_since IS NULL AND end_id <= newest;
+    WHILE low < high LOOP
+        middle := (low + high) / 2;
+        IF (SELECT at FROM accounts.audit WHERE id >= middle ORDER BY id LIMIT 1) < now() - INTERVAL '30 days' THEN
+            low := middle + 1;
+        ELSE
+            high := middle;
+        END IF;
+    END LOOP;
+    size := bucket * ((newest - high) / bucket + 1);
+    WHILE (SELECT max(end_id) FROM accounts.audit_ranges) <= newest + ahead * size LOOP
+        RETURN NEXT accounts.add_audit_range(size);
+    END LOOP;
+END
+$$;
+
+-- The oldest range, if it has been over for `keep` months. With it the number of its last entry, if that is missing: then it has
+-- to stay, because the chain goes on from there.
+CREATE FUNCTION accounts.audit_to_archive(keep INTEGER, OUT partition TEXT, OUT held_by TEXT) LANGUAGE plpgsql AS $$
+DECLARE
+    until   TIMESTAMPTZ := date_trunc('month', now(), 'UTC') - make_interval(months => keep);
+    last_id BIGINT;
+    there   BOOLEAN;
+BEGIN
+    SELECT r.partition, r.end_id - 1 INTO partition, last_id
+    FROM (SELECT * FROM accounts.audit_ranges WHERE archived_at IS NULL ORDER BY end_id LIMIT 1) r WHERE over_since <= until;
+    IF partition IS NOT NULL THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM accounts.%I WHERE id = %s)', partition, last_id) INTO there;
+        held_by := CASE WHEN NOT there THEN last_id::text END;
+    END IF;
+END
+$$;
+
+-- Takes a range out of the table, into the schema `accounts_archive`, and notes where the chain goes on. It takes milliseconds
+-- once nobody uses the table.
+CREATE FUNCTION accounts.archive_audit(archived TEXT) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    last BYTEA;
+BEGIN
+    LOCK TABLE ONLY accounts.audit IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('SELECT hash FROM accounts.%I ORDER BY id DESC LIMIT 1', archived) INTO STRICT last;
+    EXECUTE format('ALTER TABLE accounts.audit DETACH PARTITION accounts.%I', archived);
+    EXECUTE format('ALTER TABLE accounts.%I SET SCHEMA accounts_archive', archived);
+    UPDATE accounts.audit_ranges SET archived_at = now(), last_hash = last WHERE partition = archived;
+END
+$$;
+
+SELECT accounts.add_audit_ranges(3);
 
 -- migrations/sample-data.sql
 

@@ -67,7 +67,8 @@ BEGIN
 END
 $$;
 
--- What is of no range. Nothing comes here as long as partitions are added ahead; otherwise no movement is refused.
+-- What is of no range. Nothing comes here as long as partitions are added ahead; otherwise no movement is refused. It has an end, if
+-- only that of all numbers: partitions with a default one among them are in no order, so a list would ask each for its newest.
 CREATE TABLE inventory.stock_movements_beyond (LIKE inventory.stock_movements INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
 
 -- The bound of 0019_first_bound.sql, as it was written down there.
@@ -79,10 +80,11 @@ BEGIN
     WHERE conname = 'stock_movements_first_range' AND connamespace = 'inventory'::regnamespace;
     EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_before_months
                     FOR VALUES FROM (MINVALUE) TO (%s)', end_id);
+    EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_beyond
+                    FOR VALUES FROM (%s) TO (MAXVALUE)', end_id);
     INSERT INTO inventory.movement_ranges (partition, first_id, end_id) VALUES ('stock_movements_before_months', 0, end_id);
 END
 $$;
-ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_beyond DEFAULT;
 
 CREATE TRIGGER stock_movements_append_only BEFORE UPDATE OR DELETE ON inventory.stock_movements
     FOR EACH ROW EXECUTE FUNCTION inventory.refuse_change();

@@ -24,14 +24,15 @@ BEGIN
         name := format('stock_movements_from_%s', first);
         -- Or else who has planned without the new partition would miss what is moved into it.
         LOCK TABLE ONLY inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
+        ALTER TABLE inventory.stock_movements DETACH PARTITION inventory.stock_movements_beyond;
         EXECUTE format('CREATE TABLE inventory.%I (LIKE inventory.stock_movements INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
-        -- What is there may not be deleted, only moved.
-        ALTER TABLE inventory.stock_movements_beyond DISABLE TRIGGER USER;
-        EXECUTE format('WITH moved AS (DELETE FROM inventory.stock_movements_beyond WHERE id >= %s AND id < %s RETURNING *)
-                        INSERT INTO inventory.%I SELECT * FROM moved', first, first + size, name);
-        ALTER TABLE inventory.stock_movements_beyond ENABLE TRIGGER USER;
+        -- The trigger against deleting has gone with the table it was of.
+        EXECUTE format('WITH moved AS (DELETE FROM inventory.stock_movements_beyond WHERE id < %s RETURNING *)
+                        INSERT INTO inventory.%I SELECT * FROM moved', first + size, name);
         EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.%I FOR VALUES FROM (%s) TO (%s)',
                        name, first, first + size);
+        EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_beyond
+                        FOR VALUES FROM (%s) TO (MAXVALUE)', first + size);
         INSERT INTO inventory.movement_ranges (partition, first_id, end_id) VALUES (name, first, first + size);
         RETURN NEXT name;
         first := first + size;

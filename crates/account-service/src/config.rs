@@ -1,9 +1,10 @@
 //! What can be set from outside: environment variables, each also a flag. Each module brings its own.
 
-use crate::{accounts, guesses, passwords, sealing, sessions, signing_keys};
+use crate::{accounts, audit, guesses, passwords, sealing, sessions, signing_keys};
 use clap::{Parser, Subcommand};
 use service_kit::config::{BrokerConfig, DatabaseConfig, ServerConfig};
 use service_kit::contact::EmailAddress;
+use service_kit::partitions;
 
 /// Account-service: who people and machines are, and the tokens that prove it.
 #[derive(Parser, Clone, Debug)]
@@ -39,6 +40,12 @@ pub struct Config {
     /// How often one network may try.
     #[command(flatten)]
     pub guesses: guesses::Config,
+    /// How long entries of the audit are kept.
+    #[command(flatten)]
+    pub audit: audit::Config,
+    /// For how long partitions are there ahead.
+    #[command(flatten)]
+    pub partitions: partitions::Config,
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,

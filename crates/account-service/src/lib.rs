@@ -79,6 +79,7 @@ pub fn start() -> ExitCode {
             signing_keys::jobs(&workers, &app.signing_keys, &verifier);
             sessions::jobs(&workers, &app.sessions);
             codes::jobs(&workers, &app.codes);
+            workers.keep_partitions(&audit::PARTITIONED, &config.partitions, config.audit.audit_keep_months);
             Ok::<_, StartError>(())
         };
         Ok(Built { routes, document, verifier: known, database: kept, background: Box::pin(background) })

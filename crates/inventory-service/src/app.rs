@@ -50,8 +50,7 @@ impl App {
                 schema: SCHEMA,
                 consumers: topology::consumed_by("inventory-service").collect(),
                 dry_runs: DryRuns::default(),
-                // Movements first: once they are looked at, no range of them is archived until the check is over.
-                invariants: vec![stock::INVARIANTS, products::INVARIANTS, reservations::INVARIANTS],
+                invariants: vec![products::INVARIANTS, stock::INVARIANTS, reservations::INVARIANTS],
                 broker,
                 prepared,
             },

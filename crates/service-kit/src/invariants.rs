@@ -5,7 +5,7 @@ use crate::db::Database;
 use crate::panics::caught;
 use crate::schema::Schema;
 use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
@@ -68,11 +68,17 @@ pub async fn check(
     invariants: &[&'static [Invariant]],
     asker: Asker,
 ) -> Result<Option<Invariants>, sqlx::Error> {
+    let tables = partitioned(database, schema).await?;
     let mut transaction = database.begin().await?;
     // Every query sees the same moment, and may take longer than a request usually does.
     let setup = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
     sqlx::query(setup).execute(&mut *transaction).await?;
     sqlx::query("SET LOCAL statement_timeout = '10min'").execute(&mut *transaction).await?;
+    // Before that moment: of a partition that was archived since, the notes would be seen as they were, and the rows not at all.
+    if let Some(tables) = tables {
+        let lock = format!("LOCK TABLE {tables} IN ACCESS SHARE MODE");
+        sqlx::query(AssertSqlSafe(lock)).execute(&mut *transaction).await?;
+    }
     // Whole tables are compared with each other here: never row by row, also not while PostgreSQL takes them for small.
     sqlx::query("SET LOCAL enable_seqscan = on").execute(&mut *transaction).await?;
     sqlx::query("SET LOCAL enable_nestloop = off").execute(&mut *transaction).await?;
@@ -107,6 +113,13 @@ impl Invariant {
     fn broken(&self, (id, detail): (String, String)) -> Breach {
         Breach { invariant: self.name, promise: self.promise, ids: vec![id], detail }
     }
+}
+
+/// The tables that are cut into partitions, as a statement lists them.
+async fn partitioned(database: &Database, schema: Schema) -> Result<Option<String>, sqlx::Error> {
+    let query = "SELECT string_agg(oid::regclass::text, ', ' ORDER BY oid) FROM pg_class
+                 WHERE relkind = 'p' AND relnamespace = '{schema}'::regnamespace";
+    sqlx::query_scalar(schema.sql(query)).fetch_one(database.pool()).await
 }
 
 /// Takes the one place for a check, until the transaction ends: on large tables it is hard work.

@@ -1,6 +1,7 @@
-//! The table of entries, which is only ever added to. A trigger chains them.
+//! The table of entries, which is only ever added to. A trigger chains them. Old ranges of them may be archived.
 
 pub mod invariants;
+pub mod ranges;
 
 use super::domain::{Action, Actor, Entry};
 use sqlx::{PgConnection, PgExecutor};
@@ -29,7 +30,7 @@ pub async fn record(
     Ok(())
 }
 
-/// The entries about a person, newest first, older than `after`.
+/// The entries about a person, newest first, older than `after`. They end where the archive begins.
 pub async fn list(
     db: impl PgExecutor<'_>,
     user: Uuid,

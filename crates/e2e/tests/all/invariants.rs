@@ -144,6 +144,23 @@ async fn damage_to_orders_is_found() {
 }
 
 #[tokio::test]
+async fn damage_to_the_audit_is_found() {
+    let shop = Shop::plan().inventory_only().with_accounts().open().await;
+    shop.register("ada@example.com").await;
+    let accounts = shop.accounts();
+    assert_eq!(breaches(accounts).await, [Value::Null; 0]);
+    // The job that adds ranges gives up each time.
+    let reader = shop.database.lock("LOCK TABLE accounts.audit IN ACCESS SHARE MODE").await;
+    let beyond = "INSERT INTO accounts.audit (id, at, actor, action, user_id, previous, hash)
+                  SELECT max(end_id), now(), 'nobody', 'x', gen_random_uuid(), '', '' FROM accounts.audit_ranges";
+    let found = damage(&shop, accounts, "audit-ranges-are-ahead", beyond).await;
+    assert_eq!((&found["promise"], &found["detail"]), (&json!("P9"), &json!("has room for entries before 1048576")));
+    let names: BTreeSet<String> = breaches(accounts).await.iter().map(|it| text(&it["invariant"]).to_owned()).collect();
+    assert!(names.contains("audit-is-whole"), "{names:?}");
+    reader.rollback().await.unwrap();
+}
+
+#[tokio::test]
 async fn damage_to_money_is_found() {
     let shop = Shop::open().await;
     let orders = shop.orders();

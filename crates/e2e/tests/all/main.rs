@@ -12,6 +12,7 @@ mod api_keys;
 mod async_crashes;
 mod async_placing;
 mod asyncapi;
+mod audit_ranges;
 mod backups;
 mod batches;
 mod browser;

@@ -37,8 +37,11 @@ async fn cut(shop: &Shop, end_id: i64) {
              DELETE FROM inventory.movement_ranges WHERE first_id > 0;
              UPDATE inventory.movement_ranges SET end_id = {end_id};
              ALTER TABLE inventory.stock_movements DETACH PARTITION inventory.stock_movements_before_months;
+             ALTER TABLE inventory.stock_movements DETACH PARTITION inventory.stock_movements_beyond;
              ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_before_months
                  FOR VALUES FROM (MINVALUE) TO ({end_id});
+             ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_beyond
+                 FOR VALUES FROM ({end_id}) TO (MAXVALUE);
          END $$"
     );
     shop.database.execute(cut).await;

@@ -41,9 +41,10 @@ async fn every_statement_runs_on_full_tables_and_walks_through_none() {
     let plan = plan().mail(&server).guests().own_postgres().order_variable("SETTLE_INTERVAL_SECONDS", "1");
     let plan = plan.order_variable("PGAPPNAME", "service").inventory_variable("PGAPPNAME", "service");
     let plan = plan.account_variable("PGAPPNAME", "service").account_variable("RESETS_PER_MINUTE", "1000");
-    let plan = plan.account_variable(NO_CHECKS.0, NO_CHECKS.1).order_variable("ORDERS_KEEP_MONTHS", "1200");
+    let plan = plan.account_variable(NO_CHECKS.0, NO_CHECKS.1).account_variable("AUDIT_KEEP_MONTHS", "1200");
     let plan = plan.order_variable("NOTIFICATIONS_KEEP_MONTHS", "1200");
     let plan = plan.inventory_variable("MOVEMENTS_KEEP_MONTHS", "1200");
+    let plan = plan.order_variable("ORDERS_KEEP_MONTHS", "1200");
     let sandbox = money::sandbox().await;
     let plan = plan.paid_by(&sandbox).order_variable("RECONCILE_AT", "00:00");
     let mut shop = plan.open().await;
