@@ -18,21 +18,7 @@ CREATE TABLE accounts.audit_ranges (
 -- Partitions that have left their table.
 CREATE SCHEMA IF NOT EXISTS accounts_archive;
 
--- What follows takes milliseconds. Whoever is in its way is waited for no longer than that, because others wait behind it.
-DO $$
-BEGIN
-    SET LOCAL lock_timeout = '50ms';
-    LOOP
-        BEGIN
-            LOCK TABLE accounts.audit IN ACCESS EXCLUSIVE MODE;
-            EXIT;
-        EXCEPTION WHEN lock_not_available THEN
-            PERFORM pg_sleep(0.1 + random() / 5);
-        END;
-    END LOOP;
-    SET LOCAL lock_timeout = 0;
-END
-$$;
+SELECT accounts.patiently('LOCK TABLE accounts.audit IN ACCESS EXCLUSIVE MODE');
 
 -- The table of old leaves its names.
 ALTER TABLE accounts.audit RENAME TO audit_before_months;

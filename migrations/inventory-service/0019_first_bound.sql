@@ -1,7 +1,23 @@
 -- What there is of movements becomes the first partition of the table in 0021_movement_ranges.sql. Here its bound is written down,
--- which holds nobody up: a transaction that is in the way is waited for no longer than milliseconds, because others wait behind.
--- 0020_validate_constraint.sql looks at the rows.
---
+-- which holds nobody up. 0020_validate_constraint.sql looks at the rows.
+
+-- Carries out a statement that needs locks. Whoever is in its way is waited for no longer than milliseconds, because others wait
+-- behind it; then it is tried again.
+CREATE FUNCTION inventory.patiently(statement TEXT) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    SET LOCAL lock_timeout = '50ms';
+    LOOP
+        BEGIN
+            EXECUTE statement;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1 + random() / 5);
+        END;
+    END LOOP;
+    SET LOCAL lock_timeout = 0;
+END
+$$;
+
 -- The bound is that of the rows to come while this goes on: for each movement that there is another one, at least one bucket of
 -- 262,144 numbers and at the most sixteen.
 DO $$
@@ -10,16 +26,7 @@ DECLARE
     margin  BIGINT;
     end_id  BIGINT;
 BEGIN
-    SET LOCAL lock_timeout = '50ms';
-    LOOP
-        BEGIN
-            LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
-            EXIT;
-        EXCEPTION WHEN lock_not_available THEN
-            PERFORM pg_sleep(0.1 + random() / 5);
-        END;
-    END LOOP;
-    SET LOCAL lock_timeout = 0;
+    PERFORM inventory.patiently('LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE');
     last_id := COALESCE(pg_sequence_last_value(pg_get_serial_sequence('inventory.stock_movements', 'id')::regclass), 0);
     margin := LEAST(GREATEST(last_id, 262144), 16 * 262144);
     end_id := ((last_id + margin - 1) / 262144 + 1) * 262144;

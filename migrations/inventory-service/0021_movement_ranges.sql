@@ -23,21 +23,8 @@ CREATE TABLE inventory.opening_balances (
 -- Partitions that have left their table.
 CREATE SCHEMA IF NOT EXISTS inventory_archive;
 
--- What follows takes milliseconds. Whoever is in its way is waited for no longer than that, because others wait behind it.
-DO $$
-BEGIN
-    SET LOCAL lock_timeout = '50ms';
-    LOOP
-        BEGIN
-            LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
-            EXIT;
-        EXCEPTION WHEN lock_not_available THEN
-            PERFORM pg_sleep(0.1 + random() / 5);
-        END;
-    END LOOP;
-    SET LOCAL lock_timeout = 0;
-END
-$$;
+-- What follows takes milliseconds.
+SELECT inventory.patiently('LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE');
 
 -- It would go on looking at what is the first partition from now on.
 DROP VIEW inventory.stock_breaches;

@@ -69,17 +69,4 @@ BEGIN
 END
 $$;
 
-DO $$
-BEGIN
-    SET LOCAL lock_timeout = '50ms';
-    LOOP
-        BEGIN
-            PERFORM inventory.add_movement_ranges(3);
-            EXIT;
-        EXCEPTION WHEN lock_not_available THEN
-            PERFORM pg_sleep(0.1 + random() / 5);
-        END;
-    END LOOP;
-    SET LOCAL lock_timeout = 0;
-END
-$$;
+SELECT inventory.patiently('SELECT inventory.add_movement_ranges(3)');

@@ -4,21 +4,7 @@
 -- `schema_floor` stays: builds before this one find everything by the same names. Nobody has asked for `notification_buckets`
 -- since 0016_cheaper_notifications.sql.
 
--- Whoever is in the way is waited for no longer than that, because others wait behind it.
-DO $$
-BEGIN
-    SET LOCAL lock_timeout = '50ms';
-    LOOP
-        BEGIN
-            LOCK TABLE orders.notifications IN ACCESS EXCLUSIVE MODE;
-            EXIT;
-        EXCEPTION WHEN lock_not_available THEN
-            PERFORM pg_sleep(0.1 + random() / 5);
-        END;
-    END LOOP;
-    SET LOCAL lock_timeout = 0;
-END
-$$;
+SELECT orders.patiently('LOCK TABLE orders.notifications IN ACCESS EXCLUSIVE MODE');
 
 DROP VIEW orders.notification_buckets;
 DROP TRIGGER notifications_complete ON orders.notifications;

@@ -198,4 +198,4 @@ BEGIN
 END
 $$;
 
-SELECT orders.add_months('notifications', 'event_id', 3);
+SELECT orders.patiently($$SELECT orders.add_months('notifications', 'event_id', 3)$$);
