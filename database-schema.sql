@@ -464,9 +464,27 @@ INSERT INTO inventory.schema_floor (floor) VALUES (18);
 -- migrations/inventory-service/0019_first_bound.sql
 
 -- What there is of movements becomes the first partition of the table in 0021_movement_ranges.sql. Here its bound is written down,
--- which holds nobody up: a transaction that is in the way is waited for no longer than milliseconds, because others wait behind.
--- 0020_validate_constraint.sql looks at the rows.
---
+-- which holds nobody up. 0020_validate_constraint.sql looks at the rows.
+
+-- Carries out a statement that has a table for itself. Whoever is in its way is waited for no longer than milliseconds, because
+-- others wait behind it; then it is tried again. But for autovacuum, which gives way only to those who wait for a second: behind
+-- the first lock nobody waits who reads or writes.
+CREATE FUNCTION inventory.patiently(tables TEXT, statement TEXT) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', tables);
+    SET LOCAL lock_timeout = '50ms';
+    LOOP
+        BEGIN
+            EXECUTE statement;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1 + random() / 5);
+        END;
+    END LOOP;
+    SET LOCAL lock_timeout = 0;
+END
+$$;
+
 -- The bound is that of the rows to come while this goes on: for each movement that there is another one, at least one bucket of
 -- 262,144 numbers and at the most sixteen.
 DO $$
@@ -475,16 +493,7 @@ DECLARE
     margin  BIGINT;
     end_id  BIGINT;
 BEGIN
-    SET LOCAL lock_timeout = '50ms';
-    LOOP
-        BEGIN
-            LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
-            EXIT;
-        EXCEPTION WHEN lock_not_available THEN
-            PERFORM pg_sleep(0.1 + random() / 5);
-        END;
-    END LOOP;
-    SET LOCAL lock_timeout = 0;
+    PERFORM inventory.patiently('inventory.stock_movements', 'LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE');
     last_id := COALESCE(pg_sequence_last_value(pg_get_serial_sequence('inventory.stock_movements', 'id')::regclass), 0);
     margin := LEAST(GREATEST(last_id, 262144), 16 * 262144);
     end_id := ((last_id + margin - 1) / 262144 + 1) * 262144;
@@ -537,21 +546,8 @@ CREATE TABLE inventory.opening_balances (
 -- Partitions that have left their table.
 CREATE SCHEMA IF NOT EXISTS inventory_archive;
 
--- What follows takes milliseconds. Whoever is in its way is waited for no longer than that, because others wait behind it.
-DO $$
-BEGIN
-    SET LOCAL lock_timeout = '50ms';
-    LOOP
-        BEGIN
-            LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
-            EXIT;
-        EXCEPTION WHEN lock_not_available THEN
-            PERFORM pg_sleep(0.1 + random() / 5);
-        END;
-    END LOOP;
-    SET LOCAL lock_timeout = 0;
-END
-$$;
+-- What follows takes milliseconds.
+SELECT inventory.patiently('inventory.stock_movements', 'LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE');
 
 -- It would go on looking at what is the first partition from now on.
 DROP VIEW inventory.stock_breaches;
@@ -636,10 +632,14 @@ BEGIN
         WHERE day < (SELECT max(day) FROM inventory.movement_days WHERE day <= today - 30);
     END IF;
     size := bucket * GREATEST(1, (newest - (SELECT last_id FROM inventory.movement_days ORDER BY day LIMIT 1)) / bucket);
-    WHILE first <= newest + ahead * size LOOP
-        name := format('stock_movements_from_%s', first);
+    IF first <= newest + ahead * size THEN
         -- Or else who has planned without the new partition would miss what is moved into it.
         LOCK TABLE ONLY inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
+        -- Another instance may have added some meanwhile.
+        first := (SELECT max(end_id) FROM inventory.movement_ranges);
+    END IF;
+    WHILE first <= newest + ahead * size LOOP
+        name := format('stock_movements_from_%s', first);
         ALTER TABLE inventory.stock_movements DETACH PARTITION inventory.stock_movements_beyond;
         EXECUTE format('CREATE TABLE inventory.%I (LIKE inventory.stock_movements INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
         -- The trigger against deleting has gone with the table it was of.
@@ -685,20 +685,7 @@ BEGIN
 END
 $$;
 
-DO $$
-BEGIN
-    SET LOCAL lock_timeout = '50ms';
-    LOOP
-        BEGIN
-            PERFORM inventory.add_movement_ranges(3);
-            EXIT;
-        EXCEPTION WHEN lock_not_available THEN
-            PERFORM pg_sleep(0.1 + random() / 5);
-        END;
-    END LOOP;
-    SET LOCAL lock_timeout = 0;
-END
-$$;
+SELECT inventory.patiently('inventory.stock_movements', 'SELECT inventory.add_movement_ranges(3)');
 
 -- migrations/order-service/0001_orders.sql
 
@@ -1981,12 +1968,29 @@ SELECT orders.add_order_ranges(3);
 
 -- What there is of notifications becomes their first partition in 0043_months_of_notifications.sql. Here its bound is written
 -- down, which holds nobody up: that of the rows to come while this goes on. 0042_validate_constraints.sql looks at the rows.
-DO $$
+
+-- Carries out a statement that has a table for itself. Whoever is in its way is waited for no longer than milliseconds, because
+-- others wait behind it; then it is tried again. But for autovacuum, which gives way only to those who wait for a second: behind
+-- the first lock nobody waits who reads or writes.
+CREATE FUNCTION orders.patiently(tables TEXT, statement TEXT) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE format('ALTER TABLE orders.notifications ADD CONSTRAINT notifications_first_months CHECK (event_id < %L) NOT VALID',
-                   orders.first_reference(date_trunc('month', now(), 'UTC') + INTERVAL '2 months'));
+    EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', tables);
+    SET LOCAL lock_timeout = '50ms';
+    LOOP
+        BEGIN
+            EXECUTE statement;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1 + random() / 5);
+        END;
+    END LOOP;
+    SET LOCAL lock_timeout = 0;
 END
 $$;
+
+SELECT orders.patiently('orders.notifications', format(
+    'ALTER TABLE orders.notifications ADD CONSTRAINT notifications_first_months CHECK (event_id < %L) NOT VALID',
+    orders.first_reference(date_trunc('month', now(), 'UTC') + INTERVAL '2 months')));
 
 -- migrations/order-service/0042_validate_constraints.sql
 
@@ -2003,26 +2007,13 @@ $$;
 -- migrations/order-service/0043_months_of_notifications.sql
 
 -- Notifications in monthly partitions, like orders (0039_months.sql). They are cut by the id of their event, a UUIDv7 that begins
--- with its time, so that `notifications_once` is unique over all of them. What there was becomes the first partition as it is.
+-- with its time, so that a message is unique over all of them. What there was becomes the first partition as it is, and keeps
+-- `notifications_once`: builds before this one know by that name that a message is there already.
 --
 -- `schema_floor` stays: builds before this one find everything by the same names. Nobody has asked for `notification_buckets`
 -- since 0016_cheaper_notifications.sql.
 
--- Whoever is in the way is waited for no longer than that, because others wait behind it.
-DO $$
-BEGIN
-    SET LOCAL lock_timeout = '50ms';
-    LOOP
-        BEGIN
-            LOCK TABLE orders.notifications IN ACCESS EXCLUSIVE MODE;
-            EXIT;
-        EXCEPTION WHEN lock_not_available THEN
-            PERFORM pg_sleep(0.1 + random() / 5);
-        END;
-    END LOOP;
-    SET LOCAL lock_timeout = 0;
-END
-$$;
+SELECT orders.patiently('orders.notifications', 'LOCK TABLE orders.notifications IN ACCESS EXCLUSIVE MODE');
 
 DROP VIEW orders.notification_buckets;
 DROP TRIGGER notifications_complete ON orders.notifications;
@@ -2030,7 +2021,6 @@ DROP TRIGGER notifications_touch ON orders.notifications;
 
 ALTER TABLE orders.notifications RENAME TO notifications_before_months;
 ALTER INDEX orders.notifications_pkey RENAME TO notifications_before_months_pkey;
-ALTER INDEX orders.notifications_once RENAME TO notifications_before_months_once;
 ALTER INDEX orders.notifications_queued RENAME TO notifications_before_months_queued;
 ALTER INDEX orders.notifications_by_status RENAME TO notifications_before_months_by_status;
 ALTER INDEX orders.notifications_by_provider_id RENAME TO notifications_before_months_by_provider_id;
@@ -2039,10 +2029,10 @@ ALTER INDEX orders.notifications_by_address RENAME TO notifications_before_month
 -- The number of a message is unique in its partition by a key, and over all of them because one sequence gives it.
 CREATE TABLE orders.notifications (
     LIKE orders.notifications_before_months INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
-    CONSTRAINT notifications_once UNIQUE NULLS NOT DISTINCT (order_id, event_id, channel, recipient)
+    CONSTRAINT notifications_told_once UNIQUE NULLS NOT DISTINCT (order_id, event_id, channel, recipient)
 ) PARTITION BY RANGE (event_id);
 ALTER TABLE orders.notifications DROP CONSTRAINT notifications_first_months;
-COMMENT ON CONSTRAINT notifications_once ON orders.notifications IS 'also finds the messages of an order';
+COMMENT ON CONSTRAINT notifications_told_once ON orders.notifications IS 'also finds the messages of an order';
 
 -- The numbers go on.
 DO $$
@@ -2064,8 +2054,12 @@ DECLARE
                        FROM pg_constraint
                        WHERE conname = 'notifications_first_months' AND connamespace = 'orders'::regnamespace);
 BEGIN
-    INSERT INTO orders.notifications_beyond SELECT * FROM orders.notifications_before_months WHERE event_id >= end_event;
-    DELETE FROM orders.notifications_before_months WHERE event_id >= end_event;
+    -- Only where there are such events: no index leads to them.
+    IF NOT (SELECT convalidated FROM pg_constraint
+            WHERE conname = 'notifications_first_months' AND conrelid = 'orders.notifications_before_months'::regclass) THEN
+        INSERT INTO orders.notifications_beyond SELECT * FROM orders.notifications_before_months WHERE event_id >= end_event;
+        DELETE FROM orders.notifications_before_months WHERE event_id >= end_event;
+    END IF;
     EXECUTE format('ALTER TABLE orders.notifications ATTACH PARTITION orders.notifications_before_months
                     FOR VALUES FROM (MINVALUE) TO (%L)', end_event);
     INSERT INTO orders.months (parent, partition, first_key, end_key)
@@ -2103,6 +2097,18 @@ CREATE TRIGGER notifications_complete BEFORE UPDATE ON orders.notifications FOR 
 -- What 0040_months_ahead.sql did for orders and lines each in its own way, once for all tables in partitions; and the archive of
 -- notifications. What an instance of the build before calls stays: it may run beside this one.
 
+-- Moves what has come to the partition beyond, from `first` on and before `next`. The parent is locked.
+CREATE FUNCTION orders.move_from_beyond(parent TEXT, cut_by TEXT, name TEXT, first TEXT, next TEXT) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    -- What may not be deleted may be moved.
+    EXECUTE format('ALTER TABLE orders.%I DISABLE TRIGGER USER', parent || '_beyond');
+    EXECUTE format('WITH moved AS (DELETE FROM orders.%1$I WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING *)
+                    INSERT INTO orders.%5$I SELECT * FROM moved', parent || '_beyond', cut_by, first, next, name);
+    EXECUTE format('ALTER TABLE orders.%I ENABLE TRIGGER USER', parent || '_beyond');
+END
+$$;
+
 -- Adds a partition from `first` on and before `next`, with what has come to the partition beyond meanwhile.
 CREATE FUNCTION orders.add_partition(parent TEXT, cut_by TEXT, name TEXT, first TEXT, next TEXT) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -2110,11 +2116,7 @@ BEGIN
     -- Or else who has planned without the new partition would miss what is moved into it.
     EXECUTE format('LOCK TABLE ONLY orders.%I IN ACCESS EXCLUSIVE MODE', parent);
     EXECUTE format('CREATE TABLE orders.%I (LIKE orders.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name, parent);
-    -- What may not be deleted may be moved.
-    EXECUTE format('ALTER TABLE orders.%I DISABLE TRIGGER USER', parent || '_beyond');
-    EXECUTE format('WITH moved AS (DELETE FROM orders.%1$I WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING *)
-                    INSERT INTO orders.%5$I SELECT * FROM moved', parent || '_beyond', cut_by, first, next, name);
-    EXECUTE format('ALTER TABLE orders.%I ENABLE TRIGGER USER', parent || '_beyond');
+    PERFORM orders.move_from_beyond(parent, cut_by, name, first, next);
     EXECUTE format('ALTER TABLE orders.%I ATTACH PARTITION orders.%I FOR VALUES FROM (%L) TO (%L)', parent, name, first, next);
 END
 $$;
@@ -2136,6 +2138,11 @@ DECLARE
     next  UUID;
     name  TEXT;
 BEGIN
+    IF first <= until THEN
+        EXECUTE format('LOCK TABLE ONLY orders.%I IN ACCESS EXCLUSIVE MODE', parent);
+        -- Another instance may have added some meanwhile.
+        first := (SELECT end_key FROM orders.months m WHERE m.parent = add_months.parent ORDER BY end_key DESC LIMIT 1);
+    END IF;
     WHILE first <= until LOOP
         month := date_trunc('month', orders.time_of(first) AT TIME ZONE 'UTC');
         next := orders.first_reference((month + INTERVAL '1 month') AT TIME ZONE 'UTC');
@@ -2166,6 +2173,10 @@ BEGIN
     EXECUTE $q$SELECT id FROM orders.orders WHERE created_at >= now() - INTERVAL '30 days'
                ORDER BY created_at LIMIT 1$q$ INTO oldest;
     size := GREATEST(bucket, bucket * orders.bucket(newest - oldest));
+    IF first <= newest + ahead * size THEN
+        LOCK TABLE ONLY orders.order_items, ONLY orders.order_status_history IN ACCESS EXCLUSIVE MODE;
+        first := (SELECT max(end_id) FROM orders.order_ranges);
+    END IF;
     WHILE first <= newest + ahead * size LOOP
         FOREACH parent IN ARRAY ARRAY['order_items', 'order_status_history'] LOOP
             name := format('%s_from_%s', parent, first);
@@ -2270,10 +2281,13 @@ BEGIN
 END
 $$;
 
--- Takes a partition back into its table. PostgreSQL reads all of it meanwhile.
-CREATE FUNCTION orders.take_back_partition(parent TEXT, name TEXT, first TEXT, next TEXT) RETURNS void LANGUAGE plpgsql AS $$
+-- Takes a partition back into its table, and what has come of its time since. PostgreSQL reads all of it meanwhile.
+CREATE FUNCTION orders.take_back_partition(parent TEXT, cut_by TEXT, name TEXT, first TEXT, next TEXT) RETURNS void
+LANGUAGE plpgsql AS $$
 BEGIN
+    EXECUTE format('LOCK TABLE ONLY orders.%I IN ACCESS EXCLUSIVE MODE', parent);
     EXECUTE format('ALTER TABLE orders_archive.%I SET SCHEMA orders', name);
+    PERFORM orders.move_from_beyond(parent, cut_by, name, first, next);
     EXECUTE format('ALTER TABLE orders.%I ATTACH PARTITION orders.%I FOR VALUES FROM (%L) TO (%L)', parent, name, first, next);
 END
 $$;
@@ -2289,10 +2303,12 @@ BEGIN
     IF month IS NULL THEN
         RAISE EXCEPTION '% is no archived month', archived;
     END IF;
-    PERFORM orders.take_back_partition(month.parent, archived, month.first_key::text, month.end_key::text);
+    PERFORM orders.take_back_partition(
+        month.parent, CASE month.parent WHEN 'orders' THEN 'reference' ELSE 'event_id' END, archived, month.first_key::text,
+        month.end_key::text);
     IF month.parent = 'orders' THEN
         EXECUTE format('SELECT min(id) FROM orders.%I', archived) INTO oldest;
-        PERFORM orders.take_back_partition(p, p || '_' || suffix, first_id::text, end_id::text)
+        PERFORM orders.take_back_partition(p, 'order_id', p || '_' || suffix, first_id::text, end_id::text)
         FROM orders.order_ranges, unnest(ARRAY['order_items', 'order_status_history']) AS p
         WHERE archived_at IS NOT NULL AND end_id > oldest;
         UPDATE orders.order_ranges SET archived_at = NULL WHERE end_id > oldest;
@@ -2300,7 +2316,38 @@ BEGIN
 END
 $$;
 
-SELECT orders.add_months('notifications', 'event_id', 3);
+-- Adds months of notifications like `add_months`. Builds before this one claim messages by their place alone, which is the same in
+-- each partition: from when there is a second one in use, they are not to be started any more.
+CREATE FUNCTION orders.add_months_of_notifications(ahead INTEGER) RETURNS SETOF TEXT LANGUAGE plpgsql AS $$
+BEGIN
+    IF now() >= (SELECT orders.time_of(min(end_key::text)::uuid) FROM orders.months WHERE parent = 'notifications')
+                - INTERVAL '1 day' THEN
+        UPDATE orders.schema_floor SET floor = 44 WHERE floor < 44;
+    END IF;
+    RETURN QUERY SELECT orders.add_months('notifications', 'event_id', ahead);
+END
+$$;
+
+-- The orders of the customer with this key in the months that are archived and not dropped: messages about them may be in use.
+CREATE FUNCTION orders.archived_orders_of(key TEXT) RETURNS SETOF BIGINT LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    month TEXT;
+BEGIN
+    FOR month IN SELECT partition FROM orders.months
+                 WHERE parent = 'orders' AND archived_at IS NOT NULL AND to_regclass('orders_archive.' || partition) IS NOT NULL LOOP
+        RETURN QUERY EXECUTE format($q$
+            SELECT o.id
+            FROM generate_series((SELECT orders.bucket(min(id)) FROM orders_archive.%1$I),
+                                 (SELECT orders.bucket(max(id)) FROM orders_archive.%1$I)) AS bucket
+            CROSS JOIN LATERAL (
+                SELECT id FROM orders_archive.%1$I
+                WHERE orders.bucket(id) = bucket AND COALESCE(customer_key, lower(customer_email COLLATE "C")) = $1
+                OFFSET 0) o$q$, month) USING key;
+    END LOOP;
+END
+$$;
+
+SELECT orders.patiently('orders.notifications', 'SELECT orders.add_months_of_notifications(3)');
 
 -- migrations/account-service/0001_messages_and_users.sql
 
@@ -2696,6 +2743,25 @@ INSERT INTO accounts.schema_floor (floor) VALUES (17);
 -- What there is of the audit becomes its first partition in 0020_audit_ranges.sql. Here its bound is written down, which holds
 -- nobody up. 0019_validate_constraint.sql looks at the entries.
 
+-- Carries out a statement that has a table for itself. Whoever is in its way is waited for no longer than milliseconds, because
+-- others wait behind it; then it is tried again. But for autovacuum, which gives way only to those who wait for a second: behind
+-- the first lock nobody waits who reads or writes.
+CREATE FUNCTION accounts.patiently(tables TEXT, statement TEXT) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', tables);
+    SET LOCAL lock_timeout = '50ms';
+    LOOP
+        BEGIN
+            EXECUTE statement;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1 + random() / 5);
+        END;
+    END LOOP;
+    SET LOCAL lock_timeout = 0;
+END
+$$;
+
 -- The bound leaves room for the entries to come while this goes on: for each that there is another one, at least one bucket of
 -- 262,144 and at the most sixteen.
 DO $$
@@ -2704,7 +2770,8 @@ DECLARE
     margin  BIGINT := LEAST(GREATEST(last_id, 262144), 16 * 262144);
     end_id  BIGINT := ((last_id + margin - 1) / 262144 + 1) * 262144;
 BEGIN
-    EXECUTE format('ALTER TABLE accounts.audit ADD CONSTRAINT audit_first_range CHECK (id < %s) NOT VALID', end_id);
+    PERFORM accounts.patiently('accounts.audit', format(
+        'ALTER TABLE accounts.audit ADD CONSTRAINT audit_first_range CHECK (id < %s) NOT VALID', end_id));
 END
 $$;
 
@@ -2735,21 +2802,7 @@ CREATE TABLE accounts.audit_ranges (
 -- Partitions that have left their table.
 CREATE SCHEMA IF NOT EXISTS accounts_archive;
 
--- What follows takes milliseconds. Whoever is in its way is waited for no longer than that, because others wait behind it.
-DO $$
-BEGIN
-    SET LOCAL lock_timeout = '50ms';
-    LOOP
-        BEGIN
-            LOCK TABLE accounts.audit IN ACCESS EXCLUSIVE MODE;
-            EXIT;
-        EXCEPTION WHEN lock_not_available THEN
-            PERFORM pg_sleep(0.1 + random() / 5);
-        END;
-    END LOOP;
-    SET LOCAL lock_timeout = 0;
-END
-$$;
+SELECT accounts.patiently('accounts.audit', 'LOCK TABLE accounts.audit IN ACCESS EXCLUSIVE MODE');
 
 -- The table of old leaves its names.
 ALTER TABLE accounts.audit RENAME TO audit_before_months;
@@ -2936,7 +2989,7 @@ BEGIN
 END
 $$;
 
-SELECT accounts.add_audit_ranges(3);
+SELECT accounts.patiently('accounts.audit', 'SELECT accounts.add_audit_ranges(3)');
 
 -- migrations/sample-data.sql
 

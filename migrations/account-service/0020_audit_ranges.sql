@@ -18,7 +18,7 @@ CREATE TABLE accounts.audit_ranges (
 -- Partitions that have left their table.
 CREATE SCHEMA IF NOT EXISTS accounts_archive;
 
-SELECT accounts.patiently('LOCK TABLE accounts.audit IN ACCESS EXCLUSIVE MODE');
+SELECT accounts.patiently('accounts.audit', 'LOCK TABLE accounts.audit IN ACCESS EXCLUSIVE MODE');
 
 -- The table of old leaves its names.
 ALTER TABLE accounts.audit RENAME TO audit_before_months;

@@ -88,4 +88,4 @@ BEGIN
 END
 $$;
 
-SELECT accounts.patiently('SELECT accounts.add_audit_ranges(3)');
+SELECT accounts.patiently('accounts.audit', 'SELECT accounts.add_audit_ranges(3)');

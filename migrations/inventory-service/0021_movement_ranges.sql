@@ -24,7 +24,7 @@ CREATE TABLE inventory.opening_balances (
 CREATE SCHEMA IF NOT EXISTS inventory_archive;
 
 -- What follows takes milliseconds.
-SELECT inventory.patiently('LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE');
+SELECT inventory.patiently('inventory.stock_movements', 'LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE');
 
 -- It would go on looking at what is the first partition from now on.
 DROP VIEW inventory.stock_breaches;

@@ -20,10 +20,14 @@ BEGIN
         WHERE day < (SELECT max(day) FROM inventory.movement_days WHERE day <= today - 30);
     END IF;
     size := bucket * GREATEST(1, (newest - (SELECT last_id FROM inventory.movement_days ORDER BY day LIMIT 1)) / bucket);
-    WHILE first <= newest + ahead * size LOOP
-        name := format('stock_movements_from_%s', first);
+    IF first <= newest + ahead * size THEN
         -- Or else who has planned without the new partition would miss what is moved into it.
         LOCK TABLE ONLY inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
+        -- Another instance may have added some meanwhile.
+        first := (SELECT max(end_id) FROM inventory.movement_ranges);
+    END IF;
+    WHILE first <= newest + ahead * size LOOP
+        name := format('stock_movements_from_%s', first);
         ALTER TABLE inventory.stock_movements DETACH PARTITION inventory.stock_movements_beyond;
         EXECUTE format('CREATE TABLE inventory.%I (LIKE inventory.stock_movements INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
         -- The trigger against deleting has gone with the table it was of.
@@ -69,4 +73,4 @@ BEGIN
 END
 $$;
 
-SELECT inventory.patiently('SELECT inventory.add_movement_ranges(3)');
+SELECT inventory.patiently('inventory.stock_movements', 'SELECT inventory.add_movement_ranges(3)');

@@ -1,10 +1,11 @@
 -- Notifications in monthly partitions, like orders (0039_months.sql). They are cut by the id of their event, a UUIDv7 that begins
--- with its time, so that `notifications_once` is unique over all of them. What there was becomes the first partition as it is.
+-- with its time, so that a message is unique over all of them. What there was becomes the first partition as it is, and keeps
+-- `notifications_once`: builds before this one know by that name that a message is there already.
 --
 -- `schema_floor` stays: builds before this one find everything by the same names. Nobody has asked for `notification_buckets`
 -- since 0016_cheaper_notifications.sql.
 
-SELECT orders.patiently('LOCK TABLE orders.notifications IN ACCESS EXCLUSIVE MODE');
+SELECT orders.patiently('orders.notifications', 'LOCK TABLE orders.notifications IN ACCESS EXCLUSIVE MODE');
 
 DROP VIEW orders.notification_buckets;
 DROP TRIGGER notifications_complete ON orders.notifications;
@@ -12,7 +13,6 @@ DROP TRIGGER notifications_touch ON orders.notifications;
 
 ALTER TABLE orders.notifications RENAME TO notifications_before_months;
 ALTER INDEX orders.notifications_pkey RENAME TO notifications_before_months_pkey;
-ALTER INDEX orders.notifications_once RENAME TO notifications_before_months_once;
 ALTER INDEX orders.notifications_queued RENAME TO notifications_before_months_queued;
 ALTER INDEX orders.notifications_by_status RENAME TO notifications_before_months_by_status;
 ALTER INDEX orders.notifications_by_provider_id RENAME TO notifications_before_months_by_provider_id;
@@ -21,10 +21,10 @@ ALTER INDEX orders.notifications_by_address RENAME TO notifications_before_month
 -- The number of a message is unique in its partition by a key, and over all of them because one sequence gives it.
 CREATE TABLE orders.notifications (
     LIKE orders.notifications_before_months INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
-    CONSTRAINT notifications_once UNIQUE NULLS NOT DISTINCT (order_id, event_id, channel, recipient)
+    CONSTRAINT notifications_told_once UNIQUE NULLS NOT DISTINCT (order_id, event_id, channel, recipient)
 ) PARTITION BY RANGE (event_id);
 ALTER TABLE orders.notifications DROP CONSTRAINT notifications_first_months;
-COMMENT ON CONSTRAINT notifications_once ON orders.notifications IS 'also finds the messages of an order';
+COMMENT ON CONSTRAINT notifications_told_once ON orders.notifications IS 'also finds the messages of an order';
 
 -- The numbers go on.
 DO $$
@@ -46,8 +46,12 @@ DECLARE
                        FROM pg_constraint
                        WHERE conname = 'notifications_first_months' AND connamespace = 'orders'::regnamespace);
 BEGIN
-    INSERT INTO orders.notifications_beyond SELECT * FROM orders.notifications_before_months WHERE event_id >= end_event;
-    DELETE FROM orders.notifications_before_months WHERE event_id >= end_event;
+    -- Only where there are such events: no index leads to them.
+    IF NOT (SELECT convalidated FROM pg_constraint
+            WHERE conname = 'notifications_first_months' AND conrelid = 'orders.notifications_before_months'::regclass) THEN
+        INSERT INTO orders.notifications_beyond SELECT * FROM orders.notifications_before_months WHERE event_id >= end_event;
+        DELETE FROM orders.notifications_before_months WHERE event_id >= end_event;
+    END IF;
     EXECUTE format('ALTER TABLE orders.notifications ATTACH PARTITION orders.notifications_before_months
                     FOR VALUES FROM (MINVALUE) TO (%L)', end_event);
     INSERT INTO orders.months (parent, partition, first_key, end_key)

@@ -1,6 +1,18 @@
 -- What 0040_months_ahead.sql did for orders and lines each in its own way, once for all tables in partitions; and the archive of
 -- notifications. What an instance of the build before calls stays: it may run beside this one.
 
+-- Moves what has come to the partition beyond, from `first` on and before `next`. The parent is locked.
+CREATE FUNCTION orders.move_from_beyond(parent TEXT, cut_by TEXT, name TEXT, first TEXT, next TEXT) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    -- What may not be deleted may be moved.
+    EXECUTE format('ALTER TABLE orders.%I DISABLE TRIGGER USER', parent || '_beyond');
+    EXECUTE format('WITH moved AS (DELETE FROM orders.%1$I WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING *)
+                    INSERT INTO orders.%5$I SELECT * FROM moved', parent || '_beyond', cut_by, first, next, name);
+    EXECUTE format('ALTER TABLE orders.%I ENABLE TRIGGER USER', parent || '_beyond');
+END
+$$;
+
 -- Adds a partition from `first` on and before `next`, with what has come to the partition beyond meanwhile.
 CREATE FUNCTION orders.add_partition(parent TEXT, cut_by TEXT, name TEXT, first TEXT, next TEXT) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -8,11 +20,7 @@ BEGIN
     -- Or else who has planned without the new partition would miss what is moved into it.
     EXECUTE format('LOCK TABLE ONLY orders.%I IN ACCESS EXCLUSIVE MODE', parent);
     EXECUTE format('CREATE TABLE orders.%I (LIKE orders.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name, parent);
-    -- What may not be deleted may be moved.
-    EXECUTE format('ALTER TABLE orders.%I DISABLE TRIGGER USER', parent || '_beyond');
-    EXECUTE format('WITH moved AS (DELETE FROM orders.%1$I WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING *)
-                    INSERT INTO orders.%5$I SELECT * FROM moved', parent || '_beyond', cut_by, first, next, name);
-    EXECUTE format('ALTER TABLE orders.%I ENABLE TRIGGER USER', parent || '_beyond');
+    PERFORM orders.move_from_beyond(parent, cut_by, name, first, next);
     EXECUTE format('ALTER TABLE orders.%I ATTACH PARTITION orders.%I FOR VALUES FROM (%L) TO (%L)', parent, name, first, next);
 END
 $$;
@@ -34,6 +42,11 @@ DECLARE
     next  UUID;
     name  TEXT;
 BEGIN
+    IF first <= until THEN
+        EXECUTE format('LOCK TABLE ONLY orders.%I IN ACCESS EXCLUSIVE MODE', parent);
+        -- Another instance may have added some meanwhile.
+        first := (SELECT end_key FROM orders.months m WHERE m.parent = add_months.parent ORDER BY end_key DESC LIMIT 1);
+    END IF;
     WHILE first <= until LOOP
         month := date_trunc('month', orders.time_of(first) AT TIME ZONE 'UTC');
         next := orders.first_reference((month + INTERVAL '1 month') AT TIME ZONE 'UTC');
@@ -64,6 +77,10 @@ BEGIN
     EXECUTE $q$SELECT id FROM orders.orders WHERE created_at >= now() - INTERVAL '30 days'
                ORDER BY created_at LIMIT 1$q$ INTO oldest;
     size := GREATEST(bucket, bucket * orders.bucket(newest - oldest));
+    IF first <= newest + ahead * size THEN
+        LOCK TABLE ONLY orders.order_items, ONLY orders.order_status_history IN ACCESS EXCLUSIVE MODE;
+        first := (SELECT max(end_id) FROM orders.order_ranges);
+    END IF;
     WHILE first <= newest + ahead * size LOOP
         FOREACH parent IN ARRAY ARRAY['order_items', 'order_status_history'] LOOP
             name := format('%s_from_%s', parent, first);
@@ -168,10 +185,13 @@ BEGIN
 END
 $$;
 
--- Takes a partition back into its table. PostgreSQL reads all of it meanwhile.
-CREATE FUNCTION orders.take_back_partition(parent TEXT, name TEXT, first TEXT, next TEXT) RETURNS void LANGUAGE plpgsql AS $$
+-- Takes a partition back into its table, and what has come of its time since. PostgreSQL reads all of it meanwhile.
+CREATE FUNCTION orders.take_back_partition(parent TEXT, cut_by TEXT, name TEXT, first TEXT, next TEXT) RETURNS void
+LANGUAGE plpgsql AS $$
 BEGIN
+    EXECUTE format('LOCK TABLE ONLY orders.%I IN ACCESS EXCLUSIVE MODE', parent);
     EXECUTE format('ALTER TABLE orders_archive.%I SET SCHEMA orders', name);
+    PERFORM orders.move_from_beyond(parent, cut_by, name, first, next);
     EXECUTE format('ALTER TABLE orders.%I ATTACH PARTITION orders.%I FOR VALUES FROM (%L) TO (%L)', parent, name, first, next);
 END
 $$;
@@ -187,10 +207,12 @@ BEGIN
     IF month IS NULL THEN
         RAISE EXCEPTION '% is no archived month', archived;
     END IF;
-    PERFORM orders.take_back_partition(month.parent, archived, month.first_key::text, month.end_key::text);
+    PERFORM orders.take_back_partition(
+        month.parent, CASE month.parent WHEN 'orders' THEN 'reference' ELSE 'event_id' END, archived, month.first_key::text,
+        month.end_key::text);
     IF month.parent = 'orders' THEN
         EXECUTE format('SELECT min(id) FROM orders.%I', archived) INTO oldest;
-        PERFORM orders.take_back_partition(p, p || '_' || suffix, first_id::text, end_id::text)
+        PERFORM orders.take_back_partition(p, 'order_id', p || '_' || suffix, first_id::text, end_id::text)
         FROM orders.order_ranges, unnest(ARRAY['order_items', 'order_status_history']) AS p
         WHERE archived_at IS NOT NULL AND end_id > oldest;
         UPDATE orders.order_ranges SET archived_at = NULL WHERE end_id > oldest;
@@ -198,4 +220,35 @@ BEGIN
 END
 $$;
 
-SELECT orders.patiently($$SELECT orders.add_months('notifications', 'event_id', 3)$$);
+-- Adds months of notifications like `add_months`. Builds before this one claim messages by their place alone, which is the same in
+-- each partition: from when there is a second one in use, they are not to be started any more.
+CREATE FUNCTION orders.add_months_of_notifications(ahead INTEGER) RETURNS SETOF TEXT LANGUAGE plpgsql AS $$
+BEGIN
+    IF now() >= (SELECT orders.time_of(min(end_key::text)::uuid) FROM orders.months WHERE parent = 'notifications')
+                - INTERVAL '1 day' THEN
+        UPDATE orders.schema_floor SET floor = 44 WHERE floor < 44;
+    END IF;
+    RETURN QUERY SELECT orders.add_months('notifications', 'event_id', ahead);
+END
+$$;
+
+-- The orders of the customer with this key in the months that are archived and not dropped: messages about them may be in use.
+CREATE FUNCTION orders.archived_orders_of(key TEXT) RETURNS SETOF BIGINT LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    month TEXT;
+BEGIN
+    FOR month IN SELECT partition FROM orders.months
+                 WHERE parent = 'orders' AND archived_at IS NOT NULL AND to_regclass('orders_archive.' || partition) IS NOT NULL LOOP
+        RETURN QUERY EXECUTE format($q$
+            SELECT o.id
+            FROM generate_series((SELECT orders.bucket(min(id)) FROM orders_archive.%1$I),
+                                 (SELECT orders.bucket(max(id)) FROM orders_archive.%1$I)) AS bucket
+            CROSS JOIN LATERAL (
+                SELECT id FROM orders_archive.%1$I
+                WHERE orders.bucket(id) = bucket AND COALESCE(customer_key, lower(customer_email COLLATE "C")) = $1
+                OFFSET 0) o$q$, month) USING key;
+    END LOOP;
+END
+$$;
+
+SELECT orders.patiently('orders.notifications', 'SELECT orders.add_months_of_notifications(3)');

@@ -276,7 +276,7 @@ impl Postgres {
     fn launch_once(&self) -> Result<()> {
         let _ = std::fs::remove_file(self.log());
         let mut options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections={MAX_CONNECTIONS}",
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections={MAX_CONNECTIONS} -c max_locks_per_transaction=1024",
             self.port
         );
         if !self.settings.is_empty() {

@@ -156,6 +156,12 @@ async fn old_months_are_archived_with_all_that_belongs_to_them() {
         shop.orders().get(&format!("/api/orders/2{path}")).await.is(200);
     }
     assert_eq!(ids(&shop.orders().get("/api/orders/customer/ada@example.com").await.is(200).array()), [4, 3, 2]);
+    // A message about an archived order is erased with those about the others.
+    let told = "INSERT INTO orders.notifications (event_id, order_id, kind, channel, recipient, status, data)
+                SELECT gen_random_uuid(), n, 'order-placed', 'EMAIL', 'ada@example.com', 'SENT', '{}' FROM generate_series(1, 2) n";
+    shop.database.execute(told).await;
+    let erased = shop.orders().delete("/api/notifications?customerEmail=ada@example.com").await.is(200).json();
+    assert_eq!(erased["erased"], 2);
     // Its timeline is at odds with its status until now.
     shop.database.execute("UPDATE orders.orders SET status = 'DELIVERED' WHERE id = 2").await;
     all_holds(&shop).await;

@@ -246,7 +246,8 @@ pub async fn confirm(conn: &mut PgConnection, references: &[Uuid], actor: &str) 
     moved.into_iter().map(Order::try_from).collect()
 }
 
-/// The numbers of all orders that the scope has of the customer whose address has this key.
+/// The numbers of all orders that the scope has of the customer whose address has this key, for operators also of those that are
+/// archived.
 pub async fn ids_of_customer(
     conn: &mut PgConnection,
     scope: Scope,
@@ -256,7 +257,9 @@ pub async fn ids_of_customer(
         r#"SELECT o.id AS "id!" FROM orders.buckets CROSS JOIN LATERAL (
                SELECT id FROM orders.orders
                WHERE orders.bucket(id) = bucket AND COALESCE(customer_key, lower(customer_email COLLATE "C")) = $1
-               OFFSET 0) o"#,
+               OFFSET 0) o
+           UNION ALL
+           SELECT orders.archived_orders_of($1)"#,
         customer_key
     );
     let ids: Vec<OrderId> = ids.fetch_all(&mut *conn).await?.into_iter().map(OrderId).collect();

@@ -38,6 +38,13 @@ resource "aws_db_parameter_group" "this" {
     apply_method = "pending-reboot"
   }
 
+  # Every plan locks all partitions of its tables with their indexes.
+  parameter {
+    name         = "max_locks_per_transaction"
+    value        = 1024
+    apply_method = "pending-reboot"
+  }
+
   # Changes of the schema, and what takes longer than a second. Never their values: they are personal data.
   parameter {
     name  = "log_statement"

@@ -6,7 +6,7 @@ use service_kit::partitions::Partitioned;
 pub const PARTITIONED: Partitioned = Partitioned {
     what: "notifications",
     job: "keep the months of notifications",
-    add: "SELECT orders.add_months('notifications', 'event_id', $1)",
+    add: "SELECT orders.add_months_of_notifications($1)",
     to_archive: "SELECT partition, held_by::text FROM orders.notifications_to_archive($1)",
     archive: "SELECT orders.archive_notifications($1)",
 };
