@@ -28,6 +28,24 @@ fn what_people_look_for_is_there() {
 }
 
 #[test]
+fn the_architecture_is_a_short_read_and_leads_to_every_page() {
+    let architecture = read("ARCHITECTURE.md");
+    assert!(
+        architecture.len() <= 14_000,
+        "ARCHITECTURE.md has {} bytes, 14,000 can be read in ten minutes",
+        architecture.len()
+    );
+    let mut missing = Vec::new();
+    walk(&workspace().join("docs"), &mut |path| {
+        let page = path.strip_prefix(workspace()).unwrap().display().to_string();
+        if page.ends_with(".md") && !architecture.contains(&page) {
+            missing.push(page);
+        }
+    });
+    assert_none("ARCHITECTURE.md does not list", missing);
+}
+
+#[test]
 fn the_schema_holds_every_migration() {
     let schema = read("database-schema.sql");
     let top = workspace().canonicalize().unwrap();
