@@ -98,6 +98,11 @@ impl TestDatabase {
             .unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// The names of the tables in a schema.
+    pub async fn tables_in(&self, schema: &str) -> Vec<String> {
+        self.texts(format!("SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' ORDER BY 1")).await
+    }
+
     /// Runs a statement; gives how many rows it changed.
     pub async fn execute(&self, sql: impl Into<String>) -> u64 {
         let sql = sql.into();

@@ -57,6 +57,13 @@ impl Service {
         self.process.kill();
     }
 
+    /// `kill -9`, and starts it anew: what its jobs do at the start is done soon.
+    pub async fn restart(&mut self) -> &mut Self {
+        self.kill();
+        self.start().await;
+        self
+    }
+
     /// Waits until a process that was asked to end has done so.
     pub async fn ended(&mut self) -> ExitStatus {
         let what = format!("{} to end", self.name());

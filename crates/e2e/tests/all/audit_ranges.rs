@@ -99,14 +99,12 @@ fn account_service(shop: &mut Shop) -> &mut Service {
 
 /// Starts account-service anew: what its jobs do at the start is done by the time that the test waits for.
 async fn restart(shop: &mut Shop) {
-    let service = account_service(shop);
-    service.kill();
-    service.start().await;
+    account_service(shop).restart().await;
 }
 
 /// The tables in the archive.
 async fn archive(database: &TestDatabase) -> Vec<String> {
-    database.texts("SELECT tablename FROM pg_tables WHERE schemaname = 'accounts_archive' ORDER BY 1").await
+    database.tables_in("accounts_archive").await
 }
 
 async fn two_are_archived(shop: &Shop) {

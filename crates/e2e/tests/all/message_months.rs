@@ -63,7 +63,7 @@ async fn message(shop: &Shop, months_ago: i32, next_attempt_at: Option<&str>) ->
 
 /// The months in the archive.
 async fn archive(shop: &Shop) -> Vec<String> {
-    shop.database.texts("SELECT tablename FROM pg_tables WHERE schemaname = 'orders_archive' ORDER BY 1").await
+    shop.database.tables_in("orders_archive").await
 }
 
 #[tokio::test]
@@ -77,9 +77,7 @@ async fn months_of_messages_are_archived_but_for_those_with_a_message_that_waits
     let mut names = shop.database.texts(names).await;
     names.push("notifications_before_months".to_owned());
 
-    let service = shop.order_services.first_mut().unwrap();
-    service.kill();
-    service.start().await;
+    let service = shop.order_services.first_mut().unwrap().restart().await;
     let stays = "a partition is not archived: this row of it is not done with";
     poll::eventually("the month to stay", async || {
         poll::equal(service.log_lines(&[stays, "of=\"notifications\" row=\"2\""]), 1)
@@ -97,9 +95,7 @@ async fn months_of_messages_are_archived_but_for_those_with_a_message_that_waits
     assert!(refused.contains("message 2 of notifications_") && refused.contains("is to be sent again"), "{refused}");
 
     shop.database.execute("UPDATE orders.notifications SET status = 'SENT', next_attempt_at = NULL WHERE id = 2").await;
-    let service = shop.order_services.first_mut().unwrap();
-    service.kill();
-    service.start().await;
+    shop.order_services.first_mut().unwrap().restart().await;
     poll::eventually("the months to be archived", async || poll::equal(archive(&shop).await, names.clone())).await;
     assert_eq!(ids(&shop.orders().get("/api/notifications").await.is(200).array()), [4]);
     is_taken_back(&shop, &names[0]).await;

@@ -97,15 +97,12 @@ async fn old_order(shop: &Shop, months_ago: i32) -> i64 {
 
 /// Starts order-service anew: what its jobs do at the start is done by the time that the test waits for.
 async fn restart(shop: &mut Shop) -> &mut Service {
-    let service = shop.order_services.first_mut().unwrap();
-    service.kill();
-    service.start().await;
-    service
+    shop.order_services.first_mut().unwrap().restart().await
 }
 
 /// The tables in the archive.
 async fn archive(shop: &Shop) -> Vec<String> {
-    shop.database.texts("SELECT tablename FROM pg_tables WHERE schemaname = 'orders_archive' ORDER BY 1").await
+    shop.database.tables_in("orders_archive").await
 }
 
 async fn all_holds(shop: &Shop) {

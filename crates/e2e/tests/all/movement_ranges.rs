@@ -59,14 +59,11 @@ async fn grow_old(shop: &Shop) {
 
 /// Starts inventory-service anew: what its jobs do at the start is done by the time that the test waits for.
 async fn restart(shop: &mut Shop) -> &mut Service {
-    let service = shop.inventory_services.first_mut().unwrap();
-    service.kill();
-    service.start().await;
-    service
+    shop.inventory_services.first_mut().unwrap().restart().await
 }
 
 async fn archive(shop: &Shop) -> Vec<String> {
-    shop.database.texts("SELECT tablename FROM pg_tables WHERE schemaname = 'inventory_archive' ORDER BY 1").await
+    shop.database.tables_in("inventory_archive").await
 }
 
 async fn becomes_archived(shop: &Shop, tables: &[&str]) {
