@@ -323,8 +323,7 @@ fn kill_and_start(
         let _ = struck.send(());
         std::thread::sleep(away);
         servers.iter().try_for_each(|server| server.resume())?;
-        // A node of RabbitMQ 3.10 that stood still takes the others for gone until it is started again.
-        return brokers.iter().try_for_each(|broker| broker.resume().and_then(|()| broker.restart()));
+        return brokers.iter().try_for_each(|broker| broker.resume());
     }
     servers.iter().try_for_each(|server| server.kill())?;
     brokers.iter().try_for_each(|broker| broker.kill())?;

@@ -47,6 +47,8 @@ pub struct Fleet {
     pub postgres: Vec<Node>,
     /// Where Patroni says who is primary.
     pub etcd: Vec<Daemon>,
+    /// What keeps each RabbitMQ a member.
+    pub memberships: Vec<Daemon>,
     /// The nodes of one broker.
     pub brokers: Vec<RabbitMq>,
     /// The ports on which each HAProxy leads to the primary.
@@ -76,7 +78,8 @@ impl Fleet {
                 primary_ports.push(primary);
             }
             let brokers = brokers.join().map_err(|_| TestbedError::new("the start of RabbitMQ panicked"))??;
-            let fleet = Self { haproxies, postgres, etcd, brokers, primary_ports, network };
+            let memberships = brokers::keep_members(folder, &brokers, &places)?;
+            let fleet = Self { haproxies, postgres, etcd, memberships, brokers, primary_ports, network };
             fleet.wait_until_whole(LIMIT)?;
             fleet.make_database()?;
             say("three PostgreSQL, one of them primary, behind HAProxy");

@@ -4,6 +4,7 @@ mod programs;
 mod settings;
 pub mod virtual_host;
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,6 +17,7 @@ use crate::durability::Durability;
 use crate::error::{Result, TestbedError};
 use crate::folders::delete_folder;
 use crate::http;
+use crate::pairs::Variables;
 use crate::place::Place;
 use crate::poll;
 use crate::process::{self, Identity, Signal};
@@ -142,6 +144,29 @@ impl RabbitMq {
             "",
         );
         answer.map_or(0, |answer| answer.body.matches("\"running\":true").count())
+    }
+
+    /// How many of its quorum queues have fewer members than this; none while it does not answer.
+    pub fn queues_with_fewer_members(&self, members: usize) -> Option<usize> {
+        let address = (self.node.place.address, self.ports.management);
+        let path = "/api/queues?columns=members";
+        let answer = http::call(address, "GET", path, &[virtual_host::AUTHORIZATION], "")?;
+        // A queue of another kind has no list of them.
+        let lists = answer.body.split("\"members\":[").skip(1).filter_map(|rest| rest.split(']').next());
+        Some(lists.filter(|list| list.split(',').count() < members).count())
+    }
+
+    /// The variables with which RabbitMQ's own tools find this node.
+    pub fn variables(&self) -> Variables {
+        let mut tool = Command::new(&self.programs.server);
+        settings::apply(&mut tool, &self.dir, self.ports, &self.node);
+        let text = |it: &OsStr| it.to_string_lossy().into_owned();
+        tool.get_envs().filter_map(|(name, value)| Some((text(name), text(value?)))).collect()
+    }
+
+    /// The folder of RabbitMQ's own tools.
+    pub fn tools(&self) -> Option<&Path> {
+        self.programs.server.parent()
     }
 
     /// The port it speaks AMQP on.

@@ -1,8 +1,11 @@
 //! Three nodes of one RabbitMQ.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::NODES;
+use crate::daemon::{Daemon, Program};
 use crate::durability::Durability;
 use crate::error::{Result, TestbedError};
 use crate::place::Place;
@@ -10,6 +13,7 @@ use crate::ports;
 use crate::rabbitmq::{self, Membership, RabbitMq};
 
 const CLUSTER_CONF: &str = include_str!("../../../../deploy/ha/rabbitmq/10-cluster.conf");
+const MEMBERSHIP: &str = include_str!("../../../../deploy/ha/rabbitmq/membership");
 const ADVANCED_CONFIG: &str = include_str!("../../../../deploy/ha/rabbitmq/advanced.config");
 
 /// Starts them one after the other: each finds those that are there.
@@ -38,12 +42,39 @@ pub(super) fn start(folder: &Path, places: &[Place]) -> Result<Vec<RabbitMq>> {
     Ok(nodes)
 }
 
+/// Starts what keeps each node a member, beside it.
+pub(super) fn keep_members(folder: &Path, nodes: &[RabbitMq], places: &[Place]) -> Result<Vec<Daemon>> {
+    let mut memberships = Vec::new();
+    for (number, (node, place)) in (1..).zip(nodes.iter().zip(places)) {
+        let folder = folder.join(format!("membership-{number}"));
+        crate::folders::make_folder(&folder)?;
+        let script = folder.join("membership");
+        std::fs::write(&script, MEMBERSHIP)
+            .and_then(|()| std::fs::set_permissions(&script, Permissions::from_mode(0o755)))
+            .map_err(|cause| TestbedError::io("cannot write", &script, &cause))?;
+        let tools = node.tools().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let mut variables = node.variables();
+        variables.push(("PATH".to_owned(), format!("{tools}:{}", std::env::var("PATH").unwrap_or_default())));
+        let program =
+            Program { file: script, arguments: Vec::new(), variables, as_postgres: false, place: place.clone() };
+        let membership = Daemon::new(&folder, program)?;
+        membership.launch()?;
+        memberships.push(membership);
+    }
+    Ok(memberships)
+}
+
 /// What is missing to a broker of three nodes.
 pub(super) fn missing(nodes: &[RabbitMq]) -> Option<String> {
     for (number, node) in (1..).zip(nodes) {
         let running = node.running_nodes();
         if running != NODES {
             return Some(format!("rabbitmq-{number} sees {running} nodes of {NODES}"));
+        }
+        match node.queues_with_fewer_members(NODES) {
+            Some(0) => (),
+            Some(queues) => return Some(format!("{queues} queues have fewer than {NODES} members")),
+            None => return Some(format!("rabbitmq-{number} does not say who is a member of its queues")),
         }
     }
     None
