@@ -27,8 +27,8 @@ const AFTER_ANY: Duration = Duration::from_secs(30);
 /// How long is waited for what is promised sooner, so that a run can say how late it was.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How long what was killed may take to be one of the others again.
-const WHOLE_LIMIT: Duration = Duration::from_secs(120);
+/// How long what was killed may take to be one of the others again: longer than a RabbitMQ that does not get ready is left alone.
+const WHOLE_LIMIT: Duration = Duration::from_secs(240);
 
 /// The load is to begin in peace.
 const FIRST: Duration = Duration::from_secs(3);

@@ -180,12 +180,12 @@ fn first_line(file: &Path) -> Option<u32> {
     std::fs::read_to_string(file).ok()?.lines().next()?.trim().parse().ok()
 }
 
-/// The process once it is the program itself, and no longer one that changes user or network for it.
+/// The process once it is the program itself, and no longer one that changes user, network or priority for it.
 fn became(started: &Identity) -> Option<Identity> {
     let mut now = Identity::of(started.pid);
     poll::came_true(Duration::from_secs(5), || {
         now = Identity::of(started.pid);
-        now.as_ref().is_none_or(|it| !matches!(it.program.as_str(), "sh" | "ip" | "setpriv"))
+        now.as_ref().is_none_or(|it| !matches!(it.program.as_str(), "sh" | "ip" | "nice" | "setpriv"))
     });
     now
 }

@@ -118,10 +118,11 @@ impl Fleet {
     }
 
     /// Waits until every part is there: a primary, whose standbys follow it and one of which is synchronous, a broker of three
-    /// nodes, and every etcd.
+    /// nodes, and every etcd. A RabbitMQ that has ended is started again, as systemd would.
     pub fn wait_until_whole(&self, limit: Duration) -> Result<()> {
         let mut missing = String::new();
         let waited = poll::until(limit, "the fleet to be whole", || {
+            brokers::start_again(&self.brokers)?;
             missing = self.missing().unwrap_or_default();
             Ok(missing.is_empty().then_some(()))
         });

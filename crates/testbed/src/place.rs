@@ -3,6 +3,9 @@
 use std::net::Ipv4Addr;
 use std::process::Command;
 
+/// As `nice` understands it.
+const PRIORITY: &str = "-5";
+
 /// An address, and the network namespace that has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -19,11 +22,13 @@ impl Default for Place {
 }
 
 impl Place {
-    /// The same command, run there.
+    /// The same command, run there. What has a network of its own stands for a host with processors of its own: it goes before
+    /// the load on this machine.
     pub fn enter(&self, command: Command) -> Command {
         let Some(namespace) = &self.namespace else { return command };
         let mut inside = Command::new("ip");
-        inside.args(["netns", "exec", namespace]).arg(command.get_program()).args(command.get_args());
+        inside.args(["netns", "exec", namespace, "nice", "-n", PRIORITY]);
+        inside.arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => inside.env(name, value),

@@ -64,6 +64,16 @@ pub(super) fn keep_members(folder: &Path, nodes: &[RabbitMq], places: &[Place]) 
     Ok(memberships)
 }
 
+/// Starts those again that have ended.
+pub(super) fn start_again(nodes: &[RabbitMq]) -> Result<()> {
+    for node in nodes {
+        if node.process()?.is_none() {
+            node.restart()?;
+        }
+    }
+    Ok(())
+}
+
 /// What is missing to a broker of three nodes.
 pub(super) fn missing(nodes: &[RabbitMq]) -> Option<String> {
     for (number, node) in (1..).zip(nodes) {

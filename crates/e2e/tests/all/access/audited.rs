@@ -1,7 +1,7 @@
 //! What operators do is written down: one line of the log for each call by which they may change something.
 
-use super::policy::rule;
 use super::{Operation, everything, operations};
+use crate::contract::rule;
 use e2e::broker::event;
 use e2e::client::Client;
 use e2e::poll;

@@ -1,7 +1,7 @@
 //! Every operation with every kind of token.
 
-use super::policy::{POLICY, PUBLIC, is_webhook, rule};
 use super::{Operation, everything, operations, unauthenticated};
+use crate::contract::{self, PUBLIC, is_webhook, rule};
 use e2e::client::Response;
 use e2e::issuer::Issuer;
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ async fn each_role_calls_what_is_for_it() {
 async fn an_api_key_calls_what_it_is_for() {
     let shop = everything().open().await;
     let signer = shop.signer().await;
-    let named: Vec<&str> = POLICY.iter().filter_map(|(_, (_, scope))| *scope).collect();
+    let named: Vec<&str> = contract::all().filter_map(|(_, (_, scope))| *scope).collect();
     assert!(named.iter().all(|scope| KEY_SCOPES.contains(scope)), "{named:?}");
     for granted in KEY_SCOPES.into_iter().chain(["", "orders", "orders:*", "ORDERS:READ"]) {
         let key = json!({"client_id": uuid::Uuid::now_v7(), "amr": ["api_key"], "scope": granted, "roles": ["ADMIN"]});

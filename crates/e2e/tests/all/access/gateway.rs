@@ -1,8 +1,8 @@
 //! Every operation through the gateway: it shows what is for people and keeps the rest to itself, and who may call what is as
 //! it is without it.
 
-use super::policy::{PUBLIC, is_webhook, rule};
 use super::{Operation, operations, unauthenticated};
+use crate::contract::{PUBLIC, is_webhook, rule};
 use e2e::client::{Client, Response};
 use e2e::raw;
 use e2e::shop::Shop;

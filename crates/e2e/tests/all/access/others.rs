@@ -1,8 +1,8 @@
 //! What belongs to somebody else: on every path with an id the same answer as for what does not exist, and nothing of it in
 //! a list or under an `Idempotency-Key`.
 
-use super::policy::{PUBLIC, rule};
 use super::{Operation, everything, operations};
+use crate::contract::{PUBLIC, rule};
 use e2e::client::{Call, Response};
 use e2e::people::Person;
 use e2e::samples::{MOUSE, order, text};
