@@ -136,7 +136,8 @@ async fn others_are_served_while_one_client_holds_all_it_can() {
         for path in ["/health/live", "/metrics", "/api/orders"] {
             let started = Instant::now();
             shop.orders().get(path).await.is(200);
-            assert!(started.elapsed() < Duration::from_secs(1), "{path} after {:?} of {begun:?}", started.elapsed());
+            // Nothing is due to be closed for its own slowness yet: that takes half a minute.
+            assert!(started.elapsed() < Duration::from_secs(10), "{path} after {:?} of {begun:?}", started.elapsed());
         }
     }
     assert!(cut(shop.orders(), "full").await);
