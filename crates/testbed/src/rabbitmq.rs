@@ -136,37 +136,33 @@ impl RabbitMq {
 
     /// How many nodes of its broker run, as it sees it; none while it does not answer.
     pub fn running_nodes(&self) -> usize {
-        let answer = http::call(
-            (self.node.place.address, self.ports.management),
-            "GET",
-            "/api/nodes?columns=running",
-            &[virtual_host::AUTHORIZATION],
-            "",
-        );
+        let answer = self.ask("/api/nodes?columns=running");
         answer.map_or(0, |answer| answer.body.matches("\"running\":true").count())
     }
 
     /// How many of its quorum queues have fewer members than this; none while it does not answer.
     pub fn queues_with_fewer_members(&self, members: usize) -> Option<usize> {
-        let address = (self.node.place.address, self.ports.management);
-        let path = "/api/queues?columns=members";
-        let answer = http::call(address, "GET", path, &[virtual_host::AUTHORIZATION], "")?;
+        let answer = self.ask("/api/queues?columns=members")?;
         // A queue of another kind has no list of them.
         let lists = answer.body.split("\"members\":[").skip(1).filter_map(|rest| rest.split(']').next());
         Some(lists.filter(|list| list.split(',').count() < members).count())
     }
 
-    /// The variables with which RabbitMQ's own tools find this node.
+    /// What its management API answers to a GET, while it does.
+    fn ask(&self, path: &str) -> Option<http::Answer> {
+        let address = (self.node.place.address, self.ports.management);
+        http::call(address, "GET", path, &[virtual_host::AUTHORIZATION], "")
+    }
+
+    /// The variables with which RabbitMQ's own tools are found, and find this node.
     pub fn variables(&self) -> Variables {
         let mut tool = Command::new(&self.programs.server);
         settings::apply(&mut tool, &self.dir, self.ports, &self.node);
         let text = |it: &OsStr| it.to_string_lossy().into_owned();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = self.programs.server.parent().map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
+        tool.env("PATH", std::env::join_paths(folders).unwrap_or(path));
         tool.get_envs().filter_map(|(name, value)| Some((text(name), text(value?)))).collect()
-    }
-
-    /// The folder of RabbitMQ's own tools.
-    pub fn tools(&self) -> Option<&Path> {
-        self.programs.server.parent()
     }
 
     /// The port it speaks AMQP on.

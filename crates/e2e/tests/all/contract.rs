@@ -1,5 +1,5 @@
-//! The contract: every call of every service, and who may make it. This is the one place, besides the code, in which a call
-//! that comes or goes is written down.
+//! The contract: every call of every service, and who may make it. A call that comes or goes is written twice: in the code, and
+//! here.
 
 /// Who is let in, and what an API key must be for.
 pub type Rule = (&'static str, Option<&'static str>);

@@ -52,11 +52,8 @@ pub(super) fn keep_members(folder: &Path, nodes: &[RabbitMq], places: &[Place]) 
         std::fs::write(&script, MEMBERSHIP)
             .and_then(|()| std::fs::set_permissions(&script, Permissions::from_mode(0o755)))
             .map_err(|cause| TestbedError::io("cannot write", &script, &cause))?;
-        let tools = node.tools().map(|folder| folder.display().to_string()).unwrap_or_default();
-        let mut variables = node.variables();
-        variables.push(("PATH".to_owned(), format!("{tools}:{}", std::env::var("PATH").unwrap_or_default())));
-        let program =
-            Program { file: script, arguments: Vec::new(), variables, as_postgres: false, place: place.clone() };
+        let (variables, place) = (node.variables(), place.clone());
+        let program = Program { file: script, arguments: Vec::new(), variables, as_postgres: false, place };
         let membership = Daemon::new(&folder, program)?;
         membership.launch()?;
         memberships.push(membership);
