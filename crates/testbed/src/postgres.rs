@@ -54,7 +54,7 @@ impl Postgres {
             return Ok(running);
         }
         let owner = Owner::choose()?;
-        let home = home::prepare(&dir, &owner)?;
+        let home = home::prepare(&dir, &owner, durability)?;
         let server = Self {
             programs: find_programs(made_with(&home))?,
             dir,
@@ -73,7 +73,7 @@ impl Postgres {
     pub fn start_replica(&self, dir: &Path, port: u16) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(|cause| TestbedError::io("cannot create", dir, &cause))?;
         let dir = dir.canonicalize().map_err(|cause| TestbedError::io("cannot find", dir, &cause))?;
-        let home = home::prepare(&dir, &self.owner)?;
+        let home = home::prepare(&dir, &self.owner, self.durability)?;
         let replica = Self {
             programs: self.programs.clone(),
             dir,
@@ -361,7 +361,7 @@ impl Drop for Postgres {
 
 /// A folder for the files of a server that is not of this kind: `dir` where the owner of the database can get at it.
 pub(crate) fn home_for(dir: &Path) -> Result<PathBuf> {
-    home::prepare(dir, &Owner::choose()?)
+    home::prepare(dir, &Owner::choose()?, Durability::Durable)
 }
 
 /// The main process's id out of `postmaster.pid`.
