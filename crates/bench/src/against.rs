@@ -12,6 +12,7 @@ use crate::Settings;
 use crate::error::Result;
 use crate::machine;
 use crate::scenario::Scenario;
+use crate::scenarios::large;
 use crate::shop::Shop;
 use crate::stage::Stage;
 use loads::Measured;
@@ -47,10 +48,15 @@ pub async fn run(settings: &Settings, old: &Build, turns: usize) -> Result<Compa
         Comparison { new: machine::commit(), old: old.commit.clone(), compared: Vec::new(), wrong: Vec::new() };
     for (scenario, loads) in loads {
         steps.say(&format!("{scenario} …"));
-        let shops = (
-            Shop::open(&new, &format!("new-{scenario}"), 1).await?,
-            Shop::open(&beside, &format!("old-{scenario}"), 1).await?,
-        );
+        let open = async |stage, name: &str| {
+            let database = Shop::database(stage, &format!("{name}-{scenario}")).await?;
+            if scenario == Scenario::Large {
+                large::fill(stage, &steps, settings.orders, &database).await?;
+                return Shop::open_on(stage, database, 1, &large::NO_CHECKS).await;
+            }
+            Shop::open_on(stage, database, 1, &[]).await
+        };
+        let shops = (open(&new, "new").await?, open(&beside, "old").await?);
         let turns = Turns { settings, steps: &steps, shops: &shops, count: turns };
         for load in loads {
             let (compared, wrong) = turns.take(*load).await?;
@@ -60,7 +66,11 @@ pub async fn run(settings: &Settings, old: &Build, turns: usize) -> Result<Compa
         }
         for shop in [shops.0, shops.1] {
             let name = shop.database.name().to_owned();
-            comparison.wrong.extend(shop.breaches().await?.into_iter().map(|breach| format!("{name}: {breach}")));
+            let breaches = match scenario {
+                Scenario::Large => large::breaches(&shop, settings.orders).await?,
+                _ => shop.breaches().await?,
+            };
+            comparison.wrong.extend(breaches.into_iter().map(|breach| format!("{name}: {breach}")));
             shop.close().await?;
         }
     }

@@ -4,7 +4,7 @@ mod asynchronous;
 pub mod curve;
 mod half_load;
 pub mod hot;
-mod large;
+pub mod large;
 mod logins;
 mod mail;
 mod paid;

@@ -1,4 +1,4 @@
-//! Making and deleting folders, with an error that names the folder.
+//! Making and deleting folders and writing files, with an error that names them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +9,11 @@ use crate::poll;
 /// Makes a folder and those around it.
 pub fn make_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|cause| TestbedError::io("cannot create", folder, &cause))
+}
+
+/// Writes a file whose folder is there, over what it had.
+pub fn write_file(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|cause| TestbedError::io("cannot write", path, &cause))
 }
 
 /// Deletes a folder and all in it, if it is there. A server that was just killed may still have children who write there

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::daemon::Program;
 use crate::error::{Result, TestbedError};
-use crate::folders::make_folder;
+use crate::folders::{make_folder, write_file};
 use crate::http;
 use crate::place::Place;
 use crate::poll;
@@ -88,7 +88,7 @@ impl Plan {
         make_folder(folder)?;
         for (name, text) in self.files() {
             let file = folder.join(name);
-            std::fs::write(&file, text).map_err(|cause| TestbedError::io("cannot write", &file, &cause))?;
+            write_file(&file, &text)?;
         }
         judge(folder)
     }

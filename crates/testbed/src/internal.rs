@@ -6,8 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::daemon::Daemon;
-use crate::error::{Result, TestbedError};
-use crate::folders::make_folder;
+use crate::error::Result;
+use crate::folders::{make_folder, write_file};
 use crate::gateway::{self, Tls};
 use crate::ports;
 use crate::process;
@@ -53,7 +53,7 @@ impl Plan {
         make_folder(folder)?;
         for (name, text) in self.files() {
             let file = folder.join(name);
-            std::fs::write(&file, text).map_err(|cause| TestbedError::io("cannot write", &file, &cause))?;
+            write_file(&file, &text)?;
         }
         gateway::judge(folder)?;
         let server = Daemon::new(folder, gateway::program(folder)?)?;

@@ -8,7 +8,7 @@ use crate::install::from_pypi::{CHECKOV, KUBERNETES_VALIDATE};
 use crate::install::{self, Need, is_on_path};
 use crate::workspace::Workspace;
 use testbed::error::{Result, TestbedError};
-use testbed::folders::{delete_folder, make_folder};
+use testbed::folders::{delete_folder, make_folder, write_file};
 use testbed::process::output_of;
 use testbed::step::Steps;
 
@@ -63,7 +63,7 @@ fn judge_overlay(workspace: &Workspace, folder: &Path, overlay: &str) -> Result<
     let source = workspace.root.join("deploy/kubernetes/overlays").join(overlay);
     let text = output_of(Command::new("kubectl").arg("kustomize").arg(source))?;
     let file = folder.join(format!("{overlay}.yaml"));
-    std::fs::write(&file, text).map_err(|cause| TestbedError::io("cannot write", &file, &cause))?;
+    write_file(&file, &text)?;
     let mut worst = 0;
     for version in VERSIONS {
         let mut validate = Command::new(KUBERNETES_VALIDATE.program(workspace));

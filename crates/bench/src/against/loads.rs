@@ -5,7 +5,7 @@ use crate::load::requests::{HOT, Orders, Way};
 use crate::scenario::Scenario;
 use crate::scenarios::CONNECTIONS;
 use crate::scenarios::placing::{Placing, unconfirmed};
-use crate::scenarios::reads::{ORDERS_READ, PRODUCTS_READ, Read};
+use crate::scenarios::reads::{ORDERS_READ, PRODUCTS_READ, READ_ALL_OVER, Read};
 use crate::shop::Shop;
 use crate::turns::{Rated, rated};
 
@@ -20,6 +20,10 @@ pub enum Measured {
     Sustained,
     Products,
     Orders,
+    /// Orders of all that there are.
+    AnyOrders,
+    /// The newest orders of a customer.
+    Lists,
 }
 
 impl Measured {
@@ -30,6 +34,9 @@ impl Measured {
             Scenario::Hot => Ok(&[Self::Hot]),
             Scenario::Sustained => Ok(&[Self::Sustained]),
             Scenario::Reads => Ok(&[Self::Products, Self::Orders]),
+            Scenario::Large => {
+                Ok(&[Self::Placement, Self::Sustained, Self::Products, Self::Orders, Self::AnyOrders, Self::Lists])
+            }
             other => Err(BenchError::GaveUp(format!("{other} cannot be held against another build"))),
         }
     }
@@ -42,6 +49,8 @@ impl Measured {
             Self::Sustained => "orders confirmed",
             Self::Products => PRODUCTS_READ,
             Self::Orders => ORDERS_READ,
+            Self::AnyOrders => READ_ALL_OVER,
+            Self::Lists => "orders of a customer listed",
         }
     }
 
@@ -50,7 +59,7 @@ impl Measured {
         match self {
             Self::Placement | Self::Hot => 2,
             Self::Sustained => 4,
-            Self::Products | Self::Orders => 1,
+            Self::Products | Self::Orders | Self::AnyOrders | Self::Lists => 1,
         }
     }
 
@@ -73,6 +82,8 @@ impl Measured {
             Self::Sustained => confirmed(shop, &placing(Orders::Mixed)).await,
             Self::Products => Ok(rated(Read::Product.run(shop, name, seconds).await?)),
             Self::Orders => Ok(rated(Read::NewOrder.run(shop, name, seconds).await?)),
+            Self::AnyOrders => Ok(rated(Read::AnyOrder.run(shop, name, seconds).await?)),
+            Self::Lists => Ok(rated(Read::ListOfCustomer.run(shop, name, seconds).await?)),
         }
     }
 }

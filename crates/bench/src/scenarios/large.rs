@@ -11,17 +11,24 @@ use crate::load::requests::{Orders, Way};
 use crate::report::ScenarioReport;
 use crate::scenario::Scenario;
 use crate::shop::Shop;
+use crate::stage::Stage;
 use crate::turns::{Turn, in_turns, rated};
 use std::time::Instant;
-use testbed::step::seconds;
+use testbed::step::{Steps, seconds};
 
 const SCRIPTS: [(&str, &str); 2] = [
     ("many-orders-orders.sql", include_str!("../../sql/many-orders-orders.sql")),
     ("many-orders-inventory.sql", include_str!("../../sql/many-orders-inventory.sql")),
 ];
 
+/// The orders are those of so many customers, as the script has it.
+pub const CUSTOMERS: u32 = 100_000;
+
 /// Compared order by order over HTTP up to here; further on only by SQL.
 const FEW: u32 = 20_000;
+
+/// A check of millions of orders takes a while after the start, and is not what is measured.
+pub const NO_CHECKS: [(&str, &str); 1] = [("INVARIANT_CHECK_MINUTES", "0")];
 
 const GOAL: Goal = Goal::AtLeast(0.9);
 
@@ -56,9 +63,8 @@ const CHECKS: [(&str, &str); 5] = [
 /// Measures it.
 pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     let database = Shop::database(&bench.stage, "large").await?;
-    fill(bench, &database).await?;
-    // A check of millions of orders takes a while after the start, and is not what is measured.
-    let shop = Shop::open_on(&bench.stage, database, 1, &[("INVARIANT_CHECK_MINUTES", "0")]).await?;
+    fill(&bench.stage, &bench.steps, bench.settings.orders, &database).await?;
+    let shop = Shop::open_on(&bench.stage, database, 1, &NO_CHECKS).await?;
     let small = Shop::open(&bench.stage, "small", 1).await?;
     let mut outcome = ScenarioReport::of(Scenario::Large);
     let seconds = bench.turn_seconds();
@@ -81,7 +87,7 @@ pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     for (read, of_small, name, goal) in [
         (Read::Product, Read::Product, reads::PRODUCTS_READ, Some(GOAL)),
         (Read::NewOrder, Read::NewOrder, reads::ORDERS_READ, Some(GOAL)),
-        (Read::AnyOrder, Read::NewOrder, "orders read all over", None),
+        (Read::AnyOrder, Read::NewOrder, reads::READ_ALL_OVER, None),
     ] {
         let reference = async || Ok(rated(of_small.run(&small, name, seconds).await?));
         let measured = async || read.run(&shop, name, seconds).await;
@@ -106,29 +112,36 @@ pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
     outcome.wrong.extend(small.breaches().await?);
     small.close().await?;
     bench.steps.say("checking what is left");
-    for (what, sql) in CHECKS {
-        let breaches = shop.database.number(sql).await?;
-        if breaches != 0.0 {
-            outcome.wrong.push(format!("{breaches} {what}"));
-        }
-    }
-    if bench.settings.orders <= FEW {
-        outcome.wrong.extend(shop.breaches().await?);
-    }
+    outcome.wrong.extend(breaches(&shop, bench.settings.orders).await?);
     shop.close().await?;
     Ok(outcome)
 }
 
+/// What is wrong in a shop that was filled with so many orders, in words.
+pub async fn breaches(shop: &Shop<'_>, orders: u32) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    for (what, sql) in CHECKS {
+        let breaches = shop.database.number(sql).await?;
+        if breaches != 0.0 {
+            wrong.push(format!("{breaches} {what}"));
+        }
+    }
+    if orders <= FEW {
+        wrong.extend(shop.breaches().await?);
+    }
+    Ok(wrong)
+}
+
 /// Fills the tables of both services at once, as if so many orders had been placed.
-async fn fill(bench: &Bench, database: &Database) -> Result<()> {
+pub async fn fill(stage: &Stage, steps: &Steps, orders: u32, database: &Database) -> Result<()> {
     let since = Instant::now();
-    let orders = bench.settings.orders.to_string();
+    let orders = orders.to_string();
     // Shaped like the references of orders with an Idempotency-Key: UUIDv7s of the full hour, and a hash.
     let reference = "(lpad(to_hex((1700000000000 + n * 6000::bigint) / 3600000 * 3600000), 12, '0') \
                      || '7' || left(md5(n::text), 3) || '8' || right(md5(n::text), 15))::uuid";
     let placed_at = format!("(now() - ({orders} - n + 1) * INTERVAL '6 seconds')");
     let variables = [("orders", orders.as_str()), ("reference", reference), ("placed_at", &placed_at)];
-    let [one, other] = SCRIPTS.map(|(name, script)| (bench.stage.run_dir.join(name), script));
+    let [one, other] = SCRIPTS.map(|(name, script)| (stage.run_dir.join(name), script));
     for (path, script) in [&one, &other] {
         std::fs::write(path, script).map_err(BenchError::file(path))?;
     }
@@ -137,6 +150,6 @@ async fn fill(bench: &Bench, database: &Database) -> Result<()> {
     other?;
     database.run("VACUUM ANALYZE").await?;
     database.checkpoint().await?;
-    bench.steps.say(&format!("{orders} orders are there ({})", seconds(since.elapsed())));
+    steps.say(&format!("{orders} orders are there ({})", seconds(since.elapsed())));
     Ok(())
 }

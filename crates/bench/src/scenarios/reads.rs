@@ -1,7 +1,7 @@
 //! Products and orders are read, against a route that always gives the same answer of the same size.
 
 use super::placing::{Placing, folder_of};
-use super::{CONNECTIONS, finish};
+use super::{CONNECTIONS, finish, large};
 use crate::Bench;
 use crate::constant_route::ConstantRoute;
 use crate::error::Result;
@@ -19,6 +19,8 @@ use crate::warm_up_of;
 pub const PRODUCTS_READ: &str = "products read";
 /// The same for orders.
 pub const ORDERS_READ: &str = "orders read";
+/// The same for those of a shop with millions of them.
+pub const READ_ALL_OVER: &str = "orders read all over";
 
 /// Measures it.
 pub async fn run(bench: &Bench) -> Result<ScenarioReport> {
@@ -62,6 +64,8 @@ pub enum Read {
     NewOrder,
     /// Random orders of all that there are.
     AnyOrder,
+    /// The newest orders of each of the customers that [`super::large`] makes up.
+    ListOfCustomer,
 }
 
 impl Read {
@@ -73,7 +77,7 @@ impl Read {
     fn base<'s>(self, shop: &'s Shop<'_>) -> &'s str {
         match self {
             Self::Product => shop.inventory_url(0),
-            Self::NewOrder | Self::AnyOrder => shop.order_url(0),
+            Self::NewOrder | Self::AnyOrder | Self::ListOfCustomer => shop.order_url(0),
         }
     }
 
@@ -95,6 +99,12 @@ impl Read {
                      CROSS JOIN LATERAL (SELECT id FROM orders.orders WHERE id >= wanted ORDER BY id LIMIT 1) AS o"
                 );
                 orders(shop, &sql).await
+            }
+            Self::ListOfCustomer => {
+                let customers = (0..PREPARED).map(|_| fastrand::u32(1..=large::CUSTOMERS));
+                Ok(customers
+                    .map(|it| format!("/api/orders?customerEmail=customer{it}%40example.com&limit=20"))
+                    .collect())
             }
         }
     }

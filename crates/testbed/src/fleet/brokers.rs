@@ -8,6 +8,7 @@ use super::NODES;
 use crate::daemon::{Daemon, Program};
 use crate::durability::Durability;
 use crate::error::{Result, TestbedError};
+use crate::folders::{make_folder, write_file};
 use crate::place::Place;
 use crate::ports;
 use crate::rabbitmq::{self, Membership, RabbitMq};
@@ -32,9 +33,8 @@ pub(super) fn start(folder: &Path, places: &[Place]) -> Result<Vec<RabbitMq>> {
         let membership = Membership { name, config: config.clone(), epmd, place };
         let folder = folder.join(format!("rabbitmq-{number}"));
         let advanced = folder.join("advanced.config");
-        crate::folders::make_folder(&folder)?;
-        std::fs::write(&advanced, ADVANCED_CONFIG)
-            .map_err(|cause| TestbedError::io("cannot write", &advanced, &cause))?;
+        make_folder(&folder)?;
+        write_file(&advanced, ADVANCED_CONFIG)?;
         nodes.push(
             RabbitMq::start_member(&folder, ports::free_port()?, Durability::Durable, membership)?.stop_on_drop(),
         );
@@ -47,11 +47,11 @@ pub(super) fn keep_members(folder: &Path, nodes: &[RabbitMq], places: &[Place]) 
     let mut memberships = Vec::new();
     for (number, (node, place)) in (1..).zip(nodes.iter().zip(places)) {
         let folder = folder.join(format!("membership-{number}"));
-        crate::folders::make_folder(&folder)?;
+        make_folder(&folder)?;
         let script = folder.join("membership");
-        std::fs::write(&script, MEMBERSHIP)
-            .and_then(|()| std::fs::set_permissions(&script, Permissions::from_mode(0o755)))
-            .map_err(|cause| TestbedError::io("cannot write", &script, &cause))?;
+        write_file(&script, MEMBERSHIP)?;
+        std::fs::set_permissions(&script, Permissions::from_mode(0o755))
+            .map_err(|cause| TestbedError::io("cannot make executable", &script, &cause))?;
         let (variables, place) = (node.variables(), place.clone());
         let program = Program { file: script, arguments: Vec::new(), variables, as_postgres: false, place };
         let membership = Daemon::new(&folder, program)?;

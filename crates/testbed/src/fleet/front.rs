@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Fleet, HOSTS, Node, find_program};
 use crate::daemon::{Daemon, Program};
-use crate::error::{Result, TestbedError};
+use crate::error::Result;
+use crate::folders::write_file;
 use crate::gateway::{self, Limits, Tls};
 use crate::internal;
 use crate::pairs::{Pairs, Plan, owned};
@@ -25,7 +26,7 @@ const NO_LIMITS: Limits = Limits { per_second: 100_000, at_once: 10_000 };
 pub(super) fn haproxy(folder: &Path, primary: u16, replicas: u16, nodes: &[Node]) -> Result<Daemon> {
     crate::folders::make_folder(folder)?;
     let file = folder.join("haproxy.cfg");
-    std::fs::write(&file, HAPROXY_CFG).map_err(|cause| TestbedError::io("cannot write", &file, &cause))?;
+    write_file(&file, HAPROXY_CFG)?;
     let mut variables = owned(&[
         ("PRIMARY_LISTEN", format!("127.0.0.1:{primary}")),
         ("REPLICAS_LISTEN", format!("127.0.0.1:{replicas}")),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{Role, find_program};
 use crate::daemon::{Daemon, Program};
-use crate::error::{Result, TestbedError};
-use crate::folders::make_folder;
+use crate::error::Result;
+use crate::folders::{make_folder, write_file};
 use crate::http;
 use crate::pairs::{Variables, owned};
 use crate::place::Place;
@@ -118,7 +118,7 @@ pub(super) fn start_postgres(folder: &Path, places: &[Place], etcd: &[String]) -
         make_folder(&folder)?;
         let home = postgres::home_for(&folder)?;
         let config = home.join("patroni.yml");
-        std::fs::write(&config, PATRONI_YML).map_err(|cause| TestbedError::io("cannot write", &config, &cause))?;
+        write_file(&config, PATRONI_YML)?;
         let data = home.join("data");
         let address = place.address;
         let (sql, rest) = (format!("{address}:{port}"), format!("{address}:{patroni_port}"));

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::durability::Durability;
 use crate::error::{Result, TestbedError};
+use crate::folders::write_file;
 use crate::place::Place;
 use crate::ports;
 use crate::state::State;
@@ -115,12 +116,12 @@ pub fn write_files(dir: &Path, ports: Ports, durability: Durability, node: &Node
     std::fs::create_dir_all(&home).map_err(|cause| TestbedError::io("cannot create", &home, &cause))?;
     let cookie = home.join(".erlang.cookie");
     if !cookie.exists() {
-        write(&cookie, "private-to-this-checkout")?;
+        write_file(&cookie, "private-to-this-checkout")?;
         // Erlang refuses a cookie that others could read.
         std::fs::set_permissions(&cookie, Permissions::from_mode(0o400))
             .map_err(|cause| TestbedError::io("cannot protect", &cookie, &cause))?;
     }
-    write(&dir.join("enabled_plugins"), "[rabbitmq_management,rabbitmq_prometheus].\n")?;
+    write_file(&dir.join("enabled_plugins"), "[rabbitmq_management,rabbitmq_prometheus].\n")?;
     let mut config = format!(
         "management.tcp.ip = {0}\nmanagement.tcp.port = {1}\nprometheus.tcp.ip = {0}\n\
          prometheus.tcp.port = {2}\nlog.file.level = info\n",
@@ -131,7 +132,7 @@ pub fn write_files(dir: &Path, ports: Ports, durability: Durability, node: &Node
         config.push_str("collect_statistics_interval = 500\n");
     }
     config.push_str(&node.config);
-    write(&dir.join("rabbitmq.conf"), &config)
+    write_file(&dir.join("rabbitmq.conf"), &config)
 }
 
 /// Sets the variables with which the server finds those files and nothing else.
@@ -175,10 +176,6 @@ pub fn apply(command: &mut Command, dir: &Path, ports: Ports, node: &Node) {
 /// Sets the variables with which `epmd` means this server's port mapper.
 pub fn apply_epmd(command: &mut Command, ports: Ports, node: &Node) {
     command.env("ERL_EPMD_PORT", ports.epmd.to_string()).env("ERL_EPMD_ADDRESS", node.place.address.to_string());
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|cause| TestbedError::io("cannot write", path, &cause))
 }
 
 #[cfg(test)]

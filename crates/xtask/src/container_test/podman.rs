@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use testbed::error::{Result, TestbedError};
-use testbed::folders::{delete_folder, make_folder};
+use testbed::folders::{delete_folder, make_folder, write_file};
 use testbed::process::output_of;
 
 /// The programs and their packages. podman starts netavark for networks, which calls iptables, and aardvark-dns for names.
@@ -65,7 +65,7 @@ impl Podman {
         if let Some(parent) = path.parent() {
             make_folder(parent)?;
         }
-        std::fs::write(&path, text).map_err(|cause| TestbedError::io("cannot write", &path, &cause))?;
+        write_file(&path, text)?;
         Ok(path)
     }
 

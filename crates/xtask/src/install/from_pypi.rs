@@ -5,8 +5,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::workspace::Workspace;
-use testbed::error::{Result, TestbedError};
-use testbed::folders::{delete_folder, make_folder};
+use testbed::error::Result;
+use testbed::folders::{delete_folder, make_folder, write_file};
 use testbed::process;
 use testbed::step::Steps;
 
@@ -69,11 +69,11 @@ impl Tool {
         make_folder(&folder)?;
         process::output_of(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         let requirements = folder.join("requirements.txt");
-        write(&requirements, self.requirements)?;
+        write_file(&requirements, self.requirements)?;
         let mut pip = Command::new(folder.join("bin/pip"));
         pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes"]);
         process::output_of(pip.args(["--only-binary", ":all:", "-r"]).arg(&requirements))?;
-        write(&whole, self.version)?;
+        write_file(&whole, self.version)?;
         steps.done(&format!("installed {} {} of {}", self.name, self.version, self.package), since);
         Ok(())
     }
@@ -81,10 +81,6 @@ impl Tool {
     fn folder(&self, workspace: &Workspace) -> PathBuf {
         workspace.run_folder().join("tools").join(format!("{}-{}", self.name, self.version))
     }
-}
-
-fn write(path: &PathBuf, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|cause| TestbedError::new(format!("cannot write {}: {cause}", path.display())))
 }
 
 #[cfg(test)]
