@@ -36,10 +36,13 @@ impl Host {
             }
         }
         std::fs::write(folder.join("colours"), colours).unwrap();
-        for command in ["start", "stop"] {
-            // The test does it: processes end with it.
-            let script = format!("#!/bin/sh\necho {command} \"$1 $2\" >> {}\n", folder.join("calls").display());
-            std::fs::write(folder.join(command), script).unwrap();
+        let calls = folder.join("calls").display().to_string();
+        // The test starts and stops: processes end with it.
+        let told = ["start", "stop"].map(|it| (it, format!("echo {it} \"$1 $2\" >> {calls}")));
+        let nginx = testbed::gateway::find_program().unwrap();
+        let nginx = format!("{} -p {} -c nginx.conf", nginx.display(), folder.join("gateway").display());
+        for (command, line) in told.into_iter().chain([("reload", format!("{nginx} -t -q && {nginx} -s reload"))]) {
+            std::fs::write(folder.join(command), format!("#!/bin/sh\n{line}\n")).unwrap();
             std::fs::set_permissions(folder.join(command), PermissionsExt::from_mode(0o755)).unwrap();
         }
         let [orders, inventory, accounts] =
@@ -56,7 +59,7 @@ impl Host {
         let mut command = Command::new(workspace().join("deploy/switch"));
         command.args(arguments).env("COLOURS", self.folder.join("colours")).env("GATEWAY", self.folder.join("gateway"));
         command.env("START_COMMAND", self.folder.join("start")).env("STOP_COMMAND", self.folder.join("stop"));
-        command.env("READY_SECONDS", self.ready_seconds);
+        command.env("RELOAD_COMMAND", self.folder.join("reload")).env("READY_SECONDS", self.ready_seconds);
         tokio::task::spawn_blocking(move || {
             let output = command.output().unwrap();
             let said = [output.stdout, output.stderr].concat();
