@@ -1,5 +1,6 @@
 //! `Prefer: respond-async`: an order is accepted at once, also while inventory-service is away, and placed afterwards.
 
+use crate::metrics::shows;
 use e2e::broker::event;
 use e2e::client::{Call, Response};
 use e2e::poll;
@@ -128,8 +129,7 @@ async fn what_cannot_be_placed_is_cancelled_with_the_reason() {
     shop.assert_invariants().await;
     assert!(tap.all().iter().all(|message| message.routing_key == "order.cancelled"), "{:?}", tap.all());
     assert_eq!((shop.database.stock(HEADSET).await, shop.database.stock(MOUSE).await), (8, 200));
-    let metrics = shop.orders().get("/metrics").await.is(200).text;
-    assert!(metrics.contains("async_placements_total{outcome=\"refused\"} 2\n"), "{metrics}");
+    shows(shop.orders(), "async_placements_total{outcome=\"refused\"}", 2.0).await;
 }
 
 #[tokio::test]

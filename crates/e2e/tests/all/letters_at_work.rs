@@ -1,5 +1,6 @@
 //! Promise P6, what comes after: messages that were set aside are edited, tried out, discarded, and replayed at a rate.
 
+use crate::metrics::queue_shows;
 use e2e::broker::event;
 use e2e::client::{Client, Response};
 use e2e::poll;
@@ -27,17 +28,6 @@ async fn discard(client: &Client, letter: &Value) -> Response {
 
 async fn dry_run(client: &Client, letter: &Value) -> Value {
     act(client, letter, "replay?dryRun=true").await.is(200).json()
-}
-
-/// Waits until a metric of the queue has this value.
-async fn metric_becomes(client: &Client, name: &str, queue: &str, value: u32) {
-    let wanted = format!("{name}{{queue=\"{queue}\"}} {value}");
-    poll::eventually(&wanted, async || {
-        let metrics = client.get("/metrics").await.is(200).text;
-        let seen: Vec<&str> = metrics.lines().filter(|line| line.starts_with(name)).collect();
-        if seen.contains(&wanted.as_str()) { Ok(()) } else { Err(format!("{seen:?}")) }
-    })
-    .await;
 }
 
 /// An event about an order that lacks what the consumer needs, set aside.
@@ -114,13 +104,13 @@ async fn a_discarded_message_waits_no_more_and_is_not_replayed() {
     let shop = Shop::open().await;
     let inventory = shop.inventory();
     for queue in [QUEUE, INVENTORY_SHIPMENTS.name] {
-        metric_becomes(inventory, "dead_letters_waiting", queue, 0).await;
-        metric_becomes(inventory, "dead_letters_total", queue, 0).await;
+        queue_shows(inventory, "dead_letters_waiting", queue, 0.0).await;
+        queue_shows(inventory, "dead_letters_total", queue, 0.0).await;
     }
     shop.broker().send(QUEUE, "not JSON").await;
     let letter = inventory.dead_letters("", 1).await.remove(0);
-    metric_becomes(inventory, "dead_letters_waiting", QUEUE, 1).await;
-    metric_becomes(inventory, "dead_letters_total", QUEUE, 1).await;
+    queue_shows(inventory, "dead_letters_waiting", QUEUE, 1.0).await;
+    queue_shows(inventory, "dead_letters_total", QUEUE, 1.0).await;
 
     let path = format!("{LETTERS}/{}/discard", letter["id"]);
     assert_eq!(inventory.post(&path, json!({})).await.fields_at_fault(), ["reason"]);
@@ -133,7 +123,7 @@ async fn a_discarded_message_waits_no_more_and_is_not_replayed() {
     assert_eq!(text(&discarded["state"]), "DISCARDED");
     assert_eq!(text(&discarded["discarded"]["by"]), "operator");
     assert_eq!(text(&discarded["discarded"]["reason"]), "Nobody needs it");
-    metric_becomes(inventory, "dead_letters_waiting", QUEUE, 0).await;
+    queue_shows(inventory, "dead_letters_waiting", QUEUE, 0.0).await;
 
     discard(inventory, &letter).await.problem(409, "already-discarded");
     edit(inventory, &letter, &event("order.cancelled", "x", json!({})).to_string())

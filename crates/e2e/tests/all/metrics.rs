@@ -26,6 +26,11 @@ pub async fn shows(client: &Client, metric: &str, expected: f64) {
     .await;
 }
 
+/// Waits until a service shows this value of a queue. A letter can be read a moment before it is counted.
+pub async fn queue_shows(client: &Client, metric: &str, queue: &str, expected: f64) {
+    shows(client, &format!("{metric}{{queue=\"{queue}\"}}"), expected).await;
+}
+
 #[tokio::test]
 async fn every_metric_is_explained_and_every_counter_begins_at_zero() {
     let shop = Shop::plan().with_accounts().open().await;

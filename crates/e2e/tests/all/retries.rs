@@ -1,5 +1,6 @@
 //! Promise P6: a message that fails is tried again later, harms no other meanwhile, and is set aside when that is no use.
 
+use crate::metrics::queue_shows;
 use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, int, text};
 use e2e::shop::Shop;
@@ -57,9 +58,7 @@ async fn a_message_that_can_never_succeed_is_set_aside_at_once() {
     assert_eq!(letters.len(), 1);
     assert!(letters[0].starts_with("order.created 1 ") && letters[0].contains("refused by the test"), "{letters:?}");
     assert_eq!(status(&shop, id).await, "PENDING");
-    let metrics = shop.inventory().get("/metrics").await.is(200).text;
-    let counted = metrics.lines().any(|line| line.starts_with("dead_letters_total") && line.ends_with(" 1"));
-    assert!(counted, "{metrics}");
+    queue_shows(shop.inventory(), "dead_letters_total", INVENTORY_ORDER_EVENTS.name, 1.0).await;
 }
 
 #[tokio::test]
