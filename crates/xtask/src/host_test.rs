@@ -19,7 +19,7 @@ use testbed::run_folder::RunFolder;
 use testbed::step::Steps;
 
 /// The units that the documents install.
-const UNITS: [&str; 4] = ["order-service", "inventory-service", "account-service", "oms-gateway"];
+const UNITS: [&str; 5] = ["order-service", "inventory-service", "account-service", "oms-gateway", "oms-internal"];
 
 /// The worst rating by `systemd-analyze security`: 0 is locked up, 10 is root.
 const WORST: f64 = 1.5;
@@ -44,6 +44,7 @@ pub fn run(workspace: &Workspace, builds: &Builds) -> Result<u8> {
     debian::install(&machine::PROGRAMS, &folder.path().join("install.log"), &steps)?;
     let hosts = Document::read(&workspace.root, "docs/hosts.md")?;
     let gateway = Document::read(&workspace.root, "docs/gateway.md")?;
+    let failover = Document::read(&workspace.root, "docs/failover.md")?;
     let binaries = match &builds.binaries {
         Some(folder) => folder.clone(),
         None => build(workspace, &hosts, &steps)?,
@@ -55,8 +56,12 @@ pub fn run(workspace: &Workspace, builds: &Builds) -> Result<u8> {
     machine.boot()?;
     steps.done("a Debian made and booted", since);
 
-    for (document, heading) in [(&hosts, "PostgreSQL and RabbitMQ"), (&hosts, "The services"), (&gateway, "On a host")]
-    {
+    for (document, heading) in [
+        (&hosts, "PostgreSQL and RabbitMQ"),
+        (&hosts, "The services"),
+        (&gateway, "On a host"),
+        (&failover, "TLS to inventory-service"),
+    ] {
         follow(&machine, document, heading, &steps)?;
     }
     for unit in UNITS {
@@ -143,6 +148,7 @@ fn is_well(machine: &Machine, unit: &str) -> Result<()> {
         "order-service" => "http://localhost:8081/health/ready",
         "inventory-service" => "http://localhost:8082/health/ready",
         "account-service" => "http://localhost:8083/health/ready",
+        "oms-internal" => "--cacert /etc/oms-internal/certificate.pem https://localhost:8444/health/live",
         _ => "http://localhost:8080/health/live",
     };
     let ask = format!("systemctl is-active --quiet {unit}\ncurl --fail --silent {url} | grep '^{{\"status\":\"UP\"'");
