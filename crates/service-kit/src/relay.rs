@@ -31,6 +31,9 @@ const PACE: Duration = Duration::from_millis(30);
 /// How long the broker may take to receive a batch, and to confirm it.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the database may take to answer the relay: longer than it lets a statement run. One whose host died says nothing.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// How often the relay looks whether its connection leads to a server that takes writes.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -59,17 +62,17 @@ async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(
     // Reading, deleting and the lock share one connection: who loses the lock can do neither.
     let mut conn = database.pool().acquire().await?.detach();
     // What is deleted here was published: a deletion that a crash takes back makes it be published again, no more.
-    sqlx::query("SET synchronous_commit = off").execute(&mut conn).await?;
+    answered(sqlx::query("SET synchronous_commit = off").execute(&mut conn)).await?;
     let (mut at_work, mut looked) = (false, Instant::now());
     loop {
         // A primary that was replaced may leave this connection as it is: its outbox is empty for ever.
         if looked.elapsed() >= LOOK {
             looked = Instant::now();
-            if !db::takes_writes(&mut conn).await? {
+            if !answered(db::takes_writes(&mut conn)).await? {
                 return Err(BrokerError::ReadOnly);
             }
         }
-        at_work = at_work || lock(&mut conn, outbox).await?;
+        at_work = at_work || answered(lock(&mut conn, outbox)).await?;
         if at_work {
             while publish_batch(&mut conn, &mut publisher, outbox).await? == BATCH {}
             tokio::time::sleep(PACE).await;
@@ -81,6 +84,11 @@ async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(
             return Err(BrokerError::Closed);
         }
     }
+}
+
+/// What the database answers, if it does in time; else the connection is given up.
+async fn answered<T>(asking: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, BrokerError> {
+    Ok(tokio::time::timeout(PATIENCE, asking).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
 }
 
 /// Tries to take the service's relay lock, which belongs to the session and goes with it.
@@ -105,14 +113,14 @@ struct Published {
 
 async fn publish_batch(conn: &mut PgConnection, publisher: &mut Publisher, outbox: Outbox) -> Result<i64, BrokerError> {
     let statement = "SELECT id, event_type, events, body, queue FROM {schema}.outbox ORDER BY id LIMIT $1";
-    let rows = sqlx::query(outbox.schema.sql(statement)).bind(BATCH).fetch_all(&mut *conn).await?;
+    let rows = answered(sqlx::query(outbox.schema.sql(statement)).bind(BATCH).fetch_all(&mut *conn)).await?;
     if rows.is_empty() {
         return Ok(0);
     }
     let mut published = Published::default();
     let outcome = publisher.publish_all(messages(&rows)?, &mut published).await;
     let statement = "DELETE FROM {schema}.outbox WHERE id = ANY($1)";
-    sqlx::query(outbox.schema.sql(statement)).bind(&published.rows).execute(conn).await?;
+    answered(sqlx::query(outbox.schema.sql(statement)).bind(&published.rows).execute(conn)).await?;
     metrics::counter!("outbox_published_total").increment(published.events);
     metrics::counter!("outbox_messages_published_total").increment(published.messages);
     outcome?;

@@ -6,12 +6,13 @@ use super::error::Error;
 use super::store;
 use crate::audit::{self, Action, Actor};
 use crate::revocations;
+use crate::schema::SCHEMA;
 use crate::sealing::sha256;
 use crate::signing_keys::SigningKeys;
 use crate::users::{self, Status};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
-use service_kit::access::tokens::{AMR_API_KEY, AccessClaims, new_api_key};
+use service_kit::access::tokens::{AMR_API_KEY, AccessClaims, new_api_key, second_to_sign};
 use service_kit::access::{Caller, Scope};
 use service_kit::problem::Problem;
 use shared_types::events::{SessionEnded, SessionRevoked};
@@ -105,7 +106,7 @@ pub async fn exchange(
         sub: key.owner,
         aud: AUDIENCE.map(str::to_owned).to_vec(),
         client_id: key.id.to_string(),
-        iat: now.unix_timestamp(),
+        iat: second_to_sign(conn, SCHEMA, key.owner, now).await?,
         exp: until.unix_timestamp(),
         jti: Uuid::now_v7(),
         sid: Some(key.id),

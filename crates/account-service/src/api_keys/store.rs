@@ -82,7 +82,7 @@ pub async fn revoke(conn: &mut PgConnection, scope: Scope, id: Uuid, now: Offset
 }
 
 /// The key of this id and hash, provided that it is good now. It is joined with its owner, so that no token says more than
-/// they are at that moment.
+/// they are at that moment, and they stay so until the transaction ends.
 pub async fn find_good(
     conn: &mut PgConnection,
     scope: Scope,
@@ -94,7 +94,8 @@ pub async fn find_good(
         "SELECT k.user_id, k.roles, k.scopes, k.networks, k.expires_at, u.roles AS owner_roles, u.seller_id
          FROM accounts.api_keys k JOIN accounts.users u ON u.id = k.user_id
          WHERE k.id = $1 AND k.hash = $2 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $3)
-           AND u.status = 'ACTIVE'",
+           AND u.status = 'ACTIVE'
+         FOR SHARE OF u",
         id,
         hash,
         now

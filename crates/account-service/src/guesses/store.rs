@@ -89,10 +89,17 @@ pub async fn forget_account(conn: &mut PgConnection, email_key: &str) -> Result<
     Ok(())
 }
 
-/// Forgets failures of a network that is a day old. How many there were in a row stays.
+/// Forgets failures of a network that is a day old. How many there were in a row stays for three months, and for good where
+/// only a code helps.
 pub async fn forget_old(db: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM accounts.guesses WHERE last_at < $1 AND network <> ''", now - Duration::DAY)
-        .execute(db)
-        .await?;
+    sqlx::query!(
+        "DELETE FROM accounts.guesses
+         WHERE last_at < $1 AND (network <> '' OR (last_at < $2 AND failures <= $3))",
+        now - Duration::DAY,
+        now - Duration::days(90),
+        MOST_IN_A_ROW
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }

@@ -133,8 +133,15 @@ pub struct Live {
     pub seller: Option<Uuid>,
 }
 
-/// A session that is not over, of somebody who may log in. It stays as it is until the transaction ends.
+/// A session that is not over, of somebody who may log in. Both stay as they are until the transaction ends: a token that is
+/// given out in it says no roles that were taken away. The person is locked first, as whoever ends their sessions does.
 pub async fn lock_live(conn: &mut PgConnection, id: Uuid, now: OffsetDateTime) -> Result<Option<Live>, sqlx::Error> {
+    sqlx::query!(
+        "SELECT id FROM accounts.users WHERE id = (SELECT user_id FROM accounts.sessions WHERE id = $1) FOR SHARE",
+        id
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
     let row = sqlx::query!(
         "SELECT s.id, s.user_id, s.created_at, s.authenticated_at, u.roles, u.seller_id
          FROM accounts.sessions s JOIN accounts.users u ON u.id = s.user_id

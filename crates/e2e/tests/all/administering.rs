@@ -1,9 +1,11 @@
 //! What operators do with accounts, keys from the terminal, and the audit trail that shows who did what.
 
-use e2e::client::Response;
+use e2e::client::{Client, Response};
+use e2e::poll;
 use e2e::samples::text;
 use e2e::shop::{Plan, Shop};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 const PASSWORD: &str = "plum-tractor-violin-9";
 
@@ -46,6 +48,46 @@ async fn who_is_disabled_is_out_at_once_and_may_come_back() {
     let nobody = "/api/accounts/00000000-0000-7000-8000-000000000000";
     shop.accounts().get(nobody).await.problem(404, "not-found");
     shop.accounts().post(&format!("{nobody}/disable"), json!({})).await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn who_loses_a_role_gets_no_token_with_it_meanwhile() {
+    let shop = plan().open().await;
+    let ada = register(&shop, "ada@example.com").await;
+    let path = format!("/api/accounts/{}", text(&ada["user"]["id"]));
+    let set = async |client: Client, roles: Value| {
+        let tag = client.get(&path).await.is(200).header("etag").to_owned();
+        let set = client.put(&format!("{path}/roles"), json!({"roles": roles})).header("if-match", &tag);
+        tokio::spawn(async move { set.await })
+    };
+    set(shop.accounts().clone(), json!(["ADMIN"])).await.await.unwrap().is(200);
+    let admin = log_in(&shop, "ada@example.com", PASSWORD).await.is(200).json();
+    let list = async |tokens: &Value| {
+        shop.accounts().with_token(text(&tokens["accessToken"])).get("/api/accounts?limit=1").await
+    };
+    list(&admin).await.is(200);
+    // The change comes as far as its last step, and a second passes: tokens know whole seconds.
+    let lock = shop.database.lock("LOCK TABLE accounts.audit IN EXCLUSIVE MODE").await;
+    let change = set(shop.accounts().clone(), json!(["CUSTOMER"])).await;
+    shop.database.somebody_waits().await;
+    let second = || OffsetDateTime::now_utc().unix_timestamp();
+    let begun = second();
+    poll::eventually("the next second", async || if second() > begun { Ok(()) } else { Err("not yet".to_owned()) })
+        .await;
+    let refresh = shop.accounts().post("/api/auth/refresh", json!({"refreshToken": admin["refreshToken"]}));
+    let refresh = tokio::spawn(async move { refresh.await });
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+                   WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    poll::eventually("the refresh to be answered or to wait", async || {
+        let waiting = shop.database.number(waiting).await;
+        if refresh.is_finished() || waiting == 2 { Ok(()) } else { Err(format!("{waiting} wait")) }
+    })
+    .await;
+    lock.rollback().await.unwrap();
+    change.await.unwrap().is(200);
+    let refreshed = refresh.await.unwrap().is(200).json();
+    poll::eventually("the role to be gone", async || poll::equal(list(&admin).await.status, 401)).await;
+    list(&refreshed).await.problem(403, "forbidden");
 }
 
 #[tokio::test]

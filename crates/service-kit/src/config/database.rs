@@ -101,7 +101,14 @@ impl DatabaseConfig {
 /// table must not be among them. Every statement of ours has an index that fits it; see "Statements and their plans" in
 /// docs/locks-and-plans.md. So one plan serves all parameters: to plan anew takes longer than most statements do. Such a plan does
 /// not know how short a page is, and would have several processors sort whole tables for it.
-const SETTINGS: [(&str, &str); 6] = [
+///
+/// A client whose host died is given up within some 11 s, so that what it held, as the lock of the relay, is free again. Over a
+/// Unix socket these have no effect.
+const SETTINGS: [(&str, &str); 10] = [
+    ("tcp_keepalives_idle", "5"),
+    ("tcp_keepalives_interval", "2"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "11s"),
     ("statement_timeout", "10s"),
     ("idle_in_transaction_session_timeout", "5s"),
     ("enable_seqscan", "off"),

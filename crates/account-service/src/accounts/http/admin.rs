@@ -92,12 +92,16 @@ pub async fn get_account(
 }
 
 /// Refuses an administrator whose log-in is not of the last 10 minutes.
-fn check_recent(caller: &Caller, now: OffsetDateTime) -> Result<(), Error> {
+fn check_recent(caller: &Caller) -> Result<(), Error> {
+    let now = OffsetDateTime::now_utc();
     if recently_authenticated(&caller.principal, now) { Ok(()) } else { Err(Error::LogInAgain) }
 }
 
-async fn lock(conn: &mut PgConnection, scope: Scope, id: Uuid) -> Result<Account, Error> {
-    users::lock(conn, scope, id).await?.ok_or(Error::UnknownAccount(id))
+/// Locks an account. Gives it with the time at which it is locked: no token is given out for it from then on, so those of
+/// before are taken back up to that time.
+async fn lock(conn: &mut PgConnection, scope: Scope, id: Uuid) -> Result<(Account, OffsetDateTime), Error> {
+    let account = users::lock(conn, scope, id).await?.ok_or(Error::UnknownAccount(id))?;
+    Ok((account, OffsetDateTime::now_utc()))
 }
 
 async fn answer(conn: &mut PgConnection, scope: Scope, id: Uuid) -> Result<Answer, Error> {
@@ -113,10 +117,9 @@ async fn change_once(
     key: &IdempotencyKey,
     work: impl AsyncFnOnce(&mut PgConnection, OffsetDateTime, &Actor, &Account) -> Result<(), Error>,
 ) -> Result<Answer, Error> {
-    let now = OffsetDateTime::now_utc();
-    check_recent(caller, now)?;
+    check_recent(caller)?;
     let change = async |conn: &mut PgConnection| {
-        let account = lock(conn, caller.scope, id).await?;
+        let (account, now) = lock(conn, caller.scope, id).await?;
         work(conn, now, &Actor::of(&caller.principal), &account).await?;
         Ok::<_, Error>((answer(conn, caller.scope, id).await?, ()))
     };
@@ -136,10 +139,10 @@ pub async fn set_roles(
     headers: HeaderMap,
     Json(body): Json<RolesBody>,
 ) -> Result<Answer, Error> {
-    let (roles, now) = (body.parse()?, OffsetDateTime::now_utc());
-    check_recent(&caller, now)?;
+    let roles = body.parse()?;
+    check_recent(&caller)?;
     let mut transaction = accounts.db.begin().await?;
-    let account = lock(&mut transaction, caller.scope, id).await?;
+    let (account, now) = lock(&mut transaction, caller.scope, id).await?;
     check_if_match(&headers, account.user.version)?;
     commands::set_roles(&mut transaction, now, &Actor::of(&caller.principal), &account, &roles).await?;
     let answer = answer(&mut transaction, caller.scope, id).await?;

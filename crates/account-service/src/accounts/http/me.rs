@@ -85,14 +85,15 @@ pub async fn delete_me(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<StatusCode, Error> {
-    let now = OffsetDateTime::now_utc();
     own(caller.scope)?;
-    if !recently_authenticated(&caller.principal, now) {
+    if !recently_authenticated(&caller.principal, OffsetDateTime::now_utc()) {
         return Err(Error::LogInAgain);
     }
     let mut transaction = accounts.db.begin().await?;
     let account = lock(&mut transaction, caller.scope).await?;
     check_if_match(&headers, account.user.version)?;
+    // Tokens are taken back up to the time at which no more are given out.
+    let now = OffsetDateTime::now_utc();
     commands::erase(&mut transaction, now, &account).await?;
     addresses::forget(&mut transaction, caller.scope).await?;
     api_keys::forget(&mut transaction, caller.scope).await?;

@@ -13,6 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 /// What every key begins with.
@@ -30,6 +32,12 @@ const PAUSE: i64 = 10;
 
 /// Keys remembered at once.
 const MOST: usize = 10_000;
+
+/// Exchanges at once, each of another key.
+const EXCHANGES: usize = 32;
+
+/// How long a key waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A new key with this id. Its secret has 190 bits.
 pub fn new_api_key(id: Uuid) -> Result<SecretString, KeyError> {
@@ -70,18 +78,16 @@ enum Held {
 }
 
 impl Held {
-    fn until(&self) -> i64 {
-        match self {
-            Self::Token { until, .. } | Self::Refused { until } => *until,
-        }
+    fn is_good(&self, now: i64) -> bool {
+        matches!(self, Self::Token { until, .. } if now < *until)
     }
 }
 
 /// The tokens that API keys were exchanged for.
 pub(super) struct ApiKeys {
     held: Mutex<HashMap<Fingerprint, Held>>,
-    /// One exchange at a time: those who wait for the same key find its token.
-    turn: tokio::sync::Mutex<()>,
+    /// One exchange at a time of one key: those who wait for it find its token. Keys that nobody knows keep few others waiting.
+    turns: [tokio::sync::Mutex<()>; EXCHANGES],
 }
 
 /// Made when the first key comes.
@@ -96,7 +102,7 @@ struct Answer {
 
 impl ApiKeys {
     pub fn new() -> Self {
-        Self { held: Mutex::default(), turn: tokio::sync::Mutex::default() }
+        Self { held: Mutex::default(), turns: Default::default() }
     }
 
     /// The token for a key. Asks `endpoint` only for a key that is new, or whose token ends soon; while it does not answer,
@@ -108,7 +114,13 @@ impl ApiKeys {
             return known;
         }
         let endpoint = endpoint.ok_or(TokenFault::Unknown)?;
-        let _turn = self.turn.lock().await;
+        let turn = &self.turns[usize::from(fingerprint[0]) % EXCHANGES];
+        let _turn = match (turn.try_lock(), self.held_now(&fingerprint, now)) {
+            (Ok(turn), _) => turn,
+            // Somebody is at it: what is held is good for a while.
+            (Err(_), Some(Ok(token))) => return Ok(token),
+            (Err(_), _) => timeout(PATIENCE, turn.lock()).await.map_err(|_| TokenFault::Unknown)?,
+        };
         if let Some(known) = self.known(&fingerprint, now) {
             return known;
         }
@@ -153,7 +165,7 @@ impl ApiKeys {
     fn put(&self, key: Fingerprint, held: Held, now: i64) {
         let mut all = self.lock();
         if all.len() >= MOST {
-            all.retain(|_, held| now < held.until());
+            all.retain(|_, held| held.is_good(now));
             if all.len() >= MOST {
                 all.clear();
             }

@@ -137,14 +137,15 @@ pub async fn second_to_sign(
     user: Uuid,
     now: OffsetDateTime,
 ) -> Result<i64, sqlx::Error> {
-    let second = now.unix_timestamp();
     match RevocationTable(schema).issued_until(conn, user).await? {
-        Some(taken_back) if taken_back >= second => {
-            let rest = Duration::from_secs(1).saturating_sub(Duration::from_nanos(now.nanosecond().into()));
-            tokio::time::sleep(rest).await;
-            Ok(second + 1)
+        Some(taken_back) if taken_back >= now.unix_timestamp() => {
+            let next = OffsetDateTime::from_unix_timestamp(taken_back + 1).unwrap_or(now);
+            let rest = Duration::try_from(next - OffsetDateTime::now_utc()).unwrap_or_default();
+            // Where clocks of hosts differ, no longer than transactions may stand still.
+            tokio::time::sleep(rest.min(Duration::from_secs(2))).await;
+            Ok(taken_back + 1)
         }
-        _ => Ok(second),
+        _ => Ok(now.unix_timestamp()),
     }
 }
 
