@@ -142,3 +142,15 @@ async fn a_brevo_that_does_not_answer_uses_up_attempts_and_slows_no_order_down()
     let failed = reaches(&shop, order, PLACED, "FAILED").await;
     assert_eq!(int(&failed["attempts"]), 3, "whether Brevo took it is open each time: {failed}");
 }
+
+#[tokio::test]
+async fn an_sms_that_may_have_been_passed_on_is_tried_no_more_often_than_one_without_an_answer() {
+    let brevo = Brevo::start(BREVO_KEY).await;
+    let shop = plan(&brevo).open().await;
+    for status in [502, 504] {
+        brevo.answer(Answer::Refused(status, Vec::new(), "gateway"));
+        let order = place(&shop).await;
+        let failed = reaches(&shop, order, PLACED, "FAILED").await;
+        assert_eq!(int(&failed["attempts"]), 3, "{status}: {failed}");
+    }
+}

@@ -223,8 +223,10 @@ async fn list(
     }
     let (after, limit) = (page.after, page.fetch());
     let read = |mut conn: ReadConnection| async move { store::list(&mut conn, scope, filter, after, limit).await };
-    let found = orders.db.read(&reader, read).await?;
-    Ok(page.answer(found, |order| order.id))
+    match orders.db.read(&reader, read).await {
+        Err(sqlx::Error::RowNotFound) => Err(FieldErrors::one("cursor", "is behind an order that is not there").into()),
+        found => Ok(page.answer(found?, |order| order.id)),
+    }
 }
 
 /// One order.

@@ -156,6 +156,8 @@ async fn refusal(response: Response, to: &PhoneNumber) -> SendError {
     let said = format!("Brevo answered {}: {code} {message}", status.as_u16());
     let reason = without_recipient(said.trim_end_matches([' ', ':']), to.as_str());
     match status {
+        // Nothing came back from behind the gateway there: as without an answer, it may have been taken.
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => SendError::PutOff { reason, retry_after },
         // The key, the credit or the rate: nobody's SMS can be sent.
         StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN => {
             unavailable(reason, retry_after)

@@ -38,8 +38,9 @@ impl PlacementRequest {
     ///
     /// Requests with the same key get the same reference for an hour, so that they meet in one reservation and one order.
     ///
-    /// Those that expect other prices get another reference: what is held for one at the wrong price is given back, and must
-    /// not be what another one is placed with. The row of the key still lets only one of them be written.
+    /// Those that expect other prices, or are paid otherwise, get another reference: what is held for one at the wrong price, or
+    /// that cannot be paid so, is given back, and must not be what another one is placed with. The row of the key still lets only
+    /// one of them be written.
     pub fn new(
         order: NewOrder,
         scope: Scope,
@@ -50,10 +51,10 @@ impl PlacementRequest {
         let other_hour = if now.minute() < 30 { now - Duration::HOUR } else { now + Duration::HOUR };
         let of = |at| {
             let (route, key) = (&key.route, key.key.as_ref()?);
-            Some(match &order.guard {
-                None => Reference::from_idempotency_key(route, key, at),
-                Some(guard) => Reference::from_idempotency_key(route, &format!("{key}\n{guard}"), at),
-            })
+            let guard = order.guard.as_ref().map(|guard| format!("\n{guard}"));
+            let payment = order.payment.map(|payment| format!("\n{}", payment.method));
+            let key = [Some(key.clone()), guard, payment].into_iter().flatten().collect::<String>();
+            Some(Reference::from_idempotency_key(route, &key, at))
         };
         Self {
             reference: of(now).unwrap_or_else(Reference::random),
@@ -211,11 +212,18 @@ mod tests {
     const NOW: time::OffsetDateTime = datetime!(2026-11-25 10:15 UTC);
 
     fn request(route: &str, key: Option<&str>) -> PlacementRequest {
-        let body: PlaceOrder = serde_json::from_value(serde_json::json!({
+        request_paid_by(route, key, None)
+    }
+
+    fn request_paid_by(route: &str, key: Option<&str>, method: Option<&str>) -> PlacementRequest {
+        let mut body = serde_json::json!({
             "customerName": "Ada", "customerEmail": "ada@example.com", "shippingAddress": "1 Main St",
             "items": [{"productId": 1, "quantity": 1}]
-        }))
-        .unwrap();
+        });
+        if let Some(method) = method {
+            body["payment"] = serde_json::json!({"method": method});
+        }
+        let body: PlaceOrder = serde_json::from_value(body).unwrap();
         let fingerprint = Fingerprint::of(&body).unwrap();
         let key = IdempotencyKey { route: route.to_owned(), key: key.map(str::to_owned) };
         let scope = Access::PUBLIC.decide(&Principal::Nobody, false).unwrap();
@@ -230,6 +238,13 @@ mod tests {
         assert!(ada.identity() != grace.identity() && ada.reference != grace.reference);
         assert_ne!(ada.neighbour, grace.neighbour);
         assert!(request("", None).identity() != request("", None).identity());
+    }
+
+    #[test]
+    fn one_key_with_another_payment_is_other_stock() {
+        let of = |method| request_paid_by("", Some("a"), method).reference;
+        assert_eq!(of(Some("CARD")), of(Some("CARD")));
+        assert!(of(None) != of(Some("CARD")) && of(Some("UPI")) != of(Some("CARD")));
     }
 
     #[test]
