@@ -62,7 +62,9 @@ pub async fn see(
         ..payment.clone()
     };
     held.write(conn, now, named, &seen).await?;
-    let comes_late = !is_wanted || Closed::of(payment.status).is_some();
+    // What was to go back once is owed to nobody, also where its refund was refused.
+    let was_late = held.refunds().any(|it| it.cause == Cause::Late);
+    let comes_late = !is_wanted || was_late || Closed::of(payment.status).is_some();
     if comes_late && held.payment().status != PaymentStatus::Review && held.payment().refundable().is_positive() {
         match did_not_go_back(held) {
             None => {
