@@ -132,7 +132,8 @@ pub async fn see(
     shown: &Shown,
 ) -> Result<(), Error> {
     let is_wanted = order.status != OrderStatus::Cancelled;
-    payments::see(conn, now, (order.reference, is_wanted), held, shown).await?;
+    let is_latest = order.payment.as_ref().is_some_and(|latest| latest.id == held.payment().id);
+    payments::see(conn, now, (order.reference, is_wanted, is_latest), held, shown).await?;
     follow(conn, now, order, Some(held.payment())).await
 }
 
