@@ -21,7 +21,7 @@ use crate::orders::error::Error;
 use crate::orders::state::Orders;
 use crate::orders::store;
 use crate::payments::queue::{self, AtWork as Queued, QUEUE};
-use crate::payments::{self, Cause, End, Held, Next, Operation, OperationStatus};
+use crate::payments::{self, Capture, Cause, End, Held, Next, Operation, OperationStatus};
 use service_kit::access::Scope;
 use service_kit::telemetry;
 use service_kit::work_queue::{Claimed, TIME_TO_RECORD, WorkQueue};
@@ -272,7 +272,11 @@ async fn rest(
     let is_wanted = order.status != OrderStatus::Cancelled;
     let payment = held.payment();
     if may_ask && is_wanted && payment.take_by().is_some_and(|take_by| is_out || take_by <= now) {
-        payments::capture(conn, held, Cause::Shipment).await?;
+        let cause = match payment.capture {
+            Capture::Automatic => Cause::Checkout,
+            Capture::Manual => Cause::Shipment,
+        };
+        payments::capture(conn, held, cause).await?;
         return Ok(Rest::Again);
     }
     let is_asked = held.operations().iter().any(|operation| {

@@ -73,12 +73,18 @@ pub async fn open(
         (OrderStatus::Paid | OrderStatus::Confirmed, Some(total)) if at_the_door => total,
         (_, None) => return Err(Error::NotPlacedYet(order.id)),
         (status @ (OrderStatus::Paid | OrderStatus::Confirmed), Some(_)) => {
-            return match payments::of_order(&mut *conn, order.id).await?.first() {
-                Some(payment) if !payment.provider.is_on_delivery() => {
-                    Err(payments::Error::AlreadyPaid(payment.id).into())
-                }
-                _ => Err(Error::OnlyAtTheDoor(status)),
+            let latest = payments::of_order(&mut *conn, order.id).await?.into_iter().next();
+            let is_paid = |payment: &Payment| {
+                let has_money = payment.captured > Money::default() || payment.status == PaymentStatus::Authorized;
+                has_money && !payment.provider.is_on_delivery()
             };
+            return Err(match latest {
+                Some(payment) if payment.status == PaymentStatus::Review => {
+                    payments::Error::UnderReview(payment.id).into()
+                }
+                Some(payment) if is_paid(&payment) => payments::Error::AlreadyPaid(payment.id).into(),
+                _ => Error::OnlyAtTheDoor(status),
+            });
         }
         (status, Some(_)) => return Err(Error::NotToBePaid(status)),
     };
