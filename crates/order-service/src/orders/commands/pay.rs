@@ -98,7 +98,7 @@ pub async fn open(
 }
 
 /// Writes what the payment of a locked order comes to. An order that has only waited for it is PAID, and confirmed where its stock is
-/// committed.
+/// committed. One that was PAID before may have waited for it, too: it was under review, or gone, when the stock was committed.
 pub async fn changed(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -111,10 +111,11 @@ pub async fn changed(
     }
     let stock_is_committed = store::set_payment_status(conn, order.id, status).await?;
     order.payment = Some(Box::new(of_order(payment)));
-    if status.is_due() || order.status != OrderStatus::Pending {
+    if status.is_due() || !matches!(order.status, OrderStatus::Pending | OrderStatus::Paid) {
         return Ok(());
     }
-    let paid = (!payment.provider.is_on_delivery()).then_some(OrderStatus::Paid);
+    let is_new = order.status == OrderStatus::Pending && !payment.provider.is_on_delivery();
+    let paid = is_new.then_some(OrderStatus::Paid);
     let confirmed = stock_is_committed.then_some(OrderStatus::Confirmed);
     let (mut steps, mut events) = (Vec::new(), Vec::new());
     for status in paid.into_iter().chain(confirmed) {
