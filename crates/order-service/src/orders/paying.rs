@@ -160,7 +160,13 @@ async fn work_on(orders: &Orders, job: Job, first: Option<Next>) -> Result<(), E
 async fn go_on(orders: &Orders, job: Job, tried: &mut Tried, seen: Seen) -> Result<Next, Error> {
     let now = OffsetDateTime::now_utc();
     let mut transaction = orders.db.begin().await?;
-    let Some((mut order, mut held)) = lock(&mut transaction, job).await? else { return Ok(Next::Nothing) };
+    let Some((mut order, mut held)) = lock(&mut transaction, job).await? else {
+        // Its order is archived: nothing is moved for that any more.
+        payments::note_archived(&mut transaction, job.order, job.payment).await?;
+        queue::remove(&mut *transaction, job.payment, job.leased_until).await?;
+        orders.db.commit(transaction).await?;
+        return Ok(Next::Nothing);
+    };
     let was = order.status;
     settle(&mut transaction, now, &mut order, &mut held, &seen).await?;
     let next = match seen.pause {
