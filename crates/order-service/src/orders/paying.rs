@@ -124,7 +124,7 @@ pub async fn at_once(orders: &Arc<Orders>, taken: Taken) {
 
 /// What was tried already.
 struct Tried {
-    /// It was asked or looked at.
+    /// The last answer showed the payment as a whole. That to a refund shows the refund only.
     looked: bool,
     /// What the provider did not close or take is asked for another time, not at once again.
     may_ask: bool,
@@ -137,10 +137,7 @@ async fn work_on(orders: &Orders, job: Job, first: Option<Next>) -> Result<(), E
     let mut tried = Tried { looked: false, may_ask: true };
     // Whoever waited finds another first.
     let mut next = match first.filter(|_| !alone.waited()) {
-        Some(send @ Next::Send(_)) => {
-            tried.looked = true;
-            send
-        }
+        Some(send @ Next::Send(_)) => send,
         _ => go_on(orders, job, &mut tried, Seen::default()).await?,
     };
     for _ in 0..STEPS {
@@ -168,6 +165,9 @@ async fn go_on(orders: &Orders, job: Job, tried: &mut Tried, seen: Seen) -> Resu
         return Ok(Next::Nothing);
     };
     let was = order.status;
+    if !seen.is_nothing() {
+        tried.looked = seen.look.is_some();
+    }
     settle(&mut transaction, now, &mut order, &mut held, &seen).await?;
     let next = match seen.pause {
         Some(pause) => {
@@ -241,10 +241,7 @@ async fn decide(
         match payments::next(conn, now, &mut held).await? {
             Next::Look(_) if tried.looked => {}
             Next::Nothing => {}
-            next => {
-                tried.looked = true;
-                return Ok(next);
-            }
+            next => return Ok(next),
         }
         match rest(conn, now, job, &order, &mut held, tried.may_ask).await? {
             Rest::Again => tried.may_ask = false,
