@@ -13,6 +13,7 @@ mod state;
 mod store;
 mod webhooks;
 
+pub use commands::archived::note_archived;
 pub use commands::ask::{announce, capture, capture_by_hand, close, try_means};
 pub use commands::call_off::{call_off, void_by_hand as void};
 pub use commands::collect::collect;

@@ -2,8 +2,8 @@
 //! back.
 
 use e2e::money::{
-    TOTAL, announced, becomes, books_are_equal, cancel, confirm, deliver, is_due_now, operations, pay, payment, placed,
-    placed_by, sandbox,
+    TOTAL, announced, becomes, books_are_equal, cancel, confirm, deliver, findings, is_due_now, is_looked_at,
+    operations, pay, payment, placed, placed_by, sandbox,
 };
 use e2e::poll;
 use e2e::samples::{int, text};
@@ -119,6 +119,31 @@ async fn of_two_methods_that_both_succeed_the_closed_one_gives_its_money_back() 
     let shown = shop.orders().get(&format!("/api/orders/{order}")).await.is(200).json();
     assert_eq!((int(&shown["payment"]["id"]), text(&shown["payment"]["status"])), (int(&card["id"]), "PAID"));
     books_are_equal(&shop, &sandbox).await;
+}
+
+#[tokio::test]
+async fn money_that_came_twice_and_cannot_go_back_is_left_to_people() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let (order, upi) = placed_by(&shop, "UPI").await;
+    let there = announced(&shop, upi).await;
+    pay(&shop, order, "pm_card_visa").await.is(201);
+    shop.order_becomes(order, "CONFIRMED").await;
+    let twice = sandbox.razorpay().pays(&there, "success@razorpay", "upi").unwrap();
+    // Somebody gives most of it back there. Razorpay gives no less back than one rupee, and half a rupee is left.
+    sandbox.razorpay().refunds(&twice.razorpay_payment_id, Some(5948)).unwrap();
+    is_looked_at(&shop, upi).await;
+    let refused = becomes(&shop, upi, "PART_REFUNDED").await;
+    assert!(operations(&refused).contains(&"REFUND 0.50 REFUSED LATE".to_owned()), "{refused}");
+    for _ in 0..2 {
+        is_looked_at(&shop, upi).await;
+    }
+    assert_eq!(
+        findings(&shop).await,
+        ["THERE_ONLY: a refund that was made at the provider", "STATUS: a refund of what nobody is owed was refused"]
+    );
+    let asked = sandbox.called().into_iter().filter(|called| called.call.ends_with("/refund")).count();
+    assert_eq!(asked, 1, "it would only be refused again");
 }
 
 #[tokio::test]

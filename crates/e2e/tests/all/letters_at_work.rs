@@ -3,7 +3,6 @@
 use crate::metrics::queue_shows;
 use e2e::broker::event;
 use e2e::client::{Client, Response};
-use e2e::poll;
 use e2e::samples::{LAPTOP, int, text};
 use e2e::shop::Shop;
 use reqwest::Method;

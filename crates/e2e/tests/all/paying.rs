@@ -2,8 +2,8 @@
 //! provider is a stand-in with a ledger of its own, which is compared with ours.
 
 use e2e::money::{
-    CENTS, TOTAL, amounts, becomes, books_are_equal, deliver, operations, order_payment, pay, payment, placed,
-    reference, sandbox,
+    CENTS, TOTAL, amounts, announced, becomes, books_are_equal, deliver, operations, order_payment, pay, payment,
+    placed, reference, sandbox,
 };
 use e2e::poll;
 use e2e::samples::{MOUSE, int, number, text};
@@ -188,6 +188,26 @@ async fn another_method_takes_the_place_of_one_that_nobody_is_paying() {
     pay(&shop, busy, "pm_card_threeDSecure2Required").await.is(200);
     let refused = json!({"method": "CASH_ON_DELIVERY"});
     shop.orders().post(&format!("/api/orders/{busy}/payments"), refused).await.problem(409, "payment-open");
+    books_are_equal(&shop, &sandbox).await;
+}
+
+#[tokio::test]
+async fn another_method_is_opened_on_the_version_that_the_client_knows() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let (id, card) = placed(&shop).await;
+    announced(&shop, card).await;
+    let committed = "SELECT count(*) FROM orders.orders WHERE stock_committed";
+    poll::eventually("the stock to be committed", async || poll::equal(shop.database.number(committed).await, 1)).await;
+    let known = shop.orders().get(&format!("/api/orders/{id}")).await.is(200).header("etag").to_owned();
+    let open = async || {
+        let body = json!({"method": "CASH_ON_DELIVERY"});
+        shop.orders().post(&format!("/api/orders/{id}/payments"), body).header("if-match", &known).await
+    };
+    // Its provider has to close the other first, which changes the order.
+    open().await.is(201);
+    becomes(&shop, card, "VOIDED").await;
+    open().await.problem(412, "precondition-failed");
     books_are_equal(&shop, &sandbox).await;
 }
 

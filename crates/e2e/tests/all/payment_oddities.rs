@@ -10,6 +10,7 @@ use e2e::samples::{MOUSE, int, text};
 use e2e::shop::Shop;
 use payment_sandbox::{Fault, Sandbox};
 use serde_json::json;
+use shared_types::topology::INVENTORY_ORDER_EVENTS;
 use std::time::Duration;
 
 /// An order that was paid by card and confirmed, its payment and the provider's name of that.
@@ -216,4 +217,37 @@ async fn promised_money_that_cannot_be_taken_is_found_once() {
     assert!(operations(&after).contains(&format!("CAPTURE {TOTAL} REFUSED SHIPMENT")), "{after}");
     is_looked_at(&shop, id).await;
     assert_eq!(findings(&shop).await, ["STATUS: promised money was refused when it was to be taken"]);
+}
+
+#[tokio::test]
+async fn stock_that_is_committed_while_the_payment_of_a_paid_order_is_due_again_is_remembered() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).order_variable("PAYMENT_CAPTURE", "shipment").open().await;
+    // Inventory-service hears of the orders when the test says so.
+    shop.broker().unbind(INVENTORY_ORDER_EVENTS.name, "order.created").await;
+    let mut tap = shop.broker().tap().await;
+    let ((odd, of_odd), (gone, of_gone)) = (placed(&shop).await, placed(&shop).await);
+    pay(&shop, odd, "pm_card_visa").await.is(200);
+    let promised = pay(&shop, gone, "pm_card_visa").await.is(200).json();
+    // What is shown of one payment does not fit, and the promise of the other runs out.
+    shop.database.execute(format!("UPDATE orders.payments SET status = 'REVIEW' WHERE id = {of_odd}")).await;
+    shop.database.execute(format!("UPDATE orders.orders SET payment_status = 'REVIEW' WHERE id = {odd}")).await;
+    sandbox.stripe().expires(text(&promised["providerId"])).unwrap();
+    is_looked_at(&shop, of_gone).await;
+    assert_eq!(order_payment(&shop, gone).await, "VOIDED");
+    for created in tap.heard("order.created", 2).await {
+        shop.broker().send(INVENTORY_ORDER_EVENTS.name, &created.body).await;
+    }
+    let committed = "SELECT count(*) FROM orders.orders WHERE status = 'PAID' AND stock_committed";
+    poll::eventually("the stock to be committed", async || poll::equal(shop.database.number(committed).await, 2)).await;
+
+    let accepted = json!({"decision": "ACCEPT", "note": "It fits after all"});
+    shop.orders().post(&format!("/api/payments/{of_odd}/review"), accepted).await.is(200);
+    let path = format!("/api/orders/{gone}/payments");
+    shop.orders().post(&path, json!({"method": "CASH_ON_DELIVERY"})).await.is(201);
+    for order in [odd, gone] {
+        shop.order_becomes(order, "CONFIRMED").await;
+        assert_eq!(shop.timeline(order).await, ["PENDING", "PAID", "CONFIRMED"]);
+    }
+    shop.assert_invariants().await;
 }

@@ -3,8 +3,8 @@
 
 use e2e::client::Response;
 use e2e::money::{
-    TOTAL, amounts, announced, becomes, books_are_equal, confirm, deliver, operations, pay, payment, placed, placed_by,
-    sandbox, tell,
+    TOTAL, amounts, announced, becomes, books_are_equal, cancel, confirm, deliver, findings, operations, pay, payment,
+    placed, placed_by, refund, sandbox, tell,
 };
 use e2e::poll;
 use e2e::samples::text;
@@ -151,6 +151,48 @@ async fn events_about_nothing_here_are_taken_and_kept_by_name() {
     let event = Happened { provider, id: "evt_1".to_owned(), kind, body: body.to_string() };
     assert_eq!(text(&signed(&shop, &event, STRIPE_WEBHOOK).await.is(200).json()["looks"].to_string().into()), "false");
     assert_eq!(shop.database.number("SELECT count(*) FROM orders.payment_events").await, 1);
+}
+
+#[tokio::test]
+async fn what_is_told_while_a_refund_waits_is_looked_at_with_it() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let (order, id) = placed(&shop).await;
+    let paid = pay(&shop, order, "pm_card_visa").await.is(200).json();
+    shop.order_becomes(order, "CONFIRMED").await;
+    sandbox.plan("POST /v1/refunds", Fault::TooMany);
+    refund(&shop, id, Some("9.98")).await.is(202);
+    // Before it is sent somebody gives money back there, too.
+    sandbox.happened();
+    sandbox.stripe().refunds(text(&paid["providerId"]), Some(1000)).unwrap();
+    deliver(&shop, &sandbox.happened()).await;
+    poll::eventually("nobody to have to look any more", async || {
+        poll::equal(shop.database.number("SELECT count(*) FROM orders.payments_at_work").await, 0)
+    })
+    .await;
+    let after = operations(&payment(&shop, id).await);
+    for refund in ["REFUND 9.98 SUCCEEDED MANUAL", "REFUND 10.00 SUCCEEDED EXTERNAL"] {
+        assert!(after.contains(&refund.to_owned()), "{after:?}");
+    }
+    cancel(&shop, order).await;
+    becomes(&shop, id, "REFUNDED").await;
+    books_are_equal(&shop, &sandbox).await;
+}
+
+#[tokio::test]
+async fn what_is_told_of_a_payment_whose_order_is_archived_is_left_to_people() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let (_, id, happened) = paid_there(&shop, &sandbox).await;
+    // Payments stay when the month of their orders is archived.
+    shop.database.execute(format!("DELETE FROM orders.payments_at_work WHERE payment_id = {id}")).await;
+    shop.database.execute(format!("UPDATE orders.payments SET order_id = -order_id WHERE id = {id}")).await;
+    deliver(&shop, &happened).await;
+    poll::eventually("nobody to have to look any more", async || {
+        poll::equal(shop.database.number("SELECT count(*) FROM orders.payments_at_work").await, 0)
+    })
+    .await;
+    assert_eq!(findings(&shop).await, ["STATUS: something happened to it, and its order is archived"]);
 }
 
 #[tokio::test]

@@ -140,6 +140,18 @@ async fn the_same_key_asks_for_one_payment() {
 }
 
 #[tokio::test]
+async fn a_payment_at_the_door_is_not_called_off_without_its_order() {
+    let shop = Shop::plan().without_broker().open().await;
+    let placed = shop.orders().post("/api/orders", to_be_paid_at_the_door()).await.is(201).json();
+    let id = int(&placed["payment"]["id"]);
+    // Nothing would end the order: no time is set for its money.
+    shop.orders().post(&format!("/api/payments/{id}/void"), json!({})).await.problem(409, "invalid-transition");
+    assert_eq!(amounts(&payment(&shop, id).await), "CREATED 0.00 0.00 0.00");
+    shop.orders().post(&format!("/api/orders/{}/cancel", placed["id"]), json!({})).await.is(200);
+    assert_eq!(payment(&shop, id).await["status"], "VOIDED");
+}
+
+#[tokio::test]
 async fn a_payment_can_be_asked_for_later() {
     let shop = Shop::open().await;
     let id = int(&shop.place(&[(MOUSE, 2)]).await["id"]);

@@ -264,7 +264,67 @@ async fn promised(shop: &Shop, sandbox: &Sandbox) -> (i64, i64, String) {
     assert_eq!(amounts(&promised), format!("AUTHORIZED {TOTAL} 0.00 0.00"));
     shop.order_becomes(id, "CONFIRMED").await;
     assert_eq!(order_payment(shop, id).await, "AUTHORIZED");
+    // Nobody looks by himself while the test goes on.
+    let later = "UPDATE orders.payments_at_work SET next_attempt_at = clock_timestamp() + INTERVAL '1 hour'";
+    shop.database.execute(format!("{later} WHERE payment_id = {of_order}")).await;
     (id, of_order, attempt)
+}
+
+#[tokio::test]
+async fn what_razorpay_leaves_untaken_is_taken_at_once() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let (id, of_order, _) = promised(&shop, &sandbox).await;
+    is_due_now(&shop, of_order).await;
+    let taken = becomes(&shop, of_order, "CAPTURED").await;
+    assert_eq!(
+        operations(&taken),
+        [format!("CREATE {TOTAL} SUCCEEDED CHECKOUT"), format!("CAPTURE {TOTAL} SUCCEEDED CHECKOUT")]
+    );
+    assert_eq!(order_payment(&shop, id).await, "PAID");
+    books_are_equal(&shop, &sandbox).await;
+}
+
+#[tokio::test]
+async fn an_order_whose_promised_money_went_back_is_found_and_can_be_paid_again() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let (id, of_order, attempt) = promised(&shop, &sandbox).await;
+    sandbox.razorpay().goes_back(&attempt).unwrap();
+    is_looked_at(&shop, of_order).await;
+    assert_eq!(amounts(&payment(&shop, of_order).await), format!("EXPIRED {TOTAL} 0.00 0.00"));
+    assert_eq!(findings(&shop).await, ["STATUS: promised money went back untaken"]);
+    let path = format!("/api/orders/{id}/payments");
+    shop.orders().post(&path, json!({"method": "UPI"})).await.problem(409, "invalid-transition");
+    let shipped = json!({"status": "SHIPPED"});
+    shop.orders().put(&format!("/api/orders/{id}/status"), shipped).await.problem(409, "payment-required");
+    // The customer pays once more on the page that is open still.
+    let order = text(&payment(&shop, of_order).await["providerId"]).to_owned();
+    pays(&sandbox, &order);
+    for _ in 0..2 {
+        is_looked_at(&shop, of_order).await;
+    }
+    assert_eq!(amounts(&payment(&shop, of_order).await), format!("CAPTURED {TOTAL} {TOTAL} 0.00"));
+    assert_eq!(order_payment(&shop, id).await, "PAID");
+    shop.orders().post(&path, json!({"method": "UPI"})).await.problem(409, "already-paid");
+    books_are_equal(&shop, &sandbox).await;
+}
+
+#[tokio::test]
+async fn what_is_paid_again_goes_back_where_another_payment_has_taken_the_place() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let (id, of_order, attempt) = promised(&shop, &sandbox).await;
+    sandbox.razorpay().goes_back(&attempt).unwrap();
+    is_looked_at(&shop, of_order).await;
+    let at_the_door = json!({"method": "CASH_ON_DELIVERY"});
+    shop.orders().post(&format!("/api/orders/{id}/payments"), at_the_door).await.is(201);
+    pays(&sandbox, text(&payment(&shop, of_order).await["providerId"]));
+    is_looked_at(&shop, of_order).await;
+    let back = becomes(&shop, of_order, "REFUNDED").await;
+    assert!(operations(&back).contains(&format!("REFUND {TOTAL} SUCCEEDED LATE")), "{back}");
+    assert_eq!(order_payment(&shop, id).await, "ON_DELIVERY");
+    books_are_equal(&shop, &sandbox).await;
 }
 
 #[tokio::test]

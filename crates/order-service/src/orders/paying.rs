@@ -5,6 +5,7 @@
 //! process dies in between, the payment is due again when its lease ends, and the same is asked under the same key. So two workers
 //! on one payment at once do no harm.
 
+mod again;
 mod alone;
 mod calls;
 
@@ -20,11 +21,11 @@ use crate::orders::error::Error;
 use crate::orders::state::Orders;
 use crate::orders::store;
 use crate::payments::queue::{self, AtWork as Queued, QUEUE};
-use crate::payments::{self, Capture, Cause, End, Held, Next, Operation, OperationStatus, PaymentStatus};
+use crate::payments::{self, Capture, Cause, End, Held, Next, Operation, OperationStatus};
 use service_kit::access::Scope;
 use service_kit::telemetry;
 use service_kit::work_queue::{Claimed, TIME_TO_RECORD, WorkQueue};
-use shared_types::{Money, OrderId, OrderStatus, PaymentId};
+use shared_types::{OrderId, OrderStatus, PaymentId};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,16 +43,6 @@ const STEPS: usize = 12;
 
 /// How long a customer waits for what comes of a call before the payment is shown as it is.
 const PATIENCE: Duration = Duration::from_secs(8);
-
-/// When a payment is looked at again of which nothing is heard: webhooks may be late, or never come.
-const LOOKS: [time::Duration; 4] =
-    [time::Duration::seconds(10), time::Duration::seconds(30), time::Duration::minutes(2), time::Duration::minutes(10)];
-
-/// How often promised money is looked at that nobody takes yet.
-const LOOK_AT_PROMISES: time::Duration = time::Duration::hours(6);
-
-/// When a payment is looked at again that is closed here, and that its provider cannot close.
-const RARELY: time::Duration = time::Duration::hours(1);
 
 /// A payment that this process works on.
 #[derive(Clone, Copy, Debug)]
@@ -133,7 +124,7 @@ pub async fn at_once(orders: &Arc<Orders>, taken: Taken) {
 
 /// What was tried already.
 struct Tried {
-    /// It was asked or looked at.
+    /// The last answer showed the payment as a whole. That to a refund shows the refund only.
     looked: bool,
     /// What the provider did not close or take is asked for another time, not at once again.
     may_ask: bool,
@@ -146,10 +137,7 @@ async fn work_on(orders: &Orders, job: Job, first: Option<Next>) -> Result<(), E
     let mut tried = Tried { looked: false, may_ask: true };
     // Whoever waited finds another first.
     let mut next = match first.filter(|_| !alone.waited()) {
-        Some(send @ Next::Send(_)) => {
-            tried.looked = true;
-            send
-        }
+        Some(send @ Next::Send(_)) => send,
         _ => go_on(orders, job, &mut tried, Seen::default()).await?,
     };
     for _ in 0..STEPS {
@@ -169,8 +157,17 @@ async fn work_on(orders: &Orders, job: Job, first: Option<Next>) -> Result<(), E
 async fn go_on(orders: &Orders, job: Job, tried: &mut Tried, seen: Seen) -> Result<Next, Error> {
     let now = OffsetDateTime::now_utc();
     let mut transaction = orders.db.begin().await?;
-    let Some((mut order, mut held)) = lock(&mut transaction, job).await? else { return Ok(Next::Nothing) };
+    let Some((mut order, mut held)) = lock(&mut transaction, job).await? else {
+        // Its order is archived: nothing is moved for that any more.
+        payments::note_archived(&mut transaction, job.order, job.payment).await?;
+        queue::remove(&mut *transaction, job.payment, job.leased_until).await?;
+        orders.db.commit(transaction).await?;
+        return Ok(Next::Nothing);
+    };
     let was = order.status;
+    if !seen.is_nothing() {
+        tried.looked = seen.look.is_some();
+    }
     settle(&mut transaction, now, &mut order, &mut held, &seen).await?;
     let next = match seen.pause {
         Some(pause) => {
@@ -244,10 +241,7 @@ async fn decide(
         match payments::next(conn, now, &mut held).await? {
             Next::Look(_) if tried.looked => {}
             Next::Nothing => {}
-            next => {
-                tried.looked = true;
-                return Ok(next);
-            }
+            next => return Ok(next),
         }
         match rest(conn, now, job, &order, &mut held, tried.may_ask).await? {
             Rest::Again => tried.may_ask = false,
@@ -281,31 +275,19 @@ async fn rest(
     let is_wanted = order.status != OrderStatus::Cancelled;
     let payment = held.payment();
     if may_ask && is_wanted && payment.take_by().is_some_and(|take_by| is_out || take_by <= now) {
-        payments::capture(conn, held, Cause::Shipment).await?;
+        let cause = match payment.capture {
+            Capture::Automatic => Cause::Checkout,
+            Capture::Manual => Cause::Shipment,
+        };
+        payments::capture(conn, held, cause).await?;
         return Ok(Rest::Again);
     }
-    let is = |status: OperationStatus| held.operations().iter().any(|operation| operation.status == status);
-    let later =
-        now + LOOKS.get(usize::try_from(job.attempts).unwrap_or_default()).copied().unwrap_or(LOOKS[LOOKS.len() - 1]);
-    let waits_for_money = order.status == OrderStatus::Pending && order.payment_is_due();
-    let next = if payment.status == PaymentStatus::Review {
-        None
-    } else if is(OperationStatus::Accepted) || is(OperationStatus::Unknown) || is(OperationStatus::Sent) {
-        Some(later)
-    } else if payment.waits_for_capture() && payment.capture == Capture::Manual && is_wanted && !is_out {
-        // The goods take their time, and the provider tells of what happens meanwhile.
-        payment.take_by().map(|take_by| take_by.min(now + LOOK_AT_PROMISES))
-    } else if payment.closed_at.is_none() && payment.provider_id.is_some() {
-        Some(payment.pay_by.filter(|pay_by| *pay_by > now).map_or(later, |pay_by| pay_by.min(later)))
-    } else if waits_for_money && payment.captured == Money::default() {
-        payment.pay_by
-    } else if payment.may_come_late(now) {
-        let is_new = usize::try_from(job.attempts).unwrap_or_default() < LOOKS.len();
-        Some(if is_new { later } else { now + RARELY })
-    } else {
-        None
-    };
-    match next {
+    let is_asked = held.operations().iter().any(|operation| {
+        matches!(operation.status, OperationStatus::Accepted | OperationStatus::Unknown | OperationStatus::Sent)
+    });
+    let is_latest = order.payment.as_ref().is_some_and(|latest| latest.id == payment.id);
+    let is_awaited = is_latest && order.status == OrderStatus::Pending && order.payment_is_due();
+    match again::at(payment, order.status, (is_asked, is_awaited), job.attempts, now) {
         Some(next) => queue::put_off(conn, job.payment, job.leased_until, next, job.attempts.saturating_add(1)).await?,
         None => queue::remove(conn, job.payment, job.leased_until).await?,
     }

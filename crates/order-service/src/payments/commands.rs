@@ -1,5 +1,6 @@
 //! Commands on payments, one verb a file. The caller has locked the order.
 
+pub mod archived;
 pub mod ask;
 pub mod call_off;
 pub mod collect;

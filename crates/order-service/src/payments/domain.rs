@@ -198,9 +198,13 @@ impl Payment {
     }
 
     /// By when promised money is taken although the goods have not gone out: a day before the promise runs out, which Stripe has
-    /// a week for.
+    /// a week for. At once where it is not to wait for them: a provider that takes it by itself may leave what comes late.
     pub fn take_by(&self) -> Option<OffsetDateTime> {
-        self.waits_for_capture().then(|| self.created_at + time::Duration::days(6))
+        let may_wait = match self.capture {
+            Capture::Automatic => time::Duration::ZERO,
+            Capture::Manual => time::Duration::days(6),
+        };
+        self.waits_for_capture().then(|| self.created_at + may_wait)
     }
 
     /// Whether it was closed here lately, and its provider cannot close it: the customer may still pay.

@@ -73,12 +73,18 @@ pub async fn open(
         (OrderStatus::Paid | OrderStatus::Confirmed, Some(total)) if at_the_door => total,
         (_, None) => return Err(Error::NotPlacedYet(order.id)),
         (status @ (OrderStatus::Paid | OrderStatus::Confirmed), Some(_)) => {
-            return match payments::of_order(&mut *conn, order.id).await?.first() {
-                Some(payment) if !payment.provider.is_on_delivery() => {
-                    Err(payments::Error::AlreadyPaid(payment.id).into())
-                }
-                _ => Err(Error::OnlyAtTheDoor(status)),
+            let latest = payments::of_order(&mut *conn, order.id).await?.into_iter().next();
+            let is_paid = |payment: &Payment| {
+                let has_money = payment.captured > Money::default() || payment.status == PaymentStatus::Authorized;
+                has_money && !payment.provider.is_on_delivery()
             };
+            return Err(match latest {
+                Some(payment) if payment.status == PaymentStatus::Review => {
+                    payments::Error::UnderReview(payment.id).into()
+                }
+                Some(payment) if is_paid(&payment) => payments::Error::AlreadyPaid(payment.id).into(),
+                _ => Error::OnlyAtTheDoor(status),
+            });
         }
         (status, Some(_)) => return Err(Error::NotToBePaid(status)),
     };
@@ -92,7 +98,7 @@ pub async fn open(
 }
 
 /// Writes what the payment of a locked order comes to. An order that has only waited for it is PAID, and confirmed where its stock is
-/// committed.
+/// committed. One that was PAID before may have waited for it, too: it was under review, or gone, when the stock was committed.
 pub async fn changed(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -105,10 +111,11 @@ pub async fn changed(
     }
     let stock_is_committed = store::set_payment_status(conn, order.id, status).await?;
     order.payment = Some(Box::new(of_order(payment)));
-    if status.is_due() || order.status != OrderStatus::Pending {
+    if status.is_due() || !matches!(order.status, OrderStatus::Pending | OrderStatus::Paid) {
         return Ok(());
     }
-    let paid = (!payment.provider.is_on_delivery()).then_some(OrderStatus::Paid);
+    let is_new = order.status == OrderStatus::Pending && !payment.provider.is_on_delivery();
+    let paid = is_new.then_some(OrderStatus::Paid);
     let confirmed = stock_is_committed.then_some(OrderStatus::Confirmed);
     let (mut steps, mut events) = (Vec::new(), Vec::new());
     for status in paid.into_iter().chain(confirmed) {
@@ -132,7 +139,8 @@ pub async fn see(
     shown: &Shown,
 ) -> Result<(), Error> {
     let is_wanted = order.status != OrderStatus::Cancelled;
-    payments::see(conn, now, (order.reference, is_wanted), held, shown).await?;
+    let is_latest = order.payment.as_ref().is_some_and(|latest| latest.id == held.payment().id);
+    payments::see(conn, now, (order.reference, is_wanted, is_latest), held, shown).await?;
     follow(conn, now, order, Some(held.payment())).await
 }
 

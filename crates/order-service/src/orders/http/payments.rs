@@ -63,9 +63,9 @@ pub async fn open_payment(
     if trial.is_some() && asked.provider != Provider::Stripe {
         return Err(FieldErrors::one("token", format!("is not for {}", asked.provider)).into());
     }
-    let open = async |conn: &mut PgConnection| {
+    let open = async |conn: &mut PgConnection, expected: &HeaderMap| {
         let mut order = store::lock(conn, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
-        check_if_match(&headers, order.version)?;
+        check_if_match(expected, order.version)?;
         let now = OffsetDateTime::now_utc();
         let (mut held, is_new) = pay::open(conn, now, &mut order, asked, &orders.payments).await?;
         let job = match &trial {
@@ -83,10 +83,14 @@ pub async fn open_payment(
         Ok::<_, Error>((answer, job))
     };
     let mut job = None;
-    let opened = match IDEMPOTENCY.once(&orders.db, &key, &body, open, |taken| job = taken).await {
+    let first = async |conn: &mut PgConnection| open(conn, &headers).await;
+    let opened = match IDEMPOTENCY.once(&orders.db, &key, &body, first, |taken| job = taken).await {
         Err(Error::Payment(payments::Error::OtherOpen(other))) => {
             close_first(&orders, scope, id, other).await?;
-            IDEMPOTENCY.once(&orders.db, &key, &body, open, |taken| job = taken).await?
+            // What was closed just now has counted the version of the order that the client knows.
+            let any = HeaderMap::new();
+            let again = async |conn: &mut PgConnection| open(conn, &any).await;
+            IDEMPOTENCY.once(&orders.db, &key, &body, again, |taken| job = taken).await?
         }
         opened => opened?,
     };

@@ -43,7 +43,7 @@ pub const INVARIANTS: &[Invariant] = &[
         query: "SELECT id::text, 'is ' || status || ', and its payment ' || payment_status FROM orders.orders
                 WHERE payment_status IS NOT NULL
                   AND (status IN ('PAID', 'CONFIRMED', 'SHIPPED', 'DELIVERED') AND payment_status IN ('DUE', 'VOIDED')
-                       OR status = 'PENDING' AND stock_committed
+                       OR status IN ('PENDING', 'PAID') AND stock_committed
                           AND payment_status NOT IN ('DUE', 'VOIDED', 'REVIEW', 'REFUNDED'))
                 ORDER BY id LIMIT 100",
     },

@@ -37,7 +37,8 @@ pub async fn call_off(
     Ok(latest)
 }
 
-/// Calls a payment off by hand, of which no money was taken. Gives it where its provider has to close it.
+/// Calls a payment off by hand, of which no money was taken. Gives it where its provider has to close it. Not one at the door: no
+/// time is set for that, and its order would wait for ever.
 pub async fn void_by_hand(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -47,6 +48,10 @@ pub async fn void_by_hand(
     let mut held = lock(conn, order_id, id).await?;
     if !held.payment().is_payable() {
         let not = "only a payment that is open, and of which nothing was taken, can be called off";
+        return Err(Error::NotAllowed { id, status: held.payment().status, not });
+    }
+    if held.payment().provider.is_on_delivery() {
+        let not = "it is paid at the door; cancel the order, or open a payment by another method";
         return Err(Error::NotAllowed { id, status: held.payment().status, not });
     }
     if held.payment().provider.can_close() && held.may_be_known() {

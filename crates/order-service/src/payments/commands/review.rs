@@ -27,7 +27,9 @@ pub async fn review(
         let seen = shown.observed.amounts;
         let captured = known.amounts.captured.max(seen.captured.min(payment.amount));
         let authorized = known.amounts.authorized.max(seen.authorized.min(payment.amount)).max(captured);
-        known.amounts = Amounts { authorized, captured, released: known.amounts.released };
+        // What was taken counts, also where an attempt before it had gone back.
+        let released = known.amounts.released.min(authorized - captured);
+        known.amounts = Amounts { authorized, captured, released };
         capture = take_over_capture(conn, &mut held, captured).await?;
     }
     let before = held.write(conn, now, held.payment().clone(), &known).await?;

@@ -18,15 +18,15 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 /// Applies a look to a payment; twice, or after a newer one, it changes nothing. `order` is the reference of the order, `is_wanted`
-/// whether that still is to be paid.
+/// whether that still is to be paid, and `is_latest` whether by this payment.
 ///
 /// What was done there past this service is taken into our books. Money that nobody waits for any more goes back: that of an
-/// order which is cancelled, and that of a payment which was closed without any. What does not fit moves nothing: somebody has
-/// to look at it.
+/// order which is cancelled, and that of a payment which was closed without any. Where only the promise ran out, the customer may
+/// pay again until another payment takes its place. What does not fit moves nothing: somebody has to look at it.
 pub async fn see(
     conn: &mut PgConnection,
     now: OffsetDateTime,
-    (order, is_wanted): (Reference, bool),
+    (order, is_wanted, is_latest): (Reference, bool, bool),
     held: &mut Held,
     shown: &Shown,
 ) -> Result<(), Error> {
@@ -62,7 +62,20 @@ pub async fn see(
         ..payment.clone()
     };
     held.write(conn, now, named, &seen).await?;
-    let comes_late = !is_wanted || Closed::of(payment.status).is_some();
+    if is_wanted && payment.status == PaymentStatus::Authorized && Closed::of(held.payment().status).is_some() {
+        // Its order goes on with what was promised.
+        let amounts = (Some(payment.authorized), Some(Money::default()));
+        note(conn, &payment, FindingKind::Status, &shown.provider_id, amounts, "promised money went back untaken")
+            .await?;
+    }
+    // What was to go back once is owed to nobody, also where its refund was refused.
+    let was_late = held.refunds().any(|it| it.cause == Cause::Late);
+    let was_closed = match Closed::of(payment.status) {
+        Some(Closed::Voided) => true,
+        Some(Closed::Expired) => !is_latest,
+        None => false,
+    };
+    let comes_late = !is_wanted || was_late || was_closed;
     if comes_late && held.payment().status != PaymentStatus::Review && held.payment().refundable().is_positive() {
         match did_not_go_back(held) {
             None => {

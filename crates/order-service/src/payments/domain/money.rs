@@ -1,14 +1,14 @@
 //! What is known of the money of a payment, and what a look at the provider adds to it.
 //!
 //! Nothing but a look moves amounts, and a look says what is, not what happened. So looks may come twice, late, in another
-//! order or not at all: amounts only grow, and the status follows from them.
+//! order or not at all: amounts only grow, but for what was given back untaken, and the status follows from them.
 
 use super::PaymentStatus;
 use shared_types::Money;
 use uuid::Uuid;
 
-/// Amounts that only grow. What was given back is not among them: a refund may fail after it succeeded, so that is the sum
-/// of its operations.
+/// Amounts that only grow; `released` as far as `captured` leaves room. What was given back is not among them: a refund may fail
+/// after it succeeded, so that is the sum of its operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Amounts {
     /// Promised by the customer's bank, or by the customer.
@@ -83,13 +83,11 @@ pub struct Known {
 }
 
 impl Amounts {
-    /// The larger of each.
+    /// The larger of each. What went back untaken makes room for what was taken all the same: the customer paid again.
     fn join(self, seen: Self) -> Self {
-        Self {
-            authorized: self.authorized.max(seen.authorized),
-            captured: self.captured.max(seen.captured),
-            released: self.released.max(seen.released),
-        }
+        let (authorized, captured) = (self.authorized.max(seen.authorized), self.captured.max(seen.captured));
+        let released = self.released.max(seen.released).min(authorized - captured);
+        Self { authorized, captured, released }
     }
 
     /// Whether they can be those of a payment for `amount`.

@@ -136,6 +136,8 @@ pub async fn capture_payment(
 }
 
 /// Calls a payment off of which no money was taken, while its order waits for the money
+///
+/// One at the door is not called off (`invalid-transition`): cancel the order, or open a payment by another method.
 #[utoipa::path(post, path = "/api/payments/{id}/void", tag = "payments",
     params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
     responses(

@@ -110,9 +110,18 @@ fn what_does_not_fit_changes_no_amount_and_needs_somebody_who_looks() {
         assert_eq!((known.amounts, known.status()), (Amounts::default(), PaymentStatus::Review), "{wrong:?}");
         assert_eq!(known.seeing(&terms(), &fine).status(), PaymentStatus::Review, "only an operator ends it");
     }
-    // Each fits, and together they do not.
-    let known = nothing().seeing(&terms(), &look(AMOUNT, 6_000, 0)).seeing(&terms(), &look(AMOUNT, 0, AMOUNT));
-    assert_eq!((known.amounts.released, known.review), (Money::default(), true));
+}
+
+#[test]
+fn what_is_paid_again_takes_the_place_of_what_went_back_untaken() {
+    let expired = Observed { closed: Some(Closed::Expired), ..look(AMOUNT, 0, AMOUNT) };
+    let (promised, again) = (look(AMOUNT, 0, 0), look(AMOUNT, AMOUNT, 0));
+    for looks in [[&promised, &expired, &again, &expired], [&again, &expired, &promised, &again]] {
+        let known = looks.iter().fold(nothing(), |known, observed| known.seeing(&terms(), observed));
+        assert_eq!((known.amounts, known.status()), (again.amounts, PaymentStatus::Captured), "{looks:?}");
+    }
+    let part = nothing().seeing(&terms(), &expired).seeing(&terms(), &look(AMOUNT, 6_000, 0));
+    assert_eq!((part.amounts.released, part.status()), (cents(AMOUNT - 6_000), PaymentStatus::Captured));
 }
 
 #[test]
