@@ -1,6 +1,6 @@
 //! What operators do with accounts, keys from the terminal, and the audit trail that shows who did what.
 
-use e2e::client::{Client, Response};
+use e2e::client::Response;
 use e2e::poll;
 use e2e::samples::text;
 use e2e::shop::{Plan, Shop};
@@ -55,12 +55,11 @@ async fn who_loses_a_role_gets_no_token_with_it_meanwhile() {
     let shop = plan().open().await;
     let ada = register(&shop, "ada@example.com").await;
     let path = format!("/api/accounts/{}", text(&ada["user"]["id"]));
-    let set = async |client: Client, roles: Value| {
-        let tag = client.get(&path).await.is(200).header("etag").to_owned();
-        let set = client.put(&format!("{path}/roles"), json!({"roles": roles})).header("if-match", &tag);
-        tokio::spawn(async move { set.await })
+    let tag = async || shop.accounts().get(&path).await.is(200).header("etag").to_owned();
+    let set = |roles: Value, tag: String| {
+        shop.accounts().put(&format!("{path}/roles"), json!({"roles": roles})).header("if-match", &tag)
     };
-    set(shop.accounts().clone(), json!(["ADMIN"])).await.await.unwrap().is(200);
+    set(json!(["ADMIN"]), tag().await).await.is(200);
     let admin = log_in(&shop, "ada@example.com", PASSWORD).await.is(200).json();
     let list = async |tokens: &Value| {
         shop.accounts().with_token(text(&tokens["accessToken"])).get("/api/accounts?limit=1").await
@@ -68,7 +67,8 @@ async fn who_loses_a_role_gets_no_token_with_it_meanwhile() {
     list(&admin).await.is(200);
     // The change comes as far as its last step, and a second passes: tokens know whole seconds.
     let lock = shop.database.lock("LOCK TABLE accounts.audit IN EXCLUSIVE MODE").await;
-    let change = set(shop.accounts().clone(), json!(["CUSTOMER"])).await;
+    let change = set(json!(["CUSTOMER"]), tag().await);
+    let change = tokio::spawn(async move { change.await });
     shop.database.somebody_waits().await;
     let second = || OffsetDateTime::now_utc().unix_timestamp();
     let begun = second();
