@@ -69,6 +69,29 @@ async fn registering_says_the_same_whether_the_address_has_an_account() {
 }
 
 #[tokio::test]
+async fn an_address_is_not_verified_with_the_password_of_somebody_else() {
+    let shop = shop().await;
+    register(&shop, "ada@example.com", PASSWORD).await.is(202);
+    // Somebody else registers it before she has typed her code, and she reads their mail.
+    shop.database.execute("UPDATE accounts.codes SET created_at = created_at - INTERVAL '2 minutes'").await;
+    register(&shop, "ada@example.com", OTHER).await.is(202);
+    let code = take(&shop, &last_code(&shop, "VERIFY").await).await;
+    let verify = async |code: &str, password: &str| {
+        let body = json!({"email": "ada@example.com", "code": code, "password": password});
+        shop.accounts().post("/api/auth/verify", body).await
+    };
+    verify(&code, PASSWORD).await.problem(400, "bad-code");
+    log_in(&shop, "ada@example.com", OTHER).await.problem(401, "unauthenticated");
+    // She registers again.
+    shop.database.execute("UPDATE accounts.codes SET created_at = created_at - INTERVAL '2 minutes'").await;
+    register(&shop, "ada@example.com", PASSWORD).await.is(202);
+    let code = take(&shop, &last_code(&shop, "VERIFY").await).await;
+    assert_eq!(verify(&code, &"x".repeat(1001)).await.fields_at_fault(), ["password"]);
+    verify(&code, PASSWORD).await.is(204);
+    log_in(&shop, "ada@example.com", PASSWORD).await.is(200);
+}
+
+#[tokio::test]
 async fn asking_for_a_reset_says_the_same_and_writes_as_much() {
     let shop = shop().await;
     register(&shop, "ada@example.com", PASSWORD).await.is(202);

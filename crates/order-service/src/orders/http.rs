@@ -223,10 +223,12 @@ async fn list(
     }
     let (after, limit) = (page.after, page.fetch());
     let read = |mut conn: ReadConnection| async move { store::list(&mut conn, scope, filter, after, limit).await };
-    match orders.db.read(&reader, read).await {
-        Err(sqlx::Error::RowNotFound) => Err(FieldErrors::one("cursor", "is behind an order that is not there").into()),
-        found => Ok(page.answer(found?, |order| order.id)),
-    }
+    let found = match orders.db.read(&reader, read).await {
+        // The order that the page is behind is archived, and so are all before it.
+        Err(sqlx::Error::RowNotFound) => Vec::new(),
+        found => found?,
+    };
+    Ok(page.answer(found, |order| order.id))
 }
 
 /// One order.

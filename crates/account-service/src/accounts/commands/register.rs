@@ -4,7 +4,7 @@ use super::announce;
 use crate::accounts::error::Error;
 use crate::audit::{self, Action, Actor};
 use crate::codes::{Codes, Purpose};
-use crate::users::{self, NewUser, Status, User};
+use crate::users::{self, Account, NewUser, Status, User};
 use secrecy::SecretString;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -63,15 +63,20 @@ pub(super) async fn send(
     Ok(true)
 }
 
-/// Uses up a code that was the right one: the address is verified.
+/// Uses up a code that was the right one: the address is verified, if it is still `registered` with the same password, where that
+/// was shown.
 pub async fn verify(
     conn: &mut PgConnection,
     now: OffsetDateTime,
     codes: &Codes,
     email_key: &str,
     code: Uuid,
+    registered: Option<&Account>,
 ) -> Result<(), Error> {
     let account = users::lock_by_email(conn, email_key).await?.ok_or(Error::BadCode)?;
+    if registered.is_some_and(|registered| !registered.has_password_of(&account)) {
+        return Err(Error::BadCode);
+    }
     if account.user.status != Status::Active || !codes.use_up(conn, now, code).await? {
         return Err(Error::BadCode);
     }

@@ -92,16 +92,23 @@ pub struct Verify {
     /// The code, in any case, with or without the hyphen.
     #[schema(required, nullable = false, max_length = 20, example = "7K2M-Q9XB")]
     pub code: Option<String>,
+    /// The password that was registered with. A page that still has it sends it: where somebody else has registered the address
+    /// meanwhile, the code of their mail is then refused.
+    #[schema(nullable = false, max_length = 1000, pattern = "", example = "plum-tractor-violin-9")]
+    pub password: Option<String>,
 }
 
 impl Verify {
-    /// The address and the code.
-    pub fn parse(self) -> Result<(EmailAddress, String), FieldErrors> {
+    /// The address, the code, and the password where it was sent.
+    pub fn parse(self) -> Result<(EmailAddress, String, Option<Password>), FieldErrors> {
         let mut errors = FieldErrors::default();
         let email = parse_email(&mut errors, "email", self.email);
         let code = errors.required_text("code", self.code, 20);
+        if self.password.as_ref().is_some_and(|text| text.chars().nth(1000).is_some()) {
+            errors.add("password", "must have at most 1000 characters");
+        }
         let Some(email) = email else { return Err(errors) };
-        errors.into_result((email, code))
+        errors.into_result((email, code, self.password.map(|text| Password::typed(&text))))
     }
 }
 

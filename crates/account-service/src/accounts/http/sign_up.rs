@@ -69,12 +69,17 @@ pub async fn verify(
     headers: HeaderMap,
     extract::Json(body): extract::Json<Verify>,
 ) -> Result<StatusCode, Error> {
-    let (email, code) = body.parse()?;
+    let (email, code, password) = body.parse()?;
     accounts.limits.take(Kind::Code, accounts.proxies.client(peer, &headers))?;
-    let (_, code) = right_code(&accounts, &email, Purpose::Verify, &code).await?;
+    let (account, code) = right_code(&accounts, &email, Purpose::Verify, &code).await?;
+    let registered = match password {
+        Some(password) if accounts.passwords.matches(&password, account.password_hash.clone()).await? => Some(&account),
+        Some(_) => return Err(Error::BadCode),
+        None => None,
+    };
     let mut transaction = accounts.db.begin().await?;
     let now = OffsetDateTime::now_utc();
-    commands::verify(&mut transaction, now, &accounts.codes, &email.key(), code).await?;
+    commands::verify(&mut transaction, now, &accounts.codes, &email.key(), code, registered).await?;
     accounts.db.commit(transaction).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -97,6 +97,7 @@ pub struct EditLetter {
         min_length = 1,
         max_length = 500_000,
         format = "json",
+        pattern = r"^[^\u0000]*$",
         example = r#"{"specversion":"1.0","id":"01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a71","source":"/order-service","type":"order.created","subject":"01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70","time":"2026-01-31T12:00:00Z","datacontenttype":"application/json","dataversion":1,"data":{"orderId":1,"reference":"01936f5e-7c3a-7b1e-8a4e-3f1d2c5b6a70"}}"#
     )]
     body: Option<String>,
