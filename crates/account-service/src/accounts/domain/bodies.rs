@@ -236,7 +236,7 @@ mod tests {
         let reset = Reset { password: Some("hush".to_owned()), ..Reset::default() };
         let hush = || Some("hush".to_owned());
         let change = ChangePassword { current_password: hush(), new_password: hush() };
-        let verify = Verify { email: hush(), code: hush() };
+        let verify = Verify { email: hush(), code: hush(), password: hush() };
         assert!(!format!("{reset:?} {change:?} {verify:?}").contains("hush"));
         assert_eq!(reset.parse(15).unwrap_err().0.keys().collect::<Vec<_>>(), ["code", "email", "password"]);
     }
