@@ -327,5 +327,6 @@ async fn orders_of_a_time_are_found_without_walking_through_the_newer() {
         rows if rows < 100 => Err(format!("{rows} rows are counted")),
         rows => Ok(rows),
     });
-    assert!(rows.await < 200, "{} rows were read for two pages", read().await - before);
+    // What checks the invariants may read a hundred beside them; those that are newer are 3,560.
+    assert!(rows.await < 1000, "{} rows were read for two pages", read().await - before);
 }
