@@ -117,12 +117,17 @@ impl TestDatabase {
         lock
     }
 
-    /// Waits until somebody waits for a lock.
-    pub async fn somebody_waits(&self) {
+    /// How many wait for a lock.
+    pub async fn waiting(&self) -> i64 {
         let waiting = "SELECT COUNT(*) FROM pg_stat_activity
                        WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        self.number(waiting).await
+    }
+
+    /// Waits until somebody waits for a lock.
+    pub async fn somebody_waits(&self) {
         poll::eventually("somebody to wait for a lock", async || {
-            if self.number(waiting).await > 0 { Ok(()) } else { Err("nobody does".to_owned()) }
+            if self.waiting().await > 0 { Ok(()) } else { Err("nobody does".to_owned()) }
         })
         .await;
     }

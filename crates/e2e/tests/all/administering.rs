@@ -76,10 +76,8 @@ async fn who_loses_a_role_gets_no_token_with_it_meanwhile() {
         .await;
     let refresh = shop.accounts().post("/api/auth/refresh", json!({"refreshToken": admin["refreshToken"]}));
     let refresh = tokio::spawn(async move { refresh.await });
-    let waiting = "SELECT COUNT(*) FROM pg_stat_activity
-                   WHERE wait_event_type = 'Lock' AND datname = current_database()";
     poll::eventually("the refresh to be answered or to wait", async || {
-        let waiting = shop.database.number(waiting).await;
+        let waiting = shop.database.waiting().await;
         if refresh.is_finished() || waiting == 2 { Ok(()) } else { Err(format!("{waiting} wait")) }
     })
     .await;
