@@ -19,6 +19,24 @@ impl Password {
         Self(ComposingNormalizer::new_nfkc().normalize(text).into_owned().into())
     }
 
+    /// [`Self::typed`] of a field, at most 1000 characters. None where there is none, or it is at fault.
+    pub fn optional(errors: &mut FieldErrors, field: &str, text: Option<String>) -> Option<Self> {
+        let text = text?;
+        if text.chars().nth(1000).is_some() {
+            errors.add(field, "must have at most 1000 characters");
+            return None;
+        }
+        Some(Self::typed(&text))
+    }
+
+    /// [`Self::optional`] where there has to be one.
+    pub fn required(errors: &mut FieldErrors, field: &str, text: Option<String>) -> Option<Self> {
+        if text.is_none() {
+            errors.add(field, "is required");
+        }
+        Self::optional(errors, field, text)
+    }
+
     /// The bytes to hash.
     pub fn bytes(&self) -> &[u8] {
         self.0.expose_secret().as_bytes()

@@ -50,15 +50,9 @@ impl LogIn {
     pub fn parse(self) -> Result<(EmailAddress, Password), FieldErrors> {
         let mut errors = FieldErrors::default();
         let email = parse_email(&mut errors, "email", self.email);
-        match &self.password {
-            None => errors.add("password", "is required"),
-            Some(text) if text.chars().nth(1000).is_some() => {
-                errors.add("password", "must have at most 1000 characters")
-            }
-            Some(_) => {}
-        }
-        let (Some(email), Some(password)) = (email, self.password) else { return Err(errors) };
-        errors.into_result((email, Password::typed(&password)))
+        let password = Password::required(&mut errors, "password", self.password);
+        let (Some(email), Some(password)) = (email, password) else { return Err(errors) };
+        errors.into_result((email, password))
     }
 }
 

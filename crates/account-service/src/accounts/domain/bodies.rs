@@ -104,11 +104,9 @@ impl Verify {
         let mut errors = FieldErrors::default();
         let email = parse_email(&mut errors, "email", self.email);
         let code = errors.required_text("code", self.code, 20);
-        if self.password.as_ref().is_some_and(|text| text.chars().nth(1000).is_some()) {
-            errors.add("password", "must have at most 1000 characters");
-        }
+        let password = Password::optional(&mut errors, "password", self.password);
         let Some(email) = email else { return Err(errors) };
-        errors.into_result((email, code, self.password.map(|text| Password::typed(&text))))
+        errors.into_result((email, code, password))
     }
 }
 

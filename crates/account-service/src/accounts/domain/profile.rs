@@ -83,16 +83,10 @@ impl ChangePassword {
     /// The password until now, and the new one.
     pub fn parse(self, shortest: u8) -> Result<(Password, Password), FieldErrors> {
         let mut errors = FieldErrors::default();
-        match &self.current_password {
-            None => errors.add("currentPassword", "is required"),
-            Some(text) if text.chars().nth(1000).is_some() => {
-                errors.add("currentPassword", "must have at most 1000 characters");
-            }
-            Some(_) => {}
-        }
+        let current = Password::required(&mut errors, "currentPassword", self.current_password);
         let new = passwords::parse(&mut errors, "newPassword", self.new_password.as_deref(), shortest);
-        let (Some(current), Some(new)) = (self.current_password, new) else { return Err(errors) };
-        errors.into_result((Password::typed(&current), new))
+        let (Some(current), Some(new)) = (current, new) else { return Err(errors) };
+        errors.into_result((current, new))
     }
 }
 
