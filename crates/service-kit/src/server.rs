@@ -1,4 +1,4 @@
-//! The HTTP server: what stands around every route of both services, and its graceful end.
+//! The HTTP server: what stands around every route of each service, and its graceful end.
 
 pub mod config;
 mod connection;

@@ -1,4 +1,4 @@
-//! The wire between the two services, and nothing else: types both sides must agree on, with serde, no I/O.
+//! The wire between the services, and nothing else: types both sides must agree on, with serde, no I/O.
 
 #![warn(missing_docs)]
 

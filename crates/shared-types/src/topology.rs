@@ -1,4 +1,4 @@
-//! Exchanges and queues in one table that both services declare at start, so that no event is published before
+//! Exchanges and queues in one table that every service declares at start, so that no event is published before
 //! the queue that wants it exists, whoever starts first.
 
 use crate::events::{

@@ -98,7 +98,7 @@ pub async fn get_api_key(
     Ok(Answer::ok(&key)?)
 }
 
-/// Ends an API key at once: it gets no more tokens. Tokens that it got before end within ten minutes.
+/// Ends an API key at once: it gets no more tokens. Those that it got before are refused within two seconds.
 #[utoipa::path(delete, path = "/api/api-keys/{id}", tag = "api-keys",
     params(("id" = Uuid, Path, description = "Id of the key")),
     responses((status = 204, description = "It is no longer good"), Invalid, NotFound, Unavailable))]
