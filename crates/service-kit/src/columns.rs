@@ -15,6 +15,18 @@ macro_rules! read_columns {
             pub fn select(table: &str) -> String {
                 [$(concat!(".", stringify!($field))),+].map(|column| format!("{table}{column}")).join(", ")
             }
+
+            /// How many columns that are.
+            #[allow(dead_code, reason = "not every row is read by place")]
+            pub const COUNT: usize = [$(stringify!($field)),+].len();
+
+            /// The row whose columns stand in `row` from place `first` on, in the order of [`Self::select`]. To look for each by
+            /// its name takes several times as long.
+            #[allow(dead_code, reason = "not every row is read by place")]
+            pub fn read(row: &sqlx::postgres::PgRow, first: usize) -> Result<Self, sqlx::Error> {
+                let mut places = first..;
+                Ok(Self { $($field: $crate::columns::next(row, &mut places)?),+ })
+            }
         }
     };
 }
@@ -57,3 +69,11 @@ macro_rules! written_columns {
 
 /// A statement that parameters are bound to.
 pub type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+/// The value at the next of the places.
+pub fn next<'r, T>(row: &'r sqlx::postgres::PgRow, places: &mut std::ops::RangeFrom<usize>) -> Result<T, sqlx::Error>
+where
+    T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+{
+    sqlx::Row::try_get(row, places.next().unwrap_or(usize::MAX))
+}

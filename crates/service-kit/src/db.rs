@@ -2,7 +2,7 @@
 
 use crate::batcher::Blame;
 use crate::config::{ConfigError, DatabaseConfig};
-use crate::reading::{self, Replica};
+use crate::reading::{self, Readers, Replica};
 use crate::turns;
 use metrics::Histogram;
 use sqlx::postgres::PgPoolOptions;
@@ -48,10 +48,23 @@ pub(crate) async fn takes_writes(conn: &mut PgConnection) -> Result<bool, sqlx::
     Ok(setting == "off")
 }
 
+/// Whether a connection that has been idle for so long may be used. One for which this fails or gives false is to be closed:
+/// after a fail-over, the next connection leads to the new primary.
+pub(crate) async fn is_usable(conn: &mut PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
+    if connections_are_suspected() {
+        return takes_writes(conn).await;
+    }
+    if idle_for > TRUSTED {
+        conn.ping().await?;
+    }
+    Ok(true)
+}
+
 /// The service's database.
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
+    readers: Arc<Readers>,
     committed: Arc<Notify>,
     replica: Option<Arc<Replica>>,
 }
@@ -65,25 +78,20 @@ impl Database {
             .max_connections(config.database_max_connections)
             .acquire_timeout(config.acquire_timeout())
             .test_before_acquire(false)
-            .before_acquire(|conn, meta| {
-                Box::pin(async move {
-                    if connections_are_suspected() {
-                        // What gives false is closed: after a fail-over, the next connection leads to the new primary.
-                        return takes_writes(conn).await;
-                    }
-                    if meta.idle_for > TRUSTED {
-                        conn.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
+            .before_acquire(|conn, meta| Box::pin(is_usable(conn, meta.idle_for)))
             .connect_lazy_with(config.connect_options()?);
-        Ok(Self { pool, committed: Arc::new(Notify::new()), replica: reading::replica_of(config)? })
+        let readers = Arc::new(Readers::of(config.database_max_connections));
+        Ok(Self { pool, readers, committed: Arc::new(Notify::new()), replica: reading::replica_of(config)? })
     }
 
     /// For reads at the primary that need no transaction. Lists read by [`Self::read`].
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// Who reads at the primary by [`Self::read`].
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.readers
     }
 
     /// The replica, where there is one.

@@ -8,16 +8,20 @@ mod history;
 mod position;
 mod primary;
 mod reader;
+mod readers;
 mod replica;
 mod writers;
 
 pub use connection::ReadConnection;
 pub use reader::Reader;
+pub(crate) use readers::Readers;
 pub(crate) use replica::{Replica, watch};
 
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::db::Database;
+use connection::Lent;
 use position::Position;
+use readers::Reading;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +97,12 @@ impl Database {
             }
         }
         metrics::counter!("database_reads_total", "pool" => "primary").increment(1);
-        work(ReadConnection::new(self.pool().acquire().await?, Arc::default())).await
+        let Reading { conn, since, _turn } = self.readers().begin(self.pool()).await?;
+        let lent = Lent::new(conn);
+        let found = work(lent.lend().await).await?;
+        if let Some(conn) = lent.back() {
+            self.readers().keep(conn, since);
+        }
+        Ok(found)
     }
 }

@@ -202,17 +202,35 @@ async fn a_rush_on_one_order_leaves_connections_to_the_others() {
         }
     });
     let rush = tokio::spawn(rush(calls));
-    let waiting = "SELECT COUNT(*) FROM pg_stat_activity
-                   WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    eventually("a few to wait in the database", async || equal(shop.database.number(waiting).await, 4)).await;
+    eventually("a few to wait in the database", async || equal(shop.database.waiting().await, 4)).await;
     for _ in 0..3 {
         shop.place(&[(MOUSE, 1)]).await;
         shop.orders().get(&format!("/api/orders/{id}/timeline")).await.is(200);
     }
-    assert_eq!(shop.database.number(waiting).await, 4);
+    assert_eq!(shop.database.waiting().await, 4);
     lock.rollback().await.unwrap();
     assert_eq!(rush.await.unwrap().values().sum::<usize>(), 40);
     shop.orders().get(&format!("/api/orders/{id}")).await.is(200);
     let other = int(&shop.place(&[(MOUSE, 1)]).await["id"]);
     shop.orders().post(&format!("/api/orders/{other}/cancel"), json!({})).await.is(200);
+}
+
+#[tokio::test]
+async fn slow_lists_leave_half_of_the_connections_to_orders() {
+    let shop = Shop::plan().without_broker().order_variable("DATABASE_MAX_CONNECTIONS", "8").open().await;
+    let lock = shop.database.lock("LOCK TABLE orders.notifications IN ACCESS EXCLUSIVE MODE".to_owned()).await;
+    let client = shop.orders().clone();
+    let lists = (0..20).map(move |_| {
+        let client = client.clone();
+        async move { client.get("/api/notifications").await.status }
+    });
+    let lists = tokio::spawn(rush(lists));
+    eventually("lists to wait in the database", async || equal(shop.database.waiting().await, 4)).await;
+    for _ in 0..3 {
+        let placed = shop.place(&[(MOUSE, 1)]).await;
+        shop.orders().get(&format!("/api/orders/{}", int(&placed["id"]))).await.is(200);
+    }
+    assert_eq!(shop.database.waiting().await, 4);
+    lock.rollback().await.unwrap();
+    assert_eq!(lists.await.unwrap(), BTreeMap::from([(200, 20)]));
 }

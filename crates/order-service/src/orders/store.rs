@@ -7,7 +7,8 @@ use crate::orders::domain::{Order, OrderPayment, TimelineEntry};
 use crate::payments::{self, LatestPayment, OrderPaymentStatus};
 use service_kit::access::Scope;
 use shared_types::{OrderId, OrderStatus, Reference};
-use sqlx::{PgConnection, QueryBuilder};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, QueryBuilder, Row};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use time::OffsetDateTime;
@@ -26,7 +27,7 @@ mod rows;
 use changes::write_history;
 pub use changes::{NewStatus, set_note, set_payment_status, set_payment_statuses, set_statuses, walk};
 pub use rows::{Inserted, NewOrderRow};
-use rows::{ItemRow, LineRow, OrderRow, status};
+use rows::{ItemRow, OrderRow, status};
 
 /// Which orders a list is of; nothing set means all.
 #[derive(Clone, Debug, Default)]
@@ -47,21 +48,26 @@ pub struct Filter {
     pub reference: Option<Reference>,
 }
 
-/// Reads the orders of `source`, a table or a query in brackets, each line beside its order.
-fn select_from(source: &str) -> String {
+/// Reads the orders of `source`, a table or a query in brackets, each line beside its order, for [`in_order`]. `bounds` says of
+/// lines what is known of the number of their order before any is read: by that, PostgreSQL leaves out ranges of lines.
+fn select_from(source: &str, bounds: &str) -> String {
     let (order, item) = (OrderRow::select("o"), ItemRow::select("i"));
     format!(
         "SELECT {order}, o.payment_status, {item} FROM {source} o
          CROSS JOIN LATERAL (SELECT id AS item_id, product_id, product_name, quantity, price, subtotal
-                             FROM orders.order_items WHERE order_id = o.id OFFSET 0) i"
+                             FROM orders.order_items WHERE order_id = o.id{bounds} OFFSET 0) i"
     )
 }
 
-static LOCK: LazyLock<String> =
-    LazyLock::new(|| format!("{} WHERE o.id = $1 ORDER BY i.product_id FOR UPDATE OF o", select_from("orders.orders")));
+static LOCK: LazyLock<String> = LazyLock::new(|| {
+    let select = select_from("orders.orders", " AND order_id = $1");
+    format!("{select} WHERE o.id = $1 ORDER BY i.product_id FOR UPDATE OF o")
+});
 
-static FIND: LazyLock<String> =
-    LazyLock::new(|| format!("{} WHERE o.id = ANY($1) ORDER BY o.id, i.product_id", select_from("orders.orders")));
+static FIND: LazyLock<String> = LazyLock::new(|| {
+    let select = select_from("orders.orders", " AND order_id BETWEEN $2 AND $3");
+    format!("{select} WHERE o.id = ANY($1) ORDER BY o.id, i.product_id")
+});
 
 /// One order with its lines, if the scope has it.
 pub async fn find(conn: &mut PgConnection, scope: Scope, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
@@ -91,24 +97,27 @@ pub async fn find_each(
 /// Orders with their lines, by number, whoever asks. An order has at least one line; one that does not exist is missing. Every
 /// order that is read by its number is read here.
 async fn read(conn: &mut PgConnection, ids: Vec<i64>) -> Result<Vec<Order>, sqlx::Error> {
-    let rows = sqlx::query_as(FIND.as_str()).bind(ids).fetch_all(&mut *conn).await?;
+    let (first, last) = (ids.iter().min().copied(), ids.iter().max().copied());
+    let rows = sqlx::query(FIND.as_str()).bind(ids).bind(first).bind(last).fetch_all(&mut *conn).await?;
     in_order(conn, rows).await
 }
 
-/// Puts the lines of each order together; the rows of one order follow each other. Payments are looked for only where an
-/// order asks for one.
-async fn in_order(conn: &mut PgConnection, rows: Vec<LineRow>) -> Result<Vec<Order>, sqlx::Error> {
+/// Puts the lines of each order together; the rows of one order follow each other, and their first column is its number.
+/// Payments are looked for only where an order asks for one.
+async fn in_order(conn: &mut PgConnection, rows: Vec<PgRow>) -> Result<Vec<Order>, sqlx::Error> {
     let mut orders: Vec<Order> = Vec::new();
     let mut paid: Vec<(usize, OrderPaymentStatus)> = Vec::new();
-    for LineRow { order, payment_status, item } in rows {
-        if orders.last().is_none_or(|last| last.id.0 != order.id) {
+    for row in rows {
+        let id: i64 = row.try_get(0)?;
+        if orders.last().is_none_or(|last| last.id.0 != id) {
+            let payment_status: Option<&str> = row.try_get(OrderRow::COUNT)?;
             if let Some(status) = payment_status {
                 paid.push((orders.len(), status.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?));
             }
-            orders.push(order.try_into()?);
+            orders.push(OrderRow::read(&row, 0)?.try_into()?);
         }
         if let Some(order) = orders.last_mut() {
-            order.items.push(item.into());
+            order.items.push(ItemRow::read(&row, OrderRow::COUNT + 1)?.into());
         }
     }
     if !paid.is_empty() {
@@ -145,7 +154,7 @@ pub async fn list(
     let by_bucket = scope.owner().is_some() || filter.customer_key.is_some();
     let columns = OrderRow::select("o") + ", o.payment_status";
     // The page goes where the sign stands, with its parameters.
-    let frame = select_from("(?)");
+    let frame = select_from("(?)", "");
     let (head, tail) = frame.split_once('?').unwrap_or((&frame, ""));
     let mut query = QueryBuilder::new(head);
     if by_bucket {
@@ -205,14 +214,14 @@ pub async fn list(
         query.push(") AS o").push(newest).push(" LIMIT ").push_bind(limit);
     }
     query.push(tail).push(newest).push(", i.product_id");
-    let rows = query.build_query_as().fetch_all(&mut *conn).await?;
+    let rows = query.build().fetch_all(&mut *conn).await?;
     in_order(conn, rows).await
 }
 
 /// Locks an order until the end of the transaction and reads it, if the scope has it: what another transaction wrote meanwhile is
 /// seen. The lines of an order never change, and its payment is read once it is locked.
 pub async fn lock(conn: &mut PgConnection, scope: Scope, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
-    let rows = sqlx::query_as(LOCK.as_str()).bind(id.0).fetch_all(&mut *conn).await?;
+    let rows = sqlx::query(LOCK.as_str()).bind(id.0).fetch_all(&mut *conn).await?;
     let locked = in_order(conn, rows).await?.pop();
     Ok(locked.filter(|order| scope.includes(order.customer_id)))
 }
@@ -225,7 +234,7 @@ static CONFIRM: LazyLock<String> = LazyLock::new(|| {
              SET status = CASE WHEN {MAY_GO_ON} THEN 'CONFIRMED' ELSE status END,
                  stock_committed = CASE WHEN payment_status IS NULL THEN NULL ELSE TRUE END,
                  version = o.version + 1, updated_at = clock_timestamp()
-             WHERE reference = ANY($1)
+             WHERE reference = ANY($1) AND reference BETWEEN $3 AND $4
                AND CASE status WHEN 'PENDING' THEN total_amount IS NOT NULL WHEN 'PAID' THEN TRUE ELSE FALSE END
              RETURNING {columns}),
          told AS (
@@ -243,10 +252,14 @@ const MAY_GO_ON: &str = "COALESCE(payment_status, '') NOT IN ('DUE', 'VOIDED', '
 /// that it moved, as they are then, without their lines. An order whose payment is due keeps in mind that its stock is
 /// committed. One statement; whoever changes the same orders meanwhile is waited for.
 ///
+/// The lowest and the highest reference say which months there can be any in.
+///
 /// The condition on the status is a `CASE`, which no index can serve: next to none are PENDING, so their index looks like
 /// the shorter way, but all the orders that ever were have left their dead entry in it.
 pub async fn confirm(conn: &mut PgConnection, references: &[Uuid], actor: &str) -> Result<Vec<Order>, sqlx::Error> {
-    let moved: Vec<OrderRow> = sqlx::query_as(CONFIRM.as_str()).bind(references).bind(actor).fetch_all(conn).await?;
+    let (first, last) = (references.iter().min(), references.iter().max());
+    let query = sqlx::query_as(CONFIRM.as_str()).bind(references).bind(actor).bind(first).bind(last);
+    let moved: Vec<OrderRow> = query.fetch_all(conn).await?;
     moved.into_iter().map(Order::try_from).collect()
 }
 
@@ -322,8 +335,11 @@ pub async fn statuses(
     references: &[Uuid],
 ) -> Result<HashMap<Reference, OrderStatus>, sqlx::Error> {
     let rows = sqlx::query!(
-        "SELECT reference, status FROM orders.orders WHERE reference = ANY($1) AND total_amount IS NOT NULL",
-        references
+        "SELECT reference, status FROM orders.orders
+         WHERE reference = ANY($1) AND reference BETWEEN $2 AND $3 AND total_amount IS NOT NULL",
+        references,
+        references.iter().min(),
+        references.iter().max()
     )
     .fetch_all(conn)
     .await?;

@@ -3,6 +3,7 @@
 //! Behind its address may be several servers, so each read asks on its own connection how far that one is. The look four
 //! times a second is for the metrics, and keeps reads away from a replica that would only cost them time.
 
+use super::connection::Lent;
 use super::history::History;
 use super::primary::{self, Positions};
 use super::writers::{Writer, Writers};
@@ -15,8 +16,6 @@ use axum::response::Response;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -116,12 +115,11 @@ impl Replica {
             known.history.floor(now, self.limits.most_lag).ok_or(PassedOver::Behind)?
         };
         let conn = self.connection(floor, reader.after).await?;
-        let given_up = Arc::new(AtomicBool::new(false));
-        let mut reading = pin!(work(ReadConnection::new(conn, given_up.clone())));
-        match tokio::time::timeout(LONGEST, &mut reading).await {
+        let lent = Lent::new(conn);
+        match tokio::time::timeout(LONGEST, work(lent.lend().await)).await {
             Ok(found) => found.map_err(|error| self.failure(&error)),
             Err(_) => {
-                given_up.store(true, Ordering::Relaxed);
+                lent.back().map(close);
                 Err(PassedOver::Away)
             }
         }

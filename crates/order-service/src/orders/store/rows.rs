@@ -5,7 +5,6 @@ use rust_decimal::Decimal;
 use service_kit::contact::kept_key;
 use service_kit::{read_columns, written_columns};
 use shared_types::{Money, OrderId, OrderStatus, ProductId, Reference};
-use sqlx::FromRow;
 use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -70,17 +69,6 @@ read_columns! {
         price: Option<Decimal>,
         subtotal: Option<Decimal>,
     }
-}
-
-/// One line of an order, beside its order.
-#[derive(FromRow)]
-pub(super) struct LineRow {
-    #[sqlx(flatten)]
-    pub order: OrderRow,
-    /// What its payment comes to, where it asks for one.
-    pub payment_status: Option<String>,
-    #[sqlx(flatten)]
-    pub item: ItemRow,
 }
 
 impl<'a> NewOrderRow<'a> {
