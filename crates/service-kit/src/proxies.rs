@@ -52,6 +52,15 @@ impl TrustedProxies {
         }
         client
     }
+
+    /// The client behind a connection; nobody in particular where there is none.
+    pub(crate) fn client_behind(&self, connection: Option<&Connection>, headers: &HeaderMap) -> IpAddr {
+        self.client(peer(connection), headers)
+    }
+}
+
+fn peer(connection: Option<&Connection>) -> IpAddr {
+    connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip())
 }
 
 /// Who holds the other end of the connection: the client, or a proxy in front of it ([`TrustedProxies::client`]).
@@ -62,8 +71,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let connection = parts.extensions.get::<Arc<Connection>>();
-        Ok(Self(connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip())))
+        Ok(Self(peer(parts.extensions.get::<Arc<Connection>>().map(Arc::as_ref))))
     }
 }
 

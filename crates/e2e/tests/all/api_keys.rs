@@ -6,7 +6,12 @@ use e2e::people::Person;
 use e2e::poll;
 use e2e::samples::text;
 use e2e::shop::{Plan, Shop};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use service_kit::access::tokens::new_api_key;
+use std::future::IntoFuture;
+use std::time::Instant;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 const KEYS: &str = "/api/api-keys";
@@ -128,7 +133,7 @@ async fn an_account_has_fifty_keys_and_no_more() {
                   SELECT gen_random_uuid(), user_id, name, ''::bytea, roles, scopes
                   FROM accounts.api_keys, generate_series(1, 48)";
     assert_eq!(shop.database.execute(copies).await, 48);
-    let mut last = tokio::task::JoinSet::new();
+    let mut last = JoinSet::new();
     for _ in 0..6 {
         let client = ada.accounts().clone();
         last.spawn(async move { client.post(KEYS, body(&["orders:read"])).await });
@@ -211,6 +216,27 @@ async fn a_key_that_is_over_elsewhere_or_of_nobody_gets_no_token() {
     assert!((1..=30).contains(&token["expires_in"].as_i64().unwrap()), "{token}");
     shop.database.execute("UPDATE accounts.users SET status = 'DISABLED'").await;
     refused(&exchange_key(shop.accounts(), secret).await, 401, "invalid_client");
+}
+
+#[tokio::test]
+async fn keys_that_are_made_up_use_up_the_share_of_their_address() {
+    let plan = Shop::plan().with_accounts().order_variable("RATE_LIMIT_PER_SECOND", "2");
+    let (shop, begun) = (plan.open().await, Instant::now());
+    let mut made_up = JoinSet::new();
+    for _ in 0..10 {
+        let key = new_api_key(Uuid::now_v7()).unwrap();
+        made_up.spawn(shop.orders().with_token(key.expose_secret()).get("/api/orders").into_future());
+    }
+    let answers = made_up.join_all().await;
+    let limited = answers.iter().filter(|answer| answer.status == 429).count();
+    for answer in &answers {
+        assert!([401, 429].contains(&answer.status), "{}", answer.text);
+        assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=2;w=1");
+    }
+    // Two at once, and two more for each second that it took.
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!(limited <= 8 && limited as f64 >= 8.0 - 2.0 * seconds, "{limited} of 10 in {seconds} s");
+    assert!(limited > 0, "the machine took more than four seconds for ten requests");
 }
 
 #[tokio::test]
