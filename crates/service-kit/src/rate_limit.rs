@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn request_of(id: Uuid, key: Option<Uuid>) -> Request {
-        let key = key.map(|id| ApiKey { id, scopes: ["a:b".to_owned()].into() });
+        let key = key.map(|id| ApiKey { id, scopes: ["a:b".to_owned()].into(), networks: Vec::new() });
         let user = User { id, session: None, roles: [Role::Customer].into(), authenticated_at: None, key };
         let principal = Principal::User(Arc::new(user));
         let scope = Access::SELF.with_scope("a:b").decide(&principal, false).unwrap();

@@ -257,7 +257,9 @@ impl Parts {
                 _ => return Ok(Admitted::default()),
             },
         };
-        let principal = self.gate.principal(request.headers(), presented.unnamed).await;
+        let headers = request.headers();
+        let client = || self.exposure.client(connection, headers);
+        let principal = self.gate.principal(headers, presented.unnamed, client).await;
         if let Ok(principal) = &principal {
             known.get_or_init(|| principal.clone());
         }

@@ -219,6 +219,53 @@ async fn a_key_that_is_over_elsewhere_or_of_nobody_gets_no_token() {
 }
 
 #[tokio::test]
+async fn a_key_with_networks_is_good_for_clients_in_them_wherever_it_is_exchanged() {
+    let (name, value) = ("TRUSTED_PROXIES", "127.0.0.0/8");
+    let plan = Shop::plan().with_accounts().order_variable(name, value).inventory_variable(name, value);
+    let shop = plan.account_variable(name, value).open().await;
+    let ada = shop.register("ada@example.com").await;
+    let with_networks = async |networks: Value| {
+        let mut body = body(&["orders:read"]);
+        body["networks"] = networks;
+        text(&ada.accounts().post(KEYS, body).await.is(201).json()["secret"]).to_owned()
+    };
+    let here = with_networks(json!(["127.0.0.0/8"])).await;
+    let there = with_networks(json!(["203.0.113.0/24", "2001:db8::/32"])).await;
+    let services = [
+        (shop.orders(), "/api/orders"),
+        (shop.inventory(), "/api/inventory/products"),
+        (shop.accounts(), "/.well-known/jwks.json"),
+    ];
+    let at = async |(client, path): (&Client, &str), token: &str, from: Option<&'static str>| {
+        let call = client.with_token(token).get(path);
+        match from {
+            Some(from) => call.header("x-forwarded-for", from).await,
+            None => call.await,
+        }
+    };
+    // Each one first, and each one while the token of the other is remembered.
+    for from in [Some("203.0.113.9"), None, Some("2001:db8::7"), Some("198.51.100.1, 203.0.113.9"), Some("10.0.0.7")] {
+        let is_there = from.is_some_and(|from| from != "10.0.0.7");
+        for service in services {
+            for (key, is_good) in [(&here, from.is_none()), (&there, is_there)] {
+                let answer = at(service, key, from).await;
+                assert_eq!(answer.status, if is_good { 200 } else { 401 }, "{from:?} {}: {}", service.1, answer.text);
+            }
+        }
+    }
+    // Who has stolen a token, or says of themselves what services say, gets no further.
+    let token = exchange_key(shop.accounts(), &there).header("x-forwarded-for", "203.0.113.9").await.is(200).json();
+    let says = [("grant_type", "client_credentials"), ("client_secret", &there), ("checks_networks", "true")];
+    let other = exchange(shop.accounts(), &says).await.is(200).json();
+    for token in [&token, &other].map(|token| text(&token["access_token"])) {
+        at(services[0], token, Some("203.0.113.9")).await.is(200);
+        for service in services {
+            at(service, token, None).await.problem(401, "unauthenticated");
+        }
+    }
+}
+
+#[tokio::test]
 async fn keys_that_are_made_up_use_up_the_share_of_their_address() {
     let plan = Shop::plan().with_accounts().order_variable("RATE_LIMIT_PER_SECOND", "2");
     let (shop, begun) = (plan.open().await, Instant::now());

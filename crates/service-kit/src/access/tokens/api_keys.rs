@@ -174,9 +174,11 @@ impl ApiKeys {
     }
 }
 
-/// None where there is no answer. Every character of a key is itself in a form.
+/// None where there is no answer. Every character of a key is itself in a form. It is asked for from here, wherever the key
+/// comes from: so the token says from where it may be used, and each request with it is held against that.
 async fn exchange(endpoint: &str, id: Uuid, key: &str, now: i64) -> Option<Held> {
-    let form = SecretString::from(format!("grant_type=client_credentials&client_id={id}&client_secret={key}"));
+    let form = format!("grant_type=client_credentials&client_id={id}&client_secret={key}&checks_networks=true");
+    let form = SecretString::from(form);
     let request = HTTP.as_ref()?.post(endpoint).header("content-type", "application/x-www-form-urlencoded");
     let response = request.body(form.expose_secret().to_owned()).send().await.ok()?;
     match response.status() {
