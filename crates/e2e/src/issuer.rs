@@ -213,8 +213,8 @@ async fn exchange(State(shared): State<Arc<Shared>>, form: String) -> Response {
     if shared.away.load(SeqCst) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    let secret = form.strip_prefix("grant_type=client_credentials&").and_then(|form| form.split_once("client_secret="));
-    let token = secret.and_then(|(_, key)| lock(&shared.api_keys).get(key).cloned());
+    let secret = form.split('&').find_map(|field| field.strip_prefix("client_secret="));
+    let token = secret.and_then(|key| lock(&shared.api_keys).get(key).cloned());
     match token {
         Some(token) => Json(json!({"access_token": token, "token_type": "Bearer", "expires_in": 600})).into_response(),
         None => (StatusCode::UNAUTHORIZED, Json(json!({"error": "invalid_client"}))).into_response(),

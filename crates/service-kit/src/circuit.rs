@@ -55,19 +55,27 @@ struct State {
     failures: u32,
     /// When one call may be tried, once the circuit is open.
     shut_until: Instant,
+    /// Counts the trials. Only the newest of a half-open circuit decides: an older one may end long after the circuit moved on.
+    trials: u64,
+}
+
+impl State {
+    fn waits_for(&self, trial: u64) -> bool {
+        self.circuit == Circuit::HalfOpen && trial == self.trials
+    }
 }
 
 /// A call that was let through. One that is dropped without a verdict, because its caller went away, says nothing.
 struct Admitted<'a> {
     breaker: &'a CircuitBreaker,
-    /// The one call that a half-open circuit lets through.
-    is_trial: bool,
+    /// The number of the one call that a half-open circuit lets through.
+    trial: Option<u64>,
 }
 
 impl CircuitBreaker {
     /// A closed one.
     pub fn new(guarded: Guarded) -> Self {
-        let state = State { circuit: Circuit::Closed, failures: 0, shut_until: Instant::now() };
+        let state = State { circuit: Circuit::Closed, failures: 0, shut_until: Instant::now(), trials: 0 };
         let breaker = Self(Arc::new(Parts { guarded, state: Mutex::new(state) }));
         breaker.measure(Circuit::Closed);
         Circuit::ALL.into_iter().for_each(|to| breaker.transitions(to).increment(0));
@@ -104,10 +112,11 @@ impl CircuitBreaker {
     fn admit(&self) -> Option<Admitted<'_>> {
         let mut state = self.state();
         match state.circuit {
-            Circuit::Closed => Some(Admitted { breaker: self, is_trial: false }),
+            Circuit::Closed => Some(Admitted { breaker: self, trial: None }),
             Circuit::Open if state.shut_until <= Instant::now() => {
                 self.turn(&mut state, Circuit::HalfOpen);
-                Some(Admitted { breaker: self, is_trial: true })
+                state.trials += 1;
+                Some(Admitted { breaker: self, trial: Some(state.trials) })
             }
             Circuit::Open | Circuit::HalfOpen => None,
         }
@@ -160,14 +169,17 @@ impl CircuitBreaker {
 }
 
 impl Admitted<'_> {
-    /// A late verdict of a call that was begun before the circuit opened neither closes it nor counts any more.
+    /// A late verdict of a call that was begun before the circuit opened neither closes it nor counts any more. A trial from
+    /// before the circuit opened again decides nothing, unless it was told to stay away.
     fn settle(mut self, verdict: Verdict) {
-        let (breaker, is_trial) = (self.breaker, std::mem::take(&mut self.is_trial));
+        let (breaker, trial) = (self.breaker, self.trial.take());
         let mut state = breaker.state();
+        let is_trial = trial.is_some_and(|trial| state.waits_for(trial));
         match verdict {
             Verdict::Away(time) => breaker.open(&mut state, time),
             Verdict::Works if is_trial => breaker.turn(&mut state, Circuit::Closed),
             Verdict::Fails if is_trial => breaker.open(&mut state, Duration::ZERO),
+            Verdict::Works | Verdict::Fails if trial.is_some() => {}
             Verdict::Works => state.failures = 0,
             Verdict::Fails if state.circuit == Circuit::Closed => {
                 state.failures += 1;
@@ -183,8 +195,9 @@ impl Admitted<'_> {
 impl Drop for Admitted<'_> {
     /// Whoever asks next makes the trial instead.
     fn drop(&mut self) {
-        if self.is_trial {
-            let mut state = self.breaker.state();
+        let Some(trial) = self.trial else { return };
+        let mut state = self.breaker.state();
+        if state.waits_for(trial) {
             self.breaker.turn(&mut state, Circuit::Open);
         }
     }
@@ -192,7 +205,7 @@ impl Drop for Admitted<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CircuitBreaker, FAILURES, Guarded, Verdict};
+    use super::{Admitted, CircuitBreaker, FAILURES, Guarded, Verdict};
     use crate::health::Circuit;
     use std::time::Duration;
 
@@ -273,5 +286,50 @@ mod tests {
         late.settle(Verdict::Works);
         failed.settle(Verdict::Fails);
         assert_eq!(breaker.shown(), Circuit::Open);
+    }
+
+    /// A half-open circuit whose trial is under way, and a call from before it opened.
+    fn trying(breaker: &CircuitBreaker) -> (Admitted<'_>, Admitted<'_>) {
+        let late = breaker.admit().unwrap();
+        breaker.admit().unwrap().settle(Verdict::Away(Duration::ZERO));
+        (breaker.admit().unwrap(), late)
+    }
+
+    #[test]
+    fn a_trial_closes_nothing_that_was_opened_meanwhile() {
+        let breaker = breaker(Duration::ZERO);
+        let (trial, late) = trying(&breaker);
+        late.settle(Verdict::Away(Duration::from_secs(3600)));
+        trial.settle(Verdict::Works);
+        assert_eq!((breaker.shown(), breaker.permits(8)), (Circuit::Open, 0));
+        assert!(breaker.remaining() > Duration::from_secs(3500), "it asked for an hour");
+    }
+
+    #[test]
+    fn a_trial_that_hung_opens_nothing_that_the_next_one_closed() {
+        let breaker = breaker(Duration::ZERO);
+        let (hung, late) = trying(&breaker);
+        late.settle(Verdict::Away(Duration::ZERO));
+        breaker.admit().unwrap().settle(Verdict::Works);
+        drop(hung);
+        assert_eq!((breaker.shown(), breaker.permits(8)), (Circuit::Closed, 8));
+    }
+
+    #[test]
+    fn a_trial_that_hung_leaves_the_next_one_alone() {
+        for verdict in [None, Some(Verdict::Works), Some(Verdict::Fails)] {
+            let breaker = breaker(Duration::ZERO);
+            let (hung, late) = trying(&breaker);
+            late.settle(Verdict::Away(Duration::ZERO));
+            let next = breaker.admit().unwrap();
+            match verdict {
+                Some(verdict) => hung.settle(verdict),
+                None => drop(hung),
+            }
+            assert_eq!(breaker.shown(), Circuit::HalfOpen, "{verdict:?}");
+            assert!(breaker.admit().is_none(), "{verdict:?}: the next one is under way");
+            next.settle(Verdict::Works);
+            assert_eq!(breaker.shown(), Circuit::Closed, "{verdict:?}");
+        }
     }
 }

@@ -25,6 +25,9 @@ use uuid::Uuid;
 /// Longest key, in characters.
 const LONGEST_KEY: usize = 255;
 
+/// How often a key is asked for: between finding it taken and reading its answer, it may be a day old and be forgotten.
+const CLAIMS: usize = 2;
+
 /// The key of a request, if it has one, whose it is, and the route it counts for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct IdempotencyKey {
@@ -172,20 +175,24 @@ impl IdempotencyKeys {
         fingerprint: &Fingerprint,
     ) -> Result<Option<Answer>, IdempotencyError> {
         let Some(name) = key.key.as_deref() else { return Ok(None) };
-        let claimed = sqlx::query(self.0.sql(
-            "INSERT INTO {schema}.idempotency_keys (route, key, request_hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        ))
-        .bind(&key.route)
-        .bind(name)
-        .bind(&fingerprint.0)
-        .execute(&mut *conn)
-        .await?;
-        if claimed.rows_affected() == 1 {
-            return Ok(None);
+        for _ in 0..CLAIMS {
+            let claimed = sqlx::query(self.0.sql(
+                "INSERT INTO {schema}.idempotency_keys (route, key, request_hash) VALUES ($1, $2, $3)
+                 ON CONFLICT DO NOTHING",
+            ))
+            .bind(&key.route)
+            .bind(name)
+            .bind(&fingerprint.0)
+            .execute(&mut *conn)
+            .await?;
+            if claimed.rows_affected() == 1 {
+                return Ok(None);
+            }
+            if let Some(kept) = self.find(conn, &[key]).await?.get(key) {
+                return kept.replay(fingerprint).map(Some);
+            }
         }
-        let kept = self.find(conn, &[key]).await?;
-        let kept = kept.get(key).ok_or(sqlx::Error::RowNotFound)?;
-        kept.replay(fingerprint).map(Some)
+        Err(sqlx::Error::RowNotFound.into())
     }
 
     /// Keeps the answer for the key that [`Self::claim`] took.

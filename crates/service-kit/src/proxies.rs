@@ -2,8 +2,8 @@
 
 use crate::server::Connection;
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -35,16 +35,16 @@ impl TrustedProxies {
     }
 
     /// The client behind the connection of `peer`: read from the right end of `X-Forwarded-For`, the first address that is
-    /// no trusted proxy. What stands further left may be made up.
+    /// no trusted proxy. What stands further left may be made up, and so may all that is left of what is no address.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if self.0.is_empty() || !self.contains(client) {
             return client;
         }
-        let lines: Vec<&str> =
-            headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
-        for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-            let Some(address) = address(hop.trim()) else { break };
+        // As bytes: a client may have sent any, and the proxy adds its word to the line in which they stand.
+        let lines = headers.get_all("x-forwarded-for").iter().rev().map(HeaderValue::as_bytes);
+        for hop in lines.flat_map(|line| line.rsplit(|byte| *byte == b',')) {
+            let Some(address) = std::str::from_utf8(hop).ok().and_then(|hop| address(hop.trim())) else { break };
             client = address;
             if !self.contains(client) {
                 break;
@@ -52,6 +52,15 @@ impl TrustedProxies {
         }
         client
     }
+
+    /// The client behind a connection; nobody in particular where there is none.
+    pub(crate) fn client_behind(&self, connection: Option<&Connection>, headers: &HeaderMap) -> IpAddr {
+        self.client(peer(connection), headers)
+    }
+}
+
+fn peer(connection: Option<&Connection>) -> IpAddr {
+    connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip())
 }
 
 /// Who holds the other end of the connection: the client, or a proxy in front of it ([`TrustedProxies::client`]).
@@ -62,8 +71,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let connection = parts.extensions.get::<Arc<Connection>>();
-        Ok(Self(connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip())))
+        Ok(Self(peer(parts.extensions.get::<Arc<Connection>>().map(Arc::as_ref))))
     }
 }
 
@@ -92,11 +100,11 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn client(peer: &str, lines: &[&'static str]) -> IpAddr {
+    fn client<Line: AsRef<[u8]>>(peer: &str, lines: &[Line]) -> IpAddr {
         let proxies: TrustedProxies = "10.0.0.0/8, 192.168.1.1,fd00::/8".parse().unwrap();
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append("x-forwarded-for", HeaderValue::from_static(line));
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(line.as_ref()).unwrap());
         }
         proxies.client(ip(peer), &headers)
     }
@@ -106,7 +114,7 @@ mod tests {
         assert_eq!(client("203.0.113.9", &["198.51.100.1"]), ip("203.0.113.9"));
         assert_eq!(client("10.0.0.2", &["198.51.100.1"]), ip("198.51.100.1"));
         assert_eq!(client("::ffff:10.0.0.2", &["198.51.100.1"]), ip("198.51.100.1"));
-        assert_eq!(client("10.0.0.2", &[]), ip("10.0.0.2"));
+        assert_eq!(client::<&str>("10.0.0.2", &[]), ip("10.0.0.2"));
         assert_eq!(TrustedProxies::default().client(ip("10.0.0.2"), &HeaderMap::new()), ip("10.0.0.2"));
     }
 
@@ -116,6 +124,16 @@ mod tests {
         assert_eq!(client("10.0.0.2", &["1.1.1.1", "198.51.100.1", "10.0.0.3"]), ip("198.51.100.1"));
         assert_eq!(client("10.0.0.2", &["198.51.100.1, nonsense"]), ip("10.0.0.2"));
         assert_eq!(client("10.0.0.2", &["10.0.0.9, 10.0.0.8"]), ip("10.0.0.9"));
+    }
+
+    #[test]
+    fn a_client_hides_nothing_behind_what_cannot_be_read() {
+        assert_eq!(client("10.0.0.2", &[b"\xff, 198.51.100.1"]), ip("198.51.100.1"));
+        assert_eq!(client("10.0.0.2", &[&b"1.1.1.1"[..], b"\xff, 198.51.100.1"]), ip("198.51.100.1"));
+        assert_eq!(client("10.0.0.2", &[&b"1.1.1.1"[..], b"\xff, 10.0.0.3"]), ip("10.0.0.3"));
+        assert_eq!(client("10.0.0.2", &[&b"1.1.1.1"[..], b"\xff", b"10.0.0.3"]), ip("10.0.0.3"));
+        assert_eq!(client("10.0.0.2", &[b"1.1.1.1, \xff"]), ip("10.0.0.2"));
+        assert_eq!(client("10.0.0.2", &["1.1.1.1, é, 198.51.100.1"]), ip("198.51.100.1"));
     }
 
     #[test]

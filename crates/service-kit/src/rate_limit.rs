@@ -8,16 +8,14 @@ use crate::config::ServerConfig;
 use crate::problem::Problem;
 use crate::proxies::{TrustedProxies, one_client};
 use crate::server::Connection;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -45,6 +43,10 @@ struct Limit<Client: Hash + Eq + Clone> {
     per_second: NonZeroU32,
     limiter: Arc<Limiter<Client>>,
 }
+
+/// What the limits say of a request so far.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counted(Vec<Verdict>);
 
 /// What one limit says of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,19 +79,48 @@ impl RateLimits {
     /// The address that a request counts for.
     fn address_of(&self, request: &Request) -> IpAddr {
         let connection = request.extensions().get::<Arc<Connection>>();
-        let peer = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip());
-        one_client(self.proxies.client(peer, request.headers()))
+        one_client(self.proxies.client_behind(connection.map(Arc::as_ref), request.headers()))
     }
 
-    /// Counts a request; gives what each limit that it counts for says. An API key has its own limit, not its owner's.
-    fn take(&self, request: &Request) -> Vec<Verdict> {
-        let user = Caller::of(request.extensions()).and_then(|caller| caller.principal.user());
-        let by_address = self.address.as_ref().map(|limit| limit.take(&self.address_of(request)));
-        let by_name = user.and_then(|user| match user {
+    /// Counts a request to `/api/` by the address it comes from. Before anybody looks at who makes it: what is refused for
+    /// that costs as much as what is served, and an API key that is made up costs a call of account-service.
+    pub fn arrives(&self, request: &Request) -> Counted {
+        let is_limited = request.uri().path().starts_with("/api/");
+        let limit = self.address.as_ref().filter(|_| is_limited);
+        Counted(limit.map(|limit| limit.take(&self.address_of(request))).into_iter().collect())
+    }
+
+    /// Counts a request to `/api/` that was let in by who makes it. An API key has its own limit, not its owner's.
+    pub fn is_let_in(&self, request: &Request, counted: &mut Counted) {
+        let caller = Caller::of(request.extensions()).filter(|_| request.uri().path().starts_with("/api/"));
+        let by_name = caller.and_then(|caller| caller.principal.user()).and_then(|user| match user {
             User { key: Some(key), .. } => Some(self.key.as_ref()?.take(&key.id)),
             User { id, .. } => Some(self.user.as_ref()?.take(id)),
         });
-        by_address.into_iter().chain(by_name).collect()
+        counted.0.extend(by_name);
+    }
+}
+
+impl Counted {
+    /// The answer, where a limit is exceeded: that with the longest wait.
+    pub fn refusal(&self) -> Option<Problem> {
+        let refused = self.0.iter().filter_map(|verdict| Some((verdict, verdict.taken.err()?)));
+        let (verdict, wait) = refused.max_by_key(|(_, wait)| *wait)?;
+        let detail = format!("more than {} requests a second", verdict.per_second);
+        let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests", detail);
+        problem.retry_after = u32::try_from(wait).ok();
+        Some(problem)
+    }
+
+    /// Tells the client what is left.
+    pub fn tell(&self, headers: &mut HeaderMap) {
+        let policy = |it: &Verdict| format!("\"{}\";q={};w=1", it.name, it.per_second);
+        let left = |it: &Verdict| match it.taken {
+            Ok(left) => format!("\"{}\";r={left};t=1", it.name),
+            Err(wait) => format!("\"{}\";r=0;t={wait}", it.name),
+        };
+        set(headers, "ratelimit-policy", &self.0, policy);
+        set(headers, "ratelimit", &self.0, left);
     }
 }
 
@@ -126,32 +157,7 @@ fn sweep<Client: Hash + Eq + Clone>(limiter: &Limiter<Client>) {
     limiter.shrink_to_fit();
 }
 
-/// Middleware: counts requests to `/api/` by the address they come from, and by who makes them.
-pub async fn limit(State(limits): State<RateLimits>, request: Request, next: Next) -> Response {
-    if !request.uri().path().starts_with("/api/") {
-        return next.run(request).await;
-    }
-    let verdicts = limits.take(&request);
-    let refused = verdicts.iter().filter_map(|verdict| Some((verdict, verdict.taken.err()?)));
-    let mut response = match refused.max_by_key(|(_, wait)| *wait) {
-        None => next.run(request).await,
-        Some((verdict, wait)) => {
-            let detail = format!("more than {} requests a second", verdict.per_second);
-            let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", "Too many requests", detail);
-            problem.retry_after = u32::try_from(wait).ok();
-            problem.into_response()
-        }
-    };
-    let policy = |it: &Verdict| format!("\"{}\";q={};w=1", it.name, it.per_second);
-    let left = |it: &Verdict| match it.taken {
-        Ok(left) => format!("\"{}\";r={left};t=1", it.name),
-        Err(wait) => format!("\"{}\";r=0;t={wait}", it.name),
-    };
-    set(response.headers_mut(), "ratelimit-policy", &verdicts, policy);
-    set(response.headers_mut(), "ratelimit", &verdicts, left);
-    response
-}
-
+/// Nothing where nothing was counted.
 fn set(headers: &mut HeaderMap, name: &'static str, verdicts: &[Verdict], item: impl Fn(&Verdict) -> String) {
     let list = verdicts.iter().map(item).collect::<Vec<_>>().join(", ");
     if let Some(value) = HeaderValue::from_str(&list).ok().filter(|list| !list.is_empty()) {
@@ -181,14 +187,15 @@ mod tests {
     }
 
     fn request(peer: &str, forwarded: &str) -> Request {
-        let mut request = Request::builder().header("x-forwarded-for", forwarded).body(Body::empty()).unwrap();
+        let request = Request::get("/api/orders").header("x-forwarded-for", forwarded);
+        let mut request = request.body(Body::empty()).unwrap();
         let connection = Connection::new(format!("{peer}:1").parse().unwrap(), None);
         request.extensions_mut().insert(Arc::new(connection));
         request
     }
 
     fn request_of(id: Uuid, key: Option<Uuid>) -> Request {
-        let key = key.map(|id| ApiKey { id, scopes: ["a:b".to_owned()].into() });
+        let key = key.map(|id| ApiKey { id, scopes: ["a:b".to_owned()].into(), networks: Vec::new() });
         let user = User { id, session: None, roles: [Role::Customer].into(), authenticated_at: None, key };
         let principal = Principal::User(Arc::new(user));
         let scope = Access::SELF.with_scope("a:b").decide(&principal, false).unwrap();
@@ -198,7 +205,9 @@ mod tests {
     }
 
     fn left(limits: &RateLimits, request: &Request) -> Vec<(&'static str, Result<u32, u64>)> {
-        limits.take(request).into_iter().map(|verdict| (verdict.name, verdict.taken)).collect()
+        let mut counted = limits.arrives(request);
+        limits.is_let_in(request, &mut counted);
+        counted.0.into_iter().map(|verdict| (verdict.name, verdict.taken)).collect()
     }
 
     #[test]
@@ -227,6 +236,16 @@ mod tests {
         let ada = || request_of(Uuid::from_u128(1), None);
         assert_eq!(left(&limits, &ada()), [("default", Ok(1)), ("user", Ok(0))]);
         assert_eq!(left(&limits, &ada()), [("default", Ok(0)), ("user", Err(1))]);
+    }
+
+    #[test]
+    fn only_calls_of_the_api_are_counted() {
+        let limits = limits(1, 1, 1);
+        for path in ["/health/ready", "/metrics", "/", "/internal/codes/1/take"] {
+            let mut request = request_of(Uuid::from_u128(1), None);
+            *request.uri_mut() = path.parse().unwrap();
+            assert_eq!(left(&limits, &request), [], "{path}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::health::{self, Details};
 use crate::listener::DrainingListener;
 use crate::prepared::Prepared;
 use crate::problem::{self, Problem};
-use crate::rate_limit::{self, RateLimits};
+use crate::rate_limit::{Counted, RateLimits};
 use crate::reading::Replica;
 use crate::telemetry::{self, Watched};
 use axum::body::Bytes;
@@ -76,6 +76,8 @@ struct Parts {
     prepared: Prepared,
     contract: Contract,
     exposure: Exposure,
+    /// How much a client may ask for, where that is limited.
+    limits: Option<RateLimits>,
     gate: Gate,
     face: Face,
     /// The replica that lists are read from, where there is one.
@@ -152,19 +154,15 @@ pub(crate) fn application(
         .route("/metrics", get(move || async move { render_metrics(&metrics) }))
         .fallback(unknown_path)
         .method_not_allowed_fallback(method_not_allowed);
-    let application = match RateLimits::of(config) {
-        Some(limits) => {
-            limits.sweep_regularly();
-            application.layer(middleware::from_fn_with_state(limits, rate_limit::limit))
-        }
-        None => application,
-    };
+    let limits = RateLimits::of(config);
+    limits.iter().for_each(RateLimits::sweep_regularly);
     let (hosts, proxies) = (config.allowed_hosts.clone(), config.trusted_proxies.clone());
     let exposure = Exposure::new(hosts, config.bind_address, proxies, config.cors_origins.clone());
     let surroundings = Surroundings(Arc::new(Parts {
         prepared,
         contract: described.contract,
         exposure,
+        limits,
         gate,
         face,
         replica,
@@ -190,26 +188,31 @@ async fn around(State(Surroundings(parts)): State<Surroundings>, request: Reques
     let principal = OnceLock::new();
     // Without a replica nothing is asked after a write.
     let written_to = parts.replica.as_deref().filter(|_| !request.method().is_safe());
-    let serve = async |mut request: Request| match parts.admit(&mut request, connection.as_deref(), &principal).await {
-        Err(refusal) => refusal,
-        Ok(Admitted { by_operator, refuses_body, action }) => {
-            DefaultBodyLimit::max(longest_body(&path)).apply(&mut request);
-            let refused = if refuses_body { extract::refuse_body(&mut request).await } else { Ok(()) };
-            let mut response = match refused {
-                Ok(()) => evaluated(request, next).await,
-                Err(problem) => problem.into_response(),
-            };
-            if let Some(replica) = written_to {
-                // In a box: requests of services without a replica would all carry it.
-                Box::pin(replica.written(principal.get(), &mut response)).await;
+    let serve = async |mut request: Request| {
+        let (connection, mut counted) = (connection.as_deref(), Counted::default());
+        let mut response = match parts.admit(&mut request, connection, &principal, &mut counted).await {
+            Err(refusal) => refusal,
+            Ok(Admitted { by_operator, refuses_body, action }) => {
+                DefaultBodyLimit::max(longest_body(&path)).apply(&mut request);
+                let refused = if refuses_body { extract::refuse_body(&mut request).await.err() } else { None };
+                let mut response = match refused.or_else(|| parts.over_limit_of_caller(&request, &mut counted)) {
+                    None => evaluated(request, next).await,
+                    Some(problem) => problem.into_response(),
+                };
+                if let Some(replica) = written_to {
+                    // In a box: requests of services without a replica would all carry it.
+                    Box::pin(replica.written(principal.get(), &mut response)).await;
+                }
+                let response = match connection.and_then(Connection::cut) {
+                    Some(why) => given_up(why),
+                    None => parts.seen(response, &path, by_operator),
+                };
+                action.ended(&response);
+                response
             }
-            let response = match connection.as_deref().and_then(Connection::cut) {
-                Some(why) => given_up(why),
-                None => parts.seen(response, &path, by_operator),
-            };
-            action.ended(&response);
-            response
-        }
+        };
+        counted.tell(response.headers_mut());
+        response
     };
     let answer = async |request| {
         let contract = &parts.contract;
@@ -231,14 +234,21 @@ async fn evaluated(request: Request, next: Next) -> Response {
 
 impl Parts {
     /// Lets a request through to its route, which learns who makes it. Otherwise gives the answer to one that no route gets
-    /// to see. `known` learns who it is.
+    /// to see. `known` learns who it is, and `counted` what the limit of its address says.
     async fn admit(
         &self,
         request: &mut Request,
         connection: Option<&Connection>,
         known: &OnceLock<Principal>,
+        counted: &mut Counted,
     ) -> Result<Admitted, Response> {
         let presented = self.presented(request, connection)?;
+        if let Some(limits) = &self.limits {
+            *counted = limits.arrives(request);
+            if let Some(problem) = counted.refusal() {
+                return Err(problem.into_response());
+            }
+        }
         let (operation, rule) = match self.contract.target(request) {
             Target::Operation(operation) => (Some(operation), operation.access()),
             Target::OtherMethod | Target::Nowhere => return Ok(Admitted::default()),
@@ -247,7 +257,9 @@ impl Parts {
                 _ => return Ok(Admitted::default()),
             },
         };
-        let principal = self.gate.principal(request.headers(), presented.unnamed).await;
+        let headers = request.headers();
+        let client = || self.exposure.client(connection, headers);
+        let principal = self.gate.principal(headers, presented.unnamed, client).await;
         if let Ok(principal) = &principal {
             known.get_or_init(|| principal.clone());
         }
@@ -269,6 +281,12 @@ impl Parts {
         let refuses_body = operation.is_some_and(|operation| operation.refuses_body(request.method()));
         request.extensions_mut().insert(caller);
         Ok(Admitted { by_operator, refuses_body, action })
+    }
+
+    /// The answer, where the caller of a request that was let in has made too many.
+    fn over_limit_of_caller(&self, request: &Request, counted: &mut Counted) -> Option<Problem> {
+        self.limits.as_ref()?.is_let_in(request, counted);
+        counted.refusal()
     }
 
     /// Programs on this machine and those who reach the port for operators read the metrics without a token.

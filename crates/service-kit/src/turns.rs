@@ -35,10 +35,12 @@ impl Objects {
         objects.entry(object.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))).clone()
     }
 
-    /// Forgets the object where nobody else is there: the map and the caller hold the last two.
-    fn leave(&self, object: &str, turns: &Arc<Semaphore>) {
+    /// Forgets the object where nobody else is there. What the caller holds goes here, while the map is locked: of two who
+    /// leave at once, the second finds that it is the last.
+    fn leave(&self, object: &str, turns: Option<Arc<Semaphore>>) {
         let mut objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if Arc::strong_count(turns) <= 2 {
+        drop(turns);
+        if objects.get(object).is_some_and(|turns| Arc::strong_count(turns) <= 1) {
             objects.remove(object);
         }
     }
@@ -55,16 +57,17 @@ struct Changing {
 #[derive(Debug)]
 struct Turn {
     object: String,
-    turns: Arc<Semaphore>,
+    /// None once it is over.
+    turns: Option<Arc<Semaphore>>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Turn {
     async fn take(object: &str) -> Result<Self, sqlx::Error> {
         let turns = OBJECTS.enter(object);
-        let mut turn = Self { object: object.to_owned(), turns, permit: None };
+        let mut turn = Self { object: object.to_owned(), turns: Some(turns.clone()), permit: None };
         // Nobody closes it.
-        let permit = tokio::time::timeout(PATIENCE, turn.turns.clone().acquire_owned()).await;
+        let permit = tokio::time::timeout(PATIENCE, turns.acquire_owned()).await;
         turn.permit = permit.ok().and_then(Result::ok);
         if turn.permit.is_some() { Ok(turn) } else { Err(sqlx::Error::PoolTimedOut) }
     }
@@ -73,7 +76,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.permit = None;
-        OBJECTS.leave(&self.object, &self.turns);
+        OBJECTS.leave(&self.object, self.turns.take());
     }
 }
 
@@ -112,6 +115,7 @@ pub(crate) async fn wait() -> Result<(), sqlx::Error> {
 #[cfg(test)]
 mod tests {
     use super::{AT_ONCE, Changing, OBJECTS, REQUEST, Turn, wait};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
     use tokio::sync::OnceCell;
 
@@ -132,6 +136,29 @@ mod tests {
         turns.push(Turn::take("/api/orders/1").await.unwrap());
         turns.clear();
         assert!(!is_known("/api/orders/1") && !is_known("/api/orders/2"), "nothing is left behind");
+    }
+
+    #[test]
+    fn an_object_that_two_leave_at_once_is_forgotten() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
+        let (objects, arrived): (Vec<_>, _) =
+            ((0..200_000).map(|id| format!("/api/carts/{id}")).collect(), AtomicUsize::new(0));
+        let changes = || {
+            for (round, object) in objects.iter().enumerate() {
+                let turn = runtime.block_on(Turn::take(object)).unwrap();
+                // Not a barrier: it wakes one later than the other.
+                arrived.fetch_add(1, Ordering::SeqCst);
+                while arrived.load(Ordering::SeqCst) < 2 * (round + 1) {
+                    std::thread::yield_now();
+                }
+                drop(turn);
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(changes);
+            scope.spawn(changes);
+        });
+        assert_eq!(objects.iter().filter(|object| is_known(object)).count(), 0, "objects are left behind");
     }
 
     #[tokio::test]

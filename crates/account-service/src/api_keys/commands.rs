@@ -1,6 +1,6 @@
 //! Making API keys and ending them.
 
-use super::domain::grant::{Grant, Refused};
+use super::domain::grant::{GoodKey, Grant, Refused};
 use super::domain::{ApiKey, ApiKeyInput, MOST_KEYS, is_within};
 use super::error::Error;
 use super::store;
@@ -85,8 +85,11 @@ pub struct Token {
     pub scopes: BTreeSet<String>,
 }
 
-/// Gives a token for a key that is good where it comes from. It says what both key and owner are, and does not outlast the
-/// key. Its session is the key: what ends the one ends the other.
+/// Gives a token for a key that is good where it comes from. It says what both key and owner are and from where it may be
+/// used, and does not outlast the key. Its session is the key: what ends the one ends the other.
+///
+/// A service that was shown the key is elsewhere than the key's program. It holds each request against the networks itself,
+/// and says so. If anybody else says so, their token is still of no use outside of them.
 pub async fn exchange(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -96,7 +99,8 @@ pub async fn exchange(
     address: IpAddr,
 ) -> Result<Token, Error> {
     let key = store::find_good(conn, scope, grant.id, &hash(&grant.key), now).await?;
-    let key = key.filter(|key| is_within(&key.networks, &IpNet::from(address))).ok_or(Refused::Client)?;
+    let is_good_here = |key: &GoodKey| grant.checks_networks || is_within(&key.networks, &IpNet::from(address));
+    let key = key.filter(is_good_here).ok_or(Refused::Client)?;
     let scopes = key.grant(grant.scopes)?;
     store::note_use(conn, &key, now).await?;
     let until = now + keys.lifetime().min(LONGEST_TOKEN);
@@ -114,6 +118,7 @@ pub async fn exchange(
         amr: vec![AMR_API_KEY.to_owned()],
         roles: key.roles,
         scope: Some(scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ")),
+        networks: key.networks,
         seller: key.seller,
     };
     let text = keys.sign(conn, now, &claims).await?;

@@ -1,7 +1,7 @@
 //! Beginning, renewing and ending sessions.
 
 use super::config::Config;
-use super::domain::{Client, Reason, is_in_grace, limits, new_token};
+use super::domain::{Client, MOST_REFRESHES, Reason, is_in_grace, limits, new_token, refresh_wait};
 use super::error::Error;
 use super::store::{self, Live};
 use crate::audit::{self, Action, Actor};
@@ -43,7 +43,8 @@ pub enum Refreshed {
     Reused,
 }
 
-/// Takes a refresh token for its successor.
+/// Takes a refresh token for its successor. Too many of one session have to wait: nothing is to be committed then, so the token
+/// stays good.
 pub async fn refresh(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -52,9 +53,12 @@ pub async fn refresh(
 ) -> Result<Refreshed, Error> {
     let (seal, successor, hash) = (Seal::of(token)?, new_token()?, sha256(token.as_bytes()));
     let sealed = seal.close(SUCCESSOR, successor.as_bytes())?;
-    let Some(used) = store::use_token(conn, &hash, now, &sealed).await? else {
+    let Some(used) = store::use_token(conn, &hash, now, &sealed, MOST_REFRESHES).await? else {
         return again(conn, now, config, &seal, &hash).await;
     };
+    if let Some(seconds) = used.earlier_at.and_then(|earlier| refresh_wait(earlier, now)) {
+        return Err(Error::Wait(seconds));
+    }
     let live = store::lock_live(conn, used.session_id, now).await?.ok_or(Error::NoSession)?;
     store::insert_token(conn, &sha256(successor.as_bytes()), live.id, used.generation + 1).await?;
     store::touch(conn, live.id, now, limits(config, &live.roles, live.created_at, now)).await?;

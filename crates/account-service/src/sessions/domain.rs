@@ -18,6 +18,12 @@ use uuid::Uuid;
 /// For operations that need a person who proved lately who they are.
 const LATELY: Duration = Duration::minutes(10);
 
+/// Refreshes of one session within [`REFRESHES_WITHIN`]. A token is good for ten minutes, so this is for pages that ask for one
+/// each time they are loaded. A row of each refresh is kept for as long as its session, and longer.
+pub const MOST_REFRESHES: i32 = 60;
+
+const REFRESHES_WITHIN: Duration = Duration::minutes(10);
+
 /// Bytes of a refresh token: nobody guesses one.
 const TOKEN: usize = 32;
 
@@ -179,6 +185,12 @@ pub fn limits(config: &Config, roles: &BTreeSet<Role>, began: OffsetDateTime, no
     Limits { idle_until: (now + idle).min(absolute_until), absolute_until }
 }
 
+/// How many seconds a session has to wait for its next refresh, where as many as it may have at once have begun then.
+pub fn refresh_wait(earliest: OffsetDateTime, now: OffsetDateTime) -> Option<u32> {
+    let wait = (earliest + REFRESHES_WITHIN - now).min(REFRESHES_WITHIN);
+    (wait > Duration::ZERO).then(|| u32::try_from(wait.whole_seconds()).unwrap_or_default() + 1)
+}
+
 /// Whether a token that was used then may get its successor again now.
 pub fn is_in_grace(grace: Duration, used_at: OffsetDateTime, now: OffsetDateTime) -> bool {
     grace > Duration::ZERO && now - used_at <= grace
@@ -222,7 +234,7 @@ pub struct Session {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogIn, Refresh, is_in_grace, limits, new_token, recently_authenticated};
+    use super::{LogIn, Refresh, is_in_grace, limits, new_token, recently_authenticated, refresh_wait};
     use crate::sessions::Config;
     use service_kit::access::{Principal, Role, User};
     use std::sync::Arc;
@@ -266,6 +278,15 @@ mod tests {
         assert!(after(0) && after(10) && !after(11));
         assert!(after(-1), "the other request may have looked at its clock later");
         assert!(!is_in_grace(Duration::ZERO, used, used), "0 is never");
+    }
+
+    #[test]
+    fn the_next_refresh_waits_until_the_earliest_is_ten_minutes_old() {
+        let (earliest, minutes) = (OffsetDateTime::UNIX_EPOCH, Duration::minutes(10));
+        assert_eq!(refresh_wait(earliest, earliest), Some(601));
+        assert_eq!(refresh_wait(earliest, earliest + minutes - Duration::MILLISECOND), Some(1));
+        assert_eq!(refresh_wait(earliest, earliest + minutes), None);
+        assert_eq!(refresh_wait(earliest, earliest - minutes), Some(601), "clocks of hosts differ");
     }
 
     #[test]

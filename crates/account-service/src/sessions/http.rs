@@ -122,7 +122,8 @@ fn may_log_in(sessions: &Sessions, account: &Account) -> bool {
 
 /// Gives a new pair of tokens for a refresh token, which is then used.
 ///
-/// If a used one comes again later than some seconds, somebody else has it: the session ends.
+/// If a used one comes again later than some seconds, somebody else has it: the session ends. A session has at most 60 in ten
+/// minutes; more are refused with 429 and use no token up.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = Refresh, responses(
     (status = 200, description = "The next tokens of the session", body = Tokens), InvalidBody, NoSession, Unavailable))]
 pub async fn refresh(

@@ -73,6 +73,7 @@ impl Sessions {
             amr: vec!["pwd".to_owned()],
             roles: session.roles.clone(),
             scope: None,
+            networks: Vec::new(),
             seller: session.seller,
         };
         let access_token = self.keys.sign(conn, now, &claims).await?;

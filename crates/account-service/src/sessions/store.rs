@@ -60,6 +60,8 @@ pub struct Used {
     pub session_id: Uuid,
     /// Its place in it.
     pub generation: i32,
+    /// When the token was used that came `before` places earlier in it, if there was one.
+    pub earlier_at: Option<OffsetDateTime>,
 }
 
 /// Uses a refresh token, if nobody has: of two at once, the second waits for the first and finds it used.
@@ -68,14 +70,19 @@ pub async fn use_token(
     hash: &[u8],
     now: OffsetDateTime,
     successor_sealed: &[u8],
+    before: i32,
 ) -> Result<Option<Used>, sqlx::Error> {
     sqlx::query_as!(
         Used,
-        "UPDATE accounts.refresh_tokens SET used_at = $2, successor_sealed = $3
-         WHERE hash = $1 AND used_at IS NULL RETURNING session_id, generation",
+        r#"UPDATE accounts.refresh_tokens AS t SET used_at = $2, successor_sealed = $3
+           WHERE t.hash = $1 AND t.used_at IS NULL
+           RETURNING t.session_id, t.generation,
+                     (SELECT earlier.used_at FROM accounts.refresh_tokens AS earlier
+                      WHERE earlier.session_id = t.session_id AND earlier.generation = t.generation - $4) AS earlier_at"#,
         hash,
         now,
-        successor_sealed
+        successor_sealed,
+        before
     )
     .fetch_optional(conn)
     .await

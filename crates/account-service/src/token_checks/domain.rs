@@ -83,6 +83,10 @@ pub struct Introspection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "orders:read")]
     scope: Option<String>,
+    /// From where it may be used, where it is an API key's with networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["203.0.113.0/24"]))]
+    networks: Option<Vec<String>>,
 }
 
 impl Introspection {

@@ -6,7 +6,12 @@ use e2e::people::Person;
 use e2e::poll;
 use e2e::samples::text;
 use e2e::shop::{Plan, Shop};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use service_kit::access::tokens::new_api_key;
+use std::future::IntoFuture;
+use std::time::Instant;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 const KEYS: &str = "/api/api-keys";
@@ -128,7 +133,7 @@ async fn an_account_has_fifty_keys_and_no_more() {
                   SELECT gen_random_uuid(), user_id, name, ''::bytea, roles, scopes
                   FROM accounts.api_keys, generate_series(1, 48)";
     assert_eq!(shop.database.execute(copies).await, 48);
-    let mut last = tokio::task::JoinSet::new();
+    let mut last = JoinSet::new();
     for _ in 0..6 {
         let client = ada.accounts().clone();
         last.spawn(async move { client.post(KEYS, body(&["orders:read"])).await });
@@ -211,6 +216,74 @@ async fn a_key_that_is_over_elsewhere_or_of_nobody_gets_no_token() {
     assert!((1..=30).contains(&token["expires_in"].as_i64().unwrap()), "{token}");
     shop.database.execute("UPDATE accounts.users SET status = 'DISABLED'").await;
     refused(&exchange_key(shop.accounts(), secret).await, 401, "invalid_client");
+}
+
+#[tokio::test]
+async fn a_key_with_networks_is_good_for_clients_in_them_wherever_it_is_exchanged() {
+    let (name, value) = ("TRUSTED_PROXIES", "127.0.0.0/8");
+    let plan = Shop::plan().with_accounts().order_variable(name, value).inventory_variable(name, value);
+    let shop = plan.account_variable(name, value).open().await;
+    let ada = shop.register("ada@example.com").await;
+    let with_networks = async |networks: Value| {
+        let mut body = body(&["orders:read"]);
+        body["networks"] = networks;
+        text(&ada.accounts().post(KEYS, body).await.is(201).json()["secret"]).to_owned()
+    };
+    let here = with_networks(json!(["127.0.0.0/8"])).await;
+    let there = with_networks(json!(["203.0.113.0/24", "2001:db8::/32"])).await;
+    let services = [
+        (shop.orders(), "/api/orders"),
+        (shop.inventory(), "/api/inventory/products"),
+        (shop.accounts(), "/.well-known/jwks.json"),
+    ];
+    let at = async |(client, path): (&Client, &str), token: &str, from: Option<&'static str>| {
+        let call = client.with_token(token).get(path);
+        match from {
+            Some(from) => call.header("x-forwarded-for", from).await,
+            None => call.await,
+        }
+    };
+    // Each one first, and each one while the token of the other is remembered.
+    for from in [Some("203.0.113.9"), None, Some("2001:db8::7"), Some("198.51.100.1, 203.0.113.9"), Some("10.0.0.7")] {
+        let is_there = from.is_some_and(|from| from != "10.0.0.7");
+        for service in services {
+            for (key, is_good) in [(&here, from.is_none()), (&there, is_there)] {
+                let answer = at(service, key, from).await;
+                assert_eq!(answer.status, if is_good { 200 } else { 401 }, "{from:?} {}: {}", service.1, answer.text);
+            }
+        }
+    }
+    // Who has stolen a token, or says of themselves what services say, gets no further.
+    let token = exchange_key(shop.accounts(), &there).header("x-forwarded-for", "203.0.113.9").await.is(200).json();
+    let says = [("grant_type", "client_credentials"), ("client_secret", &there), ("checks_networks", "true")];
+    let other = exchange(shop.accounts(), &says).await.is(200).json();
+    for token in [&token, &other].map(|token| text(&token["access_token"])) {
+        at(services[0], token, Some("203.0.113.9")).await.is(200);
+        for service in services {
+            at(service, token, None).await.problem(401, "unauthenticated");
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_that_are_made_up_use_up_the_share_of_their_address() {
+    let plan = Shop::plan().with_accounts().order_variable("RATE_LIMIT_PER_SECOND", "2");
+    let (shop, begun) = (plan.open().await, Instant::now());
+    let mut made_up = JoinSet::new();
+    for _ in 0..10 {
+        let key = new_api_key(Uuid::now_v7()).unwrap();
+        made_up.spawn(shop.orders().with_token(key.expose_secret()).get("/api/orders").into_future());
+    }
+    let answers = made_up.join_all().await;
+    let limited = answers.iter().filter(|answer| answer.status == 429).count();
+    for answer in &answers {
+        assert!([401, 429].contains(&answer.status), "{}", answer.text);
+        assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=2;w=1");
+    }
+    // Two at once, and two more for each second that it took.
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!(limited <= 8 && limited as f64 >= 8.0 - 2.0 * seconds, "{limited} of 10 in {seconds} s");
+    assert!(limited > 0, "the machine took more than four seconds for ten requests");
 }
 
 #[tokio::test]

@@ -41,6 +41,28 @@ async fn a_repeat_gets_the_first_answer_again() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_forgotten_while_it_comes_again_is_free() {
+    let shop = Shop::plan().inventory_only().open().await;
+    let sale = json!({"productId": LAPTOP, "quantity": 2});
+    let reserve = || shop.inventory().post("/api/inventory/reserve-stock", sale.clone()).key("old");
+    reserve().await.is(200);
+    // Holds up whoever has just found the key taken.
+    let function = "CREATE FUNCTION inventory.hold_up() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NULL; END $$";
+    shop.database.execute(function).await;
+    let trigger = "CREATE TRIGGER hold_up AFTER INSERT ON inventory.idempotency_keys FOR EACH STATEMENT
+                   EXECUTE FUNCTION inventory.hold_up()";
+    shop.database.execute(trigger).await;
+    let held = shop.database.lock("SELECT pg_advisory_xact_lock(4711)").await;
+    let again = tokio::spawn(reserve().into_future());
+    shop.database.somebody_waits().await;
+    assert_eq!(shop.database.execute("DELETE FROM inventory.idempotency_keys").await, 1);
+    held.rollback().await.unwrap();
+    let again = again.await.unwrap();
+    assert_eq!((again.is(200).find_header("idempotency-replayed"), shop.database.stock(LAPTOP).await), (None, 46));
+}
+
+#[tokio::test]
 async fn white_space_and_quotes_make_no_other_request() {
     let shop = Shop::plan().without_broker().open().await;
     let body = order(&[(LAPTOP, 2)]);

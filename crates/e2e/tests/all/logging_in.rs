@@ -127,6 +127,27 @@ async fn one_network_has_so_many_tries() {
 }
 
 #[tokio::test]
+async fn a_session_is_not_refreshed_without_end() {
+    let shop = plan().open().await;
+    let mut tokens = register(&shop, "ada@example.com").await;
+    for _ in 0..60 {
+        tokens = refresh(&shop, &tokens).await.is(200).json();
+    }
+    for _ in 0..2 {
+        let refused = refresh(&shop, &tokens).await;
+        refused.problem(429, "too-many-tries");
+        assert!((1..=600).contains(&refused.header("retry-after").parse::<i64>().unwrap()));
+    }
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM accounts.refresh_tokens").await, 61);
+    // The first of them is long ago, and so there is room for one. The token that was refused is as good as it was.
+    let earlier = "UPDATE accounts.refresh_tokens SET used_at = used_at - INTERVAL '10 minutes' WHERE generation = 1";
+    assert_eq!(shop.database.execute(earlier).await, 1);
+    let tokens = refresh(&shop, &tokens).await.is(200).json();
+    refresh(&shop, &tokens).await.problem(429, "too-many-tries");
+    assert_invariants(&shop).await;
+}
+
+#[tokio::test]
 async fn two_tabs_get_the_same_successor() {
     let shop = plan().open().await;
     let first = register(&shop, "ada@example.com").await;

@@ -16,6 +16,7 @@ use service_kit::schema::Schema;
 use service_kit::shutdown::Shutdown;
 use service_kit::workers::Workers;
 use shared_types::topology::ORDER_ACCOUNT_EVENTS;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -29,6 +30,8 @@ struct Flags {
     #[command(flatten)]
     broker: BrokerConfig,
 }
+
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// One more instance of order-service, as far as tokens are concerned.
 struct Instance {
@@ -49,7 +52,7 @@ impl Instance {
     }
 
     async fn knows(&self, token: &str) -> Result<Principal, TokenFault> {
-        self.verifier.identify(token, OffsetDateTime::now_utc()).await
+        self.verifier.identify(token, OffsetDateTime::now_utc(), || CLIENT).await
     }
 
     async fn ends(self) {
@@ -115,7 +118,7 @@ async fn a_key_changed_by_surprise_costs_one_fetch_and_no_request() {
     issuer.rotates(false);
     let knows = |token: String| {
         let verifier = instance.verifier.clone();
-        tokio::spawn(async move { verifier.identify(&token, OffsetDateTime::now_utc()).await })
+        tokio::spawn(async move { verifier.identify(&token, OffsetDateTime::now_utc(), || CLIENT).await })
     };
     let good: Vec<_> = (0..50).map(|_| knows(issuer.token(json!({})))).collect();
     for outcome in good {

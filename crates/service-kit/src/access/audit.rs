@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn operators_and_programs_are_written_down_and_nobody_else() {
         let user = |role, key: bool| {
-            let key = key.then(|| ApiKey { id: Uuid::nil(), scopes: [].into() });
+            let key = key.then(|| ApiKey { id: Uuid::nil(), scopes: [].into(), networks: Vec::new() });
             let roles = [role].into();
             Principal::User(Arc::new(User { id: Uuid::max(), session: None, roles, authenticated_at: None, key }))
         };

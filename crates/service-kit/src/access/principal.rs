@@ -1,7 +1,9 @@
 //! Who makes a request.
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -42,6 +44,8 @@ pub struct ApiKey {
     pub id: Uuid,
     /// What it is for, such as `orders:read`.
     pub scopes: BTreeSet<String>,
+    /// From where it may be used; from everywhere where there are none.
+    pub networks: Vec<IpNet>,
 }
 
 /// What a person is to the shop.
@@ -76,6 +80,15 @@ impl Principal {
         match self {
             Self::User(user) => Some(user),
             Self::Nobody | Self::LocalOperator | Self::Service(_) => None,
+        }
+    }
+
+    /// Whether it may make a request from there: an API key with networks may from these alone.
+    pub fn may_come_from(&self, client: impl FnOnce() -> IpAddr) -> bool {
+        let networks = self.user().and_then(|user| user.key.as_ref()).map_or(&[][..], |key| &key.networks);
+        networks.is_empty() || {
+            let client = client();
+            networks.iter().any(|network| network.contains(&client))
         }
     }
 

@@ -143,8 +143,11 @@ mod tests {
     const ORDER_SERVICE: &[Cow<'static, str>] = &[Cow::Borrowed("order-service")];
 
     fn user(roles: &[Role], scopes: Option<&[&str]>) -> Principal {
-        let key = scopes
-            .map(|scopes| ApiKey { id: Uuid::nil(), scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect() });
+        let key = scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect()).map(|scopes| ApiKey {
+            id: Uuid::nil(),
+            scopes,
+            networks: Vec::new(),
+        });
         let roles = roles.iter().copied().collect();
         Principal::User(Arc::new(User { id: Uuid::max(), session: None, roles, authenticated_at: None, key }))
     }

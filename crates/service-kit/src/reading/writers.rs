@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_person_is_the_same_with_a_key_and_nobody_is_not_remembered() {
         let user = |key| User { id: Uuid::nil(), session: None, roles: BTreeSet::new(), authenticated_at: None, key };
-        let key = ApiKey { id: Uuid::now_v7(), scopes: BTreeSet::new() };
+        let key = ApiKey { id: Uuid::now_v7(), scopes: BTreeSet::new(), networks: Vec::new() };
         let [by_token, by_key] = [None, Some(key)].map(|key| Writer::of(&Principal::User(Arc::new(user(key)))));
         assert_eq!(by_token, by_key);
         assert_eq!(Writer::of(&Principal::Nobody), None);

@@ -6,7 +6,7 @@ use crate::proxies::TrustedProxies;
 use crate::server::connection::Connection;
 use crate::server::cors::CorsOrigins;
 use crate::server::head::{Head, host_name, split_host};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -52,6 +52,11 @@ impl Exposure {
     /// Of a service that listens on `bind_address`.
     pub(crate) fn new(hosts: AllowedHosts, bind_address: IpAddr, proxies: TrustedProxies, pages: CorsOrigins) -> Self {
         Self { hosts, bind_address, proxies, pages }
+    }
+
+    /// The client that a request on `connection` comes from, past the proxies.
+    pub(crate) fn client(&self, connection: Option<&Connection>, headers: &HeaderMap) -> IpAddr {
+        self.proxies.client_behind(connection, headers)
     }
 
     /// Why a request that came on `connection` is refused, and what to do about it.

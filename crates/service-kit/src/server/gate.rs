@@ -8,6 +8,7 @@ use crate::server::exposure::{self, Doubt};
 use crate::server::head::Head;
 use crate::server::status_page::{ICON, STYLE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::net::IpAddr;
 use time::OffsetDateTime;
 
 /// Holds requests against the rules of their routes.
@@ -61,22 +62,32 @@ impl Gate {
         }
     }
 
-    /// Who makes a request with these headers.
-    pub(crate) async fn principal(&self, headers: &HeaderMap, unnamed: Unnamed) -> Result<Principal, Problem> {
+    /// Who makes a request with these headers, that comes from `client`.
+    pub(crate) async fn principal(
+        &self,
+        headers: &HeaderMap,
+        unnamed: Unnamed,
+        client: impl FnOnce() -> IpAddr,
+    ) -> Result<Principal, Problem> {
         let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
         match (authorizations.next(), authorizations.next()) {
             (None, _) if unnamed == Unnamed::Operator => Ok(Principal::LocalOperator),
             (None, _) => Ok(Principal::Nobody),
-            (Some(only), None) => self.principal_of(only).await,
+            (Some(only), None) => self.principal_of(only, client).await,
             (Some(_), Some(_)) => Err(Problem::unauthenticated("a request has one header Authorization at the most")),
         }
     }
 
     /// Who the header `Authorization` says that it is.
-    async fn principal_of(&self, authorization: &HeaderValue) -> Result<Principal, Problem> {
-        let token = bearer(authorization).ok_or_else(|| Problem::unauthenticated(NO_TOKEN))?;
+    async fn principal_of(
+        &self,
+        authorization: &HeaderValue,
+        client: impl FnOnce() -> IpAddr,
+    ) -> Result<Principal, Problem> {
+        let (token, now) = (bearer(authorization), OffsetDateTime::now_utc());
+        let token = token.ok_or_else(|| Problem::unauthenticated(NO_TOKEN))?;
         match self.verifier.as_ref().filter(|verifier| verifier.knows_callers()) {
-            Some(verifier) => verifier.identify(token, OffsetDateTime::now_utc()).await.map_err(TokenFault::problem),
+            Some(verifier) => verifier.identify(token, now, client).await.map_err(TokenFault::problem),
             None => Err(Problem::unauthenticated("the service knows nobody who gives out tokens, and takes none")),
         }
     }
@@ -131,6 +142,7 @@ mod tests {
     use crate::access::{Access, AccessConfig, Mode, Principal};
     use crate::server::exposure::Doubt;
     use axum::http::{HeaderMap, HeaderValue, header};
+    use std::net::{IpAddr, Ipv4Addr};
 
     fn gate() -> Gate {
         Gate::new(AccessConfig { access: Mode::Local, guest_orders: false }, None)
@@ -161,11 +173,11 @@ mod tests {
     #[tokio::test]
     async fn a_token_that_is_not_good_is_refused_whoever_may_come_without() {
         for unnamed in [Unnamed::Operator, Unnamed::Nobody, Unnamed::Doubted(Doubt::Peer)] {
-            let mut headers = HeaderMap::new();
-            assert!(gate().principal(&headers, unnamed).await.is_ok());
+            let (mut headers, client) = (HeaderMap::new(), || IpAddr::V4(Ipv4Addr::LOCALHOST));
+            assert!(gate().principal(&headers, unnamed, client).await.is_ok());
             for token in ["Bearer x", "Bearer", "Basic YTpi", ""] {
                 headers.append(header::AUTHORIZATION, HeaderValue::from_static(token));
-                assert_eq!(gate().principal(&headers, unnamed).await.unwrap_err().status, 401, "{token}");
+                assert_eq!(gate().principal(&headers, unnamed, client).await.unwrap_err().status, 401, "{token}");
             }
         }
     }

@@ -16,6 +16,8 @@ pub struct Grant {
     pub key: String,
     /// The scopes that the token is to have; all that the key has where none are named.
     pub scopes: Option<BTreeSet<String>>,
+    /// Whoever asks holds each request with the token against its networks.
+    pub checks_networks: bool,
 }
 
 /// Why there is no token, in the words of RFC 6749, 5.2.
@@ -64,15 +66,20 @@ pub struct TokenForm {
     /// Scopes of the key that the token is to have, with spaces between; all where none are named.
     #[schema(max_length = 1000)]
     scope: Option<String>,
+    /// For services that were shown the key: `true` where they hold each request with the token against its networks. The key
+    /// may be exchanged from everywhere then.
+    checks_networks: Option<bool>,
 }
+
+/// The fields of the form.
+const KNOWN: [&str; 5] = ["grant_type", "client_id", "client_secret", "scope", "checks_networks"];
 
 impl Grant {
     /// What the fields of a form ask for. Fields that nobody knows are passed over; those that are known stand once.
     pub fn parse(form: &[(String, String)]) -> Result<Self, Refused> {
         let mut fields = BTreeMap::new();
         for (name, value) in form {
-            let known = ["grant_type", "client_id", "client_secret", "scope"].contains(&name.as_str());
-            if known && fields.insert(name.as_str(), value.as_str()).is_some() {
+            if KNOWN.contains(&name.as_str()) && fields.insert(name.as_str(), value.as_str()).is_some() {
                 return Err(Refused::Request);
             }
         }
@@ -92,7 +99,13 @@ impl Grant {
         if scopes.iter().flatten().any(|scope| !KEY_SCOPES.contains(&scope.as_str())) {
             return Err(Refused::Scope);
         }
-        Ok(Self { id, key: key.to_owned(), scopes: scopes.filter(|scopes| !scopes.is_empty()) })
+        let scopes = scopes.filter(|scopes| !scopes.is_empty());
+        let checks_networks = match fields.get("checks_networks") {
+            None | Some(&"false") => false,
+            Some(&"true") => true,
+            Some(_) => return Err(Refused::Request),
+        };
+        Ok(Self { id, key: key.to_owned(), scopes, checks_networks })
     }
 }
 
@@ -146,6 +159,8 @@ mod tests {
         let more = [asked[0], asked[1], ("client_id", &id), ("scope", "orders:read  orders:place")];
         let scopes = parse(&more).ok().unwrap().scopes.unwrap();
         assert_eq!(scopes.into_iter().collect::<Vec<_>>(), ["orders:place", "orders:read"]);
+        let checks = |says| parse(&[asked[0], asked[1], ("checks_networks", says)]).ok().unwrap().checks_networks;
+        assert!(checks("true") && !checks("false"));
     }
 
     #[test]
@@ -160,6 +175,7 @@ mod tests {
         assert_eq!(refused(&[grant, ("client_secret", &key[1..])]), Some(Refused::Client));
         assert_eq!(refused(&[grant, secret, ("client_id", "web")]), Some(Refused::Client));
         assert_eq!(refused(&[grant, secret, ("scope", "orders:burn")]), Some(Refused::Scope));
+        assert_eq!(refused(&[grant, secret, ("checks_networks", "maybe")]), Some(Refused::Request));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub struct TokenAnswer {
 /// Exchanges an API key for an access token of ten minutes.
 ///
 /// A program may also send the key itself as `Authorization: Bearer oms_…`: the services exchange it then. A key with
-/// networks is exchanged for callers in these alone.
+/// networks is exchanged for callers in these alone, and its token is good in these alone.
 #[utoipa::path(post, path = "/api/auth/token", tag = "auth", extensions(("x-passes-over-unknown" = json!(true))),
     request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"), responses(
     (status = 200, description = "The token", body = TokenAnswer), NoToken, Unavailable))]

@@ -13,7 +13,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -35,9 +34,6 @@ const MOST: usize = 10_000;
 
 /// Exchanges at once, each of another key.
 const EXCHANGES: usize = 32;
-
-/// How long a key waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A new key with this id. Its secret has 190 bits.
 pub fn new_api_key(id: Uuid) -> Result<SecretString, KeyError> {
@@ -119,7 +115,7 @@ impl ApiKeys {
             (Ok(turn), _) => turn,
             // Somebody is at it: what is held is good for a while.
             (Err(_), Some(Ok(token))) => return Ok(token),
-            (Err(_), _) => timeout(PATIENCE, turn.lock()).await.map_err(|_| TokenFault::Unknown)?,
+            (Err(_), _) => timeout(fetch::PATIENCE, turn.lock()).await.map_err(|_| TokenFault::Unknown)?,
         };
         if let Some(known) = self.known(&fingerprint, now) {
             return known;
@@ -178,9 +174,11 @@ impl ApiKeys {
     }
 }
 
-/// None where there is no answer. Every character of a key is itself in a form.
+/// None where there is no answer. Every character of a key is itself in a form. It is asked for from here, wherever the key
+/// comes from: so the token says from where it may be used, and each request with it is held against that.
 async fn exchange(endpoint: &str, id: Uuid, key: &str, now: i64) -> Option<Held> {
-    let form = SecretString::from(format!("grant_type=client_credentials&client_id={id}&client_secret={key}"));
+    let form = format!("grant_type=client_credentials&client_id={id}&client_secret={key}&checks_networks=true");
+    let form = SecretString::from(form);
     let request = HTTP.as_ref()?.post(endpoint).header("content-type", "application/x-www-form-urlencoded");
     let response = request.body(form.expose_secret().to_owned()).send().await.ok()?;
     match response.status() {

@@ -51,6 +51,9 @@ pub struct AccessClaims {
     /// What an API key is for, with spaces between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// From where a token given for an API key may be used, as networks; from everywhere where it is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
     /// The seller that the person sells for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seller: Option<Uuid>,

@@ -51,6 +51,9 @@ pub enum Flaw {
     /// Its session, its owner or its key was revoked.
     #[error("it was revoked")]
     Revoked,
+    /// It was given for an API key that may not be used from where the request comes.
+    #[error("it may not be used from this address")]
+    Network,
     /// No such API key, or one that was revoked.
     #[error("the API key is not valid")]
     ApiKey,

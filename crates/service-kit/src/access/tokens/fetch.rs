@@ -12,8 +12,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-/// How long an issuer may take for an answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long an issuer may take for an answer. Who waits for another's answer waits no longer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The longest answer, in bytes.
 const LONGEST: usize = 256 * 1024;

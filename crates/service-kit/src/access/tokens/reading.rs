@@ -5,6 +5,7 @@ use super::config::{AudienceClaim, AuthConfig, RoleMap};
 use super::fault::Flaw;
 use super::revocations::Facts;
 use crate::access::{ApiKey, Principal, Role, User};
+use ipnet::IpNet;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -158,7 +159,15 @@ impl<'a> Claims<'a> {
     fn api_key(&self) -> Result<ApiKey, Flaw> {
         let id = self.text("client_id").and_then(|id| id.parse().ok()).ok_or(Flaw::Claims)?;
         let scopes = self.text("scope").unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
-        Ok(ApiKey { id, scopes })
+        Ok(ApiKey { id, scopes, networks: self.networks()? })
+    }
+
+    /// None where the claim is missing. One that cannot be read is never taken for that.
+    fn networks(&self) -> Result<Vec<IpNet>, Flaw> {
+        let Some(named) = self.0.get("networks") else { return Ok(Vec::new()) };
+        let networks = named.as_array().filter(|networks| !networks.is_empty()).ok_or(Flaw::Claims)?;
+        let networks = networks.iter().map(|network| network.as_str()?.parse().ok());
+        networks.collect::<Option<_>>().ok_or(Flaw::Claims)
     }
 }
 

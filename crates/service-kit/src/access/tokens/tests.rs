@@ -122,6 +122,11 @@ fn a_token_for_an_api_key_has_its_scopes() {
     let nameless = with(json!({"amr": ["api_key"]}));
     let refused = at(&verifier, &key.sign("at+jwt", &nameless).unwrap(), NOW);
     assert_eq!(refused, Err(Flaw::Claims.into()), "never more than the key's scopes");
+    for networks in [json!([]), json!(null), json!("10.0.0.0/8"), json!(["10.0.0.0/8", 7]), json!(["10.0.0.0/40"])] {
+        let unreadable = with(json!({"amr": ["api_key"], "client_id": SESSION, "networks": networks}));
+        let refused = at(&verifier, &key.sign("at+jwt", &unreadable).unwrap(), NOW);
+        assert_eq!(refused, Err(Flaw::Claims.into()), "{networks}");
+    }
 }
 
 #[test]

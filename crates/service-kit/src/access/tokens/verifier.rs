@@ -15,6 +15,7 @@ use metrics::Counter;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -125,15 +126,27 @@ impl Verifier {
         Ok((principal, claims))
     }
 
-    /// Whose token or API key it is. Waits for nobody where the token can be verified by what is known here: else for the
+    /// Whose token or API key it is, that comes from `client`. Waits for nobody where the token can be verified by what is known here: else for the
     /// exchange of the API key, or for a moment for an issuer that is being asked for a key.
-    pub async fn identify(&self, token: &str, now: OffsetDateTime) -> Result<Principal, TokenFault> {
+    pub async fn identify(
+        &self,
+        token: &str,
+        now: OffsetDateTime,
+        client: impl FnOnce() -> IpAddr,
+    ) -> Result<Principal, TokenFault> {
         let seconds = now.unix_timestamp();
         let outcome = match self.0.principal(token, seconds) {
             Err(_) if token.starts_with(api_keys::PREFIX) => self.0.exchanged(token, seconds).await,
             Err(TokenFault::Unknown) => self.0.asked_again(token, seconds).await,
             outcome => outcome,
         };
+        // Each time: what is remembered of a token was found out for whoever brought it first.
+        let outcome =
+            outcome.and_then(
+                |principal| {
+                    if principal.may_come_from(client) { Ok(principal) } else { Err(Flaw::Network.into()) }
+                },
+            );
         self.0.outcomes.count(&outcome);
         outcome
     }
