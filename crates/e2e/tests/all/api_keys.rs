@@ -277,7 +277,8 @@ async fn keys_that_are_made_up_use_up_the_share_of_their_address() {
     let answers = made_up.join_all().await;
     let limited = answers.iter().filter(|answer| answer.status == 429).count();
     for answer in &answers {
-        assert!([401, 429].contains(&answer.status), "{}", answer.text);
+        // 503 where order-service does not know yet whom to ask.
+        assert!([401, 429, 503].contains(&answer.status), "{}", answer.text);
         assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=2;w=1");
     }
     // Two at once, and two more for each second that it took.
