@@ -130,7 +130,7 @@ fn logs_hold_no_secrets_and_end() {
     let redacted: Vec<&str> = edge.split("redacted_fields {").skip(1).map(str::trim_start).collect();
     for field in ["name = \"authorization\"", "name = \"x-webhook-secret\"", "uri_path {}", "query_string {}"] {
         let is_it = |rest: &&str| rest.split("\n  }\n").next().is_some_and(|body| body.contains(field));
-        assert!(redacted.iter().any(|rest| is_it(&rest)), "{field} is in the log of the firewall");
+        assert!(redacted.iter().any(is_it), "{field} is in the log of the firewall");
     }
     // What RDS sends to CloudWatch would be kept for ever, in groups that it makes itself.
     let database = Module::read("deploy/terraform/modules/database").text;
