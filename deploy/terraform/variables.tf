@@ -48,13 +48,13 @@ variable "kubernetes_version" {
 }
 
 variable "node_type" {
-  description = "Type of the nodes."
+  description = "Type of the nodes. A test counts what pods ask for with its four processors."
   type        = string
   default     = "m7i.xlarge"
 }
 
 variable "nodes" {
-  description = "How many nodes there are at the least and at the most."
+  description = "How many nodes there are at the least and at the most. More than the least come by an autoscaler of nodes, which is yours to install."
   type        = object({ min = number, max = number })
   default     = { min = 3, max = 9 }
 }

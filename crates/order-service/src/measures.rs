@@ -9,6 +9,10 @@ const REFUNDS: &[&[Label]] =
 /// Its metrics.
 pub const MEASURES: &[Measure] = &[
     Measure::counter("orders_placed_total", "Orders whose stock is reserved"),
+    Measure::counter(
+        "orders_to_confirm_total",
+        "Orders that wait for nothing but their stock: placed without a payment that is due, or paid",
+    ),
     Measure::counter("orders_accepted_total", "Orders that were accepted, to be placed later"),
     Measure::counter("orders_claimed_total", "Orders of guests that became a customer's"),
     Measure::counters(

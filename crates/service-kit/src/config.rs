@@ -113,7 +113,7 @@ pub struct ServerConfig {
     /// some too
     #[arg(long, env = "WORKER_THREADS", value_parser = value_parser!(u16).range(1..=1024))]
     pub worker_threads: Option<u16>,
-    /// Seconds that requests in flight get to finish after SIGTERM
+    /// Seconds that requests in flight and background work together get to finish after SIGTERM
     #[arg(long, env = "SHUTDOWN_TIMEOUT_SECONDS", default_value_t = 25)]
     pub shutdown_timeout_seconds: u64,
 }

@@ -19,7 +19,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpSocket;
 use utoipa::openapi::OpenApi;
 
@@ -93,6 +93,9 @@ const PREPARATION: Duration = Duration::from_secs(2);
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
+
+/// What the background and the last traces have each, where requests took all the time there was.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// Connections of operators and their tools at once, where they have a port of their own.
 const MANAGEMENT_CONNECTIONS: usize = 64;
@@ -207,13 +210,19 @@ where
             Err(error) => error,
         }
     };
-    tokio::select! {
-        () = serving => {}
+    // From the signal on, all together have so long.
+    let ending = async {
+        shutdown.signal().cancelled_owned().await;
+        Instant::now() + patience
+    };
+    let deadline = tokio::select! {
+        (deadline, ()) = async { tokio::join!(ending, serving) } => deadline,
         error = failing => return Err(error),
-    }
-    shutdown.finish(patience).await;
+    };
+    let rest = || deadline.saturating_duration_since(Instant::now()).max(LEAST);
+    shutdown.finish(rest()).await;
     if let Some(traces) = traces {
-        traces.finish().await;
+        traces.finish(rest()).await;
     }
     tracing::info!("stopped");
     Ok(())

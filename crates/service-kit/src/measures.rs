@@ -93,7 +93,7 @@ pub const OF_EVERY_SERVICE: &[Measure] = &[
     Measure::gauge("auth_open", "1 where callers are not asked who they are, by how far the service can be reached"),
     Measure::gauge(
         "auth_keys_fetched_timestamp_seconds",
-        "When the keys of the issuer were last fetched, in Unix time",
+        "When the keys of the issuer were last fetched, or the start before they were, in Unix time",
     ),
     Measure::gauge("build_info", "1, with the version of the service"),
     Measure::gauge("invariant_breaches", "Breaches of each invariant that the last check found, at most 100"),

@@ -5,6 +5,7 @@ mod compared;
 mod migrations;
 mod openapi;
 mod queries;
+mod rules;
 mod schema;
 
 use std::time::Instant;
@@ -24,12 +25,18 @@ pub use compared::Mode;
 /// Renews or compares everything; in [`Mode::Check`] the exit code says whether all of it was up to date.
 pub fn run(workspace: &Workspace, mode: Mode) -> Result<u8> {
     let steps = Steps::begin(match mode {
-        Mode::Write => "renewing .sqlx, database-schema.sql, docs/openapi and docs/access.md",
-        Mode::Check => "checking that .sqlx, database-schema.sql, docs/openapi and docs/access.md are up to date",
+        Mode::Write => "renewing .sqlx, database-schema.sql, docs/openapi, docs/access.md and rules.yaml",
+        Mode::Check => {
+            "checking that .sqlx, database-schema.sql, docs/openapi, docs/access.md and rules.yaml are up to date"
+        }
     });
     let since = Instant::now();
     let mut outcome =
         report("database-schema.sql", schema::settle_schema(workspace, mode, &steps)?, mode, since, &steps);
+
+    let since = Instant::now();
+    let rules = rules::settle_manifest(workspace, mode, &steps)?;
+    outcome = outcome.and(report("deploy/kubernetes/shared/rules.yaml", rules, mode, since, &steps));
 
     // Before the services are built: they are built from .sqlx.
     let since = Instant::now();

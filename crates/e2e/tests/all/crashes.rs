@@ -4,6 +4,7 @@ use e2e::client::Response;
 use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, int, order};
 use e2e::shop::{Plan, Shop};
+use shared_types::topology::ORDER_RESERVATION_EVENTS;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -192,4 +193,31 @@ async fn an_idle_service_ends_at_once() {
         assert!(status.success(), "{status}");
     }
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn requests_and_background_work_end_by_one_deadline() {
+    let mut shop = Shop::plan().order_variable("SHUTDOWN_TIMEOUT_SECONDS", "4").open().await;
+    // Neither a request nor a consumer can go on.
+    let orders = shop.database.lock("LOCK TABLE orders.orders IN SHARE MODE").await;
+    let letters = shop.database.lock("LOCK TABLE orders.dead_letters IN SHARE MODE").await;
+    let client = shop.orders().clone();
+    let placing = tokio::spawn(async move { client.post(ORDERS, order(&[(LAPTOP, 1)])).attempt().await.map(drop) });
+    shop.broker().send(ORDER_RESERVATION_EVENTS.name, "no event").await;
+    poll::eventually("both to wait", async || {
+        let both = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                    AND datname = current_database() AND query ~* 'insert into orders.(orders|dead_letters)'";
+        poll::equal(shop.database.number(both).await, 2)
+    })
+    .await;
+    let asked = std::time::Instant::now();
+    shop.order_services[0].ask_to_end();
+    assert!(shop.order_services[0].ended().await.success());
+    let took = asked.elapsed();
+    assert!(took > Duration::from_secs(4), "nothing was waited for: {took:?}");
+    assert!(took < Duration::from_secs(6), "each had the whole time: {took:?}");
+    for lock in [orders, letters] {
+        lock.rollback().await.unwrap();
+    }
+    let _ = placing.await;
 }

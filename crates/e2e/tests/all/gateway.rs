@@ -92,7 +92,7 @@ async fn only_reads_and_calls_with_a_key_are_repeated() {
     for method in METHODS {
         for with_key in [false, true] {
             for with_body in [false, true] {
-                let call = client.call(method.clone(), "/api/orders/1");
+                let call = client.call(method.clone(), "/api/orders/1/cancel");
                 let call = if with_body { call.json(json!({"a": 1})) } else { call };
                 let answer = if with_key { call.key("k").await } else { call.await };
                 answer.unavailable();
@@ -113,13 +113,60 @@ async fn only_reads_and_calls_with_a_key_are_repeated() {
     .await;
 }
 
+/// The POSTs that the documents of the services name and the gateway lets through, and whether they take a key.
+fn posts() -> Vec<(String, bool)> {
+    let documents = ["order-service", "inventory-service", "account-service"].map(|service| {
+        let path = workspace().join(format!("docs/openapi/{service}.json"));
+        serde_json::from_str::<Value>(&std::fs::read_to_string(path).unwrap()).unwrap()
+    });
+    let paths = documents.iter().flat_map(|document| document["paths"].as_object().unwrap());
+    let closed = ["/internal/", "/api/admin/", "/api/inventory/reserv"];
+    let open = paths.filter(|(path, _)| !closed.iter().any(|it| path.starts_with(it)));
+    let posts = open.filter_map(|(path, item)| Some((path, item.get("post")?)));
+    let takes_key = |operation: &Value| {
+        let mut parameters = operation["parameters"].as_array().into_iter().flatten();
+        parameters.any(|parameter| parameter["name"] == "Idempotency-Key")
+    };
+    posts.map(|(path, operation)| (path.clone(), takes_key(operation))).collect()
+}
+
+#[tokio::test]
+async fn calls_are_repeated_by_their_key_where_the_operation_takes_one() {
+    let (one, other) = (Instance::start(Does::BreakOff).await, Instance::start(Does::BreakOff).await);
+    let ports = [one.port, other.port];
+    let gateway = in_front_of(&ports, &ports, &ports);
+    let client = Client::new(gateway.base());
+    let (posts, mut counts) = (posts(), [0, 0]);
+    for (path, takes_key) in posts {
+        // Every part in braces is a number.
+        let parts = path.split('/').map(|part| if part.starts_with('{') { "1" } else { part });
+        let path = parts.collect::<Vec<_>>().join("/");
+        client.post(&path, json!({})).key("k").await.unavailable();
+        let times = one.got().len() + other.got().len();
+        assert!(if takes_key { times >= 2 } else { times == 1 }, "{path}: {times} times");
+        counts[usize::from(takes_key)] += 1;
+    }
+    assert!(counts.iter().all(|count| *count >= 14), "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_balancer_is_told_that_a_gateway_is_about_to_end() {
+    let instance = Instance::start(Does::Answer).await;
+    let (_gateway, client) = in_front(&[&instance]);
+    assert_eq!(client.get("/health/balancer").await.is(200).json(), json!({"status": "UP"}));
+    std::fs::write(folder_of_test(Environment::get()).join("gateway/ending"), "").unwrap();
+    client.get("/health/balancer").await.unavailable();
+    client.get("/health/live").await.is(200);
+    client.get("/api/orders").await.is(200);
+}
+
 #[tokio::test]
 async fn only_what_may_be_repeated_goes_over_kept_connections() {
     let instance = Instance::start(Does::Answer).await;
     let (_gateway, client) = in_front(&[&instance]);
     for method in METHODS {
         for key in [false, true] {
-            let call = client.call(method.clone(), "/api/orders/1");
+            let call = client.call(method.clone(), "/api/orders/1/cancel");
             let answer = if key { call.key("k").await } else { call.await };
             answer.is(200);
             let kept = method == Method::GET || (method == Method::POST && key);

@@ -1,6 +1,7 @@
 //! What `/metrics` shows from the start, and what the gauges of the kit say.
 
 use e2e::client::Client;
+use e2e::money;
 use e2e::poll;
 use e2e::samples::{LAPTOP, int, order};
 use e2e::shop::Shop;
@@ -39,6 +40,7 @@ async fn every_metric_is_explained_and_every_counter_begins_at_zero() {
             shop.orders(),
             &[
                 "orders_placed_total",
+                "orders_to_confirm_total",
                 "order_status_changes_total{status=\"CONFIRMED\"}",
                 "async_placements_total{outcome=\"given_up\"}",
                 "notification_attempts_total{channel=\"EMAIL\",outcome=\"failed\"}",
@@ -125,4 +127,32 @@ async fn a_slow_statement_is_counted() {
     patch.await.unwrap();
     let text = shop.orders().get("/metrics").await.is(200).text;
     assert!(value(&text, "database_slow_statements_total").is_some_and(|count| count >= 1.0), "{text}");
+}
+
+#[tokio::test]
+async fn an_order_is_to_be_confirmed_once_no_money_is_awaited() {
+    let provider = money::sandbox().await;
+    let shop = Shop::plan().paid_by(&provider).open().await;
+    let show = async |to_confirm: f64, placed: f64| {
+        shows(shop.orders(), "orders_placed_total", placed).await;
+        shows(shop.orders(), "orders_to_confirm_total", to_confirm).await;
+        shows(shop.orders(), "order_status_changes_total{status=\"CONFIRMED\"}", to_confirm).await;
+    };
+    shop.place(&[(LAPTOP, 1)]).await;
+    show(1.0, 1.0).await;
+    money::placed_by(&shop, "CASH_ON_DELIVERY").await;
+    show(2.0, 2.0).await;
+    let (order, _) = money::placed(&shop).await;
+    show(2.0, 3.0).await;
+    money::pay(&shop, order, "pm_card_visa").await.is(200);
+    shop.order_becomes(order, "CONFIRMED").await;
+    show(3.0, 3.0).await;
+}
+
+#[tokio::test]
+async fn the_age_of_keys_that_never_came_is_shown() {
+    let shop = Shop::plan().order_variable("AUTH_ISSUER", "http://127.0.0.1:1").open().await;
+    let text = shop.orders().get("/metrics").await.is(200).text;
+    let since = value(&text, "auth_keys_fetched_timestamp_seconds");
+    assert!(since.is_some_and(|since| since > 1e9), "{since:?}");
 }

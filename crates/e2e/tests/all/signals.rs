@@ -89,6 +89,26 @@ fn amtool_finds_no_fault() {
 }
 
 #[test]
+fn one_instance_of_several_that_is_down_hides_nothing_of_the_others() {
+    let text = texts("deploy/alertmanager", ".yml");
+    let (_, rules) = text.split_once("inhibit_rules:").unwrap();
+    let hiding: Vec<&str> = rules.split("- source_matchers: ").skip(1).collect();
+    assert!(hiding.len() > 5, "the rules were not found");
+    let of_one = hiding.iter().find(|rule| rule.lines().next().unwrap().contains("OmsInstanceDown"));
+    assert_eq!(of_one, None);
+}
+
+#[test]
+fn logs_of_the_units_of_all_colours_are_kept() {
+    let config = std::fs::read_to_string(workspace().join("deploy/alloy/config.alloy")).unwrap();
+    let regexes: Vec<&str> = config.lines().filter_map(|line| line.trim().strip_prefix("regex ")).collect();
+    // One keeps the lines of these units, and one names their service.
+    let units = r#"= "(order|inventory|account)-service(@[a-z]+)?\\.service""#;
+    assert_eq!(regexes.iter().map(|regex| regex.trim()).collect::<Vec<_>>(), [units; 2]);
+    assert!(config.contains("action        = \"keep\"") && !config.contains("\tmatches "));
+}
+
+#[test]
 fn the_other_files_are_yaml() {
     let schemathesis = std::env::var_os("SCHEMATHESIS_BIN").unwrap_or_else(|| panic!("run `cargo xtask test`"));
     let python = Path::new(&schemathesis).with_file_name("python");

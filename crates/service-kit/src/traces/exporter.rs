@@ -21,7 +21,7 @@ const DELAY: Duration = Duration::from_secs(1);
 /// How long the collector may take. Meanwhile spans wait in the queue.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long the end of the process waits for the last spans to be sent.
+/// How long the end of the process waits for the last spans to be sent at the most.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What sends the spans of this process.
@@ -47,10 +47,10 @@ impl Exporter {
         Ok(Self { running: tokio::spawn(sending.run(waiting, ending.clone())), ending })
     }
 
-    /// Sends what waits still, and ends.
-    pub async fn finish(self) {
+    /// Sends what waits still, and ends, at the latest after `patience`.
+    pub async fn finish(self, patience: Duration) {
         self.ending.cancel();
-        let _ = tokio::time::timeout(LAST_WORDS, self.running).await;
+        let _ = tokio::time::timeout(LAST_WORDS.min(patience), self.running).await;
     }
 }
 

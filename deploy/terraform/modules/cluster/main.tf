@@ -135,7 +135,7 @@ resource "aws_eks_node_group" "this" {
     version = aws_launch_template.nodes.latest_version
   }
 
-  # How many there are is then the autoscaler's affair.
+  # An autoscaler of nodes, which is not installed here, may change how many there are.
   lifecycle {
     create_before_destroy = true
     ignore_changes        = [scaling_config[0].desired_size]

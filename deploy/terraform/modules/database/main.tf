@@ -87,6 +87,18 @@ resource "aws_iam_role_policy_attachment" "monitoring" {
   policy_arn = "arn:${data.aws_partition.this.partition}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 }
 
+# RDS chooses the names. Where a statement fails, its message may name a customer.
+resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_338:They may name customers, and are needed for as long as somebody looks for the cause of something.
+  for_each = toset([
+    "${var.name}/postgresql", "${var.name}/upgrade", "${var.name}-replica/postgresql", "${var.name}-replica/upgrade",
+  ])
+
+  name              = "/aws/rds/instance/${each.value}"
+  retention_in_days = 90
+  kms_key_id        = var.kms_key
+}
+
 resource "aws_db_instance" "primary" {
   #checkov:skip=CKV_AWS_161:The services log in with a password, in a Secret; they know no IAM.
   identifier     = var.name
@@ -127,6 +139,8 @@ resource "aws_db_instance" "primary" {
   performance_insights_enabled    = true
   performance_insights_kms_key_id = var.kms_key
   enabled_cloudwatch_logs_exports = ["postgresql", "upgrade"]
+
+  depends_on = [aws_cloudwatch_log_group.this]
 }
 
 resource "aws_db_instance" "replica" {
@@ -156,4 +170,6 @@ resource "aws_db_instance" "replica" {
   performance_insights_enabled    = true
   performance_insights_kms_key_id = var.kms_key
   enabled_cloudwatch_logs_exports = ["postgresql", "upgrade"]
+
+  depends_on = [aws_cloudwatch_log_group.this]
 }

@@ -142,8 +142,19 @@ resource "aws_wafv2_web_acl_logging_configuration" "this" {
     }
   }
 
+  # Of reports of the provider of mail.
+  redacted_fields {
+    single_header {
+      name = "x-webhook-secret"
+    }
+  }
+
   redacted_fields {
     uri_path {}
+  }
+
+  redacted_fields {
+    query_string {}
   }
 
   logging_filter {

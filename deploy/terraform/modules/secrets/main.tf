@@ -7,7 +7,7 @@ data "aws_region" "this" {}
 locals {
   # Each becomes the Secret of Kubernetes `oms-…`, and each of its fields a key of that.
   secrets = {
-    database     = "url"
+    database     = "url, replica-url and ca.pem"
     broker       = "url"
     master-key   = "key"
     service-keys = "order-service.key and order-service.pub"

@@ -228,7 +228,7 @@ async fn main() -> ExitCode {
     drill.repaired().await;
 
     shop.rabbitmq.as_ref().unwrap().kill().unwrap();
-    let also = &["OmsInstanceDown", "OmsRelayIdleWhileOrdersArePlaced", "OmsConfirmationsLag"];
+    let also = &["OmsInstanceDown", "OmsServiceAbsent", "OmsRelayIdleWhileOrdersArePlaced", "OmsConfirmationsLag"];
     drill.broken(Fault { what: "RabbitMQ killed", alert: "OmsOutboxStuck", within: 13.0, also }).await;
     drill.cause("RabbitMQ is not reached", async |_| explained(&shop, "").await).await;
     shop.rabbitmq.as_ref().unwrap().restart().unwrap();

@@ -66,3 +66,22 @@ pub fn list(yaml: &Yaml) -> &[Yaml] {
 pub fn texts(yaml: &Yaml) -> Vec<&str> {
     list(yaml).iter().filter_map(Yaml::as_str).collect()
 }
+
+/// The groups of a file of rules for Prometheus.
+fn groups(path: &str) -> Vec<Yaml> {
+    list(&parsed(path)[0]["groups"]).to_vec()
+}
+
+#[test]
+fn a_cluster_has_the_rules_of_what_is_measured_in_it() {
+    let files = ["recording", "alerts"].map(|name| groups(&format!("deploy/prometheus/rules/{name}.yml")));
+    let name = |group: &Yaml| group["name"].as_str().unwrap().to_owned();
+    let (elsewhere, here): (Vec<Yaml>, Vec<Yaml>) =
+        files.concat().into_iter().partition(|group| ["rabbitmq", "backups"].contains(&name(group).as_str()));
+    assert_eq!(elsewhere.len(), 2);
+    let rule = of("shared/rules.yaml", "PrometheusRule", "oms");
+    assert!(list(&rule.yaml["spec"]["groups"]) == here, "run `cargo xtask generate`");
+    // These would have Prometheus tell of what nobody measures.
+    let absent = here.iter().flat_map(|group| list(&group["rules"])).filter_map(|rule| rule["expr"].as_str());
+    assert!(!absent.clone().any(|expression| expression.contains("absent(pgbackrest")) && absent.count() > 20);
+}

@@ -109,10 +109,14 @@ pub async fn changed(
     if order.payment.as_ref().is_some_and(|before| before.id == payment.id && before.status == status) {
         return Ok(());
     }
+    let was_due = order.payment_is_due();
     let stock_is_committed = store::set_payment_status(conn, order.id, status).await?;
     order.payment = Some(Box::new(of_order(payment)));
     if status.is_due() || !matches!(order.status, OrderStatus::Pending | OrderStatus::Paid) {
         return Ok(());
+    }
+    if was_due && order.status == OrderStatus::Pending {
+        metrics::counter!("orders_to_confirm_total").increment(1);
     }
     let is_new = order.status == OrderStatus::Pending && !payment.provider.is_on_delivery();
     let paid = is_new.then_some(OrderStatus::Paid);

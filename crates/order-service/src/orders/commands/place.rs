@@ -53,6 +53,8 @@ pub(super) async fn announce(
     let events = placed.iter().map(event).collect::<Result<Vec<_>, Error>>()?;
     OUTBOX.enqueue(conn, now, &events).await?;
     metrics::counter!("orders_placed_total").increment(placed.len() as u64);
+    let to_confirm = placed.iter().filter(|placed| !placed.order.payment_is_due()).count();
+    metrics::counter!("orders_to_confirm_total").increment(to_confirm as u64);
     let committed = placed.iter().filter(|placed| placed.stock == ReservationStatus::Committed);
     let committed: HashMap<Reference, Option<String>> =
         committed.map(|placed| (placed.order.reference, placed.traceparent.cloned())).collect();

@@ -60,7 +60,11 @@ impl Issuer {
     /// The issuer of access tokens.
     pub fn of_users(config: &AuthConfig) -> Result<Option<Arc<Self>>, ConfigError> {
         let keep = config.keep_seconds();
-        Ok(config.issuer()?.map(|(name, url)| Self::new(name, KeySource::Issuer(url), keep)))
+        Ok(config.issuer()?.map(|(name, url)| {
+            // So the age of keys that never come is known, too.
+            tell_of_fetch(OffsetDateTime::now_utc().unix_timestamp());
+            Self::new(name, KeySource::Issuer(url), keep)
+        }))
     }
 
     /// The services that may call.
@@ -122,7 +126,7 @@ impl Issuer {
         state.token_endpoint = token_endpoint.or(state.token_endpoint.take());
         drop(state);
         if matches!(self.source, KeySource::Issuer(_)) {
-            metrics::gauge!("auth_keys_fetched_timestamp_seconds").set(fetched_at as f64);
+            tell_of_fetch(fetched_at);
         }
     }
 
@@ -160,4 +164,8 @@ impl Issuer {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn tell_of_fetch(at: i64) {
+    metrics::gauge!("auth_keys_fetched_timestamp_seconds").set(at as f64);
 }
