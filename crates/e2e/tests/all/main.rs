@@ -31,6 +31,7 @@ mod exposure;
 mod failover;
 mod failure_points;
 mod flow;
+mod forgetting;
 mod gateway;
 mod guard;
 mod guests;
