@@ -17,6 +17,7 @@ mod backups;
 mod batches;
 mod browser;
 mod connections;
+mod consuming;
 mod contract;
 mod cors;
 mod crashes;
