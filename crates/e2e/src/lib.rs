@@ -14,6 +14,7 @@ pub mod client;
 pub mod collector;
 pub mod database;
 pub mod environment;
+pub mod frozen_wire;
 pub mod gateway;
 pub mod guests;
 pub mod invariants;

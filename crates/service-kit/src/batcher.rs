@@ -27,6 +27,9 @@ pub struct Limits {
 /// A second batch is begun beside the first once this part of the largest batch waits.
 const WORTH_A_SECOND: usize = 4;
 
+/// How long a batch may take. One that hangs, as where PostgreSQL's host vanished, would keep its place from the next ones.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How often a batch is tried that only had to give way.
 const ATTEMPTS: u32 = 3;
 
@@ -89,7 +92,7 @@ where
     {
         let (queue, waiting) = mpsc::channel(limits.waiting);
         metrics::gauge!("batch_queue_length", "queue" => name).set(0.0);
-        tokio::spawn(collect(waiting, limits, Arc::new(Worker { name, work, blame })));
+        tokio::spawn(collect(waiting, limits, Arc::new(Worker { name, work, blame, patience: PATIENCE })));
         Self { name, queue }
     }
 
@@ -107,6 +110,7 @@ struct Worker<Work, E> {
     name: &'static str,
     work: Work,
     blame: fn(&E) -> Blame,
+    patience: Duration,
 }
 
 /// A batch that has come to its end.
@@ -189,11 +193,11 @@ impl<Work, E> Worker<Work, E> {
         metrics::histogram!("batch_size", "queue" => self.name).record(entries.len() as f64);
         let (requests, replies): (Vec<_>, Vec<_>) = entries.into_iter().map(|e| (e.request, e.reply)).unzip();
         let requests: Arc<[Request]> = requests.into();
-        let outcome = match caught(self.patiently(requests.clone())).await {
+        let outcome = match self.caught(requests.clone()).await {
             Ok(outcome) => outcome,
-            Err(panic) => {
+            Err(reason) => {
                 // The replies are dropped, which the waiting side sees as lost; the next batch is worked on.
-                tracing::error!(queue = self.name, panic, "a batch was lost");
+                tracing::error!(queue = self.name, reason, "a batch was lost");
                 return;
             }
         };
@@ -206,8 +210,8 @@ impl<Work, E> Worker<Work, E> {
             Err(_) => {
                 for (request, reply) in requests.iter().zip(replies) {
                     // Without an answer, or after a panic, the reply is dropped, which the waiting side sees as lost.
-                    match caught(self.patiently(Arc::new([request.clone()]))).await {
-                        Err(panic) => tracing::error!(queue = self.name, panic, "a request was lost"),
+                    match self.caught(Arc::new([request.clone()])).await {
+                        Err(reason) => tracing::error!(queue = self.name, reason, "a request was lost"),
                         Ok(Ok(answers)) => {
                             if let Some(answer) = answers.into_iter().next() {
                                 send(reply, Ok(answer));
@@ -218,6 +222,16 @@ impl<Work, E> Worker<Work, E> {
                 }
             }
         }
+    }
+
+    /// What comes of a batch, or why nothing is known of it.
+    async fn caught<Request, Answer, Fut>(&self, requests: Arc<[Request]>) -> Result<Result<Vec<Answer>, E>, String>
+    where
+        Work: Fn(Arc<[Request]>) -> Fut,
+        Fut: Future<Output = Result<Vec<Answer>, E>>,
+    {
+        let outcome = tokio::time::timeout(self.patience, caught(self.patiently(requests))).await;
+        outcome.unwrap_or_else(|_| Err("it did not end in time".to_owned()))
     }
 
     /// Tries a batch again that had to give way.

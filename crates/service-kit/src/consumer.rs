@@ -5,16 +5,18 @@
 //! the batch in hand waits for it.
 
 mod dry_run;
+mod failure;
 
 pub use self::dry_run::{DryRun, DryRuns, Outcome, TableChanges};
 
+use self::failure::{Failure, Pace, without_values};
 use crate::broker::{Broker, BrokerError, RECONNECT_PAUSE};
-use crate::db::{self, Database};
+use crate::db::{self, Database, PATIENCE};
 use crate::dead_letters::{DeadLetters, NewLetter};
 use crate::deliveries::{self, Deliveries};
 use crate::inbox::Inbox;
 use crate::panics::caught;
-use crate::retries;
+use crate::retries::{self, Tries};
 use crate::schema::Schema;
 use crate::traces::{Kind, Shared};
 use lapin::Channel;
@@ -23,7 +25,7 @@ use lapin::options::BasicAckOptions;
 use shared_types::event_batches::split;
 use shared_types::events::{RawEvent, UnreadableEvent};
 use shared_types::topology::{DELIVERY_LIMIT, Queue};
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{Connection, PgConnection};
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::future::Future;
@@ -39,6 +41,8 @@ pub enum Decision {
     Ack,
     /// Later it may succeed.
     Retry,
+    /// Something else holds what it needs: later it succeeds, however often it has to come again until then.
+    Wait,
     /// It can never succeed.
     DeadLetter,
 }
@@ -98,7 +102,6 @@ impl<H: Handler> Consumer<H> {
     pub async fn run(self: Arc<Self>, database: Database, broker: Broker, shutdown: CancellationToken) {
         let session = Session { consumer: &self, database: &database, broker: &broker, shutdown: &shutdown };
         while !shutdown.is_cancelled() {
-            // After a panic the messages in hand come again, and are set aside when it is they that cause it.
             let outcome = caught(session.run()).await;
             if let Err(error) = outcome.and_then(|outcome| outcome.map_err(|error| error.to_string())) {
                 broker.report(self.queue.name, Err(error));
@@ -107,29 +110,24 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    /// Begins the transaction of the events; gives it, and which of them nobody has dealt with.
-    async fn begin_with_claim(
+    /// Claims events, sorted and different, in a transaction that was just begun; gives those that nobody has dealt with.
+    ///
+    /// None where another consumer has just dealt with some: the transaction has failed, and another one is to claim them `again`.
+    async fn claim(
         &self,
-        database: &Database,
-        mut events: Vec<Uuid>,
-    ) -> Result<(Transaction<'static, Postgres>, HashSet<Uuid>), sqlx::Error> {
-        let inbox = Inbox(self.schema);
-        events.sort_unstable();
-        events.dedup();
-        let mut transaction = database.begin().await?;
-        match inbox.claim_new(&mut transaction, self.queue.name, &events).await {
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
-            claim => return claim.map(|()| (transaction, events.into_iter().collect())),
-        }
-        loop {
-            // The one before has failed, and its locks are let go before the next one asks for them.
-            transaction.rollback().await?;
-            transaction = database.begin().await?;
-            match inbox.claim(&mut transaction, self.queue.name, &events).await {
-                // Another instance that was given the same events has just committed some: next time they are found.
-                Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
-                claim => return Ok((transaction, claim?)),
-            }
+        conn: &mut PgConnection,
+        events: &[Uuid],
+        again: bool,
+    ) -> Result<Option<HashSet<Uuid>>, sqlx::Error> {
+        let (inbox, consumer) = (Inbox(self.schema), self.queue.name);
+        let claim = if again {
+            inbox.claim(conn, consumer, events).await
+        } else {
+            inbox.claim_new(conn, consumer, events).await.map(|()| events.iter().copied().collect())
+        };
+        match claim {
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
+            claim => claim.map(Some),
         }
     }
 }
@@ -166,18 +164,26 @@ impl<H: Handler> Session<'_, H> {
     /// is set aside; only then is its message acknowledged.
     async fn settle(&self, channel: &Channel, batch: &[Delivery]) -> Result<(), BrokerError> {
         let messages: Vec<Vec<&[u8]>> = batch.iter().map(|message| split(&message.data)).collect();
-        if self.attempt(&messages.concat()).await?.is_ok() {
+        let outcome = self.attempt(&messages.concat(), Pace::Usual).await?;
+        if outcome.is_ok() {
             if let Some(last) = batch.last() {
                 last.acker.ack(BasicAckOptions { multiple: true }).await?;
             }
             return Ok(());
         }
+        let mut pace = Pace::Usual.after(&outcome);
         for (message, events) in batch.iter().zip(messages) {
-            if events.len() == 1 || self.attempt(&events).await?.is_err() {
-                for event in events {
-                    if let Err(error) = self.attempt(&[event]).await? {
-                        self.give_up_for_now(channel, message, event, &error).await?;
-                    }
+            let mut is_done = false;
+            if events.len() > 1 {
+                let outcome = self.attempt(&events, pace).await?;
+                pace = pace.after(&outcome);
+                is_done = outcome.is_ok();
+            }
+            for event in if is_done { Vec::new() } else { events } {
+                let outcome = self.attempt(&[event], pace).await?;
+                pace = pace.after(&outcome);
+                if let Err(failure) = outcome {
+                    self.give_up_for_now(channel, message, event, &failure).await?;
                 }
             }
             message.acker.ack(BasicAckOptions::default()).await?;
@@ -200,9 +206,13 @@ impl<H: Handler> Session<'_, H> {
         Ok(())
     }
 
-    /// One transaction over the events.
-    async fn attempt(&self, events: &[&[u8]]) -> Result<Result<(), H::Error>, BrokerError> {
-        self.with_patience(HandlerError::is_unavailable, || self.transaction(events)).await
+    /// One transaction over the events. A panic is a failure like others: it must not cost other messages a delivery.
+    async fn attempt(&self, events: &[&[u8]], pace: Pace) -> Result<Result<(), Failure<H::Error>>, BrokerError> {
+        let work = || async move {
+            let outcome = caught(self.transaction(events, pace)).await;
+            outcome.unwrap_or_else(|panic| Err(Failure::Panicked(panic)))
+        };
+        self.with_patience(Failure::is_unavailable, work).await
     }
 
     /// Does `work`; waits for the database as long as that is what is missing.
@@ -233,10 +243,10 @@ impl<H: Handler> Session<'_, H> {
         }
     }
 
-    async fn transaction(&self, events: &[&[u8]]) -> Result<(), H::Error> {
+    async fn transaction(&self, events: &[&[u8]], pace: Pace) -> Result<(), Failure<H::Error>> {
         let Consumer { queue, handler, .. } = self.consumer;
         let events = events.iter().map(|event| RawEvent::parse(event));
-        let mut events = events.collect::<Result<Vec<_>, UnreadableEvent>>()?;
+        let mut events = events.collect::<Result<Vec<_>, UnreadableEvent>>().map_err(H::Error::from)?;
         let mut processing = processing(*queue, &events);
         for event in &mut events {
             // What follows from an event is caused by its processing.
@@ -244,18 +254,49 @@ impl<H: Handler> Session<'_, H> {
                 event.traceparent = Some(traceparent);
             }
         }
-        let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
-        let (mut transaction, fresh) = self.consumer.begin_with_claim(self.database, ids).await?;
-        let mut seen = HashSet::new();
-        events.retain(|event| fresh.contains(&event.id) && seen.insert(event.id));
-        let effect = handler.handle(&mut transaction, &events).await.inspect_err(|error| {
-            processing.fail(|| without_values(&error.to_string()).into());
-        })?;
-        self.database.commit(transaction).await?;
+        let mut conn = self.database.hold().await.map_err(H::Error::from)?;
+        let outcome = match tokio::time::timeout(PATIENCE, self.effect(&mut conn, &mut events, pace)).await {
+            Ok(outcome) => {
+                conn.give_back();
+                outcome.map_err(Failure::Handler)
+            }
+            Err(_) => Err(Failure::NoAnswer),
+        };
+        let effect = outcome.inspect_err(|error| processing.fail(|| without_values(&error.to_string()).into()))?;
         drop(processing);
         handler.committed(effect);
         metrics::counter!("events_consumed_total", "queue" => queue.name).increment(events.len() as u64);
         Ok(())
+    }
+
+    /// Commits the effect of those events that nobody has dealt with; the others are taken out.
+    async fn effect(
+        &self,
+        conn: &mut PgConnection,
+        events: &mut Vec<RawEvent>,
+        pace: Pace,
+    ) -> Result<H::Effect, H::Error> {
+        let mut ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut again = false;
+        loop {
+            let mut transaction = conn.begin().await?;
+            if pace == Pace::Hurried {
+                sqlx::query("SET LOCAL statement_timeout = '1s'").execute(&mut *transaction).await?;
+            }
+            let Some(fresh) = self.consumer.claim(&mut transaction, &ids, again).await? else {
+                // Its locks are let go before the next one asks for them.
+                transaction.rollback().await?;
+                again = true;
+                continue;
+            };
+            let mut seen = HashSet::new();
+            events.retain(|event| fresh.contains(&event.id) && seen.insert(event.id));
+            let effect = self.consumer.handler.handle(&mut transaction, events).await?;
+            self.database.commit(transaction).await?;
+            return Ok(effect);
+        }
     }
 
     /// Sends an event that failed to its delay queue, or sets it aside.
@@ -264,21 +305,24 @@ impl<H: Handler> Session<'_, H> {
         channel: &Channel,
         message: &Delivery,
         event: &[u8],
-        error: &H::Error,
+        failure: &Failure<H::Error>,
     ) -> Result<(), BrokerError> {
         let queue = self.consumer.queue;
-        let attempts = retries::earlier_attempts(message).saturating_add(1);
-        match (error.decision(), self.broker.retry_delays().after(attempts)) {
-            (Decision::Ack, _) => Ok(()),
-            (Decision::Retry, Some(delay_ms)) => {
-                let error = without_values(&error.to_string());
-                tracing::warn!(queue = queue.name, attempts, delay_ms, error, "message will be tried again");
-                retries::put_off(channel, queue, message, event, attempts, delay_ms).await
-            }
-            (Decision::Retry | Decision::DeadLetter, _) => {
-                self.set_aside(message, event, &error.to_string(), attempts).await
-            }
-        }
+        let (tries, delays) = (Tries::of(message), self.broker.retry_delays());
+        let decision = failure.decision();
+        let tries = if decision == Decision::Wait { tries.and_a_wait() } else { tries.and_an_attempt() };
+        let delay = match decision {
+            Decision::Ack => return Ok(()),
+            Decision::Wait => delays.after_wait(tries.waits),
+            Decision::Retry => delays.after_attempt(tries.attempts),
+            Decision::DeadLetter => None,
+        };
+        let Some(delay) = delay else {
+            return self.set_aside(message, event, &failure.to_string(), tries.attempts).await;
+        };
+        let (error, Tries { attempts, waits }) = (without_values(&failure.to_string()), tries);
+        tracing::warn!(queue = queue.name, attempts, waits, delay_ms = delay.ms, error, "message will be tried again");
+        retries::put_off(channel, queue, message, event, tries, delay).await
     }
 
     /// Keeps an event as a dead letter; it waits in hand while the database is away.
@@ -294,9 +338,15 @@ impl<H: Handler> Session<'_, H> {
         let told = without_values(reason);
         tracing::error!(queue = consumer, attempts, reason = told, "message is set aside as a dead letter");
         let sent_as = message.properties.kind().as_ref().unwrap_or(&message.routing_key).as_str();
-        let letter = NewLetter { consumer, sent_as, body: event, reason, attempts };
-        let insert = || DeadLetters(*schema).set_aside(self.database.pool(), letter);
-        self.with_patience(db::is_unavailable, insert).await??;
+        let letter = NewLetter { consumer, sent_as, body: event, reason, attempts, is_opaque: false };
+        let keep = |letter| {
+            self.with_patience(db::is_passing, move || DeadLetters(*schema).set_aside(self.database.pool(), letter))
+        };
+        if let Err(error) = keep(letter).await? {
+            // Something in it cannot be stored beside it. Without a letter the message would come again for ever.
+            tracing::error!(queue = consumer, %error, "a dead letter is kept without what it is about");
+            keep(NewLetter { is_opaque: true, ..letter }).await??;
+        }
         metrics::counter!("dead_letters_total", "queue" => consumer).increment(1);
         Ok(())
     }
@@ -313,33 +363,11 @@ fn processing(queue: Queue, events: &[RawEvent]) -> Shared {
     processing
 }
 
-/// The text of an error without the value that serde quotes: it may be the address of a customer, and goes to the log.
-fn without_values(text: &str) -> String {
-    let quoted = |mark: &str| text.find(mark).map(|at| at + mark.len());
-    match (quoted("string \""), text.rfind("\", expected")) {
-        (Some(begin), Some(end)) if begin <= end => format!("{}…{}", &text[..begin], &text[end..]),
-        _ => text.to_owned(),
-    }
-}
-
 /// The [`Decision`] for a database error: what the database may accept later is tried again.
 pub fn decide_database_error(error: &sqlx::Error) -> Decision {
     match error {
+        _ if db::is_timed_out(error) => Decision::Wait,
         sqlx::Error::Database(_) if !db::is_unavailable(error) && !db::is_conflict(error) => Decision::DeadLetter,
         _ => Decision::Retry,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_values;
-
-    #[test]
-    fn the_log_does_not_quote_a_message() {
-        let error = serde_json::from_str::<Vec<i64>>("[\"ada@example.com\\\", expected\"]").unwrap_err().to_string();
-        assert!(error.contains("ada@example.com"), "{error}");
-        let told = without_values(&error);
-        assert!(told.contains("string \"…\", expected i64"), "{told}");
-        assert_eq!(without_values("no answer in time"), "no answer in time");
     }
 }

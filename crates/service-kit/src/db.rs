@@ -1,5 +1,9 @@
 //! The pool of connections, and the transaction at the edge.
 
+mod held;
+
+pub(crate) use self::held::PATIENCE;
+
 use crate::batcher::Blame;
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::reading::{self, Readers, Replica};
@@ -22,6 +26,9 @@ const READ_ONLY: &str = "25006";
 /// How long after such an error each connection is asked, before it is used, whether it can write.
 const SUSPICION: Duration = Duration::from_secs(30);
 
+/// SQLSTATE of a statement that took too long, or that somebody cancelled.
+const TIMED_OUT: &str = "57014";
+
 /// When the process started, from which times are counted.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -40,6 +47,13 @@ fn suspect_connections() {
 fn connections_are_suspected() -> bool {
     let until = SUSPECTED_UNTIL.load(Ordering::Relaxed);
     until > 0 && milliseconds(START.elapsed()) < until
+}
+
+/// Notes how long it took to get a connection.
+fn acquired(since: Instant) {
+    // Looked up once: that takes as long as to record.
+    static ACQUIRING: LazyLock<Histogram> = LazyLock::new(|| metrics::histogram!("database_acquire_seconds"));
+    ACQUIRING.record(since.elapsed());
 }
 
 /// Whether the server takes writes on this connection.
@@ -105,18 +119,16 @@ impl Database {
     /// connection back inside the transaction, and what the next one writes there without a transaction of its own would be
     /// rolled back later. So the transaction is always begun to the end, and rolled back if nobody wants it any more.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        // Looked up once: that takes as long as to record.
-        static ACQUIRING: LazyLock<Histogram> = LazyLock::new(|| metrics::histogram!("database_acquire_seconds"));
         turns::wait().await?;
         let (pool, since) = (self.pool.clone(), Instant::now());
         let begun = tokio::spawn(async move { pool.begin().await }.in_current_span());
         let transaction = begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
-        ACQUIRING.record(since.elapsed());
+        acquired(since);
         transaction
     }
 
     /// Commits, and wakes the relay for what the transaction may have put into the outbox.
-    pub async fn commit(&self, transaction: Transaction<'static, Postgres>) -> Result<(), sqlx::Error> {
+    pub async fn commit(&self, transaction: Transaction<'_, Postgres>) -> Result<(), sqlx::Error> {
         transaction.commit().await?;
         self.committed.notify_one();
         Ok(())
@@ -152,7 +164,7 @@ where
 {
     loop {
         match work().await {
-            Err(error) if is_unavailable(&error) => {
+            Err(error) if is_unavailable(&error) || is_timed_out(&error) => {
                 tracing::warn!(%error, "the start waits for PostgreSQL");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
@@ -174,14 +186,15 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        // Class 08: connection, 53: out of resources, 57: shut down or cancelled, 25P03: idle in transaction.
+        // Class 08: connection, 53: out of resources, 57: shut down, 25P03: idle in transaction.
         sqlx::Error::Database(error) if error.code().as_deref() == Some(READ_ONLY) => {
             suspect_connections();
             true
         }
-        sqlx::Error::Database(error) => error
-            .code()
-            .is_some_and(|code| ["08", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "25P03"),
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            let is_class = ["08", "53", "57"].iter().any(|class| code.starts_with(class));
+            (is_class && code != TIMED_OUT) || code == "25P03"
+        }),
         _ => false,
     }
 }
@@ -191,9 +204,23 @@ pub fn is_conflict(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(error) if matches!(error.code().as_deref(), Some("40001" | "40P01" | "55P03")))
 }
 
+/// Whether a statement took too long. The database is there: as a rule somebody holds a lock that this work needs, and other
+/// work gets on.
+pub fn is_timed_out(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some(TIMED_OUT))
+}
+
+/// Whether the database may take later what it did not take now.
+pub fn is_passing(error: &sqlx::Error) -> bool {
+    is_unavailable(error) || is_timed_out(error) || is_conflict(error)
+}
+
 /// Whose doing the failure of a batch's transaction is.
+///
+/// Where a statement took too long it is one request's as a rule, and still the answer of all: tried one by one, each that
+/// needs the same lock would take as long again, and whoever asked has gone by then.
 pub fn blame(error: &sqlx::Error) -> Blame {
-    if is_unavailable(error) {
+    if is_unavailable(error) || is_timed_out(error) {
         Blame::Everybody
     } else if is_conflict(error) {
         Blame::Nobody

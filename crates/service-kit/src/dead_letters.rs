@@ -25,6 +25,8 @@ pub(crate) struct NewLetter<'a> {
     pub reason: &'a str,
     /// How often it was tried.
     pub attempts: u32,
+    /// Whether to keep it without a look at what is in it.
+    pub is_opaque: bool,
 }
 
 /// Which letters are meant; nothing set means all.
@@ -52,7 +54,7 @@ impl DeadLetters {
     /// Keeps a message. One that waits already, because its acknowledgement got lost, stays one.
     pub(crate) async fn set_aside(self, db: impl PgExecutor<'_>, letter: NewLetter<'_>) -> Result<(), sqlx::Error> {
         // Its envelope may be readable although its data is newer than what is known here.
-        let event = serde_json::from_slice::<RawEvent>(letter.body).ok();
+        let event = serde_json::from_slice::<RawEvent>(letter.body).ok().filter(|_| !letter.is_opaque);
         let event_type = event.as_ref().map_or(letter.sent_as, |event| &event.event_type);
         let statement =
             "INSERT INTO {schema}.dead_letters (consumer, event_id, event_type, subject, body, reason, attempts)
@@ -64,7 +66,7 @@ impl DeadLetters {
             .bind(letter.consumer)
             .bind(event.as_ref().map(|event| event.id))
             .bind(storable(event_type))
-            .bind(event.as_ref().map(|event| storable(&event.subject)))
+            .bind(event.as_ref().map(|event| short(&event.subject)))
             .bind(letter.body)
             .bind(storable(letter.reason))
             .bind(i32::try_from(letter.attempts).unwrap_or(i32::MAX))
@@ -161,4 +163,12 @@ impl DeadLetters {
 /// PostgreSQL keeps no NUL in a text; a message may hold one wherever it likes, and must be set aside all the same.
 fn storable(text: &str) -> String {
     text.replace('\0', "\u{FFFD}")
+}
+
+/// Characters of a subject that are kept beside the message. Ours are far shorter, and its index takes no text of any length.
+const SHORT: usize = 200;
+
+/// The beginning of a text, as it can be stored.
+fn short(text: &str) -> String {
+    storable(text.char_indices().nth(SHORT).map_or(text, |(end, _)| &text[..end]))
 }

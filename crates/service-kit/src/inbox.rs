@@ -1,8 +1,9 @@
 //! Remembers which events a consumer has dealt with, in the transaction of their effect: once, however often an
 //! event comes.
 
+use crate::portions::PORTION;
 use crate::schema::Schema;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -41,9 +42,15 @@ impl Inbox {
         Ok(fresh.into_iter().collect())
     }
 
-    /// Forgets events of more than a week ago; gives how many.
-    pub async fn expire(self, conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
-        let statement = "DELETE FROM {schema}.inbox WHERE received_at < now() - INTERVAL '7 days'";
-        Ok(sqlx::query(self.0.sql(statement)).execute(conn).await?.rows_affected())
+    /// Forgets a portion of the events of more than a week ago; gives how many. Those that wait as a dead letter stay: their
+    /// effect may have come after the letter, and a replay must not bring it again.
+    pub async fn expire(self, pool: &PgPool) -> Result<u64, sqlx::Error> {
+        // OFFSET 0: the letters that wait are read once, not for each row.
+        let statement = "DELETE FROM {schema}.inbox WHERE ctid = ANY(ARRAY(
+                 SELECT i.ctid FROM {schema}.inbox i LEFT JOIN (
+                     SELECT consumer, event_id FROM {schema}.dead_letters WHERE state = 'WAITING' OFFSET 0
+                 ) AS letter USING (consumer, event_id)
+                 WHERE i.received_at < now() - INTERVAL '7 days' AND letter.consumer IS NULL LIMIT $1))";
+        Ok(sqlx::query(self.0.sql(statement)).bind(PORTION).execute(pool).await?.rows_affected())
     }
 }

@@ -6,6 +6,7 @@ use crate::idempotency::IdempotencyKeys;
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::panics::caught;
+use crate::portions::in_portions;
 use crate::schema::Schema;
 use std::fmt::Display;
 use std::future::Future;
@@ -70,15 +71,30 @@ pub async fn measure(database: Database, outbox: Outbox, shutdown: CancellationT
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 
 /// Forgets answers that were kept for a day, events that were dealt with a week ago, and revocations of which no token is
-/// left, at once and every hour until `shutdown`.
+/// left, at once and every hour until `shutdown`. Each by itself: a table that cannot be worked on keeps the others from nothing.
 pub async fn forget_old_rows(database: Database, schema: Schema, shutdown: CancellationToken) {
+    let pool = database.pool();
+    let keys = || in_portions(move || IdempotencyKeys(schema).expire(pool));
+    let events = || in_portions(move || Inbox(schema).expire(pool));
+    // There are few of them.
+    let revocations = || async move { expire_revocations(&mut *pool.acquire().await?, schema).await };
+    tokio::join!(
+        forget("forget old keys", &shutdown, keys),
+        forget("forget old events", &shutdown, events),
+        forget("forget old revocations", &shutdown, revocations),
+    );
+}
+
+async fn forget<Job, Fut>(name: &'static str, shutdown: &CancellationToken, job: Job)
+where
+    Job: Fn() -> Fut + Send + Sync,
+    Fut: Future<Output = Result<u64, sqlx::Error>> + Send,
+{
     let job = || async {
-        let mut conn = database.pool().acquire().await?;
-        let keys = IdempotencyKeys(schema).expire(&mut conn).await?;
-        let events = Inbox(schema).expire(&mut conn).await?;
-        let revocations = expire_revocations(&mut conn, schema).await?;
-        tracing::debug!(keys, events, revocations, "forgot old rows");
+        // A backlog takes its time, for which the end of the service does not wait.
+        let Some(rows) = shutdown.run_until_cancelled(job()).await else { return Ok(()) };
+        tracing::debug!(job = name, rows = rows?, "forgot old rows");
         Ok::<_, sqlx::Error>(())
     };
-    every("forget old rows", Duration::ZERO, FORGET_EVERY, shutdown, job).await;
+    every(name, Duration::ZERO, FORGET_EVERY, shutdown.clone(), job).await;
 }

@@ -38,6 +38,7 @@ pub mod outbox;
 pub mod pagination;
 pub mod panics;
 pub mod partitions;
+pub mod portions;
 pub mod prefer;
 pub mod prepared;
 pub mod problem;

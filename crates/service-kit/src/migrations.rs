@@ -1,6 +1,6 @@
 //! The migrations at start, and whether this build may work on the schema that is there.
 
-use crate::db::{Database, is_unavailable};
+use crate::db::{Database, is_timed_out, is_unavailable};
 use crate::schema::Schema;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -55,7 +55,7 @@ impl Database {
             match self.run_migrations(&migrator, schema).await {
                 Ok(applied) => break applied,
                 Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
-                    if is_unavailable(&error) =>
+                    if is_unavailable(&error) || is_timed_out(&error) =>
                 {
                     if !said {
                         tracing::warn!(%error, "PostgreSQL is not reachable, trying again every second");

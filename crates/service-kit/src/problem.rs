@@ -162,7 +162,7 @@ impl Problem {
 
     /// What a failure of the database means to a client: 503 where trying again can help, else 500.
     pub fn database(error: &sqlx::Error) -> Self {
-        if db::is_unavailable(error) {
+        if db::is_unavailable(error) || db::is_timed_out(error) {
             tracing::warn!(%error, "the database is not available");
             Self::unavailable("the database is not available")
         } else if db::is_conflict(error) {

@@ -15,6 +15,7 @@ use shared_types::topology::EXCHANGE;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use std::collections::HashSet;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -37,13 +38,20 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How often the relay looks whether its connection leads to a server that takes writes.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// How long the relay may go on at shutdown, for what was committed last.
+const LAST_ROUND: Duration = Duration::from_secs(1);
+
 /// The link's name in the log and in the status of the broker.
 const LINK: &str = "outbox relay";
 
 /// Runs until `shutdown`, across every loss of the broker and of the database.
 pub async fn run(database: Database, broker: Broker, outbox: Outbox, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
-        let outcome = shutdown.run_until_cancelled(caught(relay(&database, &broker, outbox))).await;
+        let mut relaying = pin!(caught(relay(&database, &broker, outbox, &shutdown)));
+        let outcome = match shutdown.run_until_cancelled(&mut relaying).await {
+            Some(outcome) => Some(outcome),
+            None => tokio::time::timeout(LAST_ROUND, relaying).await.ok(),
+        };
         match outcome.map(|outcome| outcome.unwrap_or_else(|panic| Err(BrokerError::Panicked(panic)))) {
             Some(Err(error @ (BrokerError::Database(_) | BrokerError::ReadOnly))) => {
                 tracing::debug!(%error, "the relay waits for the database")
@@ -55,7 +63,13 @@ pub async fn run(database: Database, broker: Broker, outbox: Outbox, shutdown: C
     }
 }
 
-async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(), BrokerError> {
+/// Works until something fails. After `shutdown`, for one more round, which publishes what the last requests committed.
+async fn relay(
+    database: &Database,
+    broker: &Broker,
+    outbox: Outbox,
+    shutdown: &CancellationToken,
+) -> Result<(), BrokerError> {
     let (link, channel) = broker.connect(LINK).await?;
     broker.report(LINK, Ok(()));
     let mut publisher = Publisher { channel, proven: HashSet::new() };
@@ -63,7 +77,7 @@ async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(
     let mut conn = database.pool().acquire().await?.detach();
     // What is deleted here was published: a deletion that a crash takes back makes it be published again, no more.
     answered(sqlx::query("SET synchronous_commit = off").execute(&mut conn)).await?;
-    let (mut at_work, mut looked) = (false, Instant::now());
+    let (mut at_work, mut is_last, mut looked) = (false, false, Instant::now());
     loop {
         // A primary that was replaced may leave this connection as it is: its outbox is empty for ever.
         if looked.elapsed() >= LOOK {
@@ -75,11 +89,19 @@ async fn relay(database: &Database, broker: &Broker, outbox: Outbox) -> Result<(
         at_work = at_work || answered(lock(&mut conn, outbox)).await?;
         if at_work {
             while publish_batch(&mut conn, &mut publisher, outbox).await? == BATCH {}
-            tokio::time::sleep(PACE).await;
-            database.committed_or(POLL).await;
-        } else {
-            tokio::time::sleep(POLL).await;
         }
+        if is_last {
+            return Ok(());
+        }
+        let pausing = async {
+            if at_work {
+                tokio::time::sleep(PACE).await;
+                database.committed_or(POLL).await;
+            } else {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        is_last = shutdown.run_until_cancelled(pausing).await.is_none();
         if !link.is_up() {
             return Err(BrokerError::Closed);
         }

@@ -18,6 +18,9 @@ const LONGEST_MS: u32 = 86_400_000;
 /// Header that counts the attempts a message has had.
 const ATTEMPTS: &str = "x-attempts";
 
+/// Header that counts how often it had to wait for what something else held, which is no attempt.
+const WAITS: &str = "x-waits";
+
 /// How long the broker may take to confirm that a message waits.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -54,38 +57,76 @@ impl RetryDelays {
         let delay = u64::from(*self.0.get(index)?);
         u32::try_from(fastrand::u64(delay * 4 / 5..=delay * 6 / 5)).ok()
     }
-}
 
-/// How many attempts a message has had before this one.
-pub(crate) fn earlier_attempts(message: &Delivery) -> u32 {
-    let headers = message.properties.headers().as_ref();
-    match headers.and_then(|headers| headers.inner().get(ATTEMPTS)) {
-        Some(AMQPValue::LongUInt(attempts)) => *attempts,
-        _ => 0,
+    /// The same, with its number.
+    pub(crate) fn after_attempt(&self, attempt: u32) -> Option<Delay> {
+        Some(Delay { step: usize::try_from(attempt).ok()?, ms: self.after(attempt)? })
+    }
+
+    /// The same after the wait number `wait`; the last delay after all that have none of their own.
+    pub(crate) fn after_wait(&self, wait: u32) -> Option<Delay> {
+        self.after_attempt(wait.min(u32::try_from(self.count()).unwrap_or(u32::MAX)))
     }
 }
 
-/// Puts an event out of `message`, whose attempt number `attempts` failed, into its delay queue, from which it comes back
-/// by itself, and on its own, after `delay_ms`; returns when the broker has confirmed it.
+/// How long an event waits, and which of the delays that is, from 1 on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Delay {
+    step: usize,
+    /// In milliseconds.
+    pub(crate) ms: u32,
+}
+
+/// What a message has been through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Tries {
+    /// Attempts that failed.
+    pub(crate) attempts: u32,
+    /// Attempts that found something locked, which do not count as such.
+    pub(crate) waits: u32,
+}
+
+impl Tries {
+    /// Before this time.
+    pub(crate) fn of(message: &Delivery) -> Self {
+        let headers = message.properties.headers().as_ref();
+        let count = |name| match headers.and_then(|headers| headers.inner().get(name)) {
+            Some(AMQPValue::LongUInt(count)) => *count,
+            _ => 0,
+        };
+        Self { attempts: count(ATTEMPTS), waits: count(WAITS) }
+    }
+
+    pub(crate) fn and_an_attempt(self) -> Self {
+        Self { attempts: self.attempts.saturating_add(1), ..self }
+    }
+
+    pub(crate) fn and_a_wait(self) -> Self {
+        Self { waits: self.waits.saturating_add(1), ..self }
+    }
+}
+
+/// Puts an event out of `message` into a delay queue, from which it comes back by itself, and on its own, after the delay;
+/// returns when the broker has confirmed it.
 pub(crate) async fn put_off(
     channel: &Channel,
     queue: Queue,
     message: &Delivery,
     event: &[u8],
-    attempts: u32,
-    delay_ms: u32,
+    tries: Tries,
+    delay: Delay,
 ) -> Result<(), BrokerError> {
     let mut headers = message.properties.headers().clone().unwrap_or_default();
-    headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
+    headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(tries.attempts));
+    headers.insert(WAITS.into(), AMQPValue::LongUInt(tries.waits));
     let mut properties = BasicProperties::default()
         .with_headers(headers)
         .with_content_type(SINGLE.into())
-        .with_expiration(delay_ms.to_string().as_str().into());
+        .with_expiration(delay.ms.to_string().as_str().into());
     if let Some(event_type) = message.properties.kind() {
         properties = properties.with_type(event_type.clone());
     }
-    let delay_queue = queue.retry_queue(usize::try_from(attempts).unwrap_or(usize::MAX));
-    let confirm = broker::publish(channel, "", &delay_queue, event, properties).await?;
+    let confirm = broker::publish(channel, "", &queue.retry_queue(delay.step), event, properties).await?;
     let confirm = tokio::time::timeout(CONFIRM_TIMEOUT, confirm);
     if confirm.await.map_err(|_| BrokerError::Timeout)??.is_nack() {
         return Err(BrokerError::Refused);
@@ -120,6 +161,13 @@ mod tests {
         assert_eq!(delays.count(), 2);
         assert!(delays.after(1).is_some() && delays.after(2).is_some());
         assert_eq!((delays.after(0), delays.after(3), delays.after(u32::MAX)), (None, None, None));
+    }
+
+    #[test]
+    fn what_waits_goes_on_to_wait_for_the_longest_delay() {
+        let delays = delays("1,5,86400000").unwrap();
+        let steps = [1, 2, 3, 4, 1000].map(|wait| delays.after_wait(wait).map(|delay| delay.step));
+        assert_eq!(steps, [1, 2, 3, 3, 3].map(Some));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 mod table;
 
 use crate::circuit::CircuitBreaker;
-use crate::db::Database;
+use crate::db::{Database, PATIENCE};
 use sqlx::FromRow;
 use sqlx::postgres::PgRow;
 use std::collections::VecDeque;
@@ -81,7 +81,8 @@ struct Worker<Work, Attempt, E> {
     attempt: Attempt,
     /// Claimed, not begun.
     waiting: VecDeque<Claimed<Work>>,
-    at_work: JoinSet<Result<(), E>>,
+    /// None comes of an attempt that did not end in time.
+    at_work: JoinSet<Option<Result<(), E>>>,
     // The log tells of failures when they begin and when they are over.
     claims_fail: bool,
     attempts_fail: bool,
@@ -135,11 +136,13 @@ where
         let WorkQueue { table, database, batch, at_once, claimed, lease, .. } = &self.queue;
         // One attempt is enough while the other side may still be away.
         let wanted = if permits < *at_once { *batch } else { *claimed };
-        let rows = async {
+        let rows = answered(async {
             // The lease begins once there is a connection: waiting for one must not use it up.
-            let mut conn = database.pool().acquire().await?;
-            table.claim(&mut conn, wanted, *lease).await
-        };
+            let mut conn = database.hold().await?;
+            let rows = table.claim(&mut conn, wanted, *lease).await;
+            conn.give_back();
+            rows
+        });
         let rows = rows.await;
         tell(self.queue.name, "claims", &mut self.claims_fail, rows.as_ref().err());
         self.waiting.extend(rows.unwrap_or_default());
@@ -162,15 +165,21 @@ where
                 );
             }
             if !rows.is_empty() {
-                self.at_work.spawn((self.attempt)(rows));
+                // One that hangs would hold its place for ever; its rows are due again by then.
+                let attempt = tokio::time::timeout(self.queue.patience + PATIENCE, (self.attempt)(rows));
+                self.at_work.spawn(async move { attempt.await.ok() });
             }
         }
     }
 
     /// Gives whether to look for more at once: what had to wait for these rows may be due now.
-    fn ended(&mut self, ended: Result<Result<(), E>, JoinError>) -> bool {
+    fn ended(&mut self, ended: Result<Option<Result<(), E>>, JoinError>) -> bool {
         match ended {
-            Ok(outcome) => {
+            Ok(None) => {
+                tracing::error!(queue = self.queue.name, "an attempt did not end in time; its work is due again");
+                false
+            }
+            Ok(Some(outcome)) => {
                 tell(self.queue.name, "attempts", &mut self.attempts_fail, outcome.as_ref().err());
                 outcome.is_ok()
             }
@@ -189,10 +198,21 @@ where
         if rows.is_empty() {
             return;
         }
-        if let Err(error) = table.give_back(database.pool(), &rows).await {
+        let giving_back = answered(async {
+            let mut conn = database.hold().await?;
+            let outcome = table.give_back(&mut *conn, &rows).await;
+            conn.give_back();
+            outcome
+        });
+        if let Err(error) = giving_back.await {
             tracing::warn!(queue = name, %error, "claimed work cannot be given back; it is due again later");
         }
     }
+}
+
+/// What the database answers, if it does in time.
+async fn answered<T>(asking: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(PATIENCE, asking).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 fn tell(queue: &str, what: &str, failing: &mut bool, error: Option<&impl Display>) {

@@ -63,9 +63,12 @@ pub const INVENTORY_ACCOUNT_EVENTS: Queue = Queue { name: "inventory-service.acc
 pub const ORDER_ACCOUNT_EVENTS: Queue = Queue { name: "order-service.account-events", bindings: REVOCATIONS };
 
 /// Order-service welcomes people and sends them their codes. A queue of its own: a build that knows only
-/// [`ORDER_NOTIFICATIONS`] would set these events aside during an update.
-pub const ORDER_ACCOUNT_MAILS: Queue =
-    Queue { name: "order-service.account-mails", bindings: &[UserRegistered::TYPE, UserCodeIssued::TYPE] };
+/// [`ORDER_NOTIFICATIONS`] would set these events aside during an update. The erasure of an account comes here as well, so that
+/// it comes behind the mails about it.
+pub const ORDER_ACCOUNT_MAILS: Queue = Queue {
+    name: "order-service.account-mails",
+    bindings: &[UserRegistered::TYPE, UserCodeIssued::TYPE, UserErased::TYPE],
+};
 
 /// Order-service tells people that their password was changed, and erases what it told those whose account is erased. A queue
 /// of its own for the same reason; one for both, so that the message comes before its erasure.

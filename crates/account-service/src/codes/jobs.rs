@@ -2,6 +2,7 @@
 
 use super::state::Codes;
 use super::store;
+use service_kit::portions::in_portions;
 use service_kit::workers::Workers;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +17,9 @@ pub fn jobs(workers: &Workers, codes: &Arc<Codes>) {
     workers.every("empty expired codes", EVERY, move || {
         let codes = codes.clone();
         async move {
-            let mut conn = codes.db.pool().acquire().await?;
-            store::expire(&mut conn, OffsetDateTime::now_utc()).await
+            let now = OffsetDateTime::now_utc();
+            in_portions(|| store::empty_expired(codes.db.pool(), now)).await?;
+            in_portions(|| store::forget_old(codes.db.pool(), now)).await.map(|_| ())
         }
     });
 }

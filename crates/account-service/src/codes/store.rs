@@ -1,6 +1,7 @@
 //! The table of codes.
 
 use super::domain::{Purpose, TRIES};
+use service_kit::portions::PORTION;
 use sqlx::{PgConnection, PgExecutor};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -120,11 +121,25 @@ pub async fn sealed(db: impl PgExecutor<'_>, now: OffsetDateTime, id: Uuid) -> R
     .await
 }
 
-/// Empties codes that have expired, and forgets those of a day ago.
-pub async fn expire(conn: &mut PgConnection, now: OffsetDateTime) -> Result<(), sqlx::Error> {
-    sqlx::query!("UPDATE accounts.codes SET sealed = NULL WHERE sealed IS NOT NULL AND expires_at <= $1", now)
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query!("DELETE FROM accounts.codes WHERE expires_at < $1", now - Duration::DAY).execute(conn).await?;
-    Ok(())
+/// Empties a portion of the codes that have expired; gives how many.
+pub async fn empty_expired(db: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+    let emptied = sqlx::query!(
+        "UPDATE accounts.codes SET sealed = NULL WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM accounts.codes WHERE sealed IS NOT NULL AND expires_at <= $1 LIMIT $2))
+           AND sealed IS NOT NULL",
+        now,
+        PORTION
+    );
+    Ok(emptied.execute(db).await?.rows_affected())
+}
+
+/// Forgets a portion of the codes that expired a day ago; gives how many.
+pub async fn forget_old(db: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query!(
+        "DELETE FROM accounts.codes WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM accounts.codes WHERE expires_at < $1 LIMIT $2))",
+        now - Duration::DAY,
+        PORTION
+    );
+    Ok(forgotten.execute(db).await?.rows_affected())
 }

@@ -2,6 +2,7 @@
 //! see the same count.
 
 use super::domain::{self, Guesser, MOST_IN_A_ROW, wait_after};
+use service_kit::portions::PORTION;
 use sqlx::{PgConnection, PgExecutor};
 use time::{Duration, OffsetDateTime};
 
@@ -89,17 +90,17 @@ pub async fn forget_account(conn: &mut PgConnection, email_key: &str) -> Result<
     Ok(())
 }
 
-/// Forgets failures of a network that is a day old. How many there were in a row stays for three months, and for good where
-/// only a code helps.
-pub async fn forget_old(db: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "DELETE FROM accounts.guesses
-         WHERE last_at < $1 AND (network <> '' OR (last_at < $2 AND failures <= $3))",
+/// Forgets a portion of the failures of networks that are a day old; gives how many. How many there were in a row stays for
+/// three months, and for good where only a code helps.
+pub async fn forget_old(db: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query!(
+        "DELETE FROM accounts.guesses WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM accounts.guesses
+             WHERE last_at < $1 AND (network <> '' OR (last_at < $2 AND failures <= $3)) LIMIT $4))",
         now - Duration::DAY,
         now - Duration::days(90),
-        MOST_IN_A_ROW
-    )
-    .execute(db)
-    .await?;
-    Ok(())
+        MOST_IN_A_ROW,
+        PORTION
+    );
+    Ok(forgotten.execute(db).await?.rows_affected())
 }

@@ -5,6 +5,7 @@ pub mod invariants;
 use super::domain::{Client, Limits, Reason, Session};
 use crate::users::role_of;
 use service_kit::access::{Role, Scope};
+use service_kit::portions::PORTION;
 use sqlx::{PgConnection, PgExecutor};
 use std::collections::BTreeSet;
 use time::{Duration, OffsetDateTime};
@@ -284,12 +285,15 @@ pub async fn list(
     .await
 }
 
-/// Forgets sessions that have been over for a month, with their tokens.
-pub async fn forget_old(db: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM accounts.sessions WHERE absolute_until < $1", now - Duration::days(30))
-        .execute(db)
-        .await?;
-    Ok(())
+/// Forgets a portion of the sessions that have been over for a month, with their tokens; gives how many.
+pub async fn forget_old(db: impl PgExecutor<'_>, now: OffsetDateTime) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query!(
+        "DELETE FROM accounts.sessions WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM accounts.sessions WHERE absolute_until < $1 LIMIT $2))",
+        now - Duration::days(30),
+        PORTION
+    );
+    Ok(forgotten.execute(db).await?.rows_affected())
 }
 
 /// Forgets from where a person's sessions were begun.

@@ -22,9 +22,7 @@ pub async fn prepare(keys: &SigningKeys) -> Result<(), sqlx::Error> {
     loop {
         match keep_signing(&keys.db, &keys.seal).await {
             Ok(()) => return Ok(()),
-            Err(Fault::Database(error)) if db::is_unavailable(&error) => {
-                tokio::time::sleep(Duration::from_secs(1)).await
-            }
+            Err(Fault::Database(error)) if db::is_passing(&error) => tokio::time::sleep(Duration::from_secs(1)).await,
             Err(Fault::Database(error)) => return Err(error),
             Err(error) => return Err(sqlx::Error::Protocol(error.to_string())),
         }

@@ -321,3 +321,29 @@ async fn where_callers_need_a_token_order_service_says_who_it_is() {
     });
     assert_eq!(kept.await, sent.replace(code_in(&sent), DOTS));
 }
+
+#[tokio::test]
+async fn an_erasure_takes_with_it_the_mails_that_it_has_overtaken() {
+    let shop = Shop::open().await;
+    let user = Uuid::now_v7();
+    let data = json!({"userId": user, "email": "ada@example.com", "name": "Ada"});
+    let (registered, erased) =
+        (event("user.registered", &user.to_string(), data), event("user.erased", &user.to_string(), erasure(user)));
+    // The consumer of the first waits, as for another instance that has the same event.
+    let claim = "INSERT INTO orders.inbox (consumer, event_id) VALUES";
+    let claim = format!("{claim} ('order-service.account-mails', '{}')", text(&registered["id"]));
+    let other = shop.database.lock(claim).await;
+    shop.broker().publish("user.registered", &registered.to_string()).await;
+    shop.database.somebody_waits().await;
+    shop.broker().publish("user.erased", &erased.to_string()).await;
+    let count = format!("SELECT COUNT(*) FROM orders.inbox WHERE event_id = '{}'", text(&erased["id"]));
+    eventually("the erasure", async || equal(shop.database.number(count.clone()).await, 1)).await;
+    other.rollback().await.unwrap();
+    eventually("the erasure behind the mail", async || equal(shop.database.number(count.clone()).await, 2)).await;
+    let mails = "SELECT COALESCE(recipient, 'erased') FROM orders.notifications WHERE order_id IS NULL";
+    assert_eq!(shop.database.texts(mails).await, ["erased"]);
+}
+
+fn erasure(user: Uuid) -> Value {
+    json!({"userId": user, "email": "ada@example.com"})
+}

@@ -88,3 +88,28 @@ async fn no_event_overtakes_one_that_the_broker_refuses() {
     tap.heard("payment.voided", 1).await;
     assert_eq!(tap.all().last().unwrap().routing_key, "payment.voided");
 }
+
+#[tokio::test]
+async fn what_was_committed_last_is_published_before_the_service_ends() {
+    let mut shop = Shop::open().await;
+    let function = "CREATE FUNCTION orders.hold_up() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$";
+    shop.database.execute(function).await;
+    let trigger = "CREATE TRIGGER hold_up BEFORE DELETE ON orders.outbox EXECUTE FUNCTION orders.hold_up()";
+    shop.database.execute(trigger).await;
+    // The relay has published the first order, and cannot delete its row.
+    let lock = shop.database.lock("SELECT pg_advisory_xact_lock(7)").await;
+    shop.place(&[(LAPTOP, 1)]).await;
+    shop.database.somebody_waits().await;
+    shop.place(&[(LAPTOP, 1)]).await;
+    shop.order_services[0].ask_to_end();
+    poll::eventually("the service to be told", async || {
+        poll::equal(shop.order_services[0].log_lines(&["shutting down"]), 1)
+    })
+    .await;
+    lock.rollback().await.unwrap();
+    assert!(shop.order_services[0].ended().await.success());
+    // What its consumers did meanwhile may wait.
+    let left = "SELECT COUNT(*) FROM orders.outbox WHERE event_type = 'order.created'";
+    assert_eq!(shop.database.number(left).await, 0);
+}

@@ -8,6 +8,7 @@ use e2e::shop::Shop;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, INVENTORY_SHIPMENTS};
+use uuid::Uuid;
 
 const LETTERS: &str = "/api/admin/dead-letters";
 const QUEUE: &str = INVENTORY_ORDER_EVENTS.name;
@@ -243,4 +244,19 @@ async fn many_are_replayed_one_after_the_other() {
     assert!(text(&replayed["replayedAt"]) >= text(&due), "{replayed} before {due}");
     assert_eq!(inventory.dead_letters("subject=third", 1).await, [discarded]);
     assert_eq!(inventory.dead_letters(&format!("eventType={QUEUE}"), 1).await[0]["state"], "WAITING");
+}
+
+#[tokio::test]
+async fn a_letter_about_something_of_any_length_is_kept_and_edited() {
+    let shop = Shop::open().await;
+    // Nothing that can be compressed to what an index takes.
+    let long = || (0..400).map(|_| Uuid::now_v7().simple().to_string()).collect::<String>();
+    let mut broken = event("order.cancelled", &long(), json!({}));
+    shop.broker().send(QUEUE, &broken.to_string()).await;
+    let letter = shop.inventory().dead_letters("", 1).await.remove(0);
+    assert_eq!(text(&letter["subject"]), &text(&broken["subject"])[..200]);
+    broken["subject"] = json!(format!("é{}", long()));
+    let edited = edit(shop.inventory(), &letter, &broken.to_string()).await.is(200).json();
+    assert_eq!(text(&edited["subject"]).chars().count(), 200);
+    assert_eq!(text(&edited["body"]), broken.to_string(), "the message is whole");
 }

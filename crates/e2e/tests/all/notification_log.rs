@@ -249,3 +249,27 @@ async fn what_is_not_sent_is_shown_in_the_log_without_personal_data() {
         assert_eq!(service.log_lines(&[personal]), 0, "{personal} is in the log");
     }
 }
+
+#[tokio::test]
+async fn a_message_that_was_written_again_after_its_erasure_is_erased_again() {
+    let shop = with_mail(Shop::plan()).open().await;
+    let mut tap = shop.broker().tap().await;
+    let id =
+        int(&shop.orders().post("/api/orders", order_of("ada@example.com", &[(MOUSE, 1)])).await.is(201).json()["id"]);
+    let count = told(&shop, id, 4).await.len() as i64;
+    assert_eq!(erase(&shop, "ada@example.com").await, count);
+    let created = tap.heard("order.created", 1).await.remove(0);
+    // As a week later.
+    shop.database.execute("DELETE FROM orders.inbox").await;
+    shop.broker().send("order-service.notifications", &created.body).await;
+    let theirs = format!("SELECT COUNT(*) FROM orders.notifications WHERE order_id = {id} AND recipient IS NOT NULL");
+    let again = poll::eventually("it to be written again", async || match shop.database.number(theirs.clone()).await {
+        0 => Err("it is not".to_owned()),
+        count => Ok(count),
+    })
+    .await;
+    assert_eq!(erase(&shop, "ada@example.com").await, again);
+    assert_eq!(shop.database.number(theirs).await, 0);
+    assert_eq!(of_order(&shop, id).await.len() as i64, count, "one row of each message");
+    assert_eq!(erase(&shop, "ada@example.com").await, 0);
+}

@@ -36,7 +36,7 @@ pub async fn fold_names_at_start(database: &Database) -> Result<(), sqlx::Error>
         match fold_names(database).await {
             // A product of the same key was written by another instance meanwhile: looked at again, this one is its twin.
             Err(Error::DuplicateSku) => {}
-            Err(Error::Fault(Fault::Database(error))) if db::is_unavailable(&error) || db::is_conflict(&error) => {
+            Err(Error::Fault(Fault::Database(error))) if db::is_passing(&error) => {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             Err(Error::Fault(Fault::Database(error))) => return Err(error),

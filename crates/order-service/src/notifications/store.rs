@@ -258,26 +258,48 @@ pub async fn orders_as_told(conn: &mut PgConnection, orders: &[OrderId]) -> Resu
 
 /// Erases who was written to and what, in all messages about the orders and in those to the address of this key that are
 /// about no order; what waits to be sent is not sent any more. Gives how many messages it was.
+///
+/// Of a message that was written again, as where its event came again after it was erased, one row stays: `notifications_once`
+/// takes rows without a recipient for the same.
 pub async fn erase(conn: &mut PgConnection, orders: &[OrderId], address_key: &str) -> Result<u64, sqlx::Error> {
     let ids: Vec<i64> = orders.iter().map(|id| id.0).collect();
-    let erased = sqlx::query!(
-        "WITH theirs AS MATERIALIZED (
-             SELECT n.id FROM unnest($1::bigint[]) AS o (id) CROSS JOIN LATERAL (
-                 SELECT id FROM orders.notifications WHERE order_id = o.id OFFSET 0) n
+    let erased = sqlx::query_scalar!(
+        r#"WITH theirs AS (
+             SELECT n.* FROM unnest($1::bigint[]) AS o (id) CROSS JOIN LATERAL (
+                 SELECT id, order_id, event_id, channel FROM orders.notifications
+                 WHERE order_id = o.id AND erased_at IS NULL OFFSET 0) n
              UNION ALL
-             SELECT id FROM orders.notifications WHERE order_id IS NULL AND customer_email = $3)
-         UPDATE orders.notifications n
-         SET recipient = NULL, customer_email = NULL, data = NULL, facts = NULL, subject = NULL, body_text = NULL,
-             body_html = NULL, last_error = NULL,
-             reason = CASE WHEN n.status = 'QUEUED' THEN $2 ELSE n.reason END,
-             status = CASE WHEN n.status = 'QUEUED' THEN 'SKIPPED' ELSE n.status END,
-             next_attempt_at = NULL, erased_at = clock_timestamp()
-         WHERE n.id = ANY(ARRAY(SELECT id FROM theirs)) AND n.erased_at IS NULL",
+             SELECT id, order_id, event_id, channel FROM orders.notifications
+             WHERE order_id IS NULL AND customer_email = $3 AND erased_at IS NULL
+         ), numbered AS MATERIALIZED (
+             SELECT *, row_number() OVER (PARTITION BY order_id, event_id, channel ORDER BY id) AS copy FROM theirs
+         ), again AS MATERIALIZED (
+             SELECT id FROM numbered t
+             WHERE copy > 1
+                OR EXISTS (SELECT FROM orders.notifications e WHERE e.order_id = t.order_id AND e.event_id = t.event_id
+                           AND e.channel = t.channel AND e.erased_at IS NOT NULL)
+                OR t.order_id IS NULL
+                   AND EXISTS (SELECT FROM orders.notifications e WHERE e.order_id IS NULL AND e.event_id = t.event_id
+                               AND e.channel = t.channel AND e.erased_at IS NOT NULL)
+         ), deleted AS (
+             DELETE FROM orders.notifications n
+             WHERE n.id = ANY(ARRAY(SELECT id FROM again)) AND n.erased_at IS NULL RETURNING n.id
+         ), erased AS (
+             UPDATE orders.notifications n
+             SET recipient = NULL, customer_email = NULL, data = NULL, facts = NULL, subject = NULL, body_text = NULL,
+                 body_html = NULL, last_error = NULL,
+                 reason = CASE WHEN n.status = 'QUEUED' THEN $2 ELSE n.reason END,
+                 status = CASE WHEN n.status = 'QUEUED' THEN 'SKIPPED' ELSE n.status END,
+                 next_attempt_at = NULL, erased_at = clock_timestamp()
+             WHERE n.id = ANY(ARRAY(SELECT id FROM numbered EXCEPT ALL SELECT id FROM again)) AND n.erased_at IS NULL
+             RETURNING n.id
+         )
+         SELECT (SELECT count(*) FROM deleted) + (SELECT count(*) FROM erased) AS "erased!""#,
         &ids,
         ERASED,
         address_key
     )
-    .execute(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(erased.rows_affected())
+    Ok(erased.unsigned_abs())
 }

@@ -11,6 +11,7 @@ use crate::orders::state::Orders;
 use crate::orders::store::{self, accepted as waiting};
 use crate::payments;
 use service_kit::jobs;
+use service_kit::portions::in_portions;
 use service_kit::workers::Workers;
 use shared_types::reservations::{MAX_BATCH, Reservation, Settlement};
 use shared_types::{OrderStatus, Reference};
@@ -163,8 +164,7 @@ async fn final_statuses(
 }
 
 async fn forget_events(orders: Arc<Orders>) -> Result<(), Error> {
-    payments::forget_events(&mut *orders.db.pool().acquire().await?).await?;
-    Ok(())
+    Ok(in_portions(|| payments::forget_events(orders.db.pool())).await.map(|_| ())?)
 }
 
 async fn count_waiting(orders: Arc<Orders>) -> Result<(), Error> {

@@ -1,12 +1,12 @@
 //! Batches form, are bounded, and harm nobody.
 
-use super::{ATTEMPTS, BatchError, Batcher, Blame, Limits, WORTH_A_SECOND};
+use super::{ATTEMPTS, BatchError, Batcher, Blame, Entry, Limits, WORTH_A_SECOND, Worker};
 use futures_util::FutureExt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use tokio::sync::Notify;
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, oneshot};
 
 type Answering<E> = Pin<Box<dyn Future<Output = Result<u32, BatchError<E>>> + Send>>;
 
@@ -204,4 +204,14 @@ async fn a_second_batch_is_begun_beside_the_first_only_when_enough_wait() {
     assert_eq!((first.await.unwrap(), second.await.unwrap(), third.await.unwrap()), (1, 2, 3));
     gated.gate.notify_one();
     assert_eq!(fourth.await.unwrap(), 4);
+}
+
+#[tokio::test]
+async fn a_batch_that_hangs_is_given_up() {
+    let work = |_: Arc<[u32]>| std::future::pending::<Result<Vec<u32>, ()>>();
+    let worker = Worker { name: "test", work, blame: |()| Blame::Somebody, patience: Duration::from_millis(10) };
+    let (reply, answer) = oneshot::channel();
+    let running = worker.run(vec![Entry { request: 1, reply, since: Instant::now() }]);
+    tokio::time::timeout(Duration::from_secs(10), running).await.expect("it ends");
+    assert!(answer.await.is_err(), "the waiting side sees it as lost");
 }

@@ -95,7 +95,7 @@ impl DryRuns {
     pub(crate) async fn run(&self, queue: &str, message: Vec<u8>) -> Option<Result<DryRun, Problem>> {
         let trial = self.0.read().unwrap_or_else(PoisonError::into_inner).get(queue).cloned()?;
         Some(caught(trial(message)).await.unwrap_or_else(|panic| {
-            // A batch that panics ends the consumer's session, and the message comes again.
+            // As the consumer would have it.
             Ok(DryRun::without_effect(Outcome::Retried, Some(panic)))
         }))
     }
@@ -109,7 +109,7 @@ impl<H: Handler> Consumer<H> {
             Err(error) => {
                 let outcome = match error.decision() {
                     Decision::Ack => Outcome::Processed,
-                    Decision::Retry => Outcome::Retried,
+                    Decision::Retry | Decision::Wait => Outcome::Retried,
                     Decision::DeadLetter => Outcome::DeadLettered,
                 };
                 Ok(DryRun::without_effect(outcome, Some(error.to_string())))
@@ -119,8 +119,8 @@ impl<H: Handler> Consumer<H> {
 
     async fn try_out(&self, database: &Database, message: &[u8]) -> Result<DryRun, H::Error> {
         let event = RawEvent::parse(message)?;
-        let (mut transaction, fresh) = self.begin_with_claim(database, vec![event.id]).await?;
-        if fresh.is_empty() {
+        let mut transaction = database.begin().await?;
+        if self.claim(&mut transaction, &[event.id], false).await?.is_none() {
             return Ok(DryRun::without_effect(Outcome::AlreadyProcessed, None));
         }
         let before = written(&mut transaction, self.schema).await?;

@@ -1,6 +1,6 @@
 //! What operators do to a letter that waits: edit its message, or decide that it needs nothing any more.
 
-use super::{DeadLetter, DeadLetters, storable};
+use super::{DeadLetter, DeadLetters, short, storable};
 use shared_types::events::RawEvent;
 use sqlx::PgExecutor;
 
@@ -24,7 +24,7 @@ impl DeadLetters {
             .bind(body.as_bytes())
             .bind(event.id)
             .bind(storable(&event.event_type))
-            .bind(storable(&event.subject))
+            .bind(short(&event.subject))
             .bind(by)
             .bind(reason)
             .fetch_optional(db)

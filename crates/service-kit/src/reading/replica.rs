@@ -9,7 +9,7 @@ use super::primary::{self, Positions};
 use super::writers::{Writer, Writers};
 use super::{Limits, PassedOver, Position, READ_AFTER, ReadConnection, Reader};
 use crate::access::Principal;
-use crate::db::{is_conflict, is_unavailable};
+use crate::db::{is_conflict, is_timed_out, is_unavailable};
 use crate::jobs;
 use axum::http::HeaderValue;
 use axum::response::Response;
@@ -183,7 +183,7 @@ impl Replica {
     fn failure(&self, error: &sqlx::Error) -> PassedOver {
         if is_conflict(error) {
             PassedOver::Conflict
-        } else if is_unavailable(error) {
+        } else if is_unavailable(error) || is_timed_out(error) {
             self.leave(PassedOver::Away)
         } else {
             let (mut known, now) = (self.known(), Instant::now());
