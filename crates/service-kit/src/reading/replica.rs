@@ -119,7 +119,9 @@ impl Replica {
         match tokio::time::timeout(LONGEST, work(lent.lend().await)).await {
             Ok(found) => found.map_err(|error| self.failure(&error)),
             Err(_) => {
-                lent.back().map(close);
+                if let Some(conn) = lent.back() {
+                    close(conn);
+                }
                 Err(PassedOver::Away)
             }
         }

@@ -126,8 +126,8 @@ impl Verifier {
         Ok((principal, claims))
     }
 
-    /// Whose token or API key it is, that comes from `client`. Waits for nobody where the token can be verified by what is known here: else for the
-    /// exchange of the API key, or for a moment for an issuer that is being asked for a key.
+    /// Whose token or API key it is, that comes from `client`. Waits for nobody where the token can be verified by what is
+    /// known here. Else it waits for the exchange of the API key, or for a moment for an issuer that is asked for a key.
     pub async fn identify(
         &self,
         token: &str,
@@ -141,12 +141,10 @@ impl Verifier {
             outcome => outcome,
         };
         // Each time: what is remembered of a token was found out for whoever brought it first.
-        let outcome =
-            outcome.and_then(
-                |principal| {
-                    if principal.may_come_from(client) { Ok(principal) } else { Err(Flaw::Network.into()) }
-                },
-            );
+        let outcome = match outcome {
+            Ok(principal) if !principal.may_come_from(client) => Err(Flaw::Network.into()),
+            outcome => outcome,
+        };
         self.0.outcomes.count(&outcome);
         outcome
     }
