@@ -109,3 +109,23 @@ fn what_workflows_run_is_pinned() {
     }
     assert_none("a tag can be moved", &moving);
 }
+
+#[test]
+fn networks_are_cut_where_fail_over_is_tried() {
+    let workflow = read(".github/workflows/failover.yml");
+    let run = workflow.lines().find(|line| line.contains("chaos --ha")).unwrap();
+    assert!(run.contains("run: sudo "), "networks are cut only as root: {run}");
+}
+
+#[test]
+fn backups_are_kept_for_the_days_that_the_documents_say() {
+    let settings = read("deploy/backup/pgbackrest.conf");
+    for line in ["repo1-retention-full=28", "repo1-retention-full-type=time"] {
+        assert!(settings.lines().any(|it| it == line), "{line}");
+    }
+    assert!(read("docs/backups.md").contains("every moment of the last 28 days"));
+    // The newest full backup that is older than 28 days is kept, and it is a week older at the most.
+    for document in ["backups", "privacy"] {
+        assert!(read(&format!("docs/{document}.md")).contains("up to 35 days"), "docs/{document}.md");
+    }
+}

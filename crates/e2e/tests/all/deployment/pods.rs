@@ -1,7 +1,7 @@
 //! Pods have no rights that they do not need, end after what they have begun, and are asked the right questions.
 
 use super::manifests::{Manifest, list, of, texts};
-use super::{default_in, help};
+use super::{default_in, help, read};
 use yaml_rust2::Yaml;
 
 /// Every pod there is, where all of it stands: what services have in common is in two files.
@@ -45,7 +45,35 @@ fn a_pod_has_time_to_finish_what_it_has_begun() {
     let pause = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_i64().unwrap();
     let finishing = i64::try_from(default_in(&help("order-service"), "SHUTDOWN_TIMEOUT_SECONDS")).unwrap();
     assert!(pause >= 5, "all nodes have to hear that it is going");
+    // A second each for the background and the last traces, where requests took all of it.
+    assert!(pod["terminationGracePeriodSeconds"].as_i64().unwrap() > pause + finishing + 2);
+}
+
+/// The number behind a word.
+fn number_after(text: &str, word: &str) -> i64 {
+    let rest = text.split_once(word).unwrap_or_else(|| panic!("no {word}")).1.trim_start_matches([' ', '=']);
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_else(|_| panic!("no number behind {word}"))
+}
+
+#[test]
+fn a_balancer_hears_that_a_gateway_ends_before_it_does() {
+    let gateway = of("shared/gateway.yaml", "Deployment", "gateway");
+    let pod = gateway.pod().unwrap();
+    let container = &list(&pod["containers"])[0];
+    let commands = texts(&container["lifecycle"]["preStop"]["exec"]["command"]);
+    let [_, _, ending] = commands[..] else { panic!("{commands:?}") };
+    let pause = number_after(ending, "touch ending; sleep ");
+    // A container that is started anew in the same folder is asked again.
+    assert!(texts(&container["command"])[2].starts_with("rm -f ending; exec nginx "));
+    let (edge, rules) = (read("deploy/terraform/modules/edge/main.tf"), read("deploy/gateway/nginx.conf"));
+    let until_heard = number_after(&edge, " interval ") * number_after(&edge, "unhealthy_threshold ");
+    assert!(pause >= until_heard + 5, "a balancer takes {until_heard} s to hear it");
+    let path = edge.split_once(" path ").unwrap().1.split('"').nth(1).unwrap();
+    assert!(rules.contains(&format!("location = {path} {{\n            root .;")), "{path}");
+    let finishing = number_after(&rules, "worker_shutdown_timeout ");
     assert!(pod["terminationGracePeriodSeconds"].as_i64().unwrap() > pause + finishing);
+    assert!(number_after(&edge, "idle_timeout ") < number_after(&rules, "\n    keepalive_timeout "));
 }
 
 #[test]

@@ -122,3 +122,37 @@ fn variables_are_described_and_secrets_have_no_default() {
     }
     assert_none("variables and outputs of Terraform", &breaches);
 }
+
+#[test]
+fn logs_hold_no_secrets_and_end() {
+    let edge = Module::read("deploy/terraform/modules/edge").text;
+    assert!(!edge.contains("access_logs"), "a balancer's log has the secret links of guests");
+    let redacted: Vec<&str> = edge.split("redacted_fields {").skip(1).map(str::trim_start).collect();
+    for field in ["name = \"authorization\"", "name = \"x-webhook-secret\"", "uri_path {}", "query_string {}"] {
+        let is_it = |rest: &&str| rest.split("\n  }\n").next().is_some_and(|body| body.contains(field));
+        assert!(redacted.iter().any(is_it), "{field} is in the log of the firewall");
+    }
+    // What RDS sends to CloudWatch would be kept for ever, in groups that it makes itself.
+    let database = Module::read("deploy/terraform/modules/database").text;
+    for exported in
+        ["${var.name}", "${var.name}-replica"].map(|of| ["postgresql", "upgrade"].map(|log| format!("\"{of}/{log}\"")))
+    {
+        for group in exported {
+            assert!(database.contains(&group), "no group {group}");
+        }
+    }
+    assert!(database.contains("retention_in_days = 90") && database.contains("\"/aws/rds/instance/${each.value}\""));
+    assert!(!read("docs/aws.md").contains("PASSWORD '"), "the log of the database has each statement about roles");
+}
+
+#[test]
+fn secrets_say_the_keys_that_the_pods_read() {
+    let secrets = Module::read("deploy/terraform/modules/secrets").text;
+    let line = secrets.lines().find_map(|line| line.trim().strip_prefix("database ")).unwrap();
+    let said = read("docs/kubernetes.md");
+    let row = said.lines().find(|line| line.starts_with("| `oms-database` ")).unwrap();
+    for key in ["url", "replica-url", "ca.pem"] {
+        assert!(line.contains(key) && row.contains(&format!("`{key}`")), "{key}");
+    }
+    assert!(row.contains("sslmode=verify-full&sslrootcert=/etc/oms/database/ca.pem"), "{row}");
+}
