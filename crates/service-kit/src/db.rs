@@ -78,7 +78,8 @@ pub(crate) async fn is_usable(conn: &mut PgConnection, idle_for: Duration) -> Re
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
-    readers: Arc<Readers>,
+    lists: Arc<Readers>,
+    batches: Arc<Readers>,
     committed: Arc<Notify>,
     replica: Option<Arc<Replica>>,
 }
@@ -94,18 +95,29 @@ impl Database {
             .test_before_acquire(false)
             .before_acquire(|conn, meta| Box::pin(is_usable(conn, meta.idle_for)))
             .connect_lazy_with(config.connect_options()?);
-        let readers = Arc::new(Readers::of(config.database_max_connections));
-        Ok(Self { pool, readers, committed: Arc::new(Notify::new()), replica: reading::replica_of(config)? })
+        let readers = || Arc::new(Readers::half_of(config.database_max_connections));
+        let (lists, batches, replica) = (readers(), readers(), reading::replica_of(config)?);
+        Ok(Self { pool, lists, batches, committed: Arc::new(Notify::new()), replica })
     }
 
-    /// For reads at the primary that need no transaction. Lists read by [`Self::read`].
+    /// For reads at the primary that need no transaction. Lists read by [`Self::read`], batches by [`Self::read_batch`].
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    /// Who reads at the primary by [`Self::read`].
-    pub(crate) fn readers(&self) -> &Readers {
-        &self.readers
+    /// Who reads lists at the primary.
+    pub(crate) fn lists(&self) -> &Readers {
+        &self.lists
+    }
+
+    /// Who reads batches of single objects.
+    pub(crate) fn batches(&self) -> &Readers {
+        &self.batches
+    }
+
+    /// How many connections wait in the pool, or for the next read.
+    pub(crate) fn idle(&self) -> usize {
+        self.pool.num_idle() + self.lists.kept() + self.batches.kept()
     }
 
     /// The replica, where there is one.

@@ -53,8 +53,7 @@ pub async fn measure(database: Database, outbox: Outbox, shutdown: CancellationT
     let job = || async {
         let answers = database.ping().await.is_ok();
         metrics::gauge!("database_up").set(f64::from(u8::from(answers)));
-        let idle = database.pool().num_idle() + database.readers().kept();
-        let idle = u32::try_from(idle).unwrap_or(u32::MAX);
+        let idle = u32::try_from(database.idle()).unwrap_or(u32::MAX);
         let used = database.pool().size().saturating_sub(idle);
         metrics::gauge!("database_connections", "state" => "used").set(f64::from(used));
         metrics::gauge!("database_connections", "state" => "idle").set(f64::from(idle));

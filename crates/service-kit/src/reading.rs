@@ -19,9 +19,7 @@ pub(crate) use replica::{Replica, watch};
 
 use crate::config::{ConfigError, DatabaseConfig};
 use crate::db::Database;
-use connection::Lent;
 use position::Position;
-use readers::Reading;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,12 +95,14 @@ impl Database {
             }
         }
         metrics::counter!("database_reads_total", "pool" => "primary").increment(1);
-        let Reading { conn, since, _turn } = self.readers().begin(self.pool()).await?;
-        let lent = Lent::new(conn);
-        let found = work(lent.lend().await).await?;
-        if let Some(conn) = lent.back() {
-            self.readers().keep(conn, since);
-        }
-        Ok(found)
+        self.lists().read(self.pool(), work).await
+    }
+
+    /// Reads single objects, many in one statement. Lists do not hold this up: their connections are others.
+    pub async fn read_batch<T, Work>(&self, work: impl FnOnce(ReadConnection) -> Work) -> Result<T, sqlx::Error>
+    where
+        Work: Future<Output = Result<T, sqlx::Error>>,
+    {
+        self.batches().read(self.pool(), work).await
     }
 }

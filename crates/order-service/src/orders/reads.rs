@@ -18,7 +18,7 @@ pub type OrderReads = Batcher<(OrderId, Scope), Option<Arc<Order>>, Error>;
 pub fn start(limits: Limits, db: Database) -> OrderReads {
     let work = move |wanted: Arc<[(OrderId, Scope)]>| {
         let db = db.clone();
-        async move { Ok(store::find_each(&mut *db.pool().acquire().await?, &wanted).await?) }
+        async move { Ok(db.read_batch(|mut conn| async move { store::find_each(&mut conn, &wanted).await }).await?) }
     };
     Batcher::start("order-reads", limits, work, Error::blame)
 }

@@ -66,7 +66,8 @@ static LOCK: LazyLock<String> = LazyLock::new(|| {
 
 static FIND: LazyLock<String> = LazyLock::new(|| {
     let select = select_from("orders.orders", " AND order_id BETWEEN $2 AND $3");
-    format!("{select} WHERE o.id = ANY($1) ORDER BY o.id, i.product_id")
+    // By no order: PostgreSQL would have to sort whole rows.
+    format!("{select} WHERE o.id = ANY($1)")
 });
 
 /// One order with its lines, if the scope has it.
@@ -99,12 +100,16 @@ pub async fn find_each(
 async fn read(conn: &mut PgConnection, ids: Vec<i64>) -> Result<Vec<Order>, sqlx::Error> {
     let (first, last) = (ids.iter().min().copied(), ids.iter().max().copied());
     let rows = sqlx::query(FIND.as_str()).bind(ids).bind(first).bind(last).fetch_all(&mut *conn).await?;
-    in_order(conn, rows).await
+    // The number of the order, and the product.
+    let keyed = rows.into_iter().map(|row| Ok(((row.try_get(0)?, row.try_get(OrderRow::COUNT + 2)?), row)));
+    let mut keyed = keyed.collect::<Result<Vec<((i64, i64), PgRow)>, sqlx::Error>>()?;
+    keyed.sort_unstable_by_key(|(key, _)| *key);
+    in_order(conn, keyed.into_iter().map(|(_, row)| row)).await
 }
 
 /// Puts the lines of each order together; the rows of one order follow each other, and their first column is its number.
 /// Payments are looked for only where an order asks for one.
-async fn in_order(conn: &mut PgConnection, rows: Vec<PgRow>) -> Result<Vec<Order>, sqlx::Error> {
+async fn in_order(conn: &mut PgConnection, rows: impl IntoIterator<Item = PgRow>) -> Result<Vec<Order>, sqlx::Error> {
     let mut orders: Vec<Order> = Vec::new();
     let mut paid: Vec<(usize, OrderPaymentStatus)> = Vec::new();
     for row in rows {

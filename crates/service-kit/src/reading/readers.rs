@@ -1,14 +1,16 @@
-//! The connections that lists read on at the primary: half of the pool at the most, so slow lists leave orders the other half.
+//! The connections that reads at the primary go on: half of the pool at the most, so slow lists leave orders the other half.
 //!
 //! A connection goes from one read to the next. Given back to the pool, it would first be asked for a sign of life, which
 //! takes a tenth of the time of a short read.
 
+use super::ReadConnection;
+use super::connection::Lent;
 use crate::db;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 /// Connections that are kept while nobody reads: others may need them.
 const KEPT: usize = 2;
@@ -34,18 +36,9 @@ struct Kept {
     idle_since: Instant,
 }
 
-/// A connection to read on, and the right to.
-#[derive(Debug)]
-pub(super) struct Reading<'r> {
-    pub conn: PoolConnection<Postgres>,
-    pub since: Instant,
-    /// Given back when this is dropped.
-    pub _turn: SemaphorePermit<'r>,
-}
-
 impl Readers {
-    /// Those of a pool of so many connections.
-    pub fn of(pool: u32) -> Self {
+    /// Half of those that a pool of so many connections serves.
+    pub(crate) fn half_of(pool: u32) -> Self {
         let pool = usize::try_from(pool).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self { turns: Semaphore::new((pool / 2).max(1)), most_kept: KEPT.min(pool / 4), kept: Mutex::default() }
     }
@@ -59,23 +52,42 @@ impl Readers {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a turn, and gives a connection. Fails with `PoolTimedOut` where the turn takes as long as a connection may.
-    pub(super) async fn begin(&self, pool: &PgPool) -> Result<Reading<'_>, sqlx::Error> {
+    /// Does the work on a connection, when it is its turn. Fails with `PoolTimedOut` where the turn takes as long as a connection
+    /// may.
+    pub(super) async fn read<T, Work>(
+        &self,
+        pool: &PgPool,
+        work: impl FnOnce(ReadConnection) -> Work,
+    ) -> Result<T, sqlx::Error>
+    where
+        Work: Future<Output = Result<T, sqlx::Error>>,
+    {
         let turn = tokio::time::timeout(pool.options().get_acquire_timeout(), self.turns.acquire()).await;
         let _turn = turn.ok().and_then(Result::ok).ok_or(sqlx::Error::PoolTimedOut)?;
+        let (conn, since) = self.connection(pool).await?;
+        let lent = Lent::new(conn);
+        let found = work(lent.lend().await).await?;
+        if let Some(conn) = lent.back() {
+            self.keep(conn, since);
+        }
+        Ok(found)
+    }
+
+    /// A connection, and since when it has been away from the pool.
+    async fn connection(&self, pool: &PgPool) -> Result<(PoolConnection<Postgres>, Instant), sqlx::Error> {
         loop {
             let kept = self.shelf().pop();
             let Some(Kept { mut conn, since, idle_since }) = kept else { break };
             if matches!(db::is_usable(&mut conn, idle_since.elapsed()).await, Ok(true)) {
-                return Ok(Reading { conn, since, _turn });
+                return Ok((conn, since));
             }
             conn.close_on_drop();
         }
-        Ok(Reading { conn: pool.acquire().await?, since: Instant::now(), _turn })
+        Ok((pool.acquire().await?, Instant::now()))
     }
 
     /// Keeps a connection on which a read has ended well. One too many goes back to the pool.
-    pub(super) fn keep(&self, conn: PoolConnection<Postgres>, since: Instant) {
+    fn keep(&self, conn: PoolConnection<Postgres>, since: Instant) {
         let mut shelf = self.shelf();
         if since.elapsed() < RETURNS && shelf.len() < self.most_kept {
             shelf.push(Kept { conn, since, idle_since: Instant::now() });
