@@ -112,7 +112,8 @@ impl<H: Handler> Consumer<H> {
 
     /// Claims events, sorted and different, in a transaction that was just begun; gives those that nobody has dealt with.
     ///
-    /// None where another consumer has just dealt with some: the transaction has failed, and another one is to claim them `again`.
+    /// None where another consumer has just dealt with some: the transaction has failed, and another one is to claim them
+    /// `again`.
     async fn claim(
         &self,
         conn: &mut PgConnection,

@@ -1,9 +1,21 @@
 //! Promise P5, the sending side: what was committed is announced in order, with the trace of what caused it.
 
+use clap::Parser;
+use e2e::broker::TestBroker;
+use e2e::database::TestDatabase;
+use e2e::environment::Environment;
 use e2e::poll;
 use e2e::samples::{LAPTOP, int, order, text};
 use e2e::shop::Shop;
 use serde_json::Value;
+use service_kit::broker::Broker;
+use service_kit::config::{BrokerConfig, DatabaseConfig};
+use service_kit::db::Database;
+use service_kit::outbox::Outbox;
+use service_kit::relay;
+use service_kit::schema::Schema;
+use service_kit::shutdown::Shutdown;
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_backlog_is_published_in_order_and_completely() {
@@ -89,27 +101,34 @@ async fn no_event_overtakes_one_that_the_broker_refuses() {
     assert_eq!(tap.all().last().unwrap().routing_key, "payment.voided");
 }
 
+#[derive(Parser, Debug)]
+struct Flags {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    broker: BrokerConfig,
+}
+
 #[tokio::test]
-async fn what_was_committed_last_is_published_before_the_service_ends() {
-    let mut shop = Shop::open().await;
+async fn what_was_committed_last_is_published_before_the_relay_ends() {
+    let environment = Environment::get();
+    let test = TestDatabase::migrated(environment).await;
+    let broker = TestBroker::create(&environment.amqp_url, &environment.management_url).await;
     let function = "CREATE FUNCTION orders.hold_up() RETURNS trigger LANGUAGE plpgsql AS $$
                     BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$";
-    shop.database.execute(function).await;
-    let trigger = "CREATE TRIGGER hold_up BEFORE DELETE ON orders.outbox EXECUTE FUNCTION orders.hold_up()";
-    shop.database.execute(trigger).await;
-    // The relay has published the first order, and cannot delete its row.
-    let lock = shop.database.lock("SELECT pg_advisory_xact_lock(7)").await;
-    shop.place(&[(LAPTOP, 1)]).await;
-    shop.database.somebody_waits().await;
-    shop.place(&[(LAPTOP, 1)]).await;
-    shop.order_services[0].ask_to_end();
-    poll::eventually("the service to be told", async || {
-        poll::equal(shop.order_services[0].log_lines(&["shutting down"]), 1)
-    })
-    .await;
-    lock.rollback().await.unwrap();
-    assert!(shop.order_services[0].ended().await.success());
-    // What its consumers did meanwhile may wait.
-    let left = "SELECT COUNT(*) FROM orders.outbox WHERE event_type = 'order.created'";
-    assert_eq!(shop.database.number(left).await, 0);
+    test.execute(function).await;
+    test.execute("CREATE TRIGGER hold_up BEFORE DELETE ON orders.outbox EXECUTE FUNCTION orders.hold_up()").await;
+    let lock = test.lock("SELECT pg_advisory_xact_lock(7)").await;
+    let flags = Flags::parse_from(["x", "--database-url", test.url(), "--amqp-url", broker.url()]);
+    let (database, shutdown) = (Database::connect_lazy(&flags.database).unwrap(), Shutdown::default());
+    let outbox = Outbox { schema: Schema("orders"), source: "/order-service" };
+    shutdown.spawn(relay::run(database, Broker::new(&flags.broker).unwrap(), outbox, shutdown.token()));
+    let commit =
+        async || test.execute("INSERT INTO orders.outbox (event_type, body) VALUES ('order.created', '{}')").await;
+    commit().await;
+    // The relay has published it, and cannot delete its row.
+    test.somebody_waits().await;
+    commit().await;
+    tokio::join!(shutdown.finish(Duration::from_secs(10)), async { lock.rollback().await.unwrap() });
+    assert_eq!(test.number("SELECT COUNT(*) FROM orders.outbox").await, 0);
 }

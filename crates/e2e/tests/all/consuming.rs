@@ -17,7 +17,7 @@ use service_kit::schema::Schema;
 use service_kit::shutdown::Shutdown;
 use service_kit::work_queue::{Table, WorkQueue};
 use shared_types::events::RawEvent;
-use shared_types::topology::ORDER_RESERVATION_EVENTS;
+use shared_types::topology::{ORDER_RESERVATION_EVENTS, QUEUES};
 use sqlx::{FromRow, PgConnection};
 use std::fmt::{self, Display};
 use std::sync::{Arc, Mutex};
@@ -132,7 +132,10 @@ impl Stand {
         let consumer = Consumer { queue: ORDER_RESERVATION_EVENTS, schema: Schema("orders"), handler: notes.clone() };
         let pool = Database::connect_lazy(&flags.database).unwrap();
         shutdown.spawn(Arc::new(consumer).run(pool, Broker::new(&flags.broker).unwrap(), shutdown.token()));
-        poll::eventually("the queue", async || if broker.has(QUEUE).await { Ok(()) } else { Err(String::new()) }).await;
+        // The last one that is declared: a queue that is only being made refuses messages.
+        let last = QUEUES.last().unwrap().retry_queue(1);
+        poll::eventually("the queues", async || if broker.has(&last).await { Ok(()) } else { Err(String::new()) })
+            .await;
         Self { database, broker, notes, shutdown }
     }
 
