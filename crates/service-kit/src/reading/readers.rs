@@ -52,8 +52,8 @@ impl Readers {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does the work on a connection, when it is its turn. Fails with `PoolTimedOut` where the turn takes as long as a connection
-    /// may.
+    /// Does the work on a connection, when it is its turn. Fails with `PoolTimedOut` where turn and connection together take longer
+    /// than a connection may.
     pub(super) async fn read<T, Work>(
         &self,
         pool: &PgPool,
@@ -62,9 +62,12 @@ impl Readers {
     where
         Work: Future<Output = Result<T, sqlx::Error>>,
     {
-        let turn = tokio::time::timeout(pool.options().get_acquire_timeout(), self.turns.acquire()).await;
-        let _turn = turn.ok().and_then(Result::ok).ok_or(sqlx::Error::PoolTimedOut)?;
-        let (conn, since) = self.connection(pool).await?;
+        let beginning = async {
+            let turn = self.turns.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
+            Ok::<_, sqlx::Error>((turn, self.connection(pool).await?))
+        };
+        let begun = tokio::time::timeout(pool.options().get_acquire_timeout(), beginning).await;
+        let (_turn, (conn, since)) = begun.map_err(|_| sqlx::Error::PoolTimedOut)??;
         let lent = Lent::new(conn);
         let found = work(lent.lend().await).await?;
         if let Some(conn) = lent.back() {
