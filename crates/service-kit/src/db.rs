@@ -62,16 +62,9 @@ pub(crate) async fn takes_writes(conn: &mut PgConnection) -> Result<bool, sqlx::
     Ok(setting == "off")
 }
 
-/// Whether a connection that has been idle for so long may be used. One for which this fails or gives false is to be closed:
-/// after a fail-over, the next connection leads to the new primary.
-pub(crate) async fn is_usable(conn: &mut PgConnection, idle_for: Duration) -> Result<bool, sqlx::Error> {
-    if connections_are_suspected() {
-        return takes_writes(conn).await;
-    }
-    if idle_for > TRUSTED {
-        conn.ping().await?;
-    }
-    Ok(true)
+/// Whether a connection that has been idle for so long is used without asking for a sign of life, or for more.
+pub(crate) fn is_trusted(idle_for: Duration) -> bool {
+    idle_for <= TRUSTED && !connections_are_suspected()
 }
 
 /// The service's database.
@@ -93,7 +86,18 @@ impl Database {
             .max_connections(config.database_max_connections)
             .acquire_timeout(config.acquire_timeout())
             .test_before_acquire(false)
-            .before_acquire(|conn, meta| Box::pin(is_usable(conn, meta.idle_for)))
+            .before_acquire(|conn, meta| {
+                Box::pin(async move {
+                    if connections_are_suspected() {
+                        // What gives false is closed: after a fail-over, the next connection leads to the new primary.
+                        return takes_writes(conn).await;
+                    }
+                    if meta.idle_for > TRUSTED {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(config.connect_options()?);
         let readers = || Arc::new(Readers::half_of(config.database_max_connections));
         let (lists, batches, replica) = (readers(), readers(), reading::replica_of(config)?);
@@ -155,6 +159,8 @@ impl Database {
     /// Asks the database, within a second, whether it takes writes. Says what is wrong in words of our own: those of
     /// PostgreSQL name users and hosts.
     pub async fn ping(&self) -> Result<(), String> {
+        self.lists.give_back_idle();
+        self.batches.give_back_idle();
         let asking = async { takes_writes(&mut *self.pool.acquire().await?).await };
         match tokio::time::timeout(Duration::from_secs(1), asking).await {
             Ok(Ok(true)) => Ok(()),

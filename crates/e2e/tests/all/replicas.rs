@@ -173,8 +173,14 @@ async fn nothing_older_than_the_bound_is_shown() {
         if lag < 1.0 { Ok(()) } else { Err(format!("{lag} s")) }
     })
     .await;
-    assert_eq!(shop.inventory_services[0].log_lines(&["watch the replica", "failed", "s behind"]), 1);
-    assert_eq!(shop.inventory_services[0].log_lines(&["watch the replica", "works again"]), 1);
+    // Where the machine is so busy that a look takes a second, the replica seems behind once more for a moment.
+    poll::eventually("the log to tell the end of each time behind", async || {
+        let told = |what: &str| shop.inventory_services[0].log_lines(&["watch the replica", what]);
+        let (behind, again) = (told("s behind"), told("works again"));
+        assert!(behind <= 3, "told of with each look");
+        if behind >= 1 && behind == again { Ok(()) } else { Err(format!("{behind} times behind, {again} times again")) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

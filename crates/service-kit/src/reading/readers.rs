@@ -78,15 +78,18 @@ impl Readers {
 
     /// A connection, and since when it has been away from the pool.
     async fn connection(&self, pool: &PgPool) -> Result<(PoolConnection<Postgres>, Instant), sqlx::Error> {
-        loop {
-            let kept = self.shelf().pop();
-            let Some(Kept { mut conn, since, idle_since }) = kept else { break };
-            if matches!(db::is_usable(&mut conn, idle_since.elapsed()).await, Ok(true)) {
-                return Ok((conn, since));
-            }
-            conn.close_on_drop();
+        self.give_back_idle();
+        let kept = self.shelf().pop();
+        match kept {
+            Some(kept) => Ok((kept.conn, kept.since)),
+            None => Ok((pool.acquire().await?, Instant::now())),
         }
-        Ok((pool.acquire().await?, Instant::now()))
+    }
+
+    /// Gives connections back to the pool that nobody reads on, or that may lead to a server that was replaced: the pool looks at
+    /// each before it gives it out again, and closes what is of no use.
+    pub(crate) fn give_back_idle(&self) {
+        self.shelf().retain(|kept| db::is_trusted(kept.idle_since.elapsed()));
     }
 
     /// Keeps a connection on which a read has ended well. One too many goes back to the pool.
