@@ -88,13 +88,14 @@ impl Database {
             .test_before_acquire(false)
             .before_acquire(|conn, meta| {
                 Box::pin(async move {
+                    if is_trusted(meta.idle_for) {
+                        return Ok(true);
+                    }
                     if connections_are_suspected() {
                         // What gives false is closed: after a fail-over, the next connection leads to the new primary.
                         return takes_writes(conn).await;
                     }
-                    if meta.idle_for > TRUSTED {
-                        conn.ping().await?;
-                    }
+                    conn.ping().await?;
                     Ok(true)
                 })
             })

@@ -1,5 +1,6 @@
 //! Promise P5, the sending side: what was committed is announced in order, with the trace of what caused it.
 
+use crate::consuming::Flags;
 use clap::Parser;
 use e2e::broker::TestBroker;
 use e2e::database::TestDatabase;
@@ -9,7 +10,6 @@ use e2e::samples::{LAPTOP, int, order, text};
 use e2e::shop::Shop;
 use serde_json::Value;
 use service_kit::broker::Broker;
-use service_kit::config::{BrokerConfig, DatabaseConfig};
 use service_kit::db::Database;
 use service_kit::outbox::Outbox;
 use service_kit::relay;
@@ -99,14 +99,6 @@ async fn no_event_overtakes_one_that_the_broker_refuses() {
     shop.broker().delete(&queue).await;
     tap.heard("payment.voided", 1).await;
     assert_eq!(tap.all().last().unwrap().routing_key, "payment.voided");
-}
-
-#[derive(Parser, Debug)]
-struct Flags {
-    #[command(flatten)]
-    database: DatabaseConfig,
-    #[command(flatten)]
-    broker: BrokerConfig,
 }
 
 #[tokio::test]

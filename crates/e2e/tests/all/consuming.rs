@@ -29,12 +29,13 @@ const LONG: Duration = Duration::from_secs(90);
 
 const QUEUE: &str = ORDER_RESERVATION_EVENTS.name;
 
+/// The settings of a part of a service that a test runs by itself.
 #[derive(Parser, Debug)]
-struct Flags {
+pub(crate) struct Flags {
     #[command(flatten)]
-    database: DatabaseConfig,
+    pub(crate) database: DatabaseConfig,
     #[command(flatten)]
-    broker: BrokerConfig,
+    pub(crate) broker: BrokerConfig,
 }
 
 #[derive(Debug)]
