@@ -3,6 +3,10 @@
 //! A type is only ever added to. A change that old readers cannot bear gets a higher `dataversion`; a reader sets
 //! aside what is newer than it knows.
 
+mod order;
+
+pub use order::{OrderLine, OrderSnapshot};
+
 use crate::{Money, OrderId, PaymentId, ProductId, Reference};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -82,68 +86,6 @@ impl RawEvent {
     pub fn data<'a, Data: Deserialize<'a>>(&'a self) -> Result<Data, UnreadableEvent> {
         Ok(serde_json::from_str(self.data.get())?)
     }
-}
-
-/// A line of an order as the events carry it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OrderLine {
-    /// The product.
-    pub product_id: ProductId,
-    /// Its name when it was sold; none where the order was never placed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub product_name: Option<String>,
-    /// Pieces.
-    pub quantity: i32,
-    /// Price of one piece when it was sold; none where the order was never placed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<Money>,
-}
-
-/// What every event about an order says: which order, and everything its customer is told of it.
-///
-/// Events arrive in any order after a retry, and the first event of an order may be its cancellation. So each event is
-/// enough to reach the customer. `order.confirmed` leaves out the lines, which `order.created` named: reading them cost
-/// every order as much as confirming it. Earlier builds wrote less: then the customer's e-mail address is empty, or only the telephone
-/// number and the shipping address are missing.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OrderSnapshot {
-    /// Number of the order.
-    pub order_id: OrderId,
-    /// Reference of the order and of its reservation.
-    pub reference: Reference,
-    /// Why, where somebody said so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Who ordered.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub customer_name: String,
-    /// Where to write to.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub customer_email: String,
-    /// Where to call.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub customer_phone: Option<String>,
-    /// Where to send it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub shipping_address: String,
-    /// What the customer wants the shop to know.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// Sum of the lines; none where the order was never placed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub total_amount: Option<Money>,
-    /// The lines; none in `order.confirmed`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub items: Vec<OrderLine>,
-    /// Whether it is nobody's: placed without an account, and not taken into one since. Earlier builds did not say so.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub guest: bool,
-    /// Of an order that was never placed: whether the shop gave it up, or somebody cancelled it first. Earlier builds did not
-    /// say so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub given_up: Option<bool>,
 }
 
 /// Money that moved, or that will not move any more. It names no customer and no account.

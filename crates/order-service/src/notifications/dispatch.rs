@@ -181,7 +181,7 @@ async fn write(app: &Notifications, channel: Channel, kind: Kind, message: &Queu
         app.outbound.texts(channel, kind, facts).map_err(|error| AttemptOutcome::Failed { error: error.to_string() })
     };
     let name = match &facts {
-        Facts::Order(order) => Some(order.customer_name.clone()),
+        Facts::Order(facts) => Some(facts.order.customer_name.clone()),
         Facts::Account(account) => account.name.clone(),
         Facts::Stock(_) => None,
     };

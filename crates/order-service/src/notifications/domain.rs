@@ -10,7 +10,8 @@ pub mod texts;
 
 use code::Code;
 use serde::{Deserialize, Serialize};
-use shared_types::{Money, OrderId, ProductId};
+use shared_types::events::{OrderSnapshot, StockLevel};
+use shared_types::{Money, OrderId};
 use std::fmt;
 use std::str::FromStr;
 use utoipa::ToSchema;
@@ -238,7 +239,7 @@ pub enum Facts {
     /// About an order.
     Order(OrderFacts),
     /// About a product's stock.
-    Stock(StockFacts),
+    Stock(StockLevel),
     /// About somebody's account.
     Account(AccountFacts),
 }
@@ -247,7 +248,7 @@ impl Facts {
     /// The order of which an e-mail has the link, if it is nobody's.
     pub fn guest_order(&self) -> Option<OrderId> {
         match self {
-            Self::Order(order) => order.guest.as_ref().map(|guest| guest.order),
+            Self::Order(facts) => facts.guest.as_ref().map(|_| facts.order.order_id),
             Self::Stock(_) | Self::Account(_) => None,
         }
     }
@@ -273,23 +274,11 @@ impl Facts {
     }
 }
 
-/// An order as the templates see it.
+/// An order as the templates see it, with what no event holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OrderFacts {
-    /// As the customer sees it: `ORD-00000042`.
-    pub number: String,
-    /// Who ordered.
-    pub customer_name: String,
-    /// Where it goes.
-    pub shipping_address: String,
-    /// What the customer wants the shop to know.
-    pub note: Option<String>,
-    /// Sum of the lines; none when the order was never placed.
-    pub total: Option<Money>,
-    /// The lines.
-    pub lines: Vec<LineFacts>,
-    /// Why, where somebody said so.
-    pub reason: Option<String>,
+    /// The order, as its event tells of it.
+    pub order: Box<OrderSnapshot>,
     /// How its customer gets at it without an account; none where it has one.
     pub guest: Option<GuestFacts>,
     /// The money that the message tells of; none in messages of other kinds.
@@ -308,40 +297,10 @@ pub struct MoneyFacts {
 /// An order that is nobody's, as the templates see it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GuestFacts {
-    /// Its number.
-    pub order: OrderId,
     /// Where it can be seen; none where there are no links.
     pub link: Option<String>,
     /// The code by which it is taken into an account. Hidden, until it is sent.
     pub code: Code,
-}
-
-/// A line of an order as the templates see it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LineFacts {
-    /// The product.
-    pub product_id: ProductId,
-    /// Its name as sold; none when the order was never placed.
-    pub name: Option<String>,
-    /// Pieces.
-    pub quantity: i32,
-    /// Of one piece, as sold.
-    pub price: Option<Money>,
-    /// Of the line.
-    pub subtotal: Option<Money>,
-}
-
-/// A product's stock as the templates see it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StockFacts {
-    /// The product.
-    pub product_id: ProductId,
-    /// Its stock keeping unit.
-    pub sku: String,
-    /// Pieces that can still be promised.
-    pub stock_quantity: i32,
-    /// The threshold.
-    pub low_stock_threshold: i32,
 }
 
 /// An account as the templates see it.

@@ -6,7 +6,7 @@ mod price_guard;
 mod timeline;
 
 use crate::payments::{PlacePayment, RequestedPayment};
-pub use changes::{CancelOrder, ChangeStatus, ClaimOrder, PatchOrder};
+pub use changes::{CancelOrder, ChangeStatus, ClaimOrder, OrderPatch, PatchOrder, Patchable};
 pub use payment::OrderPayment;
 pub use price_guard::{ChangedTotal, PriceGuard, Unsellable};
 use serde::{Deserialize, Serialize};

@@ -61,8 +61,8 @@ pub enum Error {
     #[error(transparent)]
     Payment(#[from] payments::Error),
     /// The order is shipped or cancelled.
-    #[error("the note of an order that is {0} cannot be changed")]
-    NoteIsFinal(OrderStatus),
+    #[error("the {0} of an order that is {1} cannot be changed")]
+    FieldIsFinal(&'static str, OrderStatus),
     /// Inventory-service has less than was asked for.
     #[error("{detail}")]
     InsufficientStock {
@@ -101,7 +101,7 @@ module_error!(batched Error, "idempotency_keys_pkey" => DuplicateRequest);
 impl Error {
     /// The error as the client sees it.
     pub fn problem(&self) -> Problem {
-        let conflict = |slug, title| Problem::new(StatusCode::CONFLICT, slug, title, self);
+        let conflict = |slug: &str, title| Problem::new(StatusCode::CONFLICT, slug, title, self);
         match self {
             Self::Fault(fault) => fault.problem(),
             Self::UnknownOrder(id) => Problem::not_found(format!("order {id}")),
@@ -123,7 +123,9 @@ impl Error {
             | Self::NotToBeCollected(_) => conflict("invalid-transition", "Status change not allowed"),
             Self::NotPlacedYet(_) => conflict("not-placed-yet", "Not placed yet"),
             Self::StockReleased(_) => conflict("stock-released", "Stock released"),
-            Self::NoteIsFinal(_) => conflict("note-is-final", "Note cannot be changed"),
+            Self::FieldIsFinal(field, _) => {
+                conflict(&format!("{}-is-final", field.replace(' ', "-")), "Cannot be changed any more")
+            }
             Self::InsufficientStock { items, .. } => {
                 conflict("insufficient-stock", "Insufficient stock").with(&ShortStock { items: items.clone() })
             }
@@ -157,7 +159,7 @@ impl Error {
             | Self::TooManyCodes(_)
             | Self::NotPlacedYet(_)
             | Self::StockReleased(_)
-            | Self::NoteIsFinal(_)
+            | Self::FieldIsFinal(..)
             | Self::PaymentRequired(_)
             | Self::PaidByHand(_)
             | Self::NotToBePaid(_)

@@ -264,13 +264,11 @@ pub async fn patch_order(
     headers: HeaderMap,
     Json(body): Json<PatchOrder>,
 ) -> Result<Answer, Error> {
-    let note = body.parse()?;
+    let patch = body.parse()?;
     let mut transaction = orders.db.begin().await?;
     let order = store::lock(&mut transaction, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
     check_if_match(&headers, order.version)?;
-    if let Some(note) = note {
-        command::change_note(&mut transaction, &order, note.as_deref()).await?;
-    }
+    command::patch(&mut transaction, &order, patch).await?;
     let order = store::find(&mut transaction, scope, id).await?.ok_or(Error::UnknownOrder(id))?;
     orders.db.commit(transaction).await?;
     Ok(Answer::ok(&order)?.with_version(order.version))

@@ -25,7 +25,7 @@ pub mod placing;
 mod rows;
 
 use changes::write_history;
-pub use changes::{NewStatus, set_note, set_payment_status, set_payment_statuses, set_statuses, walk};
+pub use changes::{NewStatus, set_patchable, set_payment_status, set_payment_statuses, set_statuses, walk};
 pub use rows::{Inserted, NewOrderRow};
 use rows::{ItemRow, OrderRow, status};
 

@@ -5,80 +5,44 @@
 use clap::Parser;
 use e2e::browser::Browser;
 use order_service::config::Config;
-use order_service::notifications::{
-    AccountFacts, Code, Facts, GuestFacts, Kind, LineFacts, MessageTemplates, MoneyFacts, OrderFacts, StockFacts,
-};
+use order_service::notifications::{Facts, Kind, MessageTemplates, samples};
 use rust_decimal::Decimal;
+use shared_types::events::OrderLine;
 use shared_types::{Money, OrderId, ProductId};
 use std::path::{Path, PathBuf};
 
-fn money(cents: i64) -> Money {
-    Money::from(Decimal::new(cents, 2))
+/// The facts with everything that there can be.
+fn full(kind: Kind) -> Facts {
+    samples(kind).remove(0)
 }
 
-fn line(product: i64, name: &str, quantity: i32, cents: i64) -> LineFacts {
-    LineFacts {
-        product_id: ProductId(product),
-        name: Some(name.to_owned()),
-        quantity,
-        price: Some(money(cents)),
-        subtotal: Some(money(cents).times(quantity)),
-    }
-}
-
-fn guest() -> Option<GuestFacts> {
-    let link = Some(format!("https://shop.example/api/orders/guest/{}", "A".repeat(60)));
-    Some(GuestFacts { order: OrderId(42), link, code: Code::new("7K2M-Q9XB".to_owned()) })
+fn line(product: i64, name: &str, quantity: i32, cents: i64) -> OrderLine {
+    let price = Some(Money::from(Decimal::new(cents, 2)));
+    OrderLine { product_id: ProductId(product), product_name: Some(name.to_owned()), quantity, price }
 }
 
 fn usual(kind: Kind) -> Facts {
-    if matches!(kind, Kind::StockLow | Kind::StockReplenished) {
-        let sku = "MOUSE-001".to_owned();
-        let stock_quantity = if kind == Kind::StockLow { 9 } else { 120 };
-        return Facts::Stock(StockFacts { product_id: ProductId(2), sku, stock_quantity, low_stock_threshold: 10 });
+    let mut facts = full(kind);
+    if let Facts::Order(facts) = &mut facts {
+        facts.order.items.insert(0, line(1, "Laptop Pro 15\"", 1, 249_999));
+        facts.order.items.push(line(3, "Mechanical Keyboard with a rather long name, black, US layout", 2, 14_999));
     }
-    if let Some(code) = match kind {
-        Kind::VerifyAddress | Kind::ResetPassword => Some(Some(Code::new("7K2M-Q9XB".to_owned()))),
-        Kind::Welcome | Kind::AccountExists | Kind::PasswordChanged => Some(None),
-        _ => None,
-    } {
-        let (name, email) = (Some("Ada Lovelace".to_owned()), "ada@example.com".to_owned());
-        return Facts::Account(AccountFacts { name, email, code });
-    }
-    let lines = vec![
-        line(1, "Laptop Pro 15\"", 1, 249_999),
-        line(2, "Wireless Mouse", 3, 2999),
-        line(3, "Mechanical Keyboard with a rather long name, black, US layout", 2, 14_999),
-    ];
-    Facts::Order(OrderFacts {
-        number: "ORD-00000042".to_owned(),
-        customer_name: "Ada Lovelace".to_owned(),
-        shipping_address: "12 St James's Square\nLondon SW1Y 4JH\nUnited Kingdom".to_owned(),
-        note: Some("Please ring twice".to_owned()),
-        total: Some(money(288_994)),
-        lines,
-        reason: Some("The keyboard is no longer made.".to_owned()),
-        guest: guest(),
-        money: kind.is_about_money().then(|| MoneyFacts { amount: money(288_994), currency: "INR".to_owned() }),
-    })
+    facts
 }
 
-fn hostile() -> Facts {
+fn hostile(kind: Kind) -> Facts {
+    let Facts::Order(mut facts) = full(kind) else { panic!("{kind}") };
     let name = "<script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">";
     let many = (1..=20).map(|product| line(product, &"W".repeat(255), i32::MAX, 999_999_999_999));
-    let mut lines: Vec<LineFacts> = many.collect();
-    lines.push(line(21, &"👩‍🚀🎉".repeat(40), 1, 1));
-    Facts::Order(OrderFacts {
-        number: format!("ORD-{}", i64::MAX),
-        customer_name: name.repeat(3),
-        shipping_address: "x".repeat(1000),
-        note: Some(name.repeat(3)),
-        total: Some("9999999999999999999999.99".parse::<Decimal>().unwrap().into()),
-        lines,
-        reason: Some(name.to_owned()),
-        guest: guest(),
-        money: None,
-    })
+    facts.order.items = many.collect();
+    facts.order.items.push(line(21, &"👩‍🚀🎉".repeat(40), 1, 1));
+    facts.order.order_id = OrderId(i64::MAX);
+    facts.order.customer_name = name.repeat(3);
+    facts.order.shipping_address = "x".repeat(1000);
+    facts.order.note = Some(name.repeat(3));
+    facts.order.reason = Some(name.to_owned());
+    facts.order.total_amount = Some("9999999999999999999999.99".parse::<Decimal>().unwrap().into());
+    Facts::Order(facts)
 }
 
 /// Opens a mail, takes a picture, and gives how many pixels it is wider than the screen.
@@ -112,7 +76,7 @@ fn mails_fit_the_screens_of_telephones_and_desks() {
         }
     }
     for kind in [Kind::OrderPlaced, Kind::OrderCancelled] {
-        let html = templates.mail(kind, &hostile()).unwrap().html;
+        let html = templates.mail(kind, &hostile(kind)).unwrap().html;
         for screen in [(375, false), (800, false)] {
             assert_eq!(
                 show(&mut browser, &folder, &format!("hostile-{kind}"), &html, screen),

@@ -2,12 +2,12 @@
 
 use crate::notifications::domain::code::Code;
 use crate::notifications::domain::texts::one_line;
-use crate::notifications::domain::{
-    About, AccountFacts, Facts, GuestFacts, Kind, LineFacts, MoneyFacts, OrderFacts, StockFacts,
-};
+use crate::notifications::domain::{About, AccountFacts, Facts, GuestFacts, Kind, MoneyFacts, OrderFacts};
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
-use shared_types::{Money, OrderId, ProductId};
+use shared_types::events::{OrderLine, OrderSnapshot, StockLevel};
+use shared_types::{Money, OrderId, ProductId, Reference};
+use uuid::Uuid;
 
 /// All that a template can name.
 #[derive(Debug, Serialize)]
@@ -92,19 +92,19 @@ impl<'a> Context<'a> {
     }
 }
 
-fn order(facts: &OrderFacts) -> Order {
+fn order(OrderFacts { order, guest, .. }: &OrderFacts) -> Order {
     let address_lines: Vec<String> =
-        facts.shipping_address.lines().map(plain).filter(|line| !line.is_empty()).collect();
-    let linked = facts.guest.as_ref().filter(|guest| guest.link.is_some());
+        order.shipping_address.lines().map(plain).filter(|line| !line.is_empty()).collect();
+    let linked = guest.as_ref().filter(|guest| guest.link.is_some());
     Order {
-        number: plain(&facts.number),
-        customer_name: plain(&facts.customer_name),
+        number: order.order_id.order_number(),
+        customer_name: plain(&order.customer_name),
         shipping_address: address_lines.join(", "),
         address_lines,
-        note: facts.note.as_deref().map(plain).filter(|note| !note.is_empty()),
-        total: facts.total.map(|total| total.to_string()),
-        lines: facts.lines.iter().map(line).collect(),
-        reason: facts.reason.as_deref().map(plain).filter(|reason| !reason.is_empty()),
+        note: optional(order.note.as_deref()),
+        total: order.total_amount.map(|total| total.to_string()),
+        lines: order.items.iter().map(line).collect(),
+        reason: optional(order.reason.as_deref()),
         link: linked.and_then(|guest| guest.link.clone()),
         claim_code: linked.map(|guest| guest.code.clone()),
     }
@@ -114,31 +114,27 @@ fn moved(facts: &MoneyFacts) -> MovedMoney {
     MovedMoney { amount: facts.amount.to_string(), currency: plain(&facts.currency) }
 }
 
-fn line(facts: &LineFacts) -> Line {
+fn line(line: &OrderLine) -> Line {
     Line {
-        product_id: facts.product_id.to_string(),
-        name: facts.name.as_deref().map(plain).filter(|name| !name.is_empty()),
-        quantity: facts.quantity,
-        price: facts.price.map(|price| price.to_string()),
-        subtotal: facts.subtotal.map(|subtotal| subtotal.to_string()),
+        product_id: line.product_id.to_string(),
+        name: optional(line.product_name.as_deref()),
+        quantity: line.quantity,
+        price: line.price.map(|price| price.to_string()),
+        subtotal: line.price.map(|price| price.times(line.quantity).to_string()),
     }
 }
 
-fn stock(facts: &StockFacts) -> Stock {
+fn stock(level: &StockLevel) -> Stock {
     Stock {
-        product_id: facts.product_id.to_string(),
-        sku: plain(&facts.sku),
-        stock_quantity: facts.stock_quantity,
-        low_stock_threshold: facts.low_stock_threshold,
+        product_id: level.product_id.to_string(),
+        sku: plain(&level.sku),
+        stock_quantity: level.stock_quantity,
+        low_stock_threshold: level.low_stock_threshold,
     }
 }
 
 fn account(facts: &AccountFacts) -> Account {
-    Account {
-        name: facts.name.as_deref().map(plain).filter(|name| !name.is_empty()),
-        email: plain(&facts.email),
-        code: facts.code.clone(),
-    }
+    Account { name: optional(facts.name.as_deref()), email: plain(&facts.email), code: facts.code.clone() }
 }
 
 /// The only place where a code becomes text.
@@ -147,19 +143,24 @@ fn written_out<S: Serializer>(code: &Option<Code>, serializer: S) -> Result<S::O
     code.serialize(serializer)
 }
 
+/// A text that may be missing, and is where nothing of it can be shown.
+fn optional(text: Option<&str>) -> Option<String> {
+    text.map(plain).filter(|text| !text.is_empty())
+}
+
 /// In one line, and without the characters that turn the direction of the text after them.
 fn plain(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     one_line(text).replace(turns, "")
 }
 
-/// Made-up facts, all and as few as there can be, to try the templates with.
-pub(super) fn samples(kind: Kind) -> Vec<Facts> {
+/// Made-up facts to try the templates with: first all that there can be, then as few.
+pub fn samples(kind: Kind) -> Vec<Facts> {
     let money = |cents: i64| Money::from(Decimal::new(cents, 2));
     match kind.about() {
         About::Stock => {
             let sku = "MOUSE-001".to_owned();
-            let facts = StockFacts { product_id: ProductId(2), sku, stock_quantity: 9, low_stock_threshold: 10 };
+            let facts = StockLevel { product_id: ProductId(2), sku, stock_quantity: 9, low_stock_threshold: 10 };
             return vec![Facts::Stock(facts)];
         }
         About::Account => {
@@ -169,29 +170,34 @@ pub(super) fn samples(kind: Kind) -> Vec<Facts> {
         }
         About::Order => {}
     }
-    let whole = LineFacts {
+    let whole = OrderLine {
         product_id: ProductId(2),
-        name: Some("Wireless Mouse".to_owned()),
+        product_name: Some("Wireless Mouse".to_owned()),
         quantity: 3,
         price: Some(money(2999)),
-        subtotal: Some(money(8997)),
     };
-    let bare = LineFacts { name: None, price: None, subtotal: None, ..whole.clone() };
-    let full = OrderFacts {
-        number: "ORD-00000042".to_owned(),
+    let bare = OrderLine { product_name: None, price: None, ..whole.clone() };
+    let full = OrderSnapshot {
+        order_id: OrderId(42),
+        reference: Reference(Uuid::nil()),
+        reason: Some("the customer changed their mind".to_owned()),
         customer_name: "Ada Lovelace".to_owned(),
+        customer_email: "ada@example.com".to_owned(),
+        customer_phone: None,
         shipping_address: "12 St James's Square\nLondon".to_owned(),
         note: Some("Please ring twice".to_owned()),
-        total: Some(money(8997)),
-        lines: vec![whole],
-        reason: Some("the customer changed their mind".to_owned()),
-        guest: Some(GuestFacts {
-            order: OrderId(42),
-            link: Some("https://shop.example/api/orders/guest/AQAA".to_owned()),
-            code: Code::new("7K2M-Q9XB".to_owned()),
-        }),
-        money: kind.is_about_money().then(|| MoneyFacts { amount: money(8997), currency: "INR".to_owned() }),
+        total_amount: Some(money(8997)),
+        items: vec![whole],
+        guest: true,
+        given_up: None,
     };
-    let few = OrderFacts { note: None, total: None, lines: vec![bare], reason: None, guest: None, ..full.clone() };
-    vec![Facts::Order(full), Facts::Order(few)]
+    let few = OrderSnapshot { note: None, total_amount: None, items: vec![bare], reason: None, ..full.clone() };
+    let guest = GuestFacts {
+        link: Some(format!("https://shop.example/api/orders/guest/{}", "A".repeat(60))),
+        code: Code::new("7K2M-Q9XB".to_owned()),
+    };
+    let money = kind.is_about_money().then(|| MoneyFacts { amount: money(8997), currency: "INR".to_owned() });
+    [(full, Some(guest)), (few, None)]
+        .map(|(order, guest)| Facts::Order(OrderFacts { order: Box::new(order), guest, money: money.clone() }))
+        .into()
 }

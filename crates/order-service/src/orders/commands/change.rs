@@ -1,7 +1,7 @@
-//! Changes one locked order: its status, its note.
+//! Changes one locked order: its status, and what can be patched.
 
 use super::{API, pay, status_event};
-use crate::orders::domain::{Explanation, Order};
+use crate::orders::domain::{Explanation, Order, OrderPatch};
 use crate::orders::error::Error;
 use crate::orders::store::{self, NewStatus, accepted};
 use crate::schema::OUTBOX;
@@ -45,16 +45,17 @@ pub async fn change_status(
     Ok(())
 }
 
-/// Writes the note of `order`, which the caller has locked; none removes it. The same note again is no change.
+/// Patches `order`, which the caller has locked. What is as the patch wants it is no change.
 ///
-/// Fails once the order has left the house or was cancelled. No event of its own: the next one carries the note.
-pub async fn change_note(conn: &mut PgConnection, order: &Order, note: Option<&str>) -> Result<(), Error> {
+/// Fails once the order has left the house or was cancelled. No event of its own: the next one carries what changed.
+pub async fn patch(conn: &mut PgConnection, order: &Order, patch: OrderPatch) -> Result<(), Error> {
+    let Some(field) = patch.first_field() else { return Ok(()) };
     match order.status {
         OrderStatus::Pending | OrderStatus::Paid | OrderStatus::Confirmed => {}
-        status => return Err(Error::NoteIsFinal(status)),
+        status => return Err(Error::FieldIsFinal(field, status)),
     }
-    if order.note.as_deref() != note {
-        store::set_note(conn, order.id, note).await?;
+    if let Some(changed) = patch.changed(order) {
+        store::set_patchable(conn, order.id, &changed).await?;
     }
     Ok(())
 }

@@ -57,13 +57,5 @@ fn without_customer(order: &Order) -> OrderSnapshot {
         }
         _ => "It was cancelled, and its customer is told.".to_owned(),
     };
-    OrderSnapshot {
-        customer_name: String::new(),
-        customer_email: String::new(),
-        customer_phone: None,
-        shipping_address: String::new(),
-        note: None,
-        guest: false,
-        ..order.snapshot(Some(reason))
-    }
+    OrderSnapshot { reason: Some(reason), ..order.snapshot(None).without_customer(|_| String::new()) }
 }

@@ -1,6 +1,6 @@
 //! What a client sends to change an order, and the checks of every field.
 
-use super::{Explanation, parse_note};
+use super::{Explanation, Order, parse_note};
 use serde::{Deserialize, Serialize};
 use service_kit::body::Body;
 use service_kit::extract::present;
@@ -116,16 +116,43 @@ pub struct PatchOrder {
 }
 
 impl PatchOrder {
-    /// The new note, if it is to change; or the field at fault.
-    pub fn parse(self) -> Result<Option<Option<String>>, FieldErrors> {
+    /// What is to change, checked; or the fields at fault.
+    pub fn parse(self) -> Result<OrderPatch, FieldErrors> {
         let mut errors = FieldErrors::default();
         let note = self.note.map(|note| parse_note(&mut errors, note));
-        errors.into_result(note)
+        errors.into_result(OrderPatch { note })
     }
 }
 
 impl Body for PatchOrder {
     fn faults(&self) -> FieldErrors {
         self.clone().parse().err().unwrap_or_default()
+    }
+}
+
+/// A patch whose every field has been checked. What is left out stays.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct OrderPatch {
+    note: Option<Option<String>>,
+}
+
+/// What of an order can be patched.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Patchable {
+    pub note: Option<String>,
+}
+
+impl OrderPatch {
+    /// The first field that the patch names, in the words of an error.
+    pub fn first_field(&self) -> Option<&'static str> {
+        let Self { note } = self;
+        [("note", note.is_some())].into_iter().find_map(|(field, is_named)| is_named.then_some(field))
+    }
+
+    /// The fields of `order` with the patch applied, where that changes one.
+    pub fn changed(self, order: &Order) -> Option<Patchable> {
+        let before = Patchable { note: order.note.clone() };
+        let after = Patchable { note: self.note.unwrap_or_else(|| before.note.clone()) };
+        (after != before).then_some(after)
     }
 }

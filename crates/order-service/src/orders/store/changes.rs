@@ -1,6 +1,6 @@
 //! Changes of locked orders: their statuses with the timeline, their notes, and what their payments come to.
 
-use crate::orders::domain::Explanation;
+use crate::orders::domain::{Explanation, Patchable};
 use crate::payments::OrderPaymentStatus;
 use shared_types::{OrderId, OrderStatus};
 use sqlx::PgConnection;
@@ -47,12 +47,12 @@ pub async fn walk(conn: &mut PgConnection, steps: &[NewStatus]) -> Result<(), sq
     write_history(conn, steps).await
 }
 
-/// Writes the note of a locked order.
-pub async fn set_note(conn: &mut PgConnection, id: OrderId, note: Option<&str>) -> Result<(), sqlx::Error> {
+/// Writes what can be patched of a locked order.
+pub async fn set_patchable(conn: &mut PgConnection, id: OrderId, changed: &Patchable) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE orders.orders SET note = $2, version = version + 1, updated_at = clock_timestamp() WHERE id = $1",
         id.0,
-        note
+        changed.note
     )
     .execute(conn)
     .await?;

@@ -1,17 +1,20 @@
 //! Each rule has an order that it explains, and that no other would explain so.
 
 use super::{RULES, first, stock_gone};
-use crate::orders::domain::{Order, OrderPayment, TimelineEntry};
+use crate::orders::domain::{Order, OrderPayment, PlaceOrder, TimelineEntry};
 use crate::orders::explain::{Accepted, Facts, Stock};
+use crate::orders::store::Inserted;
 use crate::payments::{
     Capture, Cause, LatestPayment, Method, Operation, OperationKind, OperationStatus, OrderPaymentStatus, Payment,
     PaymentStatus, PaymentWithOperations, Provider,
 };
 use rust_decimal::Decimal;
+use serde_json::json;
 use service_kit::dead_letters::{DeadLetter, LetterState};
 use shared_types::reservations::{LetterTrace, ReservationStatus, ReservationTrace, StockTrace};
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
 use shared_types::{Money, OrderId, OrderStatus, PaymentId, Reference};
+use std::collections::HashMap;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -19,24 +22,18 @@ const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 /// An order of this status whose event was published, and whose stock does not matter.
 fn placed(status: OrderStatus) -> Facts {
-    let order = Order {
+    let body = json!({"customerName": "Ada Lovelace", "customerEmail": "ada@example.com", "shippingAddress": "London",
+        "items": [{"productId": 1, "quantity": 1}]});
+    let (new, _) = serde_json::from_value::<PlaceOrder>(body).unwrap().parse().unwrap();
+    let written = Inserted {
         id: OrderId(7),
-        order_number: OrderId(7).order_number(),
         reference: Reference::random(),
-        customer_id: None,
-        customer_name: "Ada Lovelace".to_owned(),
-        customer_email: "ada@example.com".to_owned(),
-        customer_phone: None,
-        shipping_address: "London".to_owned(),
-        note: None,
-        status,
-        payment: None,
-        total_amount: Some(Money::from(Decimal::ONE)),
-        items: Vec::new(),
         created_at: AT,
         updated_at: AT,
         version: 1,
+        items: HashMap::new(),
     };
+    let order = Order { status, ..written.order(None, &new, Some(Money::from(Decimal::ONE)), Vec::new()) };
     let entry = TimelineEntry { status, at: AT, actor: "operator".to_owned(), reason: None, internal_note: None };
     Facts {
         order,
