@@ -65,6 +65,7 @@ mod payment_crashes;
 mod payment_faults;
 mod payment_oddities;
 mod payment_races;
+mod payment_reviews;
 mod payment_webhooks;
 mod payments;
 mod placing;
