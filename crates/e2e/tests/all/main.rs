@@ -33,6 +33,7 @@ mod failover;
 mod failure_points;
 mod flow;
 mod forgetting;
+mod forgotten_mails;
 mod gateway;
 mod guard;
 mod guests;
