@@ -226,3 +226,6 @@ impl Payment {
         self.captured - self.refund_reserved
     }
 }
+
+#[cfg(test)]
+mod sample;
