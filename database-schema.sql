@@ -2349,6 +2349,44 @@ $$;
 
 SELECT orders.patiently('orders.notifications', 'SELECT orders.add_months_of_notifications(3)');
 
+-- migrations/order-service/0045_payment_reviews.sql
+
+-- What a provider showed of a payment when somebody decided about its review, and of each of its refunds: the same is not put to
+-- review again. Only added to. Builds before this one do not read it, and put the same to review again.
+CREATE TABLE orders.payment_reviews (
+    id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    payment_id BIGINT NOT NULL,
+    -- The provider's name of the payment or of the refund, and its amount there.
+    object_id  TEXT NOT NULL,
+    amount     NUMERIC(24, 2) NOT NULL,
+    -- What else it showed of the payment; nothing of a refund.
+    reference  UUID,
+    currency   TEXT,
+    authorized NUMERIC(24, 2),
+    captured   NUMERIC(24, 2),
+    released   NUMERIC(24, 2),
+    decided_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT payment_reviews_payment_or_refund
+        CHECK (num_nulls(reference, currency, authorized, captured, released) IN (0, 5))
+);
+-- `of_payment` and `has_refund` in order-service/src/payments/store/reviews.rs.
+CREATE INDEX payment_reviews_by_object ON orders.payment_reviews (payment_id, object_id);
+
+-- migrations/order-service/0046_erasures.sql
+
+-- Whose messages were erased, and when: what happened before is not told to them any more, however late its event comes. Kept for as
+-- long as such an event may come. Only added to. Builds before this one neither write nor read it.
+CREATE TABLE orders.erasures (
+    -- SHA-256 of what the address is compared by: the address itself is in no row.
+    address_hash BYTEA NOT NULL CONSTRAINT erasures_address_hash CHECK (octet_length(address_hash) = 32),
+    -- Whether messages about orders were erased, too, or those about an account alone.
+    with_orders  BOOLEAN NOT NULL,
+    erased_at    TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (address_hash, with_orders)
+);
+-- `since` and `forget` in order-service/src/notifications/store/erasures.rs.
+CREATE INDEX erasures_by_time ON orders.erasures (erased_at);
+
 -- migrations/account-service/0001_messages_and_users.sql
 
 -- account-service: the kit's tables (messages out, messages in, messages set aside, answers kept for repeats), and the

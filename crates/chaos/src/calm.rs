@@ -10,11 +10,9 @@ use crate::history::SharedHistory;
 use crate::operations::SCARCE;
 use crate::schedule::Process;
 use crate::stage::Stage;
+use crate::tokens::{answers, until};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
-
-/// How long is waited for what is promised sooner, so that a run can say how late it was.
-const LIMIT: Duration = Duration::from_secs(60);
 
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -83,21 +81,6 @@ async fn refused(stage: &Stage, history: &SharedHistory, by: &'static str, token
     history.lock().figures.refusals.push(Refusal { by, after });
 }
 
-/// What each process answers to the token; 0 where there is no answer.
-async fn answers(stage: &Stage, token: &str) -> Vec<u16> {
-    let mut statuses = Vec::new();
-    for running in stage.processes() {
-        let path = match running.process {
-            Process::Order(_) => "/api/orders?limit=1",
-            Process::Inventory(_) => "/api/inventory/products?limit=1",
-            Process::Account(_) => "/api/accounts/me",
-        };
-        let answer = stage.http().get(format!("{}{path}", running.base)).bearer_auth(token).send().await;
-        statuses.push(answer.map_or(0, |answer| answer.status().as_u16()));
-    }
-    statuses
-}
-
 /// Placing never depends on account-service: neither does an order-service that is started while it is away.
 async fn without_accounts(stage: &Stage, history: &SharedHistory, mut visitor: ChaosClient) -> Result<(), ChaosError> {
     let mut away = Vec::new();
@@ -122,16 +105,4 @@ async fn without_accounts(stage: &Stage, history: &SharedHistory, mut visitor: C
     history.lock().figures.away = Some(Away { asked: ORDERS, placed });
     away.iter_mut().try_for_each(|service| service.launch())?;
     Ok(())
-}
-
-/// How long it takes until it is so; nothing where it is not by the end.
-async fn until(is_so: impl AsyncFn() -> bool) -> Option<Duration> {
-    let began = Instant::now();
-    while !is_so().await {
-        if began.elapsed() > LIMIT {
-            return None;
-        }
-        sleep(PAUSE).await;
-    }
-    Some(began.elapsed())
 }

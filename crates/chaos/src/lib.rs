@@ -25,6 +25,7 @@ pub mod routes;
 pub mod schedule;
 pub mod stage;
 pub mod table;
+pub mod tokens;
 pub mod upgrade;
 
 pub use error::ChaosError;
@@ -95,7 +96,8 @@ pub async fn run(settings: &Settings) -> Result<RunReport, ChaosError> {
     let listener = Listener::start(&stage.amqp_url).await?;
     let history = SharedHistory::default();
     history.lock().products = catalogue::fill(&stage).await?;
-    clock.say("the servers and two processes of each service are up");
+    tokens::are_taken(&stage).await?;
+    clock.say("the servers and two processes of each service are up, and take tokens");
 
     let over = CancellationToken::new();
     let _watching = over.clone().drop_guard();

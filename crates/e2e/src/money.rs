@@ -93,6 +93,14 @@ pub async fn is_looked_at(shop: &Shop, payment: i64) {
     .await;
 }
 
+/// Waits until nothing is to be done about any payment, and nobody has to look at one.
+pub async fn nobody_is_at_work(shop: &Shop) {
+    poll::eventually("nobody to have to look any more", async || {
+        poll::equal(shop.database.number("SELECT count(*) FROM orders.payments_at_work").await, 0)
+    })
+    .await;
+}
+
 /// Kind and detail of what does not fit, oldest first.
 pub async fn findings(shop: &Shop) -> Vec<String> {
     shop.database.texts("SELECT kind || ': ' || detail FROM orders.payment_findings ORDER BY id").await

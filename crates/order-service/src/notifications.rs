@@ -22,7 +22,7 @@ mod unsent_texts;
 pub use channels::mail::{Mail, Mailer};
 pub use channels::provider::{SendError, Taken};
 pub use channels::sms::SmsGateway;
-pub use commands::erase;
+pub use commands::erase::{erase, hold_up_writers};
 pub use config::Config;
 pub use consumers::consumers;
 pub use domain::code::Code;

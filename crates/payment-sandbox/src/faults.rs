@@ -22,7 +22,7 @@ pub enum Fault {
     TooMany,
     /// Does what is asked and answers, both after this long.
     Slow(Duration),
-    /// Answers with amounts that are one more than in the ledger.
+    /// Answers with amounts that are one more than in the ledger, where there is one.
     WrongAmount,
     /// Answers with half of the JSON.
     Cut,

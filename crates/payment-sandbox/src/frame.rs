@@ -213,12 +213,12 @@ fn claim(shared: &Shared, protocol: &dyn Protocol, call: &Call, caller: &Admitte
     }
 }
 
-/// The same answer with every amount one higher.
+/// The same answer with every amount one higher where there is one.
 fn other_amounts(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let other = |(name, value): (String, Value)| match value.as_u64() {
-                Some(amount) if name.starts_with("amount") => (name, json!(amount + 1)),
+                Some(amount) if amount > 0 && name.starts_with("amount") => (name, json!(amount + 1)),
                 _ => (name, other_amounts(value)),
             };
             Value::Object(fields.into_iter().map(other).collect())
@@ -235,8 +235,8 @@ mod tests {
 
     #[test]
     fn amounts_change_wherever_they_stand() {
-        let value = json!({"items": [{"amount": 1, "amount_paid": 2, "count": 3}]});
-        let other = json!({"items": [{"amount": 2, "amount_paid": 3, "count": 3}]});
+        let value = json!({"items": [{"amount": 1, "amount_paid": 2, "amount_due": 0, "count": 3}]});
+        let other = json!({"items": [{"amount": 2, "amount_paid": 3, "amount_due": 0, "count": 3}]});
         assert_eq!(other_amounts(value), other);
     }
 }

@@ -11,6 +11,7 @@ use crate::schema::Schema;
 use shared_types::events::RawEvent;
 use sqlx::{PgExecutor, Row};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// A message that is to be set aside.
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +158,17 @@ impl DeadLetters {
                  SELECT consumer FROM {schema}.dead_letters WHERE state = 'WAITING' OFFSET 0
              ) AS waiting GROUP BY consumer";
         sqlx::query_as(self.0.sql(statement)).fetch_all(db).await
+    }
+
+    /// When that happened of which the oldest event among the letters that wait tells, by its id; none where none waits.
+    pub async fn oldest_event(self, db: impl PgExecutor<'_>) -> Result<Option<OffsetDateTime>, sqlx::Error> {
+        // Only a UUIDv7 begins with its time.
+        let statement = "SELECT min(id) FROM (
+                 SELECT event_id::text AS id FROM {schema}.dead_letters WHERE state = 'WAITING' OFFSET 0
+             ) AS waiting WHERE substr(id, 15, 1) = '7'";
+        let oldest: Option<String> = sqlx::query_scalar(self.0.sql(statement)).fetch_one(db).await?;
+        let time = oldest.and_then(|id| id.parse::<Uuid>().ok()?.get_timestamp());
+        Ok(time.and_then(|time| OffsetDateTime::from_unix_timestamp(time.to_unix().0.cast_signed()).ok()))
     }
 }
 

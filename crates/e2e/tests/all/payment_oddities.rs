@@ -3,7 +3,7 @@
 
 use e2e::money::{
     TOTAL, amounts, announced, becomes, books_are_equal, cancel, confirm, deliver, findings, is_due_now, is_looked_at,
-    operations, order_by, order_payment, pay, payment, placed, refund, sandbox, session,
+    nobody_is_at_work, operations, order_by, order_payment, pay, payment, placed, refund, sandbox, session,
 };
 use e2e::poll;
 use e2e::samples::{MOUSE, int, text};
@@ -191,10 +191,7 @@ async fn a_payment_under_review_moves_no_money_by_itself() {
     let review = "UPDATE orders.payments SET status = 'REVIEW' WHERE id = ";
     shop.database.execute(format!("{review}{id}")).await;
     is_due_now(&shop, id).await;
-    poll::eventually("nobody to have to look any more", async || {
-        poll::equal(shop.database.number("SELECT count(*) FROM orders.payments_at_work").await, 0)
-    })
-    .await;
+    nobody_is_at_work(&shop).await;
     assert_eq!(sandbox.stripe().all_refunds().len(), 0);
     refund(&shop, id, Some("1.00")).await.problem(409, "payment-under-review");
     let body = json!({"decision": "ACCEPT", "note": "It fits after all"});

@@ -3,8 +3,8 @@
 
 use e2e::client::Response;
 use e2e::money::{
-    TOTAL, amounts, announced, becomes, books_are_equal, cancel, confirm, deliver, findings, operations, pay, payment,
-    placed, placed_by, refund, sandbox, tell,
+    TOTAL, amounts, announced, becomes, books_are_equal, cancel, confirm, deliver, findings, nobody_is_at_work,
+    operations, pay, payment, placed, placed_by, refund, sandbox, tell,
 };
 use e2e::poll;
 use e2e::samples::text;
@@ -45,10 +45,7 @@ async fn an_event_counts_once_and_an_old_one_takes_nothing_back() {
     let late = Happened { body: late.body.replace(&happened[1].id, "evt_late"), ..late };
     assert_eq!(deliver(&shop, &[late]).await, [true]);
     shop.order_becomes(order, "CONFIRMED").await;
-    poll::eventually("nobody to have to look any more", async || {
-        poll::equal(shop.database.number("SELECT count(*) FROM orders.payments_at_work").await, 0)
-    })
-    .await;
+    nobody_is_at_work(&shop).await;
     assert_eq!(amounts(&payment(&shop, id).await), format!("CAPTURED {TOTAL} {TOTAL} 0.00"));
     assert_eq!(shop.timeline(order).await, ["PENDING", "PAID", "CONFIRMED"]);
     books_are_equal(&shop, &sandbox).await;
@@ -166,10 +163,7 @@ async fn what_is_told_while_a_refund_waits_is_looked_at_with_it() {
     sandbox.happened();
     sandbox.stripe().refunds(text(&paid["providerId"]), Some(1000)).unwrap();
     deliver(&shop, &sandbox.happened()).await;
-    poll::eventually("nobody to have to look any more", async || {
-        poll::equal(shop.database.number("SELECT count(*) FROM orders.payments_at_work").await, 0)
-    })
-    .await;
+    nobody_is_at_work(&shop).await;
     let after = operations(&payment(&shop, id).await);
     for refund in ["REFUND 9.98 SUCCEEDED MANUAL", "REFUND 10.00 SUCCEEDED EXTERNAL"] {
         assert!(after.contains(&refund.to_owned()), "{after:?}");
@@ -188,10 +182,7 @@ async fn what_is_told_of_a_payment_whose_order_is_archived_is_left_to_people() {
     shop.database.execute(format!("DELETE FROM orders.payments_at_work WHERE payment_id = {id}")).await;
     shop.database.execute(format!("UPDATE orders.payments SET order_id = -order_id WHERE id = {id}")).await;
     deliver(&shop, &happened).await;
-    poll::eventually("nobody to have to look any more", async || {
-        poll::equal(shop.database.number("SELECT count(*) FROM orders.payments_at_work").await, 0)
-    })
-    .await;
+    nobody_is_at_work(&shop).await;
     assert_eq!(findings(&shop).await, ["STATUS: something happened to it, and its order is archived"]);
 }
 

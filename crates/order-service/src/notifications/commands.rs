@@ -2,6 +2,7 @@
 //! among it: no command can reach the network.
 
 mod earlier_builds;
+pub mod erase;
 mod money;
 
 use crate::notifications::domain::announced::Announced;
@@ -11,10 +12,9 @@ use crate::notifications::domain::{Channel, Status};
 use crate::notifications::error::Error;
 use crate::notifications::store::reports::{self, Report};
 use crate::notifications::store::{self, Entry, queue};
-use shared_types::OrderId;
 use sqlx::PgConnection;
 
-/// Writes the messages that the events make; gives them.
+/// Writes the messages that the events make; gives them. None is made for somebody who was erased after the event.
 ///
 /// The number of statements is the same for one event and for thousands.
 pub async fn write(
@@ -24,6 +24,7 @@ pub async fn write(
 ) -> Result<Vec<NewNotification>, Error> {
     earlier_builds::fill_in(conn, &mut events).await?;
     money::fill_in(conn, &mut events).await?;
+    erase::leave_out_erased(conn, &mut events).await?;
     let happenings = events.into_iter().filter_map(Announced::happening);
     let rows: Vec<NewNotification> = happenings.flat_map(|happening| messages(ways, happening)).collect();
     match store::insert(conn, &rows).await {
@@ -84,12 +85,6 @@ fn recipient(ways: &Ways, entry: &Entry) -> Result<String, Error> {
             ways.number(&known).map_err(Error::CannotResend)
         }
     }
-}
-
-/// Erases recipients and texts of all messages to a customer: about their orders, and about the account that has the address
-/// with this key. Gives how many messages it was.
-pub async fn erase(conn: &mut PgConnection, orders: &[OrderId], address_key: &str) -> Result<u64, sqlx::Error> {
-    store::erase(conn, orders, address_key).await
 }
 
 /// Notes what a provider reported; gives of how many messages it was news.

@@ -1,6 +1,6 @@
 //! EDGE: events that customers and the shop are told of. Only written here, not sent: no mail server can slow this down.
 
-use crate::notifications::commands as command;
+use crate::notifications::commands::{self as command, erase};
 use crate::notifications::dispatch::Wake;
 use crate::notifications::domain::announced::{Announced, ToldMoney, What, kind_of_code};
 use crate::notifications::domain::rules::{NewNotification, Ways};
@@ -25,6 +25,7 @@ use sqlx::PgConnection;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use time::OffsetDateTime;
 
 /// Starts what hears of everything that somebody is told.
 pub fn consumers(workers: &Workers, notifications: &Arc<Notifications>) {
@@ -59,9 +60,12 @@ impl Handler for NotificationEvents {
         let (erasures, others): (Vec<_>, Vec<_>) = events.iter().partition(|it| it.event_type == UserErased::TYPE);
         let announced = others.into_iter().map(announced).collect::<Result<Vec<_>, Error>>()?;
         let erased = erasures.into_iter().map(erased).collect::<Result<Vec<_>, Error>>()?;
+        if !erased.is_empty() {
+            erase::hold_up_writers(conn).await?;
+        }
         let written = command::write(conn, &self.ways, announced).await?;
-        for address in erased {
-            command::erase(conn, &[], &address.key()).await?;
+        for (then, address) in erased {
+            erase::erase_account(conn, then, &address.key()).await?;
         }
         Ok(written)
     }
@@ -96,7 +100,7 @@ fn announced(event: &RawEvent) -> Result<Announced<'_>, Error> {
         other => return Err(Fault::UnexpectedEvent(other.to_owned()).into()),
     };
     let traceparent = event.traceparent.as_deref().filter(|traceparent| traces::is_recorded(traceparent));
-    Ok(Announced { event_id: event.id, what, data: event.data.get().into(), traceparent })
+    Ok(Announced { event_id: event.id, time: event.time, what, data: event.data.get().into(), traceparent })
 }
 
 fn order(event: &RawEvent, status: OrderStatus) -> Result<What, Error> {
@@ -128,10 +132,12 @@ fn password_changed(event: &RawEvent) -> Result<What, Error> {
     Ok(What::Account { kind: Kind::PasswordChanged, email })
 }
 
-/// The address of an account that was erased.
-fn erased(event: &RawEvent) -> Result<EmailAddress, Error> {
+/// When an account was erased, and its address.
+fn erased(event: &RawEvent) -> Result<(OffsetDateTime, EmailAddress), Error> {
     let AccountHolder { email, .. } = event.data()?;
-    EmailAddress::parse(&email).map_err(|_| Fault::UnexpectedEvent("the erasure of no address".to_owned()).into())
+    let address = EmailAddress::parse(&email);
+    let address = address.map_err(|_| Fault::UnexpectedEvent("the erasure of no address".to_owned()))?;
+    Ok((event.time, address))
 }
 
 /// The event names the code: it is fetched when the mail is sent.

@@ -2,6 +2,7 @@
 
 pub mod announced;
 pub mod code;
+pub mod erasure;
 pub mod log;
 pub mod phone_number;
 pub mod rules;

@@ -28,6 +28,7 @@ macro_rules! placed_data {
     };
 }
 
+pub mod erasures;
 pub mod months;
 pub mod queue;
 pub mod reports;

@@ -5,7 +5,7 @@ mod payment;
 mod price_guard;
 mod timeline;
 
-use crate::payments::{PlacePayment, RequestedPayment};
+use crate::payments::{Payment, PlacePayment, RequestedPayment};
 pub use changes::{CancelOrder, ChangeStatus, ClaimOrder, OrderPatch, PatchOrder, Patchable};
 pub use payment::OrderPayment;
 pub use price_guard::{ChangedTotal, PriceGuard, Unsellable};
@@ -263,6 +263,11 @@ impl Order {
     /// Whether it has to be paid before it can go on.
     pub fn payment_is_due(&self) -> bool {
         self.payment.as_ref().is_some_and(|payment| payment.status.is_due())
+    }
+
+    /// Whether this is the payment that was opened last.
+    pub fn has_latest(&self, payment: &Payment) -> bool {
+        self.payment.as_ref().is_some_and(|latest| latest.id == payment.id)
     }
 
     /// The order as its events carry it. One that was not placed was cancelled by somebody, unless who tells of it knows better.

@@ -285,8 +285,7 @@ async fn rest(
     let is_asked = held.operations().iter().any(|operation| {
         matches!(operation.status, OperationStatus::Accepted | OperationStatus::Unknown | OperationStatus::Sent)
     });
-    let is_latest = order.payment.as_ref().is_some_and(|latest| latest.id == payment.id);
-    let is_awaited = is_latest && order.status == OrderStatus::Pending && order.payment_is_due();
+    let is_awaited = order.has_latest(payment) && order.status == OrderStatus::Pending && order.payment_is_due();
     match again::at(payment, order.status, (is_asked, is_awaited), job.attempts, now) {
         Some(next) => queue::put_off(conn, job.payment, job.leased_until, next, job.attempts.saturating_add(1)).await?,
         None => queue::remove(conn, job.payment, job.leased_until).await?,

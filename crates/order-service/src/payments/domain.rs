@@ -9,7 +9,7 @@ mod shown;
 
 pub use findings::{Dispute, Finding, ResolveFinding};
 pub use listed::{Listed, ListedRefund, Reconciled, ReconciledProvider};
-pub use money::{Amounts, Attempt, Closed, Known, Observed, Terms};
+pub use money::{Amounts, Attempt, Closed, Known, Observed, Reviewed, Terms};
 pub use names::{
     Capture, Cause, DUE, FindingKind, Method, OperationKind, OperationStatus, OrderPaymentStatus, PaymentStatus,
     Provider,
@@ -171,6 +171,13 @@ impl Payment {
         }
     }
 
+    /// Whether a provider shows what fits it.
+    pub fn fits(&self, shown: &Shown) -> bool {
+        let is_it = self.provider_id.as_ref().is_none_or(|id| *id == shown.provider_id);
+        let known = Known { review: false, ..self.known() };
+        is_it && !known.seeing(&self.terms(), &shown.observed).review
+    }
+
     /// What it comes to for its order.
     pub fn of_order(&self) -> OrderPaymentStatus {
         match self.status {
@@ -219,3 +226,6 @@ impl Payment {
         self.captured - self.refund_reserved
     }
 }
+
+#[cfg(test)]
+mod sample;

@@ -8,6 +8,7 @@ pub mod invariants;
 pub mod measuring;
 pub mod queue;
 pub mod reconciling;
+pub mod reviews;
 mod rows;
 
 use crate::payments::domain::{

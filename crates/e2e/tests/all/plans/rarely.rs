@@ -6,7 +6,7 @@ use e2e::money;
 use e2e::poll;
 use e2e::samples::{LAPTOP, MOUSE, int, order, product, reservation, text};
 use e2e::shop::Shop;
-use payment_sandbox::{Happened, Provider, Sandbox};
+use payment_sandbox::{Fault, Happened, Provider, Sandbox};
 use reqwest::Method;
 use serde_json::json;
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, INVENTORY_SHIPMENTS, ORDER_RESERVATION_EVENTS};
@@ -100,7 +100,7 @@ async fn pay_at_the_door(shop: &Shop) {
 }
 
 /// An order is paid by card at the second attempt, and parts of it go back: by hand, and at the provider. Operators compare the books
-/// and say what was done. Another order is paid on a page, and one is called off.
+/// and say what was done, also of what does not fit. Another order is paid on a page, and one is called off.
 pub async fn pay_by_card(shop: &Shop, sandbox: &Sandbox, key: &str) {
     let orders = shop.orders();
     let (id, of_order) = money::placed(shop).await;
@@ -123,6 +123,15 @@ pub async fn pay_by_card(shop: &Shop, sandbox: &Sandbox, key: &str) {
     orders.post(&resolve, note()).await.problem(409, "already-resolved");
     let today = time::OffsetDateTime::now_utc().date();
     orders.call(Method::POST, &format!("/api/admin/payments/reconcile?day={today}")).await.is(200);
+
+    for call in ["GET /v1/payment_intents", "GET /v1/refunds"] {
+        sandbox.always(call, Fault::WrongAmount);
+    }
+    money::is_looked_at(shop, of_order).await;
+    let accept = json!({"decision": "ACCEPT", "note": "agreed"});
+    orders.post(&format!("/api/payments/{of_order}/review"), accept).await.is(200);
+    money::is_looked_at(shop, of_order).await;
+    sandbox.clear_faults();
 
     let (called_off, of_page) = money::placed(shop).await;
     for _ in 0..2 {

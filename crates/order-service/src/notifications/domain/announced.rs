@@ -7,6 +7,7 @@ use shared_types::events::{
 };
 use shared_types::{OrderId, OrderStatus};
 use std::borrow::Cow;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// An event that was read.
@@ -14,6 +15,8 @@ use uuid::Uuid;
 pub struct Announced<'a> {
     /// Its id.
     pub event_id: Uuid,
+    /// When it happened.
+    pub time: OffsetDateTime,
     /// What it says.
     pub what: What,
     /// Its data in JSON.
@@ -134,12 +137,17 @@ mod tests {
     use crate::notifications::domain::Kind;
     use crate::notifications::domain::rules::Contact;
     use shared_types::OrderStatus;
+    use time::OffsetDateTime;
     use uuid::Uuid;
+
+    fn announced(what: What, data: &str) -> Announced<'_> {
+        let (event_id, time) = (Uuid::nil(), OffsetDateTime::UNIX_EPOCH);
+        Announced { event_id, time, what, data: data.into(), traceparent: None }
+    }
 
     fn kind(data: &str) -> Option<Kind> {
         let what = What::Order { status: OrderStatus::Cancelled, order: serde_json::from_str(data).unwrap() };
-        let event = Announced { event_id: Uuid::nil(), what, data: data.into(), traceparent: None };
-        let happening = event.happening()?;
+        let happening = announced(what, data).happening()?;
         assert_eq!((&*happening.data, happening.order_id.map(|id| id.0)), (data, Some(7)));
         Some(happening.kind)
     }
@@ -167,7 +175,7 @@ mod tests {
         let happening = |email: Option<&str>| {
             let contact = email.map(|email| Contact { email: email.to_owned(), phone: None });
             let what = What::Money(ToldMoney { contact, ..told("refund.succeeded", "CARD") });
-            Announced { event_id: Uuid::nil(), what, data: "{}".into(), traceparent: None }.happening()
+            announced(what, "{}").happening()
         };
         assert_eq!(happening(Some("ada@example.com")).map(|it| it.kind), others[1]);
         assert_eq!((happening(Some("")), happening(None)), (None, None), "there is nobody to tell");
@@ -177,7 +185,7 @@ mod tests {
     fn who_was_erased_meanwhile_is_not_told() {
         let told = |email: &str| {
             let what = What::Account { kind: Kind::Welcome, email: email.to_owned() };
-            Announced { event_id: Uuid::nil(), what, data: "{}".into(), traceparent: None }.happening().is_some()
+            announced(what, "{}").happening().is_some()
         };
         assert_eq!((told("ada@example.com"), told("")), (true, false));
     }

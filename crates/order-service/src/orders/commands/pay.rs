@@ -143,7 +143,7 @@ pub async fn see(
     shown: &Shown,
 ) -> Result<(), Error> {
     let is_wanted = order.status != OrderStatus::Cancelled;
-    let is_latest = order.payment.as_ref().is_some_and(|latest| latest.id == held.payment().id);
+    let is_latest = order.has_latest(held.payment());
     payments::see(conn, now, (order.reference, is_wanted, is_latest), held, shown).await?;
     follow(conn, now, order, Some(held.payment())).await
 }
@@ -156,8 +156,7 @@ pub async fn follow(
     order: &mut Order,
     touched: Option<&Payment>,
 ) -> Result<(), Error> {
-    let is_latest = |payment: &&Payment| order.payment.as_ref().is_some_and(|latest| latest.id == payment.id);
-    let latest = match touched.filter(is_latest) {
+    let latest = match touched.filter(|payment| order.has_latest(payment)) {
         Some(payment) => payment.clone(),
         None => match payments::of_order(&mut *conn, order.id).await?.into_iter().next() {
             Some(payment) => payment,
@@ -199,10 +198,9 @@ pub async fn expire(
     may_close: bool,
 ) -> Result<Expiry, Error> {
     let payment = held.payment();
-    let is_latest = order.payment.as_ref().is_some_and(|latest| latest.id == payment.id);
     let is_over = payment.pay_by.is_some_and(|pay_by| pay_by <= now);
     let waits = order.status == OrderStatus::Pending && order.payment_is_due();
-    let is_due = is_latest && is_over && waits;
+    let is_due = order.has_latest(payment) && is_over && waits;
     if !(is_due || order.status == OrderStatus::Cancelled) || payment.status == PaymentStatus::Review {
         return Ok(Expiry::NotYet);
     }

@@ -15,6 +15,7 @@ use service_kit::extract::{Path, PlusKept, Query};
 use service_kit::validation::FieldErrors;
 use shared_types::OrderId;
 use std::sync::Arc;
+use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 /// Every message about an order, oldest first.
@@ -58,9 +59,9 @@ pub struct Erased {
 /// Erases recipients and texts of all messages to a customer, by e-mail and SMS, about their orders and their account; what
 /// waits is not sent any more.
 ///
-/// That there was a message, and what became of it, stays. Erasing again finds nothing left and answers 0. The orders
-/// stay as they are: what happens to them later, or has just happened and is not written down yet, is told to the customer
-/// again. What cannot be an e-mail address is refused.
+/// That there was a message, and what became of it, stays. What happened before and is not written down yet is not told any
+/// more. Erasing again finds nothing left and answers 0. The orders stay as they are: what happens to them later is told to
+/// the customer again. What cannot be an e-mail address is refused.
 #[utoipa::path(delete, path = "/api/notifications", tag = "notifications",
     params(Whose),
     responses((status = 200, description = "How much was erased", body = Erased), Invalid, Unavailable))]
@@ -74,9 +75,10 @@ pub async fn erase_notifications(
     let customer = customer.map_err(|error| FieldErrors::one("customerEmail", error))?;
     customer_keys::complete(&orders.db).await?;
     let mut transaction = orders.db.begin().await?;
-    let key = customer.key();
+    notifications::hold_up_writers(&mut transaction).await?;
+    let (now, key) = (OffsetDateTime::now_utc(), customer.key());
     let theirs = store::ids_of_customer(&mut transaction, scope, &key).await?;
-    let erased = notifications::erase(&mut transaction, &theirs, &key).await?;
+    let erased = notifications::erase(&mut transaction, now, &theirs, &key).await?;
     orders.db.commit(transaction).await?;
     Ok(Json(Erased { erased }))
 }

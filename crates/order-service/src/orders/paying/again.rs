@@ -53,10 +53,9 @@ pub(super) fn at(
 #[cfg(test)]
 mod tests {
     use super::at;
-    use crate::payments::{Capture, Method, Payment, PaymentStatus, Provider};
-    use shared_types::{Money, OrderId, OrderStatus, PaymentId};
+    use crate::payments::{Capture, Payment, PaymentStatus, Provider};
+    use shared_types::OrderStatus;
     use time::{Duration, OffsetDateTime};
-    use uuid::Uuid;
 
     fn now() -> OffsetDateTime {
         OffsetDateTime::UNIX_EPOCH + Duration::days(20_000)
@@ -64,30 +63,13 @@ mod tests {
 
     /// A payment that was opened so long ago.
     fn payment(provider: Provider, status: PaymentStatus, age: Duration) -> Payment {
-        let (nothing, created_at) = (Money::default(), now() - age);
+        let created_at = now() - age;
         Payment {
-            id: PaymentId(1),
-            reference: Uuid::nil(),
-            order_id: OrderId(1),
-            method: Method::Card,
-            provider,
             provider_id: Some("there".to_owned()),
-            provider_payment_id: None,
-            amount: nothing,
-            currency: "INR".to_owned(),
             capture: if provider == Provider::Stripe { Capture::Manual } else { Capture::Automatic },
-            status,
-            authorized: nothing,
-            captured: nothing,
-            released: nothing,
-            refund_reserved: nothing,
-            refunded: nothing,
-            error_code: None,
             pay_by: Some(created_at + Duration::minutes(15)),
             closed_at: (status == PaymentStatus::Voided).then_some(created_at),
-            created_at,
-            updated_at: created_at,
-            version: 1,
+            ..Payment::sample(provider, status, created_at)
         }
     }
 

@@ -4,11 +4,13 @@ use super::held::Held;
 use super::see::{take_over_capture, tell};
 use crate::payments::domain::{Amounts, Known, PaymentStatus, Shown};
 use crate::payments::error::Error;
+use crate::payments::store::reviews;
 use shared_types::{OrderId, PaymentId, Reference};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-/// Takes a payment out of review. The money that the provider shows counts, up to what the payment is for.
+/// Takes a payment out of review. The money that the provider shows counts, up to what the payment is for, and the same is not put to
+/// review again.
 pub async fn review(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -20,6 +22,12 @@ pub async fn review(
     let payment = held.payment();
     if payment.status != PaymentStatus::Review {
         return Err(Error::NotAllowed { id, status: payment.status, not: "it is not under review" });
+    }
+    if let Some(shown) = shown {
+        if !payment.fits(shown) {
+            reviews::insert_payment(conn, id, &shown.provider_id, &shown.observed).await?;
+        }
+        reviews::insert_refunds(conn, id, shown.refunds.as_deref().unwrap_or_default()).await?;
     }
     let mut capture = None;
     let mut known = Known { review: false, ..payment.known() };

@@ -7,7 +7,7 @@ use crate::payments::domain::{
 };
 use crate::payments::error::Error;
 use crate::payments::store::findings::{self, NewFinding};
-use crate::payments::store::{self, Move, NewOperation};
+use crate::payments::store::{self, Move, NewOperation, reviews};
 use crate::schema::OUTBOX;
 use service_kit::outbox::Event;
 use shared_types::events::{
@@ -22,7 +22,8 @@ use time::OffsetDateTime;
 ///
 /// What was done there past this service is taken into our books. Money that nobody waits for any more goes back: that of an
 /// order which is cancelled, and that of a payment which was closed without any. Where only the promise ran out, the customer may
-/// pay again until another payment takes its place. What does not fit moves nothing: somebody has to look at it.
+/// pay again until another payment takes its place. What does not fit moves nothing: somebody has to look at it. Once they have
+/// decided, the same counts, up to what the payment is for.
 pub async fn see(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -32,16 +33,10 @@ pub async fn see(
 ) -> Result<(), Error> {
     let mut events = Vec::new();
     let payment = held.payment().clone();
-    let known = payment.known();
-    let mut seen = known.seeing(&payment.terms(), &shown.observed);
-    if payment.provider_id.as_ref().is_some_and(|id| *id != shown.provider_id) {
-        seen = Known { review: true, ..known };
-    }
-    if seen.review && !known.review {
-        let (ours, theirs) = (Some(payment.amount), Some(shown.observed.amount));
-        let detail = "the reference, the currency or the amounts are not those of the payment";
-        note(conn, &payment, FindingKind::Amount, &shown.provider_id, (ours, theirs), detail).await?;
-    }
+    let mut seen = match payment.fits(shown) {
+        true => payment.known().seeing(&payment.terms(), &shown.observed),
+        false => see_misfit(conn, &payment, shown).await?,
+    };
     let room = seen.amounts.captured;
     let capture = take_over_capture(conn, held, room).await?;
     for refund in shown.refunds.iter().flatten() {
@@ -70,11 +65,8 @@ pub async fn see(
     }
     // What was to go back once is owed to nobody, also where its refund was refused.
     let was_late = held.refunds().any(|it| it.cause == Cause::Late);
-    let was_closed = match Closed::of(payment.status) {
-        Some(Closed::Voided) => true,
-        Some(Closed::Expired) => !is_latest,
-        None => false,
-    };
+    // Another payment is opened only where no money is on those before.
+    let was_closed = Closed::of(payment.status) == Some(Closed::Voided) || !is_latest;
     let comes_late = !is_wanted || was_late || was_closed;
     if comes_late && held.payment().status != PaymentStatus::Review && held.payment().refundable().is_positive() {
         match did_not_go_back(held) {
@@ -92,6 +84,22 @@ pub async fn see(
     }
     OUTBOX.enqueue(conn, now, &events).await?;
     tell(conn, now, order, &payment, held.payment(), capture.as_ref()).await
+}
+
+/// What is known of a payment once its provider shows what does not fit.
+async fn see_misfit(conn: &mut PgConnection, payment: &Payment, shown: &Shown) -> Result<Known, Error> {
+    let (known, terms) = (payment.known(), payment.terms());
+    if known.review {
+        return Ok(known);
+    }
+    let decided = reviews::of_payment(conn, payment.id, &shown.provider_id).await?;
+    if decided.iter().any(|reviewed| reviewed.covers(&shown.observed)) {
+        return Ok(known.seeing(&terms, &shown.observed.within(&terms)));
+    }
+    let (ours, theirs) = (Some(payment.amount), Some(shown.observed.amount));
+    let detail = "the reference, the currency or the amounts are not those of the payment";
+    note(conn, payment, FindingKind::Amount, &shown.provider_id, (ours, theirs), detail).await?;
+    Ok(Known { review: true, ..known })
 }
 
 /// How a refund ended that was decided by itself and did not last: asked again, it would end so again, and people have to look.
@@ -159,7 +167,7 @@ pub(super) async fn take_over_capture(
     Ok(Some(held.insert(conn, &operation).await?))
 }
 
-/// Applies a refund that is shown; gives whether it fits.
+/// Applies a refund that is shown; gives whether it fits, or somebody has decided about it.
 async fn see_refund(
     conn: &mut PgConnection,
     held: &mut Held,
@@ -174,7 +182,7 @@ async fn see_refund(
     let Some(operation) = held.refunds().find(is_it).cloned() else {
         return adopt(conn, held, refund, captured, (order, events)).await;
     };
-    if operation.amount != refund.amount {
+    if operation.amount != refund.amount && !is_decided(conn, held, refund).await? {
         let amounts = (Some(operation.amount), Some(refund.amount));
         let detail = "a refund of another amount than was asked for";
         note(conn, held.payment(), FindingKind::Amount, &refund.id, amounts, detail).await?;
@@ -192,7 +200,13 @@ async fn see_refund(
     Ok(true)
 }
 
-/// Takes a refund over that was made there, past this service.
+/// Whether somebody has decided about a refund that does not fit.
+async fn is_decided(conn: &mut PgConnection, held: &Held, refund: &ShownRefund) -> Result<bool, sqlx::Error> {
+    reviews::has_refund(conn, held.payment().id, &refund.id, refund.amount).await
+}
+
+/// Takes a refund over that was made there, past this service. One of more than can go back is taken over as far as that, once
+/// somebody has decided about it.
 async fn adopt(
     conn: &mut PgConnection,
     held: &mut Held,
@@ -205,13 +219,18 @@ async fn adopt(
     }
     let detail = "a refund that was made at the provider";
     note(conn, held.payment(), FindingKind::ThereOnly, &refund.id, (None, Some(refund.amount)), detail).await?;
-    let live = held.refunds().filter(|it| it.status.is_live());
-    if live.map(|operation| operation.amount).sum::<Money>() + refund.amount > captured {
+    let live: Money = held.refunds().filter(|it| it.status.is_live()).map(|operation| operation.amount).sum();
+    let room = captured - live;
+    if refund.amount > room && !is_decided(conn, held, refund).await? {
         return Ok(false);
+    }
+    let amount = refund.amount.min(room);
+    if !amount.is_positive() {
+        return Ok(true);
     }
     let operation = NewOperation {
         kind: OperationKind::Refund,
-        amount: refund.amount,
+        amount,
         status: refund.state.of_operation(),
         cause: Cause::External,
         cause_id: None,

@@ -3,7 +3,10 @@
 //! Nothing but a look moves amounts, and a look says what is, not what happened. So looks may come twice, late, in another
 //! order or not at all: amounts only grow, but for what was given back untaken, and the status follows from them.
 
+mod reviewed;
+
 use super::PaymentStatus;
+pub use reviewed::Reviewed;
 use shared_types::Money;
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@ use crate::orders::domain::{Order, OrderPayment, PlaceOrder, TimelineEntry};
 use crate::orders::explain::{Accepted, Facts, Stock};
 use crate::orders::store::Inserted;
 use crate::payments::{
-    Capture, Cause, LatestPayment, Method, Operation, OperationKind, OperationStatus, OrderPaymentStatus, Payment,
+    Cause, LatestPayment, Method, Operation, OperationKind, OperationStatus, OrderPaymentStatus, Payment,
     PaymentStatus, PaymentWithOperations, Provider,
 };
 use rust_decimal::Decimal;
@@ -68,36 +68,16 @@ fn by_provider(
     (order, status): (OrderPaymentStatus, PaymentStatus),
     operations: &[(OperationKind, OperationStatus)],
 ) -> Facts {
-    let (one, nothing) = (Money::from(Decimal::ONE), Money::default());
     let payment = Payment {
-        id: PaymentId(5),
-        reference: Uuid::nil(),
-        order_id: OrderId(7),
-        method: Method::Card,
-        provider: Provider::Stripe,
-        provider_id: None,
-        provider_payment_id: None,
-        amount: one,
-        currency: "INR".to_owned(),
-        capture: Capture::Automatic,
-        status,
-        authorized: nothing,
-        captured: nothing,
-        released: nothing,
-        refund_reserved: nothing,
-        refunded: nothing,
         error_code: (status == PaymentStatus::Failed).then(|| "card_declined".to_owned()),
         pay_by: Some(AT),
-        closed_at: None,
-        created_at: AT,
-        updated_at: AT,
-        version: 1,
+        ..Payment::sample(Provider::Stripe, status, AT)
     };
     let operations = operations.iter().map(|(kind, status)| Operation {
         id: Uuid::nil(),
         payment_id: PaymentId(5),
         kind: *kind,
-        amount: one,
+        amount: Money::from(Decimal::ONE),
         status: *status,
         cause: Cause::Checkout,
         error_code: None,

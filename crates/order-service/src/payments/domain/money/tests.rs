@@ -1,6 +1,6 @@
 //! Looks in any order end where the money is, and never beyond.
 
-use super::{Amounts, Attempt, Closed, Known, Observed, Terms};
+use super::{Amounts, Attempt, Closed, Known, Observed, Reviewed, Terms};
 use crate::payments::domain::PaymentStatus;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, proptest};
 use rust_decimal::Decimal;
@@ -109,6 +109,45 @@ fn what_does_not_fit_changes_no_amount_and_needs_somebody_who_looks() {
         let known = nothing().seeing(&terms(), &wrong);
         assert_eq!((known.amounts, known.status()), (Amounts::default(), PaymentStatus::Review), "{wrong:?}");
         assert_eq!(known.seeing(&terms(), &fine).status(), PaymentStatus::Review, "only an operator ends it");
+    }
+}
+
+#[test]
+fn only_what_somebody_has_decided_about_is_covered() {
+    let wrong = |amounts: Observed| Observed { amount: cents(AMOUNT + 1), ..amounts };
+    let decided = Reviewed::of(&wrong(look(AMOUNT + 1, 0, 0)));
+    for on_its_way in [(0, 0, 0), (AMOUNT + 1, 0, 0), (AMOUNT + 1, AMOUNT + 1, 0), (AMOUNT + 1, 5, AMOUNT - 4)] {
+        let (authorized, captured, released) = on_its_way;
+        assert!(decided.covers(&wrong(look(authorized, captured, released))), "{on_its_way:?}");
+    }
+    let other_amount = Observed { amount: cents(AMOUNT + 2), ..look(AMOUNT + 1, 0, 0) };
+    let other_reference = Observed { reference: Uuid::max(), ..wrong(look(AMOUNT + 1, 0, 0)) };
+    let other_currency = Observed { currency: "USD".to_owned(), ..wrong(look(AMOUNT + 1, 0, 0)) };
+    let (more, odd) = (wrong(look(AMOUNT + 2, 0, 0)), wrong(look(500, 501, 0)));
+    for other in [look(AMOUNT + 1, 0, 0), other_amount, other_reference, other_currency, more, odd.clone()] {
+        assert!(!decided.covers(&other), "{other:?}");
+    }
+    assert!(Reviewed::of(&odd).covers(&odd), "what cannot be is decided about as it is");
+}
+
+#[test]
+fn what_somebody_has_decided_about_counts_up_to_what_the_payment_is_for() {
+    let more = AMOUNT + 700;
+    for (shown, counted) in [
+        ((more, more, 0), (AMOUNT, AMOUNT, 0)),
+        ((more, 0, 0), (AMOUNT, 0, 0)),
+        ((more, 0, more), (AMOUNT, 0, AMOUNT)),
+        ((more, 0, 700), (AMOUNT, 0, 0)),
+        ((more, AMOUNT, 700), (AMOUNT, AMOUNT, 0)),
+        ((more, 6_000, more - 6_000), (AMOUNT, 6_000, AMOUNT - 6_000)),
+        ((500, 501, 0), (501, 501, 0)),
+        ((-1, 0, 0), (0, 0, 0)),
+        ((0, 0, 0), (0, 0, 0)),
+    ] {
+        let look = |(authorized, captured, released)| look(authorized, captured, released);
+        let odd = Observed { reference: Uuid::max(), amount: cents(1), currency: "USD".to_owned(), ..look(shown) };
+        assert_eq!(odd.within(&terms()), look(counted), "{shown:?}");
+        assert!(!nothing().seeing(&terms(), &odd.within(&terms())).review);
     }
 }
 
