@@ -88,8 +88,8 @@ fn read_faults<T: Body>(json: &RawValue, unknown: Unknown) -> Result<T, Unreadab
     for _ in 0..rounds {
         let value = Value { json: json.get(), place: Place::Body, report: &report };
         let read = value.placed(T::deserialize(value));
-        if let Some(error) = report.malformed.take() {
-            return Err(Unreadable::Malformed(error));
+        if let Some(malformed) = report.malformed.take() {
+            return Err(Unreadable::Malformed(malformed.in_body(json.get())));
         }
         match read {
             Ok(body) if report.faults.borrow().0.is_empty() => return Ok(body),
@@ -112,7 +112,31 @@ struct Report {
     /// Values that the next round reads as null.
     left_out: RefCell<BTreeSet<String>>,
     again: Cell<bool>,
-    malformed: RefCell<Option<String>>,
+    malformed: RefCell<Option<Malformed>>,
+}
+
+/// A value in the body that is no JSON after all.
+#[derive(Debug)]
+struct Malformed {
+    /// Where it is in memory.
+    value: usize,
+    /// What serde_json says of it alone.
+    error: serde_json::Error,
+}
+
+impl Malformed {
+    /// What is wrong, with the place in the whole body.
+    fn in_body(&self, body: &str) -> String {
+        let said = self.error.to_string();
+        let Some((what, _)) = said.rsplit_once(" at line ") else { return said };
+        let value = &body.as_bytes()[self.value.saturating_sub(body.as_ptr().addr()).min(body.len())..];
+        let lines = value.split_inclusive(|byte| *byte == b'\n').take(self.error.line().saturating_sub(1));
+        let in_value = lines.map(<[u8]>::len).sum::<usize>() + self.error.column();
+        let before = &body.as_bytes()[..(body.len() - value.len() + in_value).min(body.len())];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let column = before.len() - before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        format!("{what} at line {line} column {column}")
+    }
 }
 
 impl Report {

@@ -9,6 +9,7 @@ use service_kit::access::{KEY_SCOPES, Role, User};
 use service_kit::body::Body;
 use service_kit::validation::FieldErrors;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
@@ -170,11 +171,20 @@ fn read_networks(errors: &mut FieldErrors, networks: Vec<String>) -> Vec<String>
     read.into_iter().collect()
 }
 
-/// A network, or an address as the network of it alone.
+/// A network, or an address as the network of it alone. Requests come from IPv4 addresses as such, so those that are written
+/// as IPv6 (`::ffff:192.0.2.7`) are read as IPv4. Numbers with zeros in front are octal for some programs (RFC 6943, 3.1.1),
+/// so they are none.
 fn network(text: &str) -> Option<IpNet> {
-    let alone = || format!("{text}/{}", if text.contains(':') { 128 } else { 32 });
-    let network = if text.contains('/') { text.parse::<IpNet>() } else { alone().parse() };
-    network.ok().map(|network| network.trunc())
+    let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+    let address: IpAddr = address.parse().ok()?;
+    let longest = if address.is_ipv6() { 128 } else { 32 };
+    let digits = |prefix: &&str| prefix.bytes().all(|byte| byte.is_ascii_digit());
+    let prefix = prefix.map_or(Some(longest), |prefix| Some(prefix).filter(digits)?.parse().ok())?;
+    let (address, prefix) = match address.to_canonical() {
+        short @ IpAddr::V4(_) if address.is_ipv6() && prefix >= 96 => (short, prefix - 96),
+        _ => (address, prefix),
+    };
+    IpNet::new(address, prefix).ok().map(|network| network.trunc())
 }
 
 /// Whether the address, as the network of it alone, is in one of the networks; where there are none, it is.
@@ -200,7 +210,7 @@ fn networks_schema() -> Array {
 
 #[cfg(test)]
 mod tests {
-    use super::{ApiKeyBody, is_within};
+    use super::{ApiKeyBody, is_within, network};
     use service_kit::access::{Role, User};
     use time::OffsetDateTime;
     use uuid::Uuid;
@@ -242,6 +252,9 @@ mod tests {
             (ApiKeyBody { expires_at: Some("2026-11-25T12:00:00Z".to_owned()), ..body() }, "expiresAt"),
             (ApiKeyBody { expires_at: Some("tomorrow".to_owned()), ..body() }, "expiresAt"),
             (ApiKeyBody { networks: words(&["192.0.2.0/33"]), ..body() }, "networks[0]"),
+            (ApiKeyBody { networks: words(&["010.0.0.1"]), ..body() }, "networks[0]"),
+            (ApiKeyBody { networks: words(&["192.0.2.0/+8"]), ..body() }, "networks[0]"),
+            (ApiKeyBody { networks: words(&["::ffff:192.0.2.0/129"]), ..body() }, "networks[0]"),
             (ApiKeyBody { networks: words(&["::1"; 17]), ..body() }, "networks"),
         ] {
             assert_eq!(faults(wrong), [field]);
@@ -254,6 +267,15 @@ mod tests {
         let within = |address: &str| is_within(&networks, &address.parse().unwrap());
         assert!(within("192.0.2.7/32") && within("2001:db8::1/128"));
         assert!(!within("192.0.3.7/32") && !within("2001:db8::2/128"));
+        for (written, read) in [
+            ("192.0.2.7", "192.0.2.7/32"),
+            ("::ffff:192.0.2.7", "192.0.2.7/32"),
+            ("::ffff:c000:207", "192.0.2.7/32"),
+            ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+            ("::ffff:192.0.2.0/95", "::fffe:0:0/95"),
+        ] {
+            assert_eq!(network(written).map(|network| network.to_string()).as_deref(), Some(read), "{written}");
+        }
         assert!(is_within(&[], &"198.51.100.1/32".parse().unwrap()));
     }
 }

@@ -147,6 +147,9 @@ fn what_is_no_json_is_malformed() {
         assert!(matches!(read::<Order>(malformed.as_bytes()), Err(Unreadable::Malformed(_))), "{malformed}");
     }
     assert!(matches!(read::<Order>(b"{\"customerName\": \"\xff\"}"), Err(Unreadable::Malformed(_))));
+    let body = "{\n  \"items\": [],\n  \"customerName\": \"Ada \\ud800\"\n}";
+    let Err(Unreadable::Malformed(error)) = read::<Order>(body.as_bytes()) else { panic!("{body:?} was read") };
+    assert_eq!(error, "unexpected end of hex escape at line 3 column 30", "the place in the body, not in the text");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A JSON value as serde reads it: what has the wrong type is noted, and a stand-in takes its place.
 
-use super::{Report, Unknown};
+use super::{Malformed, Report, Unknown};
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
@@ -148,7 +148,7 @@ impl<'r, 'de> Value<'r, 'de> {
     /// What this JSON is for serde_json. It is known to be JSON, but for escapes that are no character.
     fn parsed<T: Deserialize<'de>>(self) -> Result<T, Fault> {
         serde_json::from_str(self.json).map_err(|error| {
-            self.report.malformed.replace(Some(error.to_string()));
+            self.report.malformed.replace(Some(Malformed { value: self.json.as_ptr().addr(), error }));
             Fault::Noted
         })
     }
