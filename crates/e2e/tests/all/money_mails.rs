@@ -102,4 +102,8 @@ async fn who_paid_at_the_door_is_told_of_no_payment_but_of_what_goes_back() {
     let mails: Vec<&str> = found.iter().filter(|row| row["channel"] == "EMAIL").map(|row| text(&row["kind"])).collect();
     assert_eq!(mails, ["order-placed", "order-confirmed", "order-refunded"]);
     assert!(found.iter().all(|row| int(&row["orderId"]) == order), "{found:?}");
+    let row = reaches(&shop, order, ("order-refunded", "EMAIL"), "SKIPPED").await;
+    let shown = shop.orders().get(&format!("/api/notifications/{}", row["id"])).await.is(200).json();
+    let refunded = text(&shown["text"]);
+    assert!(refunded.contains("9.98 INR of the total of 59.98 INR") && !refunded.contains("bank"), "{refunded}");
 }

@@ -75,7 +75,7 @@ impl ToldMoney {
 }
 
 /// By what is paid that people collect.
-const AT_THE_DOOR: &str = "CASH_ON_DELIVERY";
+pub(super) const AT_THE_DOOR: &str = "CASH_ON_DELIVERY";
 
 /// What a code for this purpose is sent by. None for one that only a newer account-service knows.
 pub fn kind_of_code(purpose: &str) -> Option<Kind> {

@@ -51,6 +51,9 @@ struct Line {
 struct MovedMoney {
     amount: String,
     currency: String,
+    /// Whether it is less than the order costs, and more may be left.
+    part: bool,
+    at_the_door: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,7 +77,7 @@ impl<'a> Context<'a> {
         let nothing = Self { shop, order: None, money: None, stock: None, account: None };
         match facts {
             Facts::Order(facts) => {
-                Self { order: Some(order(facts)), money: facts.money.as_ref().map(moved), ..nothing }
+                Self { order: Some(order(facts)), money: moved(facts), ..nothing }
             }
             Facts::Stock(facts) => Self { stock: Some(stock(facts)), ..nothing },
             Facts::Account(facts) => Self { account: Some(account(facts)), ..nothing },
@@ -110,8 +113,10 @@ fn order(OrderFacts { order, guest, .. }: &OrderFacts) -> Order {
     }
 }
 
-fn moved(facts: &MoneyFacts) -> MovedMoney {
-    MovedMoney { amount: facts.amount.to_string(), currency: plain(&facts.currency) }
+fn moved(OrderFacts { order, money, .. }: &OrderFacts) -> Option<MovedMoney> {
+    let MoneyFacts { amount, currency, at_the_door, is_rest } = money.as_ref()?;
+    let part = !is_rest && order.total_amount.is_some_and(|total| *amount < total);
+    Some(MovedMoney { amount: amount.to_string(), currency: plain(currency), part, at_the_door: *at_the_door })
 }
 
 fn line(line: &OrderLine) -> Line {
@@ -196,8 +201,14 @@ pub fn samples(kind: Kind) -> Vec<Facts> {
         link: Some(format!("https://shop.example/api/orders/guest/{}", "A".repeat(60))),
         code: Code::new("7K2M-Q9XB".to_owned()),
     };
-    let money = kind.is_about_money().then(|| MoneyFacts { amount: money(8997), currency: "INR".to_owned() });
-    [(full, Some(guest)), (few, None)]
-        .map(|(order, guest)| Facts::Order(OrderFacts { order: Box::new(order), guest, money: money.clone() }))
-        .into()
+    let told = |cents, at_the_door| {
+        let of = |amount| MoneyFacts { amount, currency: "INR".to_owned(), at_the_door, is_rest: false };
+        kind.is_about_money().then(|| of(money(cents)))
+    };
+    let part = (kind == Kind::OrderRefunded).then(|| (full.clone(), None, told(300, true)));
+    let all = [(full, Some(guest), told(8997, false)), (few, None, told(8997, false))];
+    all.into_iter()
+        .chain(part)
+        .map(|(order, guest, money)| Facts::Order(OrderFacts { order: Box::new(order), guest, money }))
+        .collect()
 }

@@ -5,7 +5,7 @@ use super::{MessageTemplates, SUBJECT, built_in};
 use crate::config::Config;
 use crate::notifications::domain::code::Code;
 use crate::notifications::domain::sms_text::{fits, is_gsm};
-use crate::notifications::domain::{About, AccountFacts, Facts, Kind, OrderFacts};
+use crate::notifications::domain::{About, AccountFacts, Facts, Kind, MoneyFacts, OrderFacts};
 use clap::Parser;
 use shared_types::OrderId;
 use std::path::PathBuf;
@@ -75,6 +75,40 @@ fn a_message_about_money_says_how_much() {
         assert!(mail.text.contains("89.97 INR") && mail.html.contains("89.97 INR"), "{kind}: {}", mail.text);
         assert!(kind == Kind::PaymentFailed || templates().sms(kind, &facts).unwrap().contains("89.97 INR"), "{kind}");
     }
+}
+
+/// What was refunded, of an order that costs 89.97: text, HTML and SMS.
+fn refunded(change: impl Fn(&mut MoneyFacts)) -> [String; 3] {
+    let facts = order(Kind::OrderRefunded, |facts| facts.money.iter_mut().for_each(&change));
+    let mail = templates().mail(Kind::OrderRefunded, &facts).unwrap();
+    [mail.text, mail.html, templates().sms(Kind::OrderRefunded, &facts).unwrap()]
+}
+
+#[test]
+fn a_part_refund_is_not_called_a_refund_of_all() {
+    let three = |money: &mut MoneyFacts| money.amount = rust_decimal::Decimal::new(300, 2).into();
+    let [text, html, sms] = refunded(three);
+    assert!(text.contains("Status: Partly refunded") && text.contains("3.00 INR of the total of 89.97 INR"), "{text}");
+    assert!(html.contains(">Partly refunded<") && html.contains("3.00 INR of the total of 89.97 INR"), "{html}");
+    assert!(html.contains("a part of your money") && sms.contains("3.00 INR of 89.97 INR"), "{sms}");
+    for change in [|_: &mut MoneyFacts| {}, |money: &mut MoneyFacts| money.is_rest = true] {
+        let [text, html, sms] = refunded(change);
+        assert!(text.contains("Status: Refunded") && html.contains(">Refunded<"), "{text}");
+        assert!(!html.contains("a part of") && !sms.contains(" of "), "{html} {sms}");
+    }
+    let [text, ..] = refunded(|money| {
+        three(money);
+        money.is_rest = true;
+    });
+    assert!(text.contains("Status: Refunded"), "a part went back before, and this is the rest: {text}");
+}
+
+#[test]
+fn no_bank_is_named_where_money_is_handed_back_by_hand() {
+    let [by_bank, ..] = refunded(|_| {});
+    assert!(by_bank.contains("Your bank may take some days"), "{by_bank}");
+    let at_the_door = refunded(|money| money.at_the_door = true);
+    assert!(at_the_door.iter().all(|text| !text.contains("bank")), "{at_the_door:?}");
 }
 
 #[test]
