@@ -169,7 +169,7 @@ fn new_row(message: &NewNotification) -> NewRow<'_> {
     // The function `orders.data_of` finds it once it is needed: in the e-mail about the same event, or in the order.
     let is_elsewhere = message.order_id.is_some()
         && (message.channel == Channel::Sms
-            || message.status == Status::Skipped && message.kind.tells_only_of_its_order());
+            || message.status == Status::Skipped && message.is_in_order);
     NewRow {
         event_id: message.event_id,
         order_id: message.order_id.map(|id| id.0),

@@ -57,7 +57,8 @@ fn every_mail_says_what_it_is_about() {
 
 #[test]
 fn an_order_has_its_lines_total_address_and_status_in_both_parts() {
-    let mail = templates().mail(Kind::OrderPlaced, &samples(Kind::OrderPlaced)[0]).unwrap();
+    let placed = order(Kind::OrderPlaced, |facts| facts.order.payment = None);
+    let mail = templates().mail(Kind::OrderPlaced, &placed).unwrap();
     for part in ["Wireless Mouse", "29.99", "89.97", "London", "Received", "Ada Lovelace"] {
         assert!(mail.text.contains(part), "{part}: {}", mail.text);
         assert!(mail.html.contains(part), "{part}: {}", mail.html);
@@ -109,6 +110,22 @@ fn no_bank_is_named_where_money_is_handed_back_by_hand() {
     assert!(by_bank.contains("Your bank may take some days"), "{by_bank}");
     let at_the_door = refunded(|money| money.at_the_door = true);
     assert!(at_the_door.iter().all(|text| !text.contains("bank")), "{at_the_door:?}");
+}
+
+#[test]
+fn an_order_that_must_be_paid_first_says_how_much_and_until_when() {
+    let kind = Kind::OrderPlaced;
+    let [due, without] = [|_: &mut OrderFacts| {}, |facts: &mut OrderFacts| facts.order.payment = None].map(|change| {
+        let facts = order(kind, change);
+        let mail = templates().mail(kind, &facts).unwrap();
+        [mail.text, mail.html, templates().sms(kind, &facts).unwrap()]
+    });
+    for part in &due {
+        assert!(part.contains("89.97 INR by 2026-11-27 15:42 UTC") && part.contains("cancelled"), "{part}");
+    }
+    assert!(due[0].contains("Status: To be paid") && due[1].contains(">To be paid<"), "{}", due[0]);
+    assert!(without.iter().all(|part| !part.contains("UTC") && !part.contains("cancelled")), "{without:?}");
+    assert!(without[0].contains("Status: Received"), "{}", without[0]);
 }
 
 #[test]
@@ -165,6 +182,9 @@ fn an_sms_is_one_segment_also_with_the_longest_values() {
                 order.customer_name = "😀".repeat(100);
                 order.total_amount = Some("9999999999999999999999.99".parse::<rust_decimal::Decimal>().unwrap().into());
                 order.reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+                if let Some(payment) = &mut order.payment {
+                    payment.amount = "9999999999999999999999.99".parse::<rust_decimal::Decimal>().unwrap().into();
+                }
                 if let Some(money) = money {
                     money.amount = "9999999999999999999999.99".parse::<rust_decimal::Decimal>().unwrap().into();
                 }
