@@ -2,7 +2,7 @@
 
 use e2e::broker::event;
 use e2e::mail_server::MailServer;
-use e2e::money::{TOTAL, deliver, order_by, pay, placed, placed_by, sandbox};
+use e2e::money::{TOTAL, cancel, deliver, order_by, pay, placed, placed_by, sandbox};
 use e2e::notices::{reaches, told};
 use e2e::poll;
 use e2e::samples::{MOUSE, int, text};
@@ -133,4 +133,27 @@ async fn who_has_to_pay_first_is_told_how_much_and_until_when() {
     let until = format!("{} {} UTC", &pay_by[..10], &pay_by[11..16]);
     assert!(placed.contains(&format!("Please pay 59.98 INR by {until}")), "{placed}");
     assert!(!mail(&shop, without, "order-placed").await.contains("pay"), "it asks for no payment");
+}
+
+#[tokio::test]
+async fn who_has_paid_is_told_with_the_cancellation_that_it_goes_back() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let (unpaid, _) = placed(&shop).await;
+    let (paid, _) = placed(&shop).await;
+    let (collected, at_the_door) = placed_by(&shop, "CASH_ON_DELIVERY").await;
+    pay(&shop, paid, "pm_card_visa").await.is(200);
+    for order in [paid, collected] {
+        shop.order_becomes(order, "CONFIRMED").await;
+    }
+    shop.orders().post(&format!("/api/payments/{at_the_door}/collect"), json!({})).await.is(200);
+    for order in [unpaid, paid, collected] {
+        cancel(&shop, order).await;
+    }
+    let cancelled = mail(&shop, paid, "order-cancelled").await;
+    assert!(cancelled.contains("What you paid goes back to you"), "{cancelled}");
+    let cancelled = mail(&shop, collected, "order-cancelled").await;
+    assert!(cancelled.contains("We hand back to you what you paid"), "{cancelled}");
+    let cancelled = mail(&shop, unpaid, "order-cancelled").await;
+    assert!(!cancelled.contains("you paid"), "{cancelled}");
 }

@@ -8,6 +8,7 @@ use crate::notifications::domain::sms_text::{fits, is_gsm};
 use crate::notifications::domain::{About, AccountFacts, Facts, Kind, MoneyFacts, OrderFacts};
 use clap::Parser;
 use shared_types::OrderId;
+use shared_types::events::ToldPayment;
 use std::path::PathBuf;
 
 fn templates() -> MessageTemplates {
@@ -126,6 +127,29 @@ fn an_order_that_must_be_paid_first_says_how_much_and_until_when() {
     assert!(due[0].contains("Status: To be paid") && due[1].contains(">To be paid<"), "{}", due[0]);
     assert!(without.iter().all(|part| !part.contains("UTC") && !part.contains("cancelled")), "{without:?}");
     assert!(without[0].contains("Status: Received"), "{}", without[0]);
+}
+
+#[test]
+fn an_order_that_is_cancelled_says_what_becomes_of_the_money() {
+    let told = |status: &str, method: &str| {
+        let facts = order(Kind::OrderCancelled, |facts| {
+            facts.order.payment = facts.order.payment.take().map(|payment| {
+                let (status, method) = (status.to_owned(), method.to_owned());
+                ToldPayment { status, method, ..payment }
+            });
+        });
+        let mail = templates().mail(Kind::OrderCancelled, &facts).unwrap();
+        [mail.text, mail.html, templates().sms(Kind::OrderCancelled, &facts).unwrap()]
+    };
+    let [text, html, sms] = told("PAID", "CARD");
+    let goes_back = "What you paid goes back to you; we write again when it is on its way.";
+    assert!(text.contains(goes_back) && html.contains(goes_back) && sms.contains("What you paid goes back"), "{text} {sms}");
+    let [text, html, sms] = told("PAID", "CASH_ON_DELIVERY");
+    let by_hand = "We hand back to you what you paid, and write again when that is done.";
+    assert!(text.contains(by_hand) && html.contains(by_hand) && sms.contains("We hand back what you paid"), "{text} {sms}");
+    let [text, html, sms] = told("PART_REFUNDED", "UPI");
+    assert!([text, html, sms].iter().all(|text| text.contains("The rest of what you paid goes back")));
+    assert!(told("DUE", "CARD").iter().all(|text| !text.contains("you paid")), "nothing was taken");
 }
 
 #[test]
