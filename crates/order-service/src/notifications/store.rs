@@ -168,8 +168,7 @@ pub async fn insert(conn: &mut PgConnection, messages: &[NewNotification]) -> Re
 fn new_row(message: &NewNotification) -> NewRow<'_> {
     // The function `orders.data_of` finds it once it is needed: in the e-mail about the same event, or in the order.
     let is_elsewhere = message.order_id.is_some()
-        && (message.channel == Channel::Sms
-            || message.status == Status::Skipped && message.is_in_order);
+        && (message.channel == Channel::Sms || message.status == Status::Skipped && message.is_in_order);
     NewRow {
         event_id: message.event_id,
         order_id: message.order_id.map(|id| id.0),

@@ -99,7 +99,8 @@ pub fn facts(kind: Kind, kept: &Kept) -> Option<Facts> {
             if let Some(placed) = kept.placed_data.as_deref().filter(|_| order.items.is_empty()) {
                 order.items = serde_json::from_str::<OrderSnapshot>(placed).ok()?.items;
             }
-            let guest = order.guest && !kind.is_for_shop();
+            // An order that was never placed is nothing that an account could take.
+            let guest = order.guest && !kind.is_for_shop() && kind != Kind::PlacementGivenUp;
             Some(Facts::Order(OrderFacts {
                 order,
                 guest: guest.then(|| GuestFacts { link: None, code: Code::hidden() }),
@@ -264,7 +265,9 @@ mod tests {
         assert_eq!(of(Kind::OrderShipped, &money), None);
         let how = |money: &str| {
             let kept = Kept { data: Some(format!("{{{order}{money}}}")), placed_data: None };
-            let Some(Facts::Order(OrderFacts { money: Some(money), .. })) = facts(Kind::OrderRefunded, &kept) else { panic!() };
+            let Some(Facts::Order(OrderFacts { money: Some(money), .. })) = facts(Kind::OrderRefunded, &kept) else {
+                panic!()
+            };
             (money.at_the_door, money.is_rest)
         };
         let cancelled = money.replace(r#""CARD""#, r#""CASH_ON_DELIVERY", "cause": "ORDER_CANCELLED""#);
@@ -281,6 +284,7 @@ mod tests {
         assert_eq!(of(Kind::OrderShipped, r#", "guest": true}"#), Some(42));
         assert_eq!(of(Kind::OrderShipped, "}"), None, "it is somebody's, or an earlier build told of it");
         assert_eq!(of(Kind::StockReleased, r#", "guest": true}"#), None, "the shop is told");
+        assert_eq!(of(Kind::PlacementGivenUp, r#", "guest": true}"#), None, "there is no order to be taken");
     }
 
     #[test]

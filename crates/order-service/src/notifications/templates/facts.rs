@@ -101,9 +101,7 @@ impl<'a> Context<'a> {
     pub(super) fn new(facts: &Facts, shop: &'a str) -> Self {
         let nothing = Self { shop, order: None, money: None, stock: None, account: None };
         match facts {
-            Facts::Order(facts) => {
-                Self { order: Some(order(facts)), money: moved(facts), ..nothing }
-            }
+            Facts::Order(facts) => Self { order: Some(order(facts)), money: moved(facts), ..nothing },
             Facts::Stock(facts) => Self { stock: Some(stock(facts)), ..nothing },
             Facts::Account(facts) => Self { account: Some(account(facts)), ..nothing },
         }
@@ -242,7 +240,14 @@ pub fn samples(kind: Kind) -> Vec<Facts> {
         given_up: None,
         payment: told_payment(kind, PAID, "CARD"),
     };
-    let few = OrderSnapshot { note: None, total_amount: None, items: vec![bare], reason: None, payment: None, ..full.clone() };
+    let few = OrderSnapshot {
+        note: None,
+        total_amount: None,
+        items: vec![bare],
+        reason: None,
+        payment: None,
+        ..full.clone()
+    };
     let guest = GuestFacts {
         link: Some(format!("https://shop.example/api/orders/guest/{}", "A".repeat(60))),
         code: Code::new("7K2M-Q9XB".to_owned()),

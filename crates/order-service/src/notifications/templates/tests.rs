@@ -143,13 +143,34 @@ fn an_order_that_is_cancelled_says_what_becomes_of_the_money() {
     };
     let [text, html, sms] = told("PAID", "CARD");
     let goes_back = "What you paid goes back to you; we write again when it is on its way.";
-    assert!(text.contains(goes_back) && html.contains(goes_back) && sms.contains("What you paid goes back"), "{text} {sms}");
+    assert!(
+        text.contains(goes_back) && html.contains(goes_back) && sms.contains("What you paid goes back"),
+        "{text} {sms}"
+    );
     let [text, html, sms] = told("PAID", "CASH_ON_DELIVERY");
     let by_hand = "We hand back to you what you paid, and write again when that is done.";
-    assert!(text.contains(by_hand) && html.contains(by_hand) && sms.contains("We hand back what you paid"), "{text} {sms}");
+    assert!(
+        text.contains(by_hand) && html.contains(by_hand) && sms.contains("We hand back what you paid"),
+        "{text} {sms}"
+    );
     let [text, html, sms] = told("PART_REFUNDED", "UPI");
     assert!([text, html, sms].iter().all(|text| text.contains("The rest of what you paid goes back")));
     assert!(told("DUE", "CARD").iter().all(|text| !text.contains("you paid")), "nothing was taken");
+}
+
+#[test]
+fn what_the_shop_says_of_the_way_stands_in_the_message() {
+    let facts = order(Kind::OrderShipped, |facts| facts.order.reason = Some("By DHL 123".to_owned()));
+    let mail = templates().mail(Kind::OrderShipped, &facts).unwrap();
+    for part in [mail.text, mail.html, templates().sms(Kind::OrderShipped, &facts).unwrap()] {
+        assert!(part.contains("By DHL 123"), "{part}");
+    }
+}
+
+#[test]
+fn an_order_that_was_never_placed_is_offered_to_no_account() {
+    let mail = templates().mail(Kind::PlacementGivenUp, &samples(Kind::PlacementGivenUp)[0]).unwrap();
+    assert!(!mail.text.contains("account") && !mail.html.contains("in an account"), "{}", mail.text);
 }
 
 #[test]
