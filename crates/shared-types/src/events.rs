@@ -5,7 +5,7 @@
 
 mod order;
 
-pub use order::{OrderLine, OrderSnapshot};
+pub use order::{OrderLine, OrderSnapshot, ToldPayment};
 
 use crate::{Money, OrderId, PaymentId, ProductId, Reference};
 use serde::{Deserialize, Serialize};

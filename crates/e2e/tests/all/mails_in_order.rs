@@ -2,7 +2,7 @@
 //! the first of them is put off.
 
 use e2e::mail_server::{Fault, MailServer, Received};
-use e2e::notices::{becomes, circuit, reaches};
+use e2e::notices::{becomes, circuit, of_order, reaches};
 use e2e::poll::{equal, eventually, within};
 use e2e::samples::{MOUSE, int, order_of, text};
 use e2e::shop::{Plan, Shop};
@@ -89,6 +89,14 @@ async fn two_instances_keep_the_order_of_events_whatever_the_order_of_rows() {
     let told = told(&server.received());
     assert_eq!(told.len(), 200);
     assert!(told.values().all(|steps| *steps == [0, 1, 2, 3]), "{told:?}");
+}
+
+#[tokio::test]
+async fn the_messages_of_an_order_are_listed_in_the_order_of_its_events() {
+    let shop = Shop::open().await;
+    queue_backwards(&shop).await;
+    let listed: Vec<String> = of_order(&shop, 7).await.iter().map(|row| text(&row["kind"]).to_owned()).collect();
+    assert_eq!(listed, ["order-placed", "order-confirmed", "order-shipped", "order-delivered"]);
 }
 
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use e2e::broker::event;
 use e2e::mail_server::MailServer;
-use e2e::money::{TOTAL, deliver, pay, placed, placed_by, sandbox};
+use e2e::money::{TOTAL, cancel, deliver, order_by, pay, placed, placed_by, sandbox};
 use e2e::notices::{reaches, told};
 use e2e::poll;
-use e2e::samples::{int, text};
+use e2e::samples::{MOUSE, int, text};
 use e2e::shop::Shop;
 use serde_json::{Value, json};
 use shared_types::topology::ORDER_MONEY_MAILS;
@@ -102,4 +102,58 @@ async fn who_paid_at_the_door_is_told_of_no_payment_but_of_what_goes_back() {
     let mails: Vec<&str> = found.iter().filter(|row| row["channel"] == "EMAIL").map(|row| text(&row["kind"])).collect();
     assert_eq!(mails, ["order-placed", "order-confirmed", "order-refunded"]);
     assert!(found.iter().all(|row| int(&row["orderId"]) == order), "{found:?}");
+    let row = reaches(&shop, order, ("order-refunded", "EMAIL"), "SKIPPED").await;
+    let shown = shop.orders().get(&format!("/api/notifications/{}", row["id"])).await.is(200).json();
+    let refunded = text(&shown["text"]);
+    assert!(refunded.contains("9.98 INR of the total of 59.98 INR") && !refunded.contains("bank"), "{refunded}");
+}
+
+/// The text of a mail about the order that no mail server took.
+async fn mail(shop: &Shop, order: i64, kind: &str) -> String {
+    let row = reaches(shop, order, (kind, "EMAIL"), "SKIPPED").await;
+    let shown = shop.orders().get(&format!("/api/notifications/{}", row["id"])).await.is(200).json();
+    text(&shown["text"]).to_owned()
+}
+
+#[tokio::test]
+async fn who_has_to_pay_first_is_told_how_much_and_until_when() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let mut tap = shop.broker().tap().await;
+    let order = int(&shop.orders().post("/api/orders", order_by("CARD")).await.is(201).json()["id"]);
+    let without = int(&shop.place(&[(MOUSE, 2)]).await["id"]);
+    let created = tap.heard("order.created", 2).await;
+    let payment = |id: i64| created.iter().map(|it| it.event()["data"].clone()).find(|it| it["orderId"] == id).unwrap();
+    let (due, none) = (payment(order)["payment"].clone(), payment(without));
+    let shown = shop.orders().get(&format!("/api/orders/{order}")).await.is(200).json();
+    let pay_by = text(&shown["payment"]["payBy"]);
+    let told = json!({"status": "DUE", "method": "CARD", "amount": 59.98, "currency": "INR", "payBy": pay_by});
+    assert_eq!((due, none.get("payment")), (told, None));
+    let placed = mail(&shop, order, "order-placed").await;
+    let until = format!("{} {} UTC", &pay_by[..10], &pay_by[11..16]);
+    assert!(placed.contains(&format!("Please pay 59.98 INR by {until}")), "{placed}");
+    assert!(!mail(&shop, without, "order-placed").await.contains("pay"), "it asks for no payment");
+}
+
+#[tokio::test]
+async fn who_has_paid_is_told_with_the_cancellation_that_it_goes_back() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let (unpaid, _) = placed(&shop).await;
+    let (paid, _) = placed(&shop).await;
+    let (collected, at_the_door) = placed_by(&shop, "CASH_ON_DELIVERY").await;
+    pay(&shop, paid, "pm_card_visa").await.is(200);
+    for order in [paid, collected] {
+        shop.order_becomes(order, "CONFIRMED").await;
+    }
+    shop.orders().post(&format!("/api/payments/{at_the_door}/collect"), json!({})).await.is(200);
+    for order in [unpaid, paid, collected] {
+        cancel(&shop, order).await;
+    }
+    let cancelled = mail(&shop, paid, "order-cancelled").await;
+    assert!(cancelled.contains("What you paid goes back to you"), "{cancelled}");
+    let cancelled = mail(&shop, collected, "order-cancelled").await;
+    assert!(cancelled.contains("We hand back to you what you paid"), "{cancelled}");
+    let cancelled = mail(&shop, unpaid, "order-cancelled").await;
+    assert!(!cancelled.contains("you paid"), "{cancelled}");
 }

@@ -50,8 +50,9 @@ async fn a_customer_is_told_what_happens_to_an_order() {
     let placed = shop.place(&[(LAPTOP, 1), (MOUSE, 2)]).await;
     let id = int(&placed["id"]);
     shop.order_becomes(id, "CONFIRMED").await;
-    for status in ["SHIPPED", "DELIVERED"] {
-        shop.orders().put(&format!("/api/orders/{id}/status"), json!({"status": status})).await.is(200);
+    for (status, reason) in [("SHIPPED", "By DHL 123"), ("DELIVERED", "at the neighbour's")] {
+        let step = json!({"status": status, "reason": reason});
+        shop.orders().put(&format!("/api/orders/{id}/status"), step).await.is(200);
     }
     let found = told(&shop, id, 8).await;
     let way = ["order-placed", "order-confirmed", "order-shipped", "order-delivered"];
@@ -78,6 +79,9 @@ async fn a_customer_is_told_what_happens_to_an_order() {
     }
     let mail = get(&shop, int(&found[0]["id"])).await.json();
     assert!(text(&mail["subject"]).contains(number), "{mail}");
+    let shipped = found.iter().find(|it| it["kind"] == "order-shipped").unwrap();
+    let shown = get(&shop, int(&shipped["id"])).await.json();
+    assert!(text(&shown["text"]).contains("By DHL 123"), "{shown}");
     shop.assert_invariants().await;
 }
 
@@ -102,7 +106,8 @@ async fn a_cancellation_is_told_with_its_reason() {
 
 #[tokio::test]
 async fn an_order_that_could_not_be_placed_is_told_as_given_up() {
-    let mut shop = Shop::plan().order_variable("ASYNC_PLACEMENT_GIVE_UP_SECONDS", "1").open().await;
+    let plan = Shop::plan().guests().order_variable("ASYNC_PLACEMENT_GIVE_UP_SECONDS", "1");
+    let mut shop = plan.open().await;
     shop.inventory_services[0].kill();
     let call = shop.orders().post("/api/orders", order(&[(MOUSE, 1)])).header("prefer", "respond-async");
     let id = int(&call.await.is(202).json()["id"]);
@@ -112,6 +117,7 @@ async fn an_order_that_could_not_be_placed_is_told_as_given_up() {
     let shown = get(&shop, int(&found[0]["id"])).await.json();
     assert!(text(&shown["text"]).contains("we could not place your order in time"), "{shown}");
     assert!(!shown.to_string().contains("gave up after"), "{shown}");
+    assert!(!text(&shown["text"]).contains("account"), "there is no order that an account could take: {shown}");
 }
 
 #[tokio::test]

@@ -293,6 +293,10 @@ pub struct MoneyFacts {
     pub amount: Money,
     /// The currency, as ISO 4217 has it.
     pub currency: String,
+    /// Whether people hand it over, and no bank does.
+    pub at_the_door: bool,
+    /// Whether it is all that was left: an order was cancelled.
+    pub is_rest: bool,
 }
 
 /// An order that is nobody's, as the templates see it.

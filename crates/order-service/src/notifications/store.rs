@@ -168,8 +168,7 @@ pub async fn insert(conn: &mut PgConnection, messages: &[NewNotification]) -> Re
 fn new_row(message: &NewNotification) -> NewRow<'_> {
     // The function `orders.data_of` finds it once it is needed: in the e-mail about the same event, or in the order.
     let is_elsewhere = message.order_id.is_some()
-        && (message.channel == Channel::Sms
-            || message.status == Status::Skipped && message.kind.tells_only_of_its_order());
+        && (message.channel == Channel::Sms || message.status == Status::Skipped && message.is_in_order);
     NewRow {
         event_id: message.event_id,
         order_id: message.order_id.map(|id| id.0),
@@ -218,9 +217,11 @@ pub async fn list_by_status(
     notifications(query.bind(before).bind(limit).fetch_all(db).await?)
 }
 
-static OF_ORDER: LazyLock<String> = LazyLock::new(|| format!("{} WHERE n.order_id = $1 ORDER BY n.id", select()));
+static OF_ORDER: LazyLock<String> =
+    LazyLock::new(|| format!("{} WHERE n.order_id = $1 ORDER BY n.event_id, n.id", select()));
 
-/// All messages about an order, oldest first: there are few, as an order has few statuses.
+/// All messages about an order, in the order of its events: there are few, as an order has few statuses. Rows come from several
+/// queues, so their numbers do not say what happened first.
 pub async fn of_order(db: impl PgExecutor<'_>, order: OrderId) -> Result<Vec<Notification>, sqlx::Error> {
     notifications(sqlx::query_as(OF_ORDER.as_str()).bind(order.0).fetch_all(db).await?)
 }

@@ -13,7 +13,9 @@ pub mod write;
 use crate::orders::domain::Order;
 use service_kit::outbox::Event;
 use shared_types::OrderStatus;
-use shared_types::events::{OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderPaid, OrderShipped};
+use shared_types::events::{
+    OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderPaid, OrderShipped, OrderSnapshot,
+};
 
 /// Who changes an order through the HTTP interface.
 pub const API: &str = "api";
@@ -23,7 +25,8 @@ pub const CUSTOMER: &str = "customer";
 
 /// The event that tells of an order having come to `status`. PENDING is told once its stock is reserved.
 fn status_event(order: &Order, status: OrderStatus, reason: Option<String>) -> Result<Event, serde_json::Error> {
-    let snapshot = order.snapshot(reason);
+    let payment = order.payment.as_ref().and_then(|payment| payment.told(status));
+    let snapshot = OrderSnapshot { payment, ..order.snapshot(reason) };
     match status {
         OrderStatus::Pending => Event::new(&OrderCreated(snapshot)),
         OrderStatus::Paid => Event::new(&OrderPaid(snapshot)),

@@ -291,6 +291,7 @@ impl Order {
             items: self.items.iter().map(line).collect(),
             guest: self.customer_id.is_none(),
             given_up: self.total_amount.is_none().then_some(false),
+            payment: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{Money, OrderId, ProductId, Reference};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 /// A line of an order as the events carry it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -17,6 +18,24 @@ pub struct OrderLine {
     /// Price of one piece when it was sold; none where the order was never placed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Money>,
+}
+
+/// The payment of an order, where the order's customer is told of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToldPayment {
+    /// What it comes to: `DUE`, `PAID`, `PART_REFUNDED`.
+    pub status: String,
+    /// By what it is paid: `CARD`.
+    pub method: String,
+    /// What it is for.
+    pub amount: Money,
+    /// The currency, as ISO 4217 has it; none where who tells of it does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// Until when it has to be paid, lest the order is cancelled.
+    #[serde(default, with = "crate::times::option", skip_serializing_if = "Option::is_none")]
+    pub pay_by: Option<OffsetDateTime>,
 }
 
 /// What every event about an order says: which order, and everything its customer is told of it.
@@ -63,6 +82,10 @@ pub struct OrderSnapshot {
     /// say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given_up: Option<bool>,
+    /// In `order.created` the payment that is due, and in `order.cancelled` the one whose money was taken and goes back. None
+    /// otherwise. Earlier builds did not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<ToldPayment>,
 }
 
 impl OrderSnapshot {
@@ -86,6 +109,7 @@ impl OrderSnapshot {
             items,
             guest: _,
             given_up,
+            payment,
         } = self;
         Self {
             order_id,
@@ -100,6 +124,7 @@ impl OrderSnapshot {
             items,
             guest: false,
             given_up,
+            payment,
         }
     }
 }

@@ -75,7 +75,7 @@ impl ToldMoney {
 }
 
 /// By what is paid that people collect.
-const AT_THE_DOOR: &str = "CASH_ON_DELIVERY";
+pub const AT_THE_DOOR: &str = "CASH_ON_DELIVERY";
 
 /// What a code for this purpose is sent by. None for one that only a newer account-service knows.
 pub fn kind_of_code(purpose: &str) -> Option<Kind> {
@@ -91,6 +91,8 @@ impl Announced<'_> {
     /// What somebody is told. None of an order without a customer, which only earlier builds announced, and none of an
     /// account without an address, which was erased meanwhile.
     pub fn happening(self) -> Option<Happening> {
+        // That it has to be paid first, and until when, only the event says.
+        let asks_to_be_paid = matches!(&self.what, What::Order { order, .. } if order.payment.is_some());
         let (kind, order_id, whom) = match self.what {
             What::Stock(kind) => (kind, None, Whom::Shop),
             What::Account { email, .. } if email.is_empty() => return None,
@@ -112,6 +114,7 @@ impl Announced<'_> {
             kind,
             whom,
             data: self.data.into(),
+            is_in_order: kind.tells_only_of_its_order() && !asks_to_be_paid,
             traceparent: self.traceparent.map(str::to_owned),
         })
     }

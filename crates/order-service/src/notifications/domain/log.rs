@@ -1,5 +1,6 @@
 //! The notification log: a message as it is shown, what its text is made of, and what of it may stand in a log file.
 
+use super::announced::AT_THE_DOOR;
 use super::code::Code;
 use super::{About, AccountFacts, Channel, Facts, GuestFacts, Kind, MoneyFacts, OrderFacts, Status};
 use serde::{Deserialize, Serialize};
@@ -98,7 +99,8 @@ pub fn facts(kind: Kind, kept: &Kept) -> Option<Facts> {
             if let Some(placed) = kept.placed_data.as_deref().filter(|_| order.items.is_empty()) {
                 order.items = serde_json::from_str::<OrderSnapshot>(placed).ok()?.items;
             }
-            let guest = order.guest && !kind.is_for_shop();
+            // An order that was never placed is nothing that an account could take.
+            let guest = order.guest && !kind.is_for_shop() && kind != Kind::PlacementGivenUp;
             Some(Facts::Order(OrderFacts {
                 order,
                 guest: guest.then(|| GuestFacts { link: None, code: Code::hidden() }),
@@ -113,6 +115,9 @@ pub fn facts(kind: Kind, kept: &Kept) -> Option<Facts> {
         }
     }
 }
+
+/// What caused a refund that gives back all that is left.
+const ORDER_CANCELLED: &str = "ORDER_CANCELLED";
 
 /// What every event about an account says.
 #[derive(Deserialize)]
@@ -134,8 +139,9 @@ fn money(data: &str) -> Option<MoneyFacts> {
     struct Told {
         money: MoneyMoved,
     }
-    let Told { money: MoneyMoved { amount, currency, .. } } = serde_json::from_str(data).ok()?;
-    Some(MoneyFacts { amount, currency })
+    let Told { money: MoneyMoved { amount, currency, method, cause, .. } } = serde_json::from_str(data).ok()?;
+    let at_the_door = method == AT_THE_DOOR;
+    Some(MoneyFacts { amount, currency, at_the_door, is_rest: cause.as_deref() == Some(ORDER_CANCELLED) })
 }
 
 /// The customer's telephone number as the customer wrote it, from the data of the event that a row of the log keeps.
@@ -257,6 +263,15 @@ mod tests {
         assert_eq!(of(Kind::OrderRefunded, &money).as_deref(), Some("59.98 INR"));
         assert_eq!(of(Kind::OrderRefunded, ""), None);
         assert_eq!(of(Kind::OrderShipped, &money), None);
+        let how = |money: &str| {
+            let kept = Kept { data: Some(format!("{{{order}{money}}}")), placed_data: None };
+            let Some(Facts::Order(OrderFacts { money: Some(money), .. })) = facts(Kind::OrderRefunded, &kept) else {
+                panic!()
+            };
+            (money.at_the_door, money.is_rest)
+        };
+        let cancelled = money.replace(r#""CARD""#, r#""CASH_ON_DELIVERY", "cause": "ORDER_CANCELLED""#);
+        assert_eq!((how(&money), how(&cancelled)), ((false, false), (true, true)));
     }
 
     #[test]
@@ -269,6 +284,7 @@ mod tests {
         assert_eq!(of(Kind::OrderShipped, r#", "guest": true}"#), Some(42));
         assert_eq!(of(Kind::OrderShipped, "}"), None, "it is somebody's, or an earlier build told of it");
         assert_eq!(of(Kind::StockReleased, r#", "guest": true}"#), None, "the shop is told");
+        assert_eq!(of(Kind::PlacementGivenUp, r#", "guest": true}"#), None, "there is no order to be taken");
     }
 
     #[test]

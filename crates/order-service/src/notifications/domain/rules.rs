@@ -61,6 +61,8 @@ pub struct Happening {
     pub whom: Whom,
     /// The data of the event, in JSON: what the texts are made of.
     pub data: Arc<str>,
+    /// Whether the order itself has all of that.
+    pub is_in_order: bool,
     /// The trace context of the event, where that trace is recorded.
     pub traceparent: Option<String>,
 }
@@ -107,13 +109,15 @@ pub struct NewNotification {
     pub reason: Option<String>,
     /// The data of the event, in JSON.
     pub data: Arc<str>,
+    /// Whether the order itself has all of that.
+    pub is_in_order: bool,
     /// The trace context of the event, where that trace is recorded.
     pub traceparent: Option<String>,
 }
 
 /// The messages that a happening makes.
 pub fn messages(ways: &Ways, happening: Happening) -> Vec<NewNotification> {
-    let Happening { event_id, order_id, kind, whom, data, traceparent } = happening;
+    let Happening { event_id, order_id, kind, whom, data, is_in_order, traceparent } = happening;
     let row = |channel, recipient, customer_email, (status, reason)| NewNotification {
         event_id,
         order_id,
@@ -124,6 +128,7 @@ pub fn messages(ways: &Ways, happening: Happening) -> Vec<NewNotification> {
         status,
         reason,
         data: data.clone(),
+        is_in_order,
         traceparent: traceparent.clone(),
     };
     match whom {
@@ -177,7 +182,8 @@ mod tests {
     }
 
     fn happening(kind: Kind, whom: Whom) -> Happening {
-        Happening { event_id: Uuid::nil(), order_id: None, kind, whom, data: "{}".into(), traceparent: None }
+        let (event_id, data) = (Uuid::nil(), "{}".into());
+        Happening { event_id, order_id: None, kind, whom, data, is_in_order: false, traceparent: None }
     }
 
     /// Channel, recipient, status and reason of each message to a customer.

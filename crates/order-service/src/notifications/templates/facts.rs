@@ -1,13 +1,20 @@
 //! The facts as templates see them: amounts as texts, and nothing in them that could break a line or turn it around.
 
+use crate::notifications::domain::announced::AT_THE_DOOR;
 use crate::notifications::domain::code::Code;
 use crate::notifications::domain::texts::one_line;
 use crate::notifications::domain::{About, AccountFacts, Facts, GuestFacts, Kind, MoneyFacts, OrderFacts};
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
-use shared_types::events::{OrderLine, OrderSnapshot, StockLevel};
+use shared_types::events::{OrderLine, OrderSnapshot, StockLevel, ToldPayment};
 use shared_types::{Money, OrderId, ProductId, Reference};
+use time::{OffsetDateTime, UtcOffset};
 use uuid::Uuid;
+
+/// What a payment comes to of which customers are told.
+const DUE: &str = "DUE";
+const PAID: &str = "PAID";
+const PART_REFUNDED: &str = "PART_REFUNDED";
 
 /// All that a template can name.
 #[derive(Debug, Serialize)]
@@ -33,9 +40,27 @@ struct Order {
     total: Option<String>,
     lines: Vec<Line>,
     reason: Option<String>,
+    /// What has to be paid first.
+    due: Option<DueMoney>,
+    /// What was taken and goes back.
+    taken: Option<TakenMoney>,
     link: Option<String>,
     #[serde(serialize_with = "written_out")]
     claim_code: Option<Code>,
+}
+
+#[derive(Debug, Serialize)]
+struct DueMoney {
+    amount: String,
+    currency: Option<String>,
+    pay_by: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct TakenMoney {
+    at_the_door: bool,
+    /// Whether a part of it went back before.
+    part: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,6 +76,9 @@ struct Line {
 struct MovedMoney {
     amount: String,
     currency: String,
+    /// Whether it is less than the order costs, and more may be left.
+    part: bool,
+    at_the_door: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,9 +101,7 @@ impl<'a> Context<'a> {
     pub(super) fn new(facts: &Facts, shop: &'a str) -> Self {
         let nothing = Self { shop, order: None, money: None, stock: None, account: None };
         match facts {
-            Facts::Order(facts) => {
-                Self { order: Some(order(facts)), money: facts.money.as_ref().map(moved), ..nothing }
-            }
+            Facts::Order(facts) => Self { order: Some(order(facts)), money: moved(facts), ..nothing },
             Facts::Stock(facts) => Self { stock: Some(stock(facts)), ..nothing },
             Facts::Account(facts) => Self { account: Some(account(facts)), ..nothing },
         }
@@ -105,13 +131,35 @@ fn order(OrderFacts { order, guest, .. }: &OrderFacts) -> Order {
         total: order.total_amount.map(|total| total.to_string()),
         lines: order.items.iter().map(line).collect(),
         reason: optional(order.reason.as_deref()),
+        due: order.payment.as_ref().and_then(due),
+        taken: order.payment.as_ref().and_then(taken),
         link: linked.and_then(|guest| guest.link.clone()),
         claim_code: linked.map(|guest| guest.code.clone()),
     }
 }
 
-fn moved(facts: &MoneyFacts) -> MovedMoney {
-    MovedMoney { amount: facts.amount.to_string(), currency: plain(&facts.currency) }
+fn due(payment: &ToldPayment) -> Option<DueMoney> {
+    let ToldPayment { status, amount, currency, pay_by, .. } = payment;
+    let currency = optional(currency.as_deref());
+    (status == DUE).then(|| DueMoney { amount: amount.to_string(), currency, pay_by: pay_by.map(minute) })
+}
+
+fn taken(payment: &ToldPayment) -> Option<TakenMoney> {
+    let part = payment.status == PART_REFUNDED;
+    (part || payment.status == PAID).then(|| TakenMoney { at_the_door: payment.method == AT_THE_DOOR, part })
+}
+
+/// A time as people read it, who may live anywhere: `2026-11-27 15:42 UTC`. What is left of the minute is left out.
+fn minute(time: OffsetDateTime) -> String {
+    let time = time.to_offset(UtcOffset::UTC);
+    let (date, hour, minute) = (time.date(), time.hour(), time.minute());
+    format!("{date} {hour:02}:{minute:02} UTC")
+}
+
+fn moved(OrderFacts { order, money, .. }: &OrderFacts) -> Option<MovedMoney> {
+    let MoneyFacts { amount, currency, at_the_door, is_rest } = money.as_ref()?;
+    let part = !is_rest && order.total_amount.is_some_and(|total| *amount < total);
+    Some(MovedMoney { amount: amount.to_string(), currency: plain(currency), part, at_the_door: *at_the_door })
 }
 
 fn line(line: &OrderLine) -> Line {
@@ -190,14 +238,49 @@ pub fn samples(kind: Kind) -> Vec<Facts> {
         items: vec![whole],
         guest: true,
         given_up: None,
+        payment: told_payment(kind, PAID, "CARD"),
     };
-    let few = OrderSnapshot { note: None, total_amount: None, items: vec![bare], reason: None, ..full.clone() };
+    let few = OrderSnapshot {
+        note: None,
+        total_amount: None,
+        items: vec![bare],
+        reason: None,
+        payment: None,
+        ..full.clone()
+    };
     let guest = GuestFacts {
         link: Some(format!("https://shop.example/api/orders/guest/{}", "A".repeat(60))),
         code: Code::new("7K2M-Q9XB".to_owned()),
     };
-    let money = kind.is_about_money().then(|| MoneyFacts { amount: money(8997), currency: "INR".to_owned() });
-    [(full, Some(guest)), (few, None)]
-        .map(|(order, guest)| Facts::Order(OrderFacts { order: Box::new(order), guest, money: money.clone() }))
-        .into()
+    let told = |cents, at_the_door| {
+        let of = |amount| MoneyFacts { amount, currency: "INR".to_owned(), at_the_door, is_rest: false };
+        kind.is_about_money().then(|| of(money(cents)))
+    };
+    let at_the_door = told_payment(kind, PART_REFUNDED, AT_THE_DOOR);
+    let part = matches!(kind, Kind::OrderRefunded | Kind::OrderCancelled)
+        .then(|| (OrderSnapshot { payment: at_the_door, ..full.clone() }, None, told(300, true)));
+    let all = [(full, Some(guest), told(8997, false)), (few, None, told(8997, false))];
+    all.into_iter()
+        .chain(part)
+        .map(|(order, guest, money)| Facts::Order(OrderFacts { order: Box::new(order), guest, money }))
+        .collect()
+}
+
+/// The payment that a message of this kind tells of: due where the order is placed, `taken` so by `method` where it is cancelled.
+fn told_payment(kind: Kind, taken: &str, method: &str) -> Option<ToldPayment> {
+    let payment = |status: &str, method: &str, pay_by| ToldPayment {
+        status: status.to_owned(),
+        method: method.to_owned(),
+        amount: Decimal::new(8997, 2).into(),
+        currency: Some("INR".to_owned()),
+        pay_by,
+    };
+    match kind {
+        Kind::OrderPlaced => {
+            let pay_by = OffsetDateTime::from_unix_timestamp(1_795_794_149).ok();
+            Some(payment(DUE, "CARD", pay_by))
+        }
+        Kind::OrderCancelled => Some(payment(taken, method, None)),
+        _ => None,
+    }
 }

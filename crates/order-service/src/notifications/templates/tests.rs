@@ -5,9 +5,10 @@ use super::{MessageTemplates, SUBJECT, built_in};
 use crate::config::Config;
 use crate::notifications::domain::code::Code;
 use crate::notifications::domain::sms_text::{fits, is_gsm};
-use crate::notifications::domain::{About, AccountFacts, Facts, Kind, OrderFacts};
+use crate::notifications::domain::{About, AccountFacts, Facts, Kind, MoneyFacts, OrderFacts};
 use clap::Parser;
 use shared_types::OrderId;
+use shared_types::events::ToldPayment;
 use std::path::PathBuf;
 
 fn templates() -> MessageTemplates {
@@ -57,7 +58,8 @@ fn every_mail_says_what_it_is_about() {
 
 #[test]
 fn an_order_has_its_lines_total_address_and_status_in_both_parts() {
-    let mail = templates().mail(Kind::OrderPlaced, &samples(Kind::OrderPlaced)[0]).unwrap();
+    let placed = order(Kind::OrderPlaced, |facts| facts.order.payment = None);
+    let mail = templates().mail(Kind::OrderPlaced, &placed).unwrap();
     for part in ["Wireless Mouse", "29.99", "89.97", "London", "Received", "Ada Lovelace"] {
         assert!(mail.text.contains(part), "{part}: {}", mail.text);
         assert!(mail.html.contains(part), "{part}: {}", mail.html);
@@ -75,6 +77,100 @@ fn a_message_about_money_says_how_much() {
         assert!(mail.text.contains("89.97 INR") && mail.html.contains("89.97 INR"), "{kind}: {}", mail.text);
         assert!(kind == Kind::PaymentFailed || templates().sms(kind, &facts).unwrap().contains("89.97 INR"), "{kind}");
     }
+}
+
+/// What was refunded, of an order that costs 89.97: text, HTML and SMS.
+fn refunded(change: impl Fn(&mut MoneyFacts)) -> [String; 3] {
+    let facts = order(Kind::OrderRefunded, |facts| facts.money.iter_mut().for_each(&change));
+    let mail = templates().mail(Kind::OrderRefunded, &facts).unwrap();
+    [mail.text, mail.html, templates().sms(Kind::OrderRefunded, &facts).unwrap()]
+}
+
+#[test]
+fn a_part_refund_is_not_called_a_refund_of_all() {
+    let three = |money: &mut MoneyFacts| money.amount = rust_decimal::Decimal::new(300, 2).into();
+    let [text, html, sms] = refunded(three);
+    assert!(text.contains("Status: Partly refunded") && text.contains("3.00 INR of the total of 89.97 INR"), "{text}");
+    assert!(html.contains(">Partly refunded<") && html.contains("3.00 INR of the total of 89.97 INR"), "{html}");
+    assert!(html.contains("a part of your money") && sms.contains("3.00 INR of 89.97 INR"), "{sms}");
+    for change in [|_: &mut MoneyFacts| {}, |money: &mut MoneyFacts| money.is_rest = true] {
+        let [text, html, sms] = refunded(change);
+        assert!(text.contains("Status: Refunded") && html.contains(">Refunded<"), "{text}");
+        assert!(!html.contains("a part of") && !sms.contains(" of "), "{html} {sms}");
+    }
+    let [text, ..] = refunded(|money| {
+        three(money);
+        money.is_rest = true;
+    });
+    assert!(text.contains("Status: Refunded"), "a part went back before, and this is the rest: {text}");
+}
+
+#[test]
+fn no_bank_is_named_where_money_is_handed_back_by_hand() {
+    let [by_bank, ..] = refunded(|_| {});
+    assert!(by_bank.contains("Your bank may take some days"), "{by_bank}");
+    let at_the_door = refunded(|money| money.at_the_door = true);
+    assert!(at_the_door.iter().all(|text| !text.contains("bank")), "{at_the_door:?}");
+}
+
+#[test]
+fn an_order_that_must_be_paid_first_says_how_much_and_until_when() {
+    let kind = Kind::OrderPlaced;
+    let [due, without] = [|_: &mut OrderFacts| {}, |facts: &mut OrderFacts| facts.order.payment = None].map(|change| {
+        let facts = order(kind, change);
+        let mail = templates().mail(kind, &facts).unwrap();
+        [mail.text, mail.html, templates().sms(kind, &facts).unwrap()]
+    });
+    for part in &due {
+        assert!(part.contains("89.97 INR by 2026-11-27 15:42 UTC") && part.contains("cancelled"), "{part}");
+    }
+    assert!(due[0].contains("Status: To be paid") && due[1].contains(">To be paid<"), "{}", due[0]);
+    assert!(without.iter().all(|part| !part.contains("UTC") && !part.contains("cancelled")), "{without:?}");
+    assert!(without[0].contains("Status: Received"), "{}", without[0]);
+}
+
+#[test]
+fn an_order_that_is_cancelled_says_what_becomes_of_the_money() {
+    let told = |status: &str, method: &str| {
+        let facts = order(Kind::OrderCancelled, |facts| {
+            facts.order.payment = facts.order.payment.take().map(|payment| {
+                let (status, method) = (status.to_owned(), method.to_owned());
+                ToldPayment { status, method, ..payment }
+            });
+        });
+        let mail = templates().mail(Kind::OrderCancelled, &facts).unwrap();
+        [mail.text, mail.html, templates().sms(Kind::OrderCancelled, &facts).unwrap()]
+    };
+    let [text, html, sms] = told("PAID", "CARD");
+    let goes_back = "What you paid goes back to you; we write again when it is on its way.";
+    assert!(
+        text.contains(goes_back) && html.contains(goes_back) && sms.contains("What you paid goes back"),
+        "{text} {sms}"
+    );
+    let [text, html, sms] = told("PAID", "CASH_ON_DELIVERY");
+    let by_hand = "We hand back to you what you paid, and write again when that is done.";
+    assert!(
+        text.contains(by_hand) && html.contains(by_hand) && sms.contains("We hand back what you paid"),
+        "{text} {sms}"
+    );
+    let [text, html, sms] = told("PART_REFUNDED", "UPI");
+    assert!([text, html, sms].iter().all(|text| text.contains("The rest of what you paid goes back")));
+    assert!(told("DUE", "CARD").iter().all(|text| !text.contains("you paid")), "nothing was taken");
+}
+
+#[test]
+fn what_the_shop_says_of_the_way_stands_in_the_message() {
+    let facts = order(Kind::OrderShipped, |facts| facts.order.reason = Some("By DHL 123".to_owned()));
+    let mail = templates().mail(Kind::OrderShipped, &facts).unwrap();
+    for part in [mail.text, mail.html, templates().sms(Kind::OrderShipped, &facts).unwrap()] {
+        assert!(part.contains("By DHL 123"), "{part}");
+    }
+}
+
+#[test]
+fn an_order_that_was_never_placed_is_offered_to_no_account() {
+    let mail = templates().mail(Kind::PlacementGivenUp, &samples(Kind::PlacementGivenUp)[0]).unwrap();
+    assert!(!mail.text.contains("account") && !mail.html.contains("in an account"), "{}", mail.text);
 }
 
 #[test]
@@ -131,6 +227,9 @@ fn an_sms_is_one_segment_also_with_the_longest_values() {
                 order.customer_name = "😀".repeat(100);
                 order.total_amount = Some("9999999999999999999999.99".parse::<rust_decimal::Decimal>().unwrap().into());
                 order.reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+                if let Some(payment) = &mut order.payment {
+                    payment.amount = "9999999999999999999999.99".parse::<rust_decimal::Decimal>().unwrap().into();
+                }
                 if let Some(money) = money {
                     money.amount = "9999999999999999999999.99".parse::<rust_decimal::Decimal>().unwrap().into();
                 }

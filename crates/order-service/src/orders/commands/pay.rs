@@ -53,7 +53,8 @@ pub(super) async fn open_placed(
 
 fn of_order(payment: &Payment) -> OrderPayment {
     let Payment { id, method, amount, pay_by, .. } = *payment;
-    OrderPayment::of(&LatestPayment { id, method, amount, pay_by }, payment.of_order())
+    let latest = LatestPayment { id, method, amount, pay_by };
+    OrderPayment { currency: Some(payment.currency.clone()), ..OrderPayment::of(&latest, payment.of_order()) }
 }
 
 /// The open payment of a locked order by this method, and whether it was opened now.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
-/// Every message about an order, oldest first.
+/// Every message about an order, in the order of its events.
 #[utoipa::path(get, path = "/api/orders/{id}/notifications", tag = "notifications",
     params(("id" = i64, Path, description = "Number of the order", example = 1)),
     responses(
