@@ -110,6 +110,9 @@ pub struct MoneyMoved {
     /// What caused the operation: `MANUAL`, `ORDER_CANCELLED`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// Whether all that came goes back at once, as nobody waits for it. Earlier builds did not say so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub goes_back: bool,
 }
 
 /// What happened to a reservation.

@@ -5,11 +5,15 @@ use e2e::money::{
     TOTAL, announced, becomes, books_are_equal, cancel, confirm, deliver, findings, is_due_now, is_looked_at,
     operations, pay, payment, placed, placed_by, sandbox,
 };
+use e2e::notices::reaches;
 use e2e::poll;
 use e2e::samples::{int, text};
 use e2e::shop::Shop;
 use payment_sandbox::Fault;
 use serde_json::json;
+
+/// Messages which say that money has come in.
+const PAID_MAILS: &str = "SELECT count(*) FROM orders.notifications WHERE kind = 'order-paid'";
 
 /// An order is cancelled that is not paid in this time.
 const WINDOW: (&str, &str) = ("PAYMENT_WINDOW_SECONDS", "5");
@@ -44,6 +48,8 @@ async fn what_succeeds_when_the_time_is_over_goes_back() {
     deliver(&shop, &sandbox.happened()).await;
     becomes(&shop, id, "REFUNDED").await;
     assert_eq!(shop.timeline(order).await, ["PENDING", "CANCELLED"]);
+    reaches(&shop, order, ("order-refunded", "EMAIL"), "SKIPPED").await;
+    assert_eq!(shop.database.number(PAID_MAILS).await, 0, "no order goes on because of it");
     books_are_equal(&shop, &sandbox).await;
 }
 
@@ -116,6 +122,8 @@ async fn of_two_methods_that_both_succeed_the_closed_one_gives_its_money_back() 
     deliver(&shop, &sandbox.happened()).await;
     let back = becomes(&shop, upi, "REFUNDED").await;
     assert!(operations(&back).contains(&format!("REFUND {TOTAL} SUCCEEDED LATE")), "{back}");
+    reaches(&shop, order, ("order-refunded", "EMAIL"), "SKIPPED").await;
+    assert_eq!(shop.database.number(PAID_MAILS).await, 2, "of the card, by mail and by SMS");
     let shown = shop.orders().get(&format!("/api/orders/{order}")).await.is(200).json();
     assert_eq!((int(&shown["payment"]["id"]), text(&shown["payment"]["status"])), (int(&card["id"]), "PAID"));
     books_are_equal(&shop, &sandbox).await;

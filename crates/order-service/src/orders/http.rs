@@ -248,9 +248,9 @@ pub async fn get_order(
     Ok(Answer::ok(&*order)?.with_version(order.version).unless_known(&headers))
 }
 
-/// Changes the note of an order until it is shipped or cancelled (JSON Merge Patch, RFC 7396); null removes it.
+/// Changes fields of an order until it is shipped or cancelled (JSON Merge Patch, RFC 7396); null removes one.
 ///
-/// Nothing else of an order can be patched.
+/// Only what the body is documented to have can be patched.
 #[utoipa::path(patch, path = "/api/orders/{id}", tag = "orders",
     request_body(content((PatchOrder = "application/merge-patch+json"), (PatchOrder = "application/json"))),
     params(("id" = i64, Path, description = "Number of the order", example = 1), IfMatch),

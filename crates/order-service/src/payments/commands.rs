@@ -39,7 +39,11 @@ fn event<Data: EventData>(
     amount: Money,
     operation: Option<&Operation>,
 ) -> Result<Event, serde_json::Error> {
-    Event::new(&of(MoneyMoved {
+    Event::new(&of(moved(order, payment, amount, operation)))
+}
+
+fn moved(order: Reference, payment: &Payment, amount: Money, operation: Option<&Operation>) -> MoneyMoved {
+    MoneyMoved {
         payment_id: payment.id,
         order_id: payment.order_id,
         reference: order,
@@ -48,5 +52,6 @@ fn event<Data: EventData>(
         currency: payment.currency.clone(),
         operation: operation.map(|operation| operation.id),
         cause: operation.map(|operation| operation.cause.to_string()),
-    }))
+        goes_back: false,
+    }
 }

@@ -60,10 +60,11 @@ pub struct ToldMoney {
 }
 
 impl ToldMoney {
-    /// What an event of this type tells. Who paid at the door knows it.
+    /// What an event of this type tells. Who paid at the door knows it. Of money that goes back at once only the refund is
+    /// told: no order goes on because of it.
     pub fn of(event_type: &str, moved: &MoneyMoved) -> Self {
         let kind = match event_type {
-            PaymentCaptured::TYPE if moved.method == AT_THE_DOOR => None,
+            PaymentCaptured::TYPE if moved.method == AT_THE_DOOR || moved.goes_back => None,
             PaymentCaptured::TYPE => Some(Kind::OrderPaid),
             PaymentFailed::TYPE => Some(Kind::PaymentFailed),
             RefundSucceeded::TYPE => Some(Kind::OrderRefunded),

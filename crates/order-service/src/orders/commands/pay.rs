@@ -168,8 +168,8 @@ pub async fn follow(
     let went_back = is_gone && !latest.provider.is_on_delivery();
     if went_back && order.status == OrderStatus::Pending {
         // It came, and goes back, before the order could go on: on a payment that was closed, or given back at the provider.
-        let explanation =
-            Explanation::new("Your payment was given back.", "the payment was given back at the provider");
+        let note = "what was paid came on a closed payment, or was given back at the provider";
+        let explanation = Explanation::new("Your payment was given back.", note);
         change_status(conn, now, order, OrderStatus::Cancelled, explanation).await?;
         order.status = OrderStatus::Cancelled;
         return Ok(());

@@ -107,7 +107,7 @@ impl Body for ClaimOrder {
 
 /// What of an order is to change (JSON Merge Patch, RFC 7396): what is left out stays, null removes it.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PatchOrder {
     /// What the shop should know; null removes it.
     #[serde(default, deserialize_with = "present")]

@@ -1,6 +1,6 @@
 //! Applies what a provider shows of a payment: the one way by which its money moves in our tables.
 
-use super::{BY, event, held::Held};
+use super::{BY, event, held::Held, moved};
 use crate::payments::domain::{
     Cause, Closed, FindingKind, Known, Operation, OperationKind, OperationStatus, PROVIDER_ERROR, Payment,
     PaymentStatus, RefundState, Shown, ShownRefund,
@@ -11,7 +11,8 @@ use crate::payments::store::{self, Move, NewOperation, reviews};
 use crate::schema::OUTBOX;
 use service_kit::outbox::Event;
 use shared_types::events::{
-    PaymentAuthorized, PaymentCaptured, PaymentFailed, PaymentReview, PaymentVoided, RefundFailed, RefundSucceeded,
+    MoneyMoved, PaymentAuthorized, PaymentCaptured, PaymentFailed, PaymentReview, PaymentVoided, RefundFailed,
+    RefundSucceeded,
 };
 use shared_types::{Money, Reference};
 use sqlx::PgConnection;
@@ -299,7 +300,8 @@ pub(super) async fn tell(
     if after.captured > before.captured {
         let provider = after.provider.label();
         metrics::counter!("payments_captured_total", "method" => method, "provider" => provider).increment(1);
-        events.push(event(PaymentCaptured, order, after, after.captured - before.captured, capture)?);
+        let came = moved(order, after, after.captured - before.captured, capture);
+        events.push(Event::new(&PaymentCaptured(MoneyMoved { goes_back: !after.refundable().is_positive(), ..came }))?);
     }
     if before.status != after.status {
         let amount = after.amount;
