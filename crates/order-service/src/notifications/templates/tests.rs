@@ -235,7 +235,12 @@ fn an_sms_is_one_segment_also_with_the_longest_values() {
                 }
             });
             let text = templates().sms(kind, &facts).unwrap();
-            assert!(fits(&text) && is_gsm(&text), "{kind}: {} characters: {text}", text.chars().count());
+            // A reason that is not in the alphabet may stay where the shorter segment holds it.
+            assert!(
+                fits(&text) && (is_gsm(&text) || !is_gsm(reason)),
+                "{kind}: {} characters: {text}",
+                text.chars().count()
+            );
             assert!(text.contains(&i64::MAX.to_string()), "{kind}: {text}");
         }
     }
