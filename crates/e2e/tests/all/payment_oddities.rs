@@ -59,9 +59,21 @@ async fn a_refund_of_a_cancelled_order_that_fails_later_is_left_to_people() {
     assert_eq!(sandbox.stripe().all_refunds().len(), 1, "it would only fail again");
     assert_eq!(findings(&shop).await, ["STATUS: a refund failed after it had succeeded"]);
     books_are_equal(&shop, &sandbox).await;
+    let (holds, wrong) =
+        ("{\"holds\":true}", "is CANCELLED and PAID, total 59.98, taken 59.98, given back 0.00, by hand 0");
+    let invariants = async || shop.orders().get("/api/admin/invariants").await.is(200).text;
+    assert_eq!(invariants().await, holds, "its money is owed, and people are told");
+    let ended = async |status: &str| {
+        let set = format!("UPDATE orders.payment_operations SET status = '{status}' WHERE kind = 'REFUND'");
+        shop.database.execute(set).await;
+    };
+    ended("DROPPED").await;
+    assert!(invariants().await.contains(wrong), "nobody was asked to give it back");
+    ended("REVERSED").await;
     refund(&shop, id, None).await.is(200);
     becomes(&shop, id, "REFUNDED").await;
     books_are_equal(&shop, &sandbox).await;
+    assert_eq!(invariants().await, holds);
 }
 
 #[tokio::test]
