@@ -5,8 +5,8 @@ use crate::orders::domain::{Order, OrderPayment, PlaceOrder, TimelineEntry};
 use crate::orders::explain::{Accepted, Facts, Stock};
 use crate::orders::store::Inserted;
 use crate::payments::{
-    Cause, LatestPayment, Method, Operation, OperationKind, OperationStatus, OrderPaymentStatus, Payment,
-    PaymentStatus, PaymentWithOperations, Provider,
+    LatestPayment, Method, Operation, OperationKind, OperationStatus, OrderPaymentStatus, Payment, PaymentStatus,
+    PaymentWithOperations, Provider,
 };
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -16,7 +16,6 @@ use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
 use shared_types::{Money, OrderId, OrderStatus, PaymentId, Reference};
 use std::collections::HashMap;
 use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
 
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -71,22 +70,11 @@ fn by_provider(
     let payment = Payment {
         error_code: (status == PaymentStatus::Failed).then(|| "card_declined".to_owned()),
         pay_by: Some(AT),
+        captured: if status == PaymentStatus::Captured { Money::from(Decimal::ONE) } else { Money::default() },
         ..Payment::sample(Provider::Stripe, status, AT)
     };
-    let operations = operations.iter().map(|(kind, status)| Operation {
-        id: Uuid::nil(),
-        payment_id: PaymentId(5),
-        kind: *kind,
-        amount: Money::from(Decimal::ONE),
-        status: *status,
-        cause: Cause::Checkout,
-        error_code: None,
-        reason: None,
-        provider_ref: None,
-        first_sent_at: None,
-        created_at: AT,
-        updated_at: AT,
-    });
+    let sample = || Operation::sample(PaymentId(5));
+    let operations = operations.iter().map(|(kind, status)| Operation { kind: *kind, status: *status, ..sample() });
     let payment = PaymentWithOperations { payment, operations: operations.collect() };
     let mut facts = Facts { payments: vec![payment], ..paid(facts, order) };
     facts.order.payment.as_mut().unwrap().pay_by = Some(AT);
