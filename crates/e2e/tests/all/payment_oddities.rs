@@ -96,6 +96,11 @@ async fn money_that_a_provider_could_not_give_back_is_paid_out_by_hand() {
     sandbox.stripe().refund_fails(&there.id).unwrap();
     is_looked_at(&shop, id).await;
     becomes(&shop, id, "CAPTURED").await;
+    let explained = async || shop.orders().get(&format!("/api/orders/{order}/explain")).await.is(200).json();
+    let told = explained().await;
+    assert!(text(&told["because"]).starts_with("Its refund did not go through: 59.98, REVERSED. "), "{told}");
+    assert_eq!(told["actions"][1], format!(r#"POST {refunds} {{"by": "HAND"}}"#));
+
     by_hand(json!({"amount": number("59.99")})).await.problem(409, "refund-exceeds-payment");
     by_hand(json!({"amount": number("50.00")})).await.is(200);
     assert_eq!(order_payment(&shop, order).await, "PART_REFUNDED");
@@ -106,6 +111,9 @@ async fn money_that_a_provider_could_not_give_back_is_paid_out_by_hand() {
     );
     by_hand(json!({})).await.problem(409, "invalid-transition");
     assert_eq!(order_payment(&shop, order).await, "REFUNDED");
+    let told = explained().await;
+    assert_eq!(told["waitingFor"], Value::Null, "{told}");
+    assert!(told["chain"].to_string().contains("REFUND of 9.98 by hand, SUCCEEDED"), "{told}");
     for _ in 0..2 {
         is_looked_at(&shop, id).await;
     }

@@ -42,7 +42,8 @@ pub(super) fn chain(facts: &Facts) -> Vec<Link> {
         chain.extend(payment.operations.iter().map(|operation| {
             let why = operation.error_code.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
             let (kind, amount, status) = (operation.kind, operation.amount, operation.status);
-            let what = format!("{kind} of {amount} by {provider}, {status}{why}");
+            let by = if operation.by_hand && !provider.is_on_delivery() { "hand" } else { provider.as_str() };
+            let what = format!("{kind} of {amount} by {by}, {status}{why}");
             Link::new(operation.updated_at, what, "order-service: payments")
         }));
     }

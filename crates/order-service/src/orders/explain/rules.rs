@@ -4,7 +4,8 @@ mod money;
 
 use super::{Facts, Stock, arrival};
 use crate::explained::Reason;
-use crate::payments::OrderPaymentStatus;
+use crate::orders::domain::OrderPayment;
+use crate::payments::{Method, OrderPaymentStatus};
 use shared_types::OrderStatus;
 use shared_types::reservations::{ReservationStatus, StockTrace};
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
@@ -13,9 +14,10 @@ use time::Duration;
 type Rule = fn(&Facts) -> Option<Reason>;
 
 /// From the ends of an order's life back to its beginning.
-const RULES: [Rule; 24] = [
+const RULES: [Rule; 25] = [
     money::under_review,
     money::refund_under_way,
+    money::to_be_given_back,
     to_be_paid_out,
     cancelled,
     to_be_collected,
@@ -86,7 +88,8 @@ fn why_cancelled(facts: &Facts) -> String {
 fn to_be_paid_out(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Cancelled)?;
     let taken = |status| matches!(status, OrderPaymentStatus::Paid | OrderPaymentStatus::PartRefunded);
-    let payment = facts.order.payment.as_ref().filter(|payment| taken(payment.status))?;
+    let at_the_door = |payment: &&OrderPayment| payment.method == Method::CashOnDelivery;
+    let payment = facts.order.payment.as_deref().filter(|payment| taken(payment.status)).filter(at_the_door)?;
     let because = format!("Its money was taken and waits to be paid out. {}", why_cancelled(facts));
     let reason = Reason::new(because).waits_for("an operator to pay its money out");
     let reason = reason.next("an operator notes that it was paid out", None);

@@ -135,11 +135,16 @@ fn cases() -> Vec<(Facts, &'static str)> {
     };
     let waits = |status, operations| by_provider(committed(), (OrderPaymentStatus::Due, status), operations);
     let refund = &[(OperationKind::Refund, OperationStatus::Accepted)];
+    let reversed = &[(OperationKind::Refund, OperationStatus::Reversed)];
     vec![
         (paid(placed(OrderStatus::Confirmed), OrderPaymentStatus::Review), "Its payment is under review"),
         (
             by_provider(placed(OrderStatus::Cancelled), (OrderPaymentStatus::Paid, PaymentStatus::Captured), refund),
             "Its money goes back: 1.00, STRIPE has it and gives it back. It was cancelled by operator.",
+        ),
+        (
+            by_provider(placed(OrderStatus::Cancelled), (OrderPaymentStatus::Paid, PaymentStatus::Captured), reversed),
+            "Its refund did not go through: 1.00, REVERSED. The next one goes by STRIPE again, unless it is by hand.",
         ),
         (
             paid(placed(OrderStatus::Cancelled), OrderPaymentStatus::Paid),
@@ -225,6 +230,22 @@ fn what_waits_for_its_money_says_until_when() {
         (explained.waiting_for.as_deref(), explained.actions),
         (Some("its customer"), actions.map(str::to_owned).to_vec())
     );
+}
+
+#[test]
+fn what_a_provider_did_not_give_back_is_given_back_by_it_or_by_hand() {
+    let kept = |operations: &[_]| {
+        let paid = (OrderPaymentStatus::Paid, PaymentStatus::Captured);
+        first(&by_provider(placed(OrderStatus::Cancelled), paid, operations)).explained(AT, Vec::new())
+    };
+    let told = kept(&[(OperationKind::Refund, OperationStatus::Refused)]);
+    let refunds = "POST /api/payments/5/refunds";
+    let by_hand = r#"POST /api/payments/5/refunds {"by": "HAND"}"#;
+    assert_eq!(told.actions, [refunds, by_hand, "GET /api/admin/payments/findings?open=true"]);
+    assert_eq!(told.waiting_for.as_deref(), Some("an operator to give its money back"));
+    let told = kept(&[(OperationKind::Confirm, OperationStatus::Refused)]);
+    assert_eq!(told.because, "Its money was taken, and no refund is under way: 1.00. It was cancelled by operator.");
+    assert_eq!(told.actions, [refunds], "by hand would be refused");
 }
 
 #[test]
