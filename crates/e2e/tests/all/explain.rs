@@ -293,6 +293,27 @@ async fn an_order_that_waits_for_its_money_says_why() {
 }
 
 #[tokio::test]
+async fn an_order_whose_payment_was_called_off_can_have_another() {
+    let (issuer, sandbox) = (Issuer::start().await, money::sandbox().await);
+    let shop = Shop::plan().order_variable("AUTH_ISSUER", issuer.url()).paid_by(&sandbox).open().await;
+    let ada = shop.orders().with_token(&issuer.token(json!({"sub": uuid::Uuid::from_u128(1), "roles": ["CUSTOMER"]})));
+    let placed = ada.post("/api/orders", money::order_by("CARD")).await.is(201).json();
+    let (id, payment) = (int(&placed["id"]), int(&placed["payment"]["id"]));
+    shop.orders().post(&format!("/api/payments/{payment}/void"), json!({})).await.is(200);
+    money::session(&shop, payment).await.problem(409, "invalid-transition");
+    let told = explained(shop.orders(), id).await;
+    assert_eq!(text(&told["because"]), "Its payment was called off before anything was paid. Another can be opened.");
+    assert_eq!(text(&told["next"]["what"]), "another payment is opened and paid");
+    let told = explained(&ada, id).await;
+    assert_eq!(
+        text(&told["because"]),
+        "We have your order. Its payment was called off: please choose again how to pay."
+    );
+    money::pay(&shop, id, "pm_card_visa").await.is(201);
+    shop.order_becomes(id, "CONFIRMED").await;
+}
+
+#[tokio::test]
 async fn an_order_that_was_taken_into_an_account_is_explained_by_what_happened_to_it() {
     let shop = Shop::plan().guests().with_accounts().open().await;
     let id = int(&shop.place(&[(LAPTOP, 1)]).await["id"]);

@@ -14,7 +14,7 @@ use time::Duration;
 type Rule = fn(&Facts) -> Option<Reason>;
 
 /// From the ends of an order's life back to its beginning.
-const RULES: [Rule; 25] = [
+const RULES: [Rule; 26] = [
     money::under_review,
     money::refund_under_way,
     money::to_be_given_back,
@@ -24,6 +24,7 @@ const RULES: [Rule; 25] = [
     delivered,
     shipped,
     confirmed,
+    money::called_off,
     money::outcome_unknown,
     money::attempt_failed,
     money::customer_has_to_act,

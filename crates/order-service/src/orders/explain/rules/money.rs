@@ -92,6 +92,24 @@ pub(super) fn to_be_given_back(facts: &Facts) -> Option<Reason> {
     Some(reason.next(next, None).can([refunds, by_hand, "GET /api/admin/payments/findings?open=true".to_owned()]))
 }
 
+/// No payment is open for which the order could wait.
+pub(super) fn called_off(facts: &Facts) -> Option<Reason> {
+    let (due, latest) = due(facts)?;
+    (due.status == OrderPaymentStatus::Voided).then_some(())?;
+    let because = match latest.payment.status {
+        PaymentStatus::Expired => {
+            "The promise of its money ran out before it was taken. Another payment can be opened."
+        }
+        _ => "Its payment was called off before anything was paid. Another can be opened.",
+    };
+    let reason = Reason::new(because).waits_for("its customer").next("another payment is opened and paid", None);
+    let reason = match latest.payment.pay_by {
+        Some(pay_by) => reason.then("it is cancelled unless it is paid by then", Some(pay_by)),
+        None => reason,
+    };
+    Some(reason.can([format!("POST /api/orders/{}/payments", facts.order.id)]).can(cancel(facts)))
+}
+
 pub(super) fn outcome_unknown(facts: &Facts) -> Option<Reason> {
     let (due, payment) = due(facts)?;
     let unknown = payment.operations.iter().find(|it| it.status == OperationStatus::Unknown)?;

@@ -159,6 +159,10 @@ fn cases() -> Vec<(Facts, &'static str)> {
         (placed(OrderStatus::Shipped), "It has left the house"),
         (placed(OrderStatus::Confirmed), "It waits to be shipped."),
         (
+            by_provider(committed(), (OrderPaymentStatus::Voided, PaymentStatus::Voided), &[]),
+            "Its payment was called off before anything was paid. Another can be opened.",
+        ),
+        (
             waits(PaymentStatus::Created, &[(OperationKind::Confirm, OperationStatus::Unknown)]),
             "STRIPE was asked for CONFIRM, and whether it was done is not known.",
         ),
