@@ -220,7 +220,7 @@ async fn customers_see_where_their_own_order_is_and_no_more() {
     shop.orders().post(&format!("/api/orders/{id}/cancel"), cancel).await.is(200);
     let seen = explained(&ada, id).await;
     assert_eq!((text(&seen["because"]), &seen["actions"]), ("Too late", &json!([])));
-    assert_eq!(text(&explained(shop.orders(), id).await["because"]), "Rang twice");
+    assert_eq!(text(&explained(shop.orders(), id).await["because"]), "Rang twice (its customer was told: Too late)");
     bob.get(&format!("/api/orders/{id}/explain")).await.problem(404, "not-found");
 }
 

@@ -1,12 +1,11 @@
 //! What is known of an order.
 
-use super::{Facts, Stock, told};
+use super::{Facts, Stock, told, why};
 use crate::explained::{Link, trace_id};
 
 pub(super) fn chain(facts: &Facts) -> Vec<Link> {
     let steps = told(&facts.timeline, |entry| {
-        let why = entry.internal_note.as_deref().or(entry.reason.as_deref());
-        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let why = why(entry).map(|why| format!(": {why}")).unwrap_or_default();
         format!("{} by {}{why}", entry.status, entry.actor)
     });
     let mut chain: Vec<Link> =

@@ -2,7 +2,7 @@
 
 mod money;
 
-use super::{Facts, Stock, arrival};
+use super::{Facts, Stock, arrival, why};
 use crate::explained::Reason;
 use crate::orders::domain::OrderPayment;
 use crate::payments::{Method, OrderPaymentStatus};
@@ -76,14 +76,13 @@ fn has(facts: &Facts, status: OrderStatus) -> Option<()> {
 }
 
 /// What the timeline says of how it came to its status.
-fn detail(facts: &Facts) -> Option<&str> {
-    let last = arrival(&facts.timeline)?;
-    last.internal_note.as_deref().or(last.reason.as_deref())
+fn detail(facts: &Facts) -> Option<String> {
+    why(arrival(&facts.timeline)?)
 }
 
 fn why_cancelled(facts: &Facts) -> String {
     let by = || arrival(&facts.timeline).map_or("somebody", |entry| entry.actor.as_str());
-    detail(facts).map_or_else(|| format!("It was cancelled by {}.", by()), str::to_owned)
+    detail(facts).unwrap_or_else(|| format!("It was cancelled by {}.", by()))
 }
 
 fn to_be_paid_out(facts: &Facts) -> Option<Reason> {
@@ -105,14 +104,14 @@ fn cancelled(facts: &Facts) -> Option<Reason> {
 fn to_be_collected(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Delivered)?;
     let collect = collect(facts)?;
-    let because = format!("Its money waits to be collected. {}", detail(facts).unwrap_or(DELIVERED));
+    let because = format!("Its money waits to be collected. {}", detail(facts).as_deref().unwrap_or(DELIVERED));
     let reason = Reason::new(because).waits_for("the carrier or the shop to collect its money");
     Some(reason.next("somebody notes that it was collected", None).can([collect]))
 }
 
 fn delivered(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Delivered)?;
-    Some(Reason::new(detail(facts).unwrap_or(DELIVERED)))
+    Some(Reason::new(detail(facts).unwrap_or_else(|| DELIVERED.to_owned())))
 }
 
 fn shipped(facts: &Facts) -> Option<Reason> {

@@ -253,6 +253,16 @@ fn what_a_provider_did_not_give_back_is_given_back_by_it_or_by_hand() {
 }
 
 #[test]
+fn a_reason_and_a_note_are_both_told() {
+    let mut facts = placed(OrderStatus::Cancelled);
+    let entry = facts.timeline.last_mut().unwrap();
+    (entry.reason, entry.internal_note) = (Some("Too late".to_owned()), Some("Rang twice".to_owned()));
+    let explained = crate::orders::explain::explain(&facts).explained;
+    assert_eq!(explained.because, "Rang twice (its customer was told: Too late)");
+    assert_eq!(explained.chain[0].what, "CANCELLED by operator: Rang twice (its customer was told: Too late)");
+}
+
+#[test]
 fn money_on_its_way_is_waited_for_and_no_other() {
     use OrderPaymentStatus::{OnDelivery, Paid, PartRefunded, Refunded, Voided};
     let refunds = (Some("an operator to pay its money out"), vec!["POST /api/payments/5/refunds"]);
