@@ -39,6 +39,8 @@ pub struct Facts {
     pub payments: Vec<PaymentWithOperations>,
     /// What its customer was told.
     pub messages: Vec<Notification>,
+    /// When all this was so.
+    pub now: OffsetDateTime,
 }
 
 /// An order that waits to be placed.

@@ -14,7 +14,7 @@ use time::Duration;
 type Rule = fn(&Facts) -> Option<Reason>;
 
 /// From the ends of an order's life back to its beginning.
-const RULES: [Rule; 26] = [
+const RULES: [Rule; 27] = [
     money::under_review,
     money::refund_under_way,
     money::to_be_given_back,
@@ -36,6 +36,7 @@ const RULES: [Rule; 26] = [
     answer_set_aside,
     event_without_broker,
     event_in_outbox,
+    event_to_be_published,
     inventory_away,
     event_set_aside,
     stock_held,
@@ -45,6 +46,9 @@ const RULES: [Rule; 26] = [
 
 /// How much later than its order a message may be written in the same transaction.
 const ONE_TRANSACTION: Duration = Duration::seconds(1);
+
+/// For how long a message may wait while the relay is on time.
+const ON_TIME: Duration = Duration::seconds(5);
 
 const DELIVERED: &str = "It was delivered.";
 
@@ -209,8 +213,15 @@ fn event_without_broker(facts: &Facts) -> Option<Reason> {
 }
 
 fn event_in_outbox(facts: &Facts) -> Option<Reason> {
-    is_in_outbox(facts).then_some(())?;
+    let is_late = facts.oldest_message.is_some_and(|oldest| facts.now - oldest > ON_TIME);
+    (is_late && is_in_outbox(facts)).then_some(())?;
     let reason = Reason::new("It is placed. Its event waits in the outbox: the relay is behind.");
+    Some(settled(reason.waits_for("the relay of order-service").next("order.created is published", None), facts))
+}
+
+fn event_to_be_published(facts: &Facts) -> Option<Reason> {
+    is_in_outbox(facts).then_some(())?;
+    let reason = Reason::new("It is placed. Its event is about to be published.");
     Some(settled(reason.waits_for("the relay of order-service").next("order.created is published", None), facts))
 }
 

@@ -44,6 +44,7 @@ fn placed(status: OrderStatus) -> Facts {
         stock: Stock::NotAsked,
         payments: Vec::new(),
         messages: Vec::new(),
+        now: AT + Duration::seconds(5),
     }
 }
 
@@ -178,7 +179,11 @@ fn cases() -> Vec<(Facts, &'static str)> {
             Facts { oldest_message: Some(AT), broker: Err("refused".to_owned()), ..held() },
             "waits in the outbox, as RabbitMQ is not reached: refused.",
         ),
-        (Facts { oldest_message: Some(AT), ..held() }, "Its event waits in the outbox: the relay is behind."),
+        (
+            Facts { oldest_message: Some(AT), now: AT + Duration::seconds(6), ..held() },
+            "Its event waits in the outbox: the relay is behind.",
+        ),
+        (Facts { oldest_message: Some(AT), ..held() }, "It is placed. Its event is about to be published."),
         (Facts { stock: away(), ..held() }, "waits for its stock to be committed. inventory-service: not reached."),
         (with_trace(held(), |trace| trace.letters.push(set_aside)), "inventory-service set its event aside as dead"),
         (held(), "Its event is on its way to inventory-service"),
