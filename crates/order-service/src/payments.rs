@@ -31,7 +31,7 @@ pub use domain::{
     AskedPayment, Capture, Cause, ConfirmPayment, DUE, Decision, Finding, FindingKind, LatestPayment, Method,
     OpenPayment, Operation, OperationKind, OperationStatus, OrderPaymentStatus, PROVIDER_ERROR, Payment, PaymentStatus,
     PaymentWithOperations, PlacePayment, Provider, Reconciled, ReconciledProvider, RefundPayment, RequestedPayment,
-    ResolveFinding, ReviewPayment, Session, Shown, TakePayment, Trial,
+    ResolveFinding, ReviewPayment, Session, Shown, TakePayment, Trial, not_through,
 };
 pub use error::Error;
 pub use providers::{Answer, Outcome};

@@ -220,7 +220,7 @@ async fn customers_see_where_their_own_order_is_and_no_more() {
     shop.orders().post(&format!("/api/orders/{id}/cancel"), cancel).await.is(200);
     let seen = explained(&ada, id).await;
     assert_eq!((text(&seen["because"]), &seen["actions"]), ("Too late", &json!([])));
-    assert_eq!(text(&explained(shop.orders(), id).await["because"]), "Rang twice");
+    assert_eq!(text(&explained(shop.orders(), id).await["because"]), "Rang twice (its customer was told: Too late)");
     bob.get(&format!("/api/orders/{id}/explain")).await.problem(404, "not-found");
 }
 
@@ -290,6 +290,27 @@ async fn an_order_that_waits_for_its_money_says_why() {
     let (operators, customers) = both().await;
     assert!(operators.starts_with("Its payment is under review"), "{operators}");
     assert_eq!(customers, "We have your order and check its payment.");
+}
+
+#[tokio::test]
+async fn an_order_whose_payment_was_called_off_can_have_another() {
+    let (issuer, sandbox) = (Issuer::start().await, money::sandbox().await);
+    let shop = Shop::plan().order_variable("AUTH_ISSUER", issuer.url()).paid_by(&sandbox).open().await;
+    let ada = shop.orders().with_token(&issuer.token(json!({"sub": uuid::Uuid::from_u128(1), "roles": ["CUSTOMER"]})));
+    let placed = ada.post("/api/orders", money::order_by("CARD")).await.is(201).json();
+    let (id, payment) = (int(&placed["id"]), int(&placed["payment"]["id"]));
+    shop.orders().post(&format!("/api/payments/{payment}/void"), json!({})).await.is(200);
+    money::session(&shop, payment).await.problem(409, "invalid-transition");
+    let told = explained(shop.orders(), id).await;
+    assert_eq!(text(&told["because"]), "Its payment was called off before anything was paid. Another can be opened.");
+    assert_eq!(text(&told["next"]["what"]), "another payment is opened and paid");
+    let told = explained(&ada, id).await;
+    assert_eq!(
+        text(&told["because"]),
+        "We have your order. Its payment was called off: please choose again how to pay."
+    );
+    money::pay(&shop, id, "pm_card_visa").await.is(201);
+    shop.order_becomes(id, "CONFIRMED").await;
 }
 
 #[tokio::test]

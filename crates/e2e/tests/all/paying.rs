@@ -151,7 +151,9 @@ async fn an_order_that_is_not_paid_in_time_is_cancelled_and_its_stock_comes_back
     becomes(&shop, of_silent, "VOIDED").await;
     poll::eventually("the stock to be back", async || poll::equal(shop.database.stock(MOUSE).await, before)).await;
     let timeline = shop.orders().get(&format!("/api/orders/{id}/timeline")).await.is(200).array();
-    assert_eq!(timeline.last().unwrap()["reason"], "We have not received your payment.");
+    let last = timeline.last().unwrap();
+    let by_itself = ("We have not received your payment.", "order-service");
+    assert_eq!((text(&last["reason"]), text(&last["actor"])), by_itself);
     books_are_equal(&shop, &sandbox).await;
 }
 

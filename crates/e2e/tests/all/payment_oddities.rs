@@ -6,10 +6,10 @@ use e2e::money::{
     nobody_is_at_work, operations, order_by, order_payment, pay, payment, placed, refund, sandbox, session,
 };
 use e2e::poll;
-use e2e::samples::{MOUSE, int, text};
+use e2e::samples::{MOUSE, int, number, text};
 use e2e::shop::Shop;
 use payment_sandbox::{Fault, Sandbox};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared_types::topology::INVENTORY_ORDER_EVENTS;
 use std::time::Duration;
 
@@ -59,9 +59,71 @@ async fn a_refund_of_a_cancelled_order_that_fails_later_is_left_to_people() {
     assert_eq!(sandbox.stripe().all_refunds().len(), 1, "it would only fail again");
     assert_eq!(findings(&shop).await, ["STATUS: a refund failed after it had succeeded"]);
     books_are_equal(&shop, &sandbox).await;
+    let (holds, wrong) =
+        ("{\"holds\":true}", "is CANCELLED and PAID, total 59.98, taken 59.98, given back 0.00, by hand 0");
+    let invariants = async || shop.orders().get("/api/admin/invariants").await.is(200).text;
+    assert_eq!(invariants().await, holds, "its money is owed, and people are told");
+    let ended = async |status: &str| {
+        let set = format!("UPDATE orders.payment_operations SET status = '{status}' WHERE kind = 'REFUND'");
+        shop.database.execute(set).await;
+    };
+    ended("DROPPED").await;
+    assert!(invariants().await.contains(wrong), "nobody was asked to give it back");
+    ended("REVERSED").await;
     refund(&shop, id, None).await.is(200);
     becomes(&shop, id, "REFUNDED").await;
     books_are_equal(&shop, &sandbox).await;
+    assert_eq!(invariants().await, holds);
+}
+
+#[tokio::test]
+async fn money_that_a_provider_could_not_give_back_is_paid_out_by_hand() {
+    let sandbox = sandbox().await;
+    let shop = Shop::plan().paid_by(&sandbox).open().await;
+    let (order, id, _) = paid(&shop).await;
+    let refunds = format!("/api/payments/{id}/refunds");
+    let by_hand = async |more: Value| {
+        let mut body = json!({"reason": "Bank transfer 4711", "by": "HAND"});
+        body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+        shop.orders().post(&refunds, body).await
+    };
+    assert_eq!(by_hand(json!({"by": "FOOT"})).await.fields_at_fault(), ["by"]);
+    by_hand(json!({})).await.problem(409, "invalid-transition");
+    cancel(&shop, order).await;
+    becomes(&shop, id, "REFUNDED").await;
+    by_hand(json!({})).await.problem(409, "invalid-transition");
+    let there = sandbox.stripe().all_refunds().pop().unwrap();
+    sandbox.stripe().refund_fails(&there.id).unwrap();
+    is_looked_at(&shop, id).await;
+    becomes(&shop, id, "CAPTURED").await;
+    let explained = async || shop.orders().get(&format!("/api/orders/{order}/explain")).await.is(200).json();
+    let told = explained().await;
+    assert!(text(&told["because"]).starts_with("Its refund did not go through: 59.98, REVERSED. "), "{told}");
+    assert_eq!(told["actions"][1], format!(r#"POST {refunds} {{"by": "HAND"}}"#));
+
+    by_hand(json!({"amount": number("59.99")})).await.problem(409, "refund-exceeds-payment");
+    by_hand(json!({"amount": number("50.00")})).await.is(200);
+    assert_eq!(order_payment(&shop, order).await, "PART_REFUNDED");
+    let done = by_hand(json!({})).await.is(200).json();
+    assert_eq!(
+        (&done["status"], &done["byHand"], &done["amount"]),
+        (&json!("SUCCEEDED"), &json!(true), &number("9.98"))
+    );
+    by_hand(json!({})).await.problem(409, "invalid-transition");
+    assert_eq!(order_payment(&shop, order).await, "REFUNDED");
+    let told = explained().await;
+    assert_eq!(told["waitingFor"], Value::Null, "{told}");
+    assert!(told["chain"].to_string().contains("REFUND of 9.98 by hand, SUCCEEDED"), "{told}");
+    for _ in 0..2 {
+        is_looked_at(&shop, id).await;
+    }
+    let today = time::OffsetDateTime::now_utc().date();
+    shop.orders().post(&format!("/api/admin/payments/reconcile?day={today}"), json!({})).await.is(200);
+    assert_eq!(findings(&shop).await, ["STATUS: a refund failed after it had succeeded"]);
+    assert_eq!(sandbox.stripe().all_refunds().len(), 1, "the provider was asked once");
+    assert_eq!(amounts(&payment(&shop, id).await), format!("REFUNDED {TOTAL} {TOTAL} {TOTAL}"));
+    assert_eq!(shop.orders().get("/api/admin/invariants").await.is(200).text, "{\"holds\":true}");
+    shop.assert_invariants().await;
 }
 
 #[tokio::test]

@@ -20,6 +20,9 @@ use shared_types::events::{
 /// Who changes an order through the HTTP interface.
 pub const API: &str = "api";
 
+/// Who changes an order because its time is over.
+const SERVICE: &str = "order-service";
+
 /// Who takes an order into their account.
 pub const CUSTOMER: &str = "customer";
 

@@ -39,6 +39,8 @@ pub struct Facts {
     pub payments: Vec<PaymentWithOperations>,
     /// What its customer was told.
     pub messages: Vec<Notification>,
+    /// When all this was so.
+    pub now: OffsetDateTime,
 }
 
 /// An order that waits to be placed.
@@ -91,6 +93,14 @@ impl Facts {
 fn arrival(timeline: &[TimelineEntry]) -> Option<&TimelineEntry> {
     let status = timeline.last()?.status;
     timeline.iter().rev().take_while(|entry| entry.status == status).last()
+}
+
+/// Why the order came to the status of this entry: what operators noted, and what its customer was told.
+fn why(entry: &TimelineEntry) -> Option<String> {
+    match (&entry.internal_note, &entry.reason) {
+        (Some(note), Some(reason)) => Some(format!("{note} (its customer was told: {reason})")),
+        (one, other) => one.clone().or_else(|| other.clone()),
+    }
 }
 
 /// What each entry tells: the status to which the order came, or what happened to it meanwhile.

@@ -105,8 +105,8 @@ async fn settle(orders: &Orders, before: &Payment, shown: Option<&Shown>) -> Res
     } else if let Some(shown) = shown {
         pay::see(&mut transaction, OffsetDateTime::now_utc(), &mut order, &mut held, shown).await?;
     }
-    if !is_old && let Some(after) = payments::find(&mut *transaction, order.id, before.id).await? {
-        payments::note_difference(&mut transaction, &after, shown).await?;
+    if !is_old {
+        payments::note_difference(&mut transaction, &held, shown).await?;
     }
     orders.db.commit(transaction).await?;
     Ok(is_old)

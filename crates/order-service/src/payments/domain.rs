@@ -4,6 +4,7 @@ mod findings;
 mod listed;
 mod money;
 mod names;
+mod refunds;
 mod requests;
 mod shown;
 
@@ -14,9 +15,9 @@ pub use names::{
     Capture, Cause, DUE, FindingKind, Method, OperationKind, OperationStatus, OrderPaymentStatus, PaymentStatus,
     Provider,
 };
+pub use refunds::{PaidOutBy, RefundPayment, TakePayment, not_through};
 pub use requests::{
-    AskedPayment, ConfirmPayment, Decision, OpenPayment, PlacePayment, RefundPayment, RequestedPayment, ReviewPayment,
-    TakePayment, Trial,
+    AskedPayment, ConfirmPayment, Decision, OpenPayment, PlacePayment, RequestedPayment, ReviewPayment, Trial,
 };
 use serde::Serialize;
 use shared_types::{Money, OrderId, PaymentId};
@@ -127,6 +128,10 @@ pub struct Operation {
     /// Why, in the words of who decided it.
     #[schema(required, example = "One piece was scratched")]
     pub reason: Option<String>,
+    /// Whether people did it, and no provider was asked; left out where it is not so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false, example = false)]
+    pub by_hand: bool,
     /// The provider's name of it.
     #[serde(skip)]
     pub provider_ref: Option<String>,

@@ -179,15 +179,15 @@ static INSERT_OPERATION: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Writes an operation of a locked payment.
+/// Writes an operation of a locked payment, and by whom it is done.
 pub async fn insert_operation(
     conn: &mut PgConnection,
-    payment: &Payment,
+    (payment, by): (PaymentId, Provider),
     new: &NewOperation<'_>,
 ) -> Result<Operation, sqlx::Error> {
     let id = Uuid::now_v7();
-    let query = sqlx::query_as::<_, OperationRow>(INSERT_OPERATION.as_str()).bind(id).bind(payment.id.0);
-    let query = query.bind(payment.provider.as_str()).bind(new.kind.as_str()).bind(new.amount.decimal());
+    let query = sqlx::query_as::<_, OperationRow>(INSERT_OPERATION.as_str()).bind(id).bind(payment.0);
+    let query = query.bind(by.as_str()).bind(new.kind.as_str()).bind(new.amount.decimal());
     let query = query.bind(new.status.as_str()).bind(new.cause.as_str()).bind(new.cause_id.unwrap_or(id));
     let query = query.bind(new.reason).bind(new.made_by).bind(new.trial.map(|trial| trial.token.as_str()));
     let query = query.bind(new.trial.and_then(|trial| trial.return_url.as_deref())).bind(new.provider_ref);

@@ -9,11 +9,23 @@ use shared_types::{OrderStatus, Transition};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+/// Changes the status of `order` for somebody who asks for it by the API, as `change_status_by` does.
+pub async fn change_status(
+    conn: &mut PgConnection,
+    now: OffsetDateTime,
+    order: &Order,
+    to: OrderStatus,
+    explanation: Explanation,
+) -> Result<(), Error> {
+    change_status_by(API, conn, now, order, to, explanation).await
+}
+
 /// Changes the status of `order`, which the caller has locked, writes its timeline and announces it.
 ///
 /// The same status again is no change. Fails where the life of an order does not allow it; an order that is not placed
 /// yet, or has to be paid first, can be cancelled and nothing else. Only its payment makes an order PAID.
-pub async fn change_status(
+pub(super) async fn change_status_by(
+    actor: &'static str,
     conn: &mut PgConnection,
     now: OffsetDateTime,
     order: &Order,
@@ -34,7 +46,7 @@ pub async fn change_status(
         accepted::remove(conn, &[order.id]).await?;
     }
     let event = status_event(order, status, explanation.reason.clone())?;
-    store::set_statuses(conn, &[NewStatus { id: order.id, status, actor: API, explanation }]).await?;
+    store::set_statuses(conn, &[NewStatus { id: order.id, status, actor, explanation }]).await?;
     match status {
         OrderStatus::Cancelled => pay::call_off(conn, now, order).await?,
         OrderStatus::Shipped | OrderStatus::Delivered => pay::capture(conn, order).await?,

@@ -1,7 +1,7 @@
 //! Payments of orders: an order is locked here, its money is moved by `payments`, and the order goes on as that allows.
 
-use super::change::change_status;
-use super::{API, status_event};
+use super::change::{change_status, change_status_by};
+use super::{API, SERVICE, status_event};
 use crate::orders::domain::{Explanation, Order, OrderPayment};
 use crate::orders::error::Error;
 use crate::orders::store::{self, Inserted, NewStatus};
@@ -216,7 +216,7 @@ pub async fn expire(
         return Ok(Expiry::NotYet);
     }
     let explanation = Explanation::new("We have not received your payment.", "payment not received in time");
-    change_status(conn, now, order, OrderStatus::Cancelled, explanation).await?;
+    change_status_by(SERVICE, conn, now, order, OrderStatus::Cancelled, explanation).await?;
     Ok(Expiry::Cancelled)
 }
 

@@ -1,5 +1,6 @@
 //! Writes what became of orders that were accepted: placed, cancelled, or to be tried again.
 
+use super::SERVICE;
 use super::place::{self, PlacedOrder};
 use crate::orders::domain::{Explanation, OrderItem, placement_deadline, total};
 use crate::orders::error::Error;
@@ -142,7 +143,7 @@ async fn cancel(
         let snapshot = OrderSnapshot { given_up: Some(true), ..order.snapshot(explanation.reason.clone()) };
         events.push(Event::new(&OrderCancelled(snapshot))?.caused_by(traceparent.clone()));
         let explanation = explanation.clone();
-        changes.push(NewStatus { id: order.id, status, actor: "order-service", explanation });
+        changes.push(NewStatus { id: order.id, status, actor: SERVICE, explanation });
     }
     store::set_statuses(conn, &changes).await?;
     OUTBOX.enqueue(conn, now, &events).await?;

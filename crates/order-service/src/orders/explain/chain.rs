@@ -1,12 +1,11 @@
 //! What is known of an order.
 
-use super::{Facts, Stock, told};
+use super::{Facts, Stock, told, why};
 use crate::explained::{Link, trace_id};
 
 pub(super) fn chain(facts: &Facts) -> Vec<Link> {
     let steps = told(&facts.timeline, |entry| {
-        let why = entry.internal_note.as_deref().or(entry.reason.as_deref());
-        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let why = why(entry).map(|why| format!(": {why}")).unwrap_or_default();
         format!("{} by {}{why}", entry.status, entry.actor)
     });
     let mut chain: Vec<Link> =
@@ -42,7 +41,8 @@ pub(super) fn chain(facts: &Facts) -> Vec<Link> {
         chain.extend(payment.operations.iter().map(|operation| {
             let why = operation.error_code.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
             let (kind, amount, status) = (operation.kind, operation.amount, operation.status);
-            let what = format!("{kind} of {amount} by {provider}, {status}{why}");
+            let by = if operation.by_hand && !provider.is_on_delivery() { "hand" } else { provider.as_str() };
+            let what = format!("{kind} of {amount} by {by}, {status}{why}");
             Link::new(operation.updated_at, what, "order-service: payments")
         }));
     }

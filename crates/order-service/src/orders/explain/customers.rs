@@ -72,6 +72,10 @@ fn to_be_paid(payments: &[Payment]) -> (&'static str, &'static str, Option<Step>
         Some(PaymentStatus::ActionRequired) => {
             ("We have your order. Your payment is not confirmed yet.", "your payment", "you confirm your payment")
         }
+        Some(PaymentStatus::Voided | PaymentStatus::Expired) => {
+            let because = "We have your order. Its payment was called off: please choose again how to pay.";
+            (because, "your payment", "you pay your order")
+        }
         _ => ("We have your order. It has to be paid.", "your payment", "you pay your order"),
     };
     (because, waiting_for, Some(Step { what: next.to_owned(), at: None }))

@@ -2,9 +2,10 @@
 
 mod money;
 
-use super::{Facts, Stock, arrival};
+use super::{Facts, Stock, arrival, why};
 use crate::explained::Reason;
-use crate::payments::OrderPaymentStatus;
+use crate::orders::domain::OrderPayment;
+use crate::payments::{Method, OrderPaymentStatus};
 use shared_types::OrderStatus;
 use shared_types::reservations::{ReservationStatus, StockTrace};
 use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
@@ -13,15 +14,17 @@ use time::Duration;
 type Rule = fn(&Facts) -> Option<Reason>;
 
 /// From the ends of an order's life back to its beginning.
-const RULES: [Rule; 24] = [
+const RULES: [Rule; 27] = [
     money::under_review,
     money::refund_under_way,
+    money::to_be_given_back,
     to_be_paid_out,
     cancelled,
     to_be_collected,
     delivered,
     shipped,
     confirmed,
+    money::called_off,
     money::outcome_unknown,
     money::attempt_failed,
     money::customer_has_to_act,
@@ -33,6 +36,7 @@ const RULES: [Rule; 24] = [
     answer_set_aside,
     event_without_broker,
     event_in_outbox,
+    event_to_be_published,
     inventory_away,
     event_set_aside,
     stock_held,
@@ -42,6 +46,9 @@ const RULES: [Rule; 24] = [
 
 /// How much later than its order a message may be written in the same transaction.
 const ONE_TRANSACTION: Duration = Duration::seconds(1);
+
+/// For how long a message may wait while the relay is on time.
+const ON_TIME: Duration = Duration::seconds(5);
 
 const DELIVERED: &str = "It was delivered.";
 
@@ -73,20 +80,20 @@ fn has(facts: &Facts, status: OrderStatus) -> Option<()> {
 }
 
 /// What the timeline says of how it came to its status.
-fn detail(facts: &Facts) -> Option<&str> {
-    let last = arrival(&facts.timeline)?;
-    last.internal_note.as_deref().or(last.reason.as_deref())
+fn detail(facts: &Facts) -> Option<String> {
+    why(arrival(&facts.timeline)?)
 }
 
 fn why_cancelled(facts: &Facts) -> String {
     let by = || arrival(&facts.timeline).map_or("somebody", |entry| entry.actor.as_str());
-    detail(facts).map_or_else(|| format!("It was cancelled by {}.", by()), str::to_owned)
+    detail(facts).unwrap_or_else(|| format!("It was cancelled by {}.", by()))
 }
 
 fn to_be_paid_out(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Cancelled)?;
     let taken = |status| matches!(status, OrderPaymentStatus::Paid | OrderPaymentStatus::PartRefunded);
-    let payment = facts.order.payment.as_ref().filter(|payment| taken(payment.status))?;
+    let at_the_door = |payment: &&OrderPayment| payment.method == Method::CashOnDelivery;
+    let payment = facts.order.payment.as_deref().filter(|payment| taken(payment.status)).filter(at_the_door)?;
     let because = format!("Its money was taken and waits to be paid out. {}", why_cancelled(facts));
     let reason = Reason::new(because).waits_for("an operator to pay its money out");
     let reason = reason.next("an operator notes that it was paid out", None);
@@ -101,14 +108,14 @@ fn cancelled(facts: &Facts) -> Option<Reason> {
 fn to_be_collected(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Delivered)?;
     let collect = collect(facts)?;
-    let because = format!("Its money waits to be collected. {}", detail(facts).unwrap_or(DELIVERED));
+    let because = format!("Its money waits to be collected. {}", detail(facts).as_deref().unwrap_or(DELIVERED));
     let reason = Reason::new(because).waits_for("the carrier or the shop to collect its money");
     Some(reason.next("somebody notes that it was collected", None).can([collect]))
 }
 
 fn delivered(facts: &Facts) -> Option<Reason> {
     has(facts, OrderStatus::Delivered)?;
-    Some(Reason::new(detail(facts).unwrap_or(DELIVERED)))
+    Some(Reason::new(detail(facts).unwrap_or_else(|| DELIVERED.to_owned())))
 }
 
 fn shipped(facts: &Facts) -> Option<Reason> {
@@ -206,8 +213,15 @@ fn event_without_broker(facts: &Facts) -> Option<Reason> {
 }
 
 fn event_in_outbox(facts: &Facts) -> Option<Reason> {
-    is_in_outbox(facts).then_some(())?;
+    let is_late = facts.oldest_message.is_some_and(|oldest| facts.now - oldest > ON_TIME);
+    (is_late && is_in_outbox(facts)).then_some(())?;
     let reason = Reason::new("It is placed. Its event waits in the outbox: the relay is behind.");
+    Some(settled(reason.waits_for("the relay of order-service").next("order.created is published", None), facts))
+}
+
+fn event_to_be_published(facts: &Facts) -> Option<Reason> {
+    is_in_outbox(facts).then_some(())?;
+    let reason = Reason::new("It is placed. Its event is about to be published.");
     Some(settled(reason.waits_for("the relay of order-service").next("order.created is published", None), facts))
 }
 

@@ -17,6 +17,7 @@ use service_kit::extract::Path;
 use service_kit::reading::{ReadConnection, Reader};
 use shared_types::{OrderId, PaymentId};
 use std::sync::Arc;
+use time::OffsetDateTime;
 
 /// Why an order stands where it stands, what it waits for, and what happens next
 ///
@@ -77,6 +78,7 @@ pub async fn explain_order(
         broker: admin.broker.status(),
         payments: payments.map(|payment| PaymentWithOperations { operations: of(payment.id), payment }).collect(),
         messages,
+        now: OffsetDateTime::now_utc(),
         order,
         timeline,
         stock,

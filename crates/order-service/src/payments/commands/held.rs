@@ -1,7 +1,7 @@
 //! A locked payment with what was done to its money, as both are in this transaction: written in the tables and here at once, so
 //! that nothing is read twice.
 
-use crate::payments::domain::{Known, Observed, Operation, OperationKind, OperationStatus, Payment, Trial};
+use crate::payments::domain::{Known, Observed, Operation, OperationKind, OperationStatus, Payment, Provider, Trial};
 use crate::payments::error::Error;
 use crate::payments::store::{self, Move, NewOperation};
 use shared_types::{Money, OrderId, PaymentId};
@@ -68,13 +68,31 @@ impl Held {
         self.operations.iter().filter(|operation| operation.kind == OperationKind::Refund)
     }
 
-    /// Writes an operation.
+    /// Writes an operation of the one who takes the money of this payment.
     pub(super) async fn insert(
         &mut self,
         conn: &mut PgConnection,
         new: &NewOperation<'_>,
     ) -> Result<Operation, sqlx::Error> {
-        let operation = store::insert_operation(conn, &self.payment, new).await?;
+        self.insert_by(conn, self.payment.provider, new).await
+    }
+
+    /// Writes an operation that people do, as they do at the door: no provider is asked for it, and none shows it.
+    pub(super) async fn insert_by_hand(
+        &mut self,
+        conn: &mut PgConnection,
+        new: &NewOperation<'_>,
+    ) -> Result<Operation, sqlx::Error> {
+        self.insert_by(conn, Provider::OnDelivery, new).await
+    }
+
+    async fn insert_by(
+        &mut self,
+        conn: &mut PgConnection,
+        by: Provider,
+        new: &NewOperation<'_>,
+    ) -> Result<Operation, sqlx::Error> {
+        let operation = store::insert_operation(conn, (self.payment.id, by), new).await?;
         self.operations.push(operation.clone());
         Ok(operation)
     }

@@ -1,8 +1,7 @@
 //! Holds a provider's lists of a day against our books: finds what has to be looked at, and notes money that nobody asked for.
 
-use crate::payments::domain::{
-    FindingKind, Listed, ListedRefund, OperationStatus, Payment, Provider, RefundState, Shown,
-};
+use super::held::Held;
+use crate::payments::domain::{FindingKind, Listed, ListedRefund, OperationStatus, Provider, RefundState, Shown};
 use crate::payments::error::Error;
 use crate::payments::store::findings::{self, NewFinding};
 use crate::payments::store::reconciling::{self, Booked};
@@ -97,10 +96,12 @@ pub async fn compare_refunds<'l>(
 }
 
 /// Notes what still does not fit once a locked payment was looked at. `None` where the provider does not show it.
-pub async fn note_difference(conn: &mut PgConnection, payment: &Payment, shown: Option<&Shown>) -> Result<(), Error> {
+pub async fn note_difference(conn: &mut PgConnection, held: &Held, shown: Option<&Shown>) -> Result<(), Error> {
+    let payment = held.payment();
+    let by_hand = held.refunds().filter(|it| it.by_hand && it.status == OperationStatus::Succeeded);
     let has_money = payment.authorized > Money::default();
     let (kind, ours, theirs, detail) = match shown {
-        Some(shown) => match payment.difference_to(shown) {
+        Some(shown) => match payment.difference_to(by_hand.map(|refund| refund.amount).sum(), shown) {
             Some((ours, theirs, detail)) => (FindingKind::Amount, ours, Some(theirs), detail),
             None => return Ok(()),
         },

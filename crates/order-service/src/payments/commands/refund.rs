@@ -2,7 +2,7 @@
 
 use super::see::refunded;
 use super::{held::Held, lock};
-use crate::payments::domain::{Cause, Operation, OperationKind, OperationStatus, Payment};
+use crate::payments::domain::{Cause, Operation, OperationKind, OperationStatus, PaidOutBy, Payment, not_through};
 use crate::payments::error::Error;
 use crate::payments::store::{Move, NewOperation};
 use crate::schema::OUTBOX;
@@ -14,17 +14,19 @@ use time::OffsetDateTime;
 /// A refund that somebody decided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Refund<'a> {
-    /// How much; all that can be given back where it is none.
+    /// How much. Where it is none: all that can be given back, or by hand all that did not go through.
     pub amount: Option<Money>,
     /// Why.
     pub reason: &'a str,
     /// Who says so.
     pub by: &'a str,
+    /// Whether people have paid it out, also where a provider took the money.
+    pub paid_out: Option<PaidOutBy>,
 }
 
 /// Notes that money taken at the door was paid out, or has a provider give money back. What waits to be paid out at the door,
-/// because the order was cancelled, is paid first and as a whole. Never more than was taken: the balance is reserved with the
-/// operation. `order` is the reference of the order.
+/// because the order was cancelled, is paid first and as a whole. What a provider took is paid out by hand only where a refund did not
+/// go through. Never more than was taken: the balance is reserved with the operation. `order` is the reference of the order.
 pub async fn refund(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -38,6 +40,7 @@ pub async fn refund(
     let waiting = held.refunds().find(waits).cloned();
     let operation = match waiting {
         Some(waiting) => pay_out(conn, &mut held, &waiting, refund).await?,
+        None if refund.paid_out.is_some() && !at_the_door => paid_out(conn, &mut held, refund).await?,
         None => {
             let payment = held.payment();
             let amount = refund.amount.unwrap_or_else(|| payment.refundable());
@@ -82,6 +85,21 @@ async fn pay_out(
     Ok(held.advance(conn, waiting.id, done).await?)
 }
 
+/// Notes that people have paid out what the provider could not give back.
+async fn paid_out(conn: &mut PgConnection, held: &mut Held, refund: Refund<'_>) -> Result<Operation, Error> {
+    let payment = held.payment();
+    let most = payment.refundable().min(not_through(held.operations()));
+    if !most.is_positive() {
+        let not = "no refund of it that did not go through is left to be paid out by hand";
+        return Err(Error::NotAllowed { id: payment.id, status: payment.status, not });
+    }
+    let amount = refund.amount.unwrap_or(most);
+    if amount > most {
+        return Err(Error::RefundExceedsPayment(most));
+    }
+    Ok(held.insert_by_hand(conn, &new(amount, OperationStatus::Succeeded, refund)).await?)
+}
+
 async fn write_down(
     conn: &mut PgConnection,
     held: &mut Held,
@@ -89,16 +107,20 @@ async fn write_down(
     refund: Refund<'_>,
 ) -> Result<Operation, Error> {
     let at_the_door = held.payment().provider.is_on_delivery();
-    let operation = NewOperation {
+    let status = if at_the_door { OperationStatus::Succeeded } else { OperationStatus::Prepared };
+    Ok(held.insert(conn, &new(amount, status, refund)).await?)
+}
+
+fn new<'r>(amount: Money, status: OperationStatus, refund: Refund<'r>) -> NewOperation<'r> {
+    NewOperation {
         kind: OperationKind::Refund,
         amount,
-        status: if at_the_door { OperationStatus::Succeeded } else { OperationStatus::Prepared },
+        status,
         cause: Cause::Manual,
         cause_id: None,
         reason: Some(refund.reason),
         made_by: refund.by,
         trial: None,
         provider_ref: None,
-    };
-    Ok(held.insert(conn, &operation).await?)
+    }
 }

@@ -66,14 +66,56 @@ fn as_text<S: serde::Serializer>(day: &Date, serializer: S) -> Result<S::Ok, S::
 }
 
 impl Payment {
-    /// Our amount, the one that the provider shows, and of what, where they differ. Refunds count where they were looked at.
-    pub fn difference_to(&self, shown: &Shown) -> Option<(Money, Money, &'static str)> {
+    /// Our amount, the one that the provider shows, and of what, where they differ. Refunds count where they were looked at, but for
+    /// what was paid out `by_hand`.
+    pub fn difference_to(&self, by_hand: Money, shown: &Shown) -> Option<(Money, Money, &'static str)> {
         let captured = shown.observed.amounts.captured;
         if captured != self.captured {
             return Some((self.captured, captured, "the provider took another amount"));
         }
         let done = shown.refunds.as_ref()?.iter().filter(|refund| refund.state == RefundState::Succeeded);
         let refunded: Money = done.map(|refund| refund.amount).sum();
-        (refunded != self.refunded).then_some((self.refunded, refunded, "the provider gave another amount back"))
+        let ours = self.refunded - by_hand;
+        (refunded != ours).then_some((ours, refunded, "the provider gave another amount back"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::payments::domain::{
+        Amounts, Attempt, Observed, Payment, PaymentStatus, Provider, RefundState, Shown, ShownRefund,
+    };
+    use rust_decimal::Decimal;
+    use shared_types::Money;
+    use time::OffsetDateTime;
+
+    #[test]
+    fn what_was_paid_out_by_hand_is_not_looked_for_at_the_provider() {
+        let money = |amount: i64| Money::from(Decimal::from(amount));
+        let sample = Payment::sample(Provider::Stripe, PaymentStatus::Captured, OffsetDateTime::UNIX_EPOCH);
+        let ours = Payment { captured: money(30), refunded: money(30), ..sample };
+        let (terms, refund) = (ours.terms(), |amount, state| ShownRefund {
+            id: "re_1".to_owned(),
+            operation: None,
+            amount: money(amount),
+            state,
+        });
+        let shown = Shown {
+            provider_id: "pi_1".to_owned(),
+            provider_payment_id: None,
+            observed: Observed {
+                reference: terms.reference,
+                amount: terms.amount,
+                currency: terms.currency,
+                amounts: Amounts { authorized: money(30), captured: money(30), released: money(0) },
+                attempt: Attempt::None,
+                closed: None,
+            },
+            error_code: None,
+            refunds: Some(vec![refund(10, RefundState::Succeeded), refund(20, RefundState::Failed)]),
+        };
+        assert_eq!(ours.difference_to(money(20), &shown), None);
+        let wrong = ours.difference_to(money(0), &shown);
+        assert_eq!(wrong, Some((money(30), money(10), "the provider gave another amount back")));
     }
 }

@@ -267,77 +267,9 @@ pub(super) fn no_card_number(errors: &mut FieldErrors, field: &str, text: Option
     }
 }
 
-/// Money that is taken: it was collected at the door, or the provider is to take it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TakePayment {
-    /// How much: all that is owed, or promised, and so it is where it is left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<f64>, format = "decimal", minimum = 0.01, multiple_of = 0.01, example = 39.80)]
-    pub amount: Option<Money>,
-    /// What is to be known of it, such as the number of the receipt. The customer sees it, too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 500, format = "lines", example = "Receipt 4711")]
-    pub reason: Option<String>,
-}
-
-/// Money to be given back.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RefundPayment {
-    /// How much; all that can be given back where it is left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<f64>, format = "decimal", minimum = 0.01, multiple_of = 0.01, example = 5.00)]
-    pub amount: Option<Money>,
-    /// Why. The customer sees it, too.
-    #[schema(required, nullable = false, max_length = 500, format = "lines", example = "One piece was scratched")]
-    pub reason: Option<String>,
-}
-
-fn check_amount(errors: &mut FieldErrors, amount: Option<Money>) -> Option<Money> {
-    if amount.is_some_and(|amount| !amount.is_positive()) {
-        errors.add("amount", "must be at least 0.01");
-    }
-    amount
-}
-
-impl TakePayment {
-    /// Checks every field and names all that are at fault.
-    pub fn parse(&self) -> Result<(Option<Money>, Option<String>), FieldErrors> {
-        let mut errors = FieldErrors::default();
-        let amount = check_amount(&mut errors, self.amount);
-        let reason = errors.optional_lines("reason", self.reason.clone(), 500);
-        no_card_number(&mut errors, "reason", reason.as_deref());
-        errors.into_result((amount, reason))
-    }
-}
-
-impl Body for TakePayment {
-    fn faults(&self) -> FieldErrors {
-        self.parse().err().unwrap_or_default()
-    }
-}
-
-impl RefundPayment {
-    /// Checks every field and names all that are at fault.
-    pub fn parse(&self) -> Result<(Option<Money>, String), FieldErrors> {
-        let mut errors = FieldErrors::default();
-        let amount = check_amount(&mut errors, self.amount);
-        let reason = errors.required_lines("reason", self.reason.clone(), 500);
-        no_card_number(&mut errors, "reason", Some(&reason));
-        errors.into_result((amount, reason))
-    }
-}
-
-impl Body for RefundPayment {
-    fn faults(&self) -> FieldErrors {
-        self.parse().err().unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Method, OpenPayment, Provider, RefundPayment, is_card_number};
+    use super::{Method, OpenPayment, Provider, is_card_number};
 
     fn open(method: Option<&str>, provider: Option<&str>) -> OpenPayment {
         let text = |text: Option<&str>| text.map(str::to_owned);
@@ -380,9 +312,6 @@ mod tests {
     fn numbers_of_cards_are_known_in_any_grouping() {
         for number in ["4242424242424242", "card 4242 4242 4242 4242!", "5555-5555-5555-4444", "378282246310005"] {
             assert!(is_card_number(number), "{number}");
-            let reason = Some(number.to_owned());
-            let error = RefundPayment { amount: None, reason }.parse().unwrap_err().to_string();
-            assert!(error.contains("must not have the number of a card") && !error.contains("4242"), "{error}");
         }
         for other in ["4242424242424243", "Receipt 4711", "+44 20 7946 0000", "1".repeat(30).as_str()] {
             assert!(!is_card_number(other), "{other}");

@@ -1,6 +1,6 @@
-//! A payment for the tests of what depends on one.
+//! A payment, and what was done to its money, for the tests of what depends on them.
 
-use super::{Capture, Method, Payment, PaymentStatus, Provider};
+use super::{Capture, Cause, Method, Operation, OperationKind, OperationStatus, Payment, PaymentStatus, Provider};
 use rust_decimal::Decimal;
 use shared_types::{Money, OrderId, PaymentId};
 use time::OffsetDateTime;
@@ -33,6 +33,27 @@ impl Payment {
             created_at,
             updated_at: created_at,
             version: 1,
+        }
+    }
+}
+
+impl Operation {
+    /// A refund of one that is done.
+    pub fn sample(payment_id: PaymentId) -> Self {
+        Self {
+            id: Uuid::nil(),
+            payment_id,
+            kind: OperationKind::Refund,
+            amount: Money::from(Decimal::ONE),
+            status: OperationStatus::Succeeded,
+            cause: Cause::Checkout,
+            error_code: None,
+            reason: None,
+            by_hand: false,
+            provider_ref: None,
+            first_sent_at: None,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+            updated_at: OffsetDateTime::UNIX_EPOCH,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The columns of payments and of operations on them, each listed once for reading and once for writing.
 
-use super::{Cause, Decimal, OffsetDateTime, Operation, OperationStatus, Payment, PaymentStatus, Uuid};
+use super::{Cause, Decimal, OffsetDateTime, Operation, OperationStatus, Payment, PaymentStatus, Provider, Uuid};
 use service_kit::{read_columns, written_columns};
 use shared_types::{OrderId, PaymentId};
 use std::str::FromStr;
@@ -71,6 +71,7 @@ read_columns! {
     pub(super) struct OperationRow {
         id: Uuid,
         payment_id: i64,
+        provider: String,
         kind: String,
         amount: Decimal,
         status: String,
@@ -128,6 +129,7 @@ impl TryFrom<OperationRow> for Operation {
             cause: parsed::<Cause>(&row.cause)?,
             error_code: row.error_code,
             reason: row.reason,
+            by_hand: parsed::<Provider>(&row.provider)?.is_on_delivery(),
             provider_ref: row.provider_ref,
             first_sent_at: row.first_sent_at,
             created_at: row.created_at,

@@ -5,8 +5,8 @@ use crate::orders::domain::{Order, OrderPayment, PlaceOrder, TimelineEntry};
 use crate::orders::explain::{Accepted, Facts, Stock};
 use crate::orders::store::Inserted;
 use crate::payments::{
-    Cause, LatestPayment, Method, Operation, OperationKind, OperationStatus, OrderPaymentStatus, Payment,
-    PaymentStatus, PaymentWithOperations, Provider,
+    LatestPayment, Method, Operation, OperationKind, OperationStatus, OrderPaymentStatus, Payment, PaymentStatus,
+    PaymentWithOperations, Provider,
 };
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -16,7 +16,6 @@ use shared_types::topology::{INVENTORY_ORDER_EVENTS, ORDER_RESERVATION_EVENTS};
 use shared_types::{Money, OrderId, OrderStatus, PaymentId, Reference};
 use std::collections::HashMap;
 use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
 
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -45,6 +44,7 @@ fn placed(status: OrderStatus) -> Facts {
         stock: Stock::NotAsked,
         payments: Vec::new(),
         messages: Vec::new(),
+        now: AT + Duration::seconds(5),
     }
 }
 
@@ -71,22 +71,11 @@ fn by_provider(
     let payment = Payment {
         error_code: (status == PaymentStatus::Failed).then(|| "card_declined".to_owned()),
         pay_by: Some(AT),
+        captured: if status == PaymentStatus::Captured { Money::from(Decimal::ONE) } else { Money::default() },
         ..Payment::sample(Provider::Stripe, status, AT)
     };
-    let operations = operations.iter().map(|(kind, status)| Operation {
-        id: Uuid::nil(),
-        payment_id: PaymentId(5),
-        kind: *kind,
-        amount: Money::from(Decimal::ONE),
-        status: *status,
-        cause: Cause::Checkout,
-        error_code: None,
-        reason: None,
-        provider_ref: None,
-        first_sent_at: None,
-        created_at: AT,
-        updated_at: AT,
-    });
+    let sample = || Operation::sample(PaymentId(5));
+    let operations = operations.iter().map(|(kind, status)| Operation { kind: *kind, status: *status, ..sample() });
     let payment = PaymentWithOperations { payment, operations: operations.collect() };
     let mut facts = Facts { payments: vec![payment], ..paid(facts, order) };
     facts.order.payment.as_mut().unwrap().pay_by = Some(AT);
@@ -147,11 +136,16 @@ fn cases() -> Vec<(Facts, &'static str)> {
     };
     let waits = |status, operations| by_provider(committed(), (OrderPaymentStatus::Due, status), operations);
     let refund = &[(OperationKind::Refund, OperationStatus::Accepted)];
+    let reversed = &[(OperationKind::Refund, OperationStatus::Reversed)];
     vec![
         (paid(placed(OrderStatus::Confirmed), OrderPaymentStatus::Review), "Its payment is under review"),
         (
             by_provider(placed(OrderStatus::Cancelled), (OrderPaymentStatus::Paid, PaymentStatus::Captured), refund),
             "Its money goes back: 1.00, STRIPE has it and gives it back. It was cancelled by operator.",
+        ),
+        (
+            by_provider(placed(OrderStatus::Cancelled), (OrderPaymentStatus::Paid, PaymentStatus::Captured), reversed),
+            "Its refund did not go through: 1.00, REVERSED. The next one goes by STRIPE again, unless it is by hand.",
         ),
         (
             paid(placed(OrderStatus::Cancelled), OrderPaymentStatus::Paid),
@@ -165,6 +159,10 @@ fn cases() -> Vec<(Facts, &'static str)> {
         (placed(OrderStatus::Delivered), "It was delivered."),
         (placed(OrderStatus::Shipped), "It has left the house"),
         (placed(OrderStatus::Confirmed), "It waits to be shipped."),
+        (
+            by_provider(committed(), (OrderPaymentStatus::Voided, PaymentStatus::Voided), &[]),
+            "Its payment was called off before anything was paid. Another can be opened.",
+        ),
         (
             waits(PaymentStatus::Created, &[(OperationKind::Confirm, OperationStatus::Unknown)]),
             "STRIPE was asked for CONFIRM, and whether it was done is not known.",
@@ -181,7 +179,11 @@ fn cases() -> Vec<(Facts, &'static str)> {
             Facts { oldest_message: Some(AT), broker: Err("refused".to_owned()), ..held() },
             "waits in the outbox, as RabbitMQ is not reached: refused.",
         ),
-        (Facts { oldest_message: Some(AT), ..held() }, "Its event waits in the outbox: the relay is behind."),
+        (
+            Facts { oldest_message: Some(AT), now: AT + Duration::seconds(6), ..held() },
+            "Its event waits in the outbox: the relay is behind.",
+        ),
+        (Facts { oldest_message: Some(AT), ..held() }, "It is placed. Its event is about to be published."),
         (Facts { stock: away(), ..held() }, "waits for its stock to be committed. inventory-service: not reached."),
         (with_trace(held(), |trace| trace.letters.push(set_aside)), "inventory-service set its event aside as dead"),
         (held(), "Its event is on its way to inventory-service"),
@@ -237,6 +239,32 @@ fn what_waits_for_its_money_says_until_when() {
         (explained.waiting_for.as_deref(), explained.actions),
         (Some("its customer"), actions.map(str::to_owned).to_vec())
     );
+}
+
+#[test]
+fn what_a_provider_did_not_give_back_is_given_back_by_it_or_by_hand() {
+    let kept = |operations: &[_]| {
+        let paid = (OrderPaymentStatus::Paid, PaymentStatus::Captured);
+        first(&by_provider(placed(OrderStatus::Cancelled), paid, operations)).explained(AT, Vec::new())
+    };
+    let told = kept(&[(OperationKind::Refund, OperationStatus::Refused)]);
+    let refunds = "POST /api/payments/5/refunds";
+    let by_hand = r#"POST /api/payments/5/refunds {"by": "HAND"}"#;
+    assert_eq!(told.actions, [refunds, by_hand, "GET /api/admin/payments/findings?open=true"]);
+    assert_eq!(told.waiting_for.as_deref(), Some("an operator to give its money back"));
+    let told = kept(&[(OperationKind::Confirm, OperationStatus::Refused)]);
+    assert_eq!(told.because, "Its money was taken, and no refund is under way: 1.00. It was cancelled by operator.");
+    assert_eq!(told.actions, [refunds], "by hand would be refused");
+}
+
+#[test]
+fn a_reason_and_a_note_are_both_told() {
+    let mut facts = placed(OrderStatus::Cancelled);
+    let entry = facts.timeline.last_mut().unwrap();
+    (entry.reason, entry.internal_note) = (Some("Too late".to_owned()), Some("Rang twice".to_owned()));
+    let explained = crate::orders::explain::explain(&facts).explained;
+    assert_eq!(explained.because, "Rang twice (its customer was told: Too late)");
+    assert_eq!(explained.chain[0].what, "CANCELLED by operator: Rang twice (its customer was told: Too late)");
 }
 
 #[test]

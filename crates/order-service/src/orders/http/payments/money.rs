@@ -64,8 +64,13 @@ pub async fn collect_payment(
 /// What was collected at the door is paid out by people; this notes that they did. Of a cancelled order that is what waits to
 /// be paid out. A provider is asked to give it back. While the sale stands, a refund lowers what the order owes. Never is more given
 /// back than was taken.
+///
+/// Where a refund by a provider did not go through, the next one asks the provider again. With `"by": "HAND"` it notes that people
+/// have paid the money out in another way, and nobody is asked. Otherwise that is 409.
 #[utoipa::path(post, path = "/api/payments/{id}/refunds", tag = "payments",
-    request_body(content = RefundPayment, example = json!({"amount": 5.00, "reason": "One piece was scratched"})),
+    request_body(content = RefundPayment, examples(
+        ("A part" = (value = json!({"amount": 5.00, "reason": "One piece was scratched"}))),
+        ("Paid out in another way" = (value = json!({"reason": "Bank transfer 4711", "by": "HAND"}))))),
     params(("id" = i64, Path, description = "Number of the payment", example = 1), Keyed, IfMatch),
     responses(
         (status = 200, description = "It is done", body = Operation),
@@ -79,11 +84,11 @@ pub async fn refund_payment(
     headers: HeaderMap,
     Json(body): Json<RefundPayment>,
 ) -> Result<Answer, Error> {
-    let (amount, reason) = body.parse()?;
+    let (amount, reason, paid_out) = body.parse()?;
     let by = caller.principal.name();
     let refund = async |conn: &mut PgConnection| {
         let (now, mut order) = (OffsetDateTime::now_utc(), lock_order_of(conn, caller.scope, id, &headers).await?);
-        let (of, refund) = ((order.reference, order.id), Refund { amount, reason: &reason, by: &by });
+        let (of, refund) = ((order.reference, order.id), Refund { amount, reason: &reason, by: &by, paid_out });
         let (mut held, operation) = payments::refund(conn, now, of, id, refund).await?;
         pay::follow(conn, now, &mut order, Some(held.payment())).await?;
         let job = match operation.status {
