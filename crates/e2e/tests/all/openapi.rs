@@ -202,6 +202,11 @@ async fn the_examples_work_when_tried_out() {
         "put /api/inventory/products/{id}",
         "post /api/inventory/reservations/settle",
     ]);
+    // Nobody who has walked through the README is told that the SKU is taken.
+    let sku = inventory.pointer("/components/schemas/ProductBody/example/sku").unwrap().as_str().unwrap();
+    for walk in ["README.md", "docs/hosts.md"] {
+        assert!(!std::fs::read_to_string(workspace().join(walk)).unwrap().contains(sku), "{walk} makes {sku}");
+    }
     for name in calls.chain(["post /api/inventory/reserve-stock", "post /api/inventory/reservations/{id}/commit"]) {
         let answer = try_out(shop.inventory(), inventory, name).await;
         assert!(matches!(answer.status, 200 | 201), "{name}: {} {}", answer.status, answer.text);
