@@ -4,11 +4,9 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use service_kit::contract::FORM;
 use service_kit::extract::{Refused, check_coding};
 use service_kit::problem::Problem;
-
-/// The media type of a form.
-pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The fields of a form.
 #[derive(Debug)]

@@ -20,6 +20,9 @@ use utoipa::openapi::{KnownFormat, OpenApi, PathItem, RefOr, Schema, SchemaForma
 /// The extension of an operation that passes over what it does not know: its caller may be a newer build, or a provider.
 pub const PASSES_OVER: &str = "x-passes-over-unknown";
 
+/// The media type of a form.
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
 /// What the document says of every route; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Contract(Arc<Routes>);
@@ -53,6 +56,8 @@ pub struct Operation {
     query: Vec<String>,
     passes_over_unknown: bool,
     takes_body: bool,
+    /// Its body is a form.
+    takes_form: bool,
     /// It compares `If-Match` with the version of what it changes.
     knows_version: bool,
 }
@@ -107,6 +112,11 @@ impl Contract {
         operation.and_then(|(_, operation)| operation.as_ref()).map_or(Target::OtherMethod, Target::Operation)
     }
 
+    /// Whether a request wants what takes a form.
+    pub fn takes_form(&self, request: &Request) -> bool {
+        matches!(self.target(request), Target::Operation(operation) if operation.takes_form)
+    }
+
     /// Why a request is refused before its route sees it, whoever makes it.
     pub fn refusal(&self, request: &Request) -> Option<Problem> {
         match self.target(request) {
@@ -139,6 +149,7 @@ impl Operation {
     fn of(path: &str, operation: &path::Operation) -> Self {
         let parameters: Vec<&Parameter> = operation.parameters.iter().flatten().filter_map(inline).collect();
         let query = parameters.iter().filter(|parameter| parameter.parameter_in == ParameterIn::Query);
+        let body = operation.request_body.as_ref();
         let extensions = operation.extensions.as_ref();
         let access = extensions.and_then(|extensions| extensions.get(ACCESS)).cloned();
         Self {
@@ -146,7 +157,8 @@ impl Operation {
             is_api: path.starts_with("/api/"),
             query: query.map(|parameter| parameter.name.clone()).collect(),
             passes_over_unknown: extensions.is_some_and(|extensions| extensions.contains_key(PASSES_OVER)),
-            takes_body: operation.request_body.is_some(),
+            takes_body: body.is_some(),
+            takes_form: body.and_then(inline).is_some_and(|body| body.content.contains_key(FORM)),
             knows_version: parameters.iter().any(|parameter| parameter.name.eq_ignore_ascii_case("if-match")),
         }
     }
@@ -161,6 +173,11 @@ impl Operation {
         self.is_api && !method.is_safe() && !self.takes_body && !self.passes_over_unknown
     }
 
+    /// Whether its body is a form, which other sites can send unasked.
+    pub fn takes_form(&self) -> bool {
+        self.takes_form
+    }
+
     /// Why a request for it is refused by its head, whoever makes it.
     pub fn refusal(&self, request: &Request) -> Option<Problem> {
         let query = request.uri().query().filter(|_| !self.passes_over_unknown && self.is_api);
@@ -173,10 +190,10 @@ impl Operation {
     }
 }
 
-/// The kit and the derives of utoipa write every parameter where it is used.
-fn inline(parameter: &RefOr<Parameter>) -> Option<&Parameter> {
-    match parameter {
-        RefOr::T(parameter) => Some(parameter),
+/// The kit and the derives of utoipa write every parameter and every body where it is used.
+fn inline<T>(written: &RefOr<T>) -> Option<&T> {
+    match written {
+        RefOr::T(written) => Some(written),
         RefOr::Ref(_) => None,
     }
 }

@@ -17,7 +17,7 @@ pub(crate) use connections::Connections;
 
 use crate::access::{Principal, audit};
 use crate::config::ServerConfig;
-use crate::contract::{self, Contract, Target};
+use crate::contract::{self, Contract, Operation, Target};
 use crate::extract;
 use crate::health::{self, Details};
 use crate::listener::DrainingListener;
@@ -263,7 +263,9 @@ impl Parts {
         if let Ok(principal) = &principal {
             known.get_or_init(|| principal.clone());
         }
-        let caller = match principal.and_then(|principal| self.gate.admit(rule, principal, presented.unnamed)) {
+        let takes_form = operation.is_some_and(Operation::takes_form);
+        let admit = |principal| self.gate.admit(rule, principal, presented.unnamed, takes_form);
+        let caller = match principal.and_then(admit) {
             Ok(caller) => caller,
             Err(refusal) => {
                 let who = known.get().unwrap_or(&Principal::Nobody);
@@ -304,7 +306,7 @@ impl Parts {
         if let Some(fault) = head.fault() {
             return Err(and_close(fault));
         }
-        let exposed = self.exposure.refusal(&head, connection);
+        let exposed = self.exposure.refusal(&head, connection, || self.contract.takes_form(request));
         if let Some((host, connection)) =
             host.filter(|_| !head.host_is_known && exposed.is_none() && !PROBED.contains(&head.path()))
         {

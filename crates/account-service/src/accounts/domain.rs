@@ -4,6 +4,6 @@ mod bodies;
 mod profile;
 mod roles;
 
-pub use bodies::{Forgot, Register, Registered, Reset, Sent, Verify};
+pub use bodies::{BadRegistration, Forgot, Register, Registered, Reset, Sent, Verify};
 pub use profile::{ChangePassword, PatchMe, ProfileChange};
 pub use roles::RolesBody;

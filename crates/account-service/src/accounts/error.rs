@@ -33,6 +33,9 @@ pub enum Error {
     /// An administrator cannot do this to their own account.
     #[error("this cannot be done to one's own account")]
     OwnAccount,
+    /// No password is set for a disabled account.
+    #[error("the account is disabled: a code would not set a password; enable the account first")]
+    Disabled,
     /// Nothing can be done with an erased account.
     #[error("the account is erased")]
     Erased,
@@ -56,6 +59,7 @@ impl Error {
                 problem
             }
             Self::OwnAccount => Problem::new(StatusCode::CONFLICT, "own-account", "Own account", self),
+            Self::Disabled => Problem::new(StatusCode::CONFLICT, "account-disabled", "Account disabled", self),
             Self::Erased => Problem::new(StatusCode::CONFLICT, "account-erased", "Account erased", self),
         }
     }
@@ -70,6 +74,7 @@ impl Error {
             | Self::Wait(_)
             | Self::LogInAgain
             | Self::OwnAccount
+            | Self::Disabled
             | Self::Erased => Decision::DeadLetter,
         }
     }

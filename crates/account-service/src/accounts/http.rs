@@ -36,6 +36,8 @@ where
 documented_problems! {
     /// An address that has an account.
     Taken { "409": "the address has an account already; only where registration needs no code" }
+    /// An account for which no password is set.
+    NotResettable { "409": "the account is disabled or erased" }
     /// What cannot be done to an account.
     NotPossible { "409": "it is one's own account, or it is erased" }
 }

@@ -33,8 +33,15 @@ async fn who_is_disabled_is_out_at_once_and_may_come_back() {
     let refresh = json!({"refreshToken": ada["refreshToken"]});
     shop.accounts().post("/api/auth/refresh", refresh).await.problem(401, "unauthenticated");
     log_in(&shop, "ada@example.com", PASSWORD).await.problem(401, "unauthenticated");
+    // A code would be refused, so none is sent.
+    let reset = async || shop.accounts().post(&path("/reset"), json!({})).await;
+    let refused = reset().await.problem(409, "account-disabled");
+    assert!(text(&refused["detail"]).contains("enable"), "{refused}");
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM accounts.codes").await, 0);
     shop.accounts().post(&path("/enable"), json!({})).await.is(200);
     log_in(&shop, "ada@example.com", PASSWORD).await.is(200);
+    reset().await.is(200);
+    assert_eq!(shop.database.number("SELECT COUNT(*) FROM accounts.codes").await, 1);
     let tag = shop.accounts().get(&path("")).await.is(200).header("etag").to_owned();
     let roles =
         |roles: Value, tag: &str| shop.accounts().put(&path("/roles"), json!({"roles": roles})).header("if-match", tag);
@@ -43,8 +50,8 @@ async fn who_is_disabled_is_out_at_once_and_may_come_back() {
     assert_eq!(roles(json!(["ADMIN", "CUSTOMER"]), &tag).await.is(200).json()["roles"], json!(["CUSTOMER", "ADMIN"]));
     let audit = shop.accounts().get(&path("/audit")).await.is(200).array();
     let actions: Vec<(&str, &str)> = audit.iter().map(|it| (text(&it["actor"]), text(&it["action"]))).collect();
-    assert_eq!(actions[..2], [("operator", "roles-changed"), (actions[1].0, "logged-in")]);
-    assert_eq!(actions[2..4], [("operator", "enabled"), ("operator", "disabled")]);
+    assert_eq!(actions[..2], [("operator", "roles-changed"), ("operator", "reset-requested")]);
+    assert_eq!(actions[2..5], [(actions[2].0, "logged-in"), ("operator", "enabled"), ("operator", "disabled")]);
     let nobody = "/api/accounts/00000000-0000-7000-8000-000000000000";
     shop.accounts().get(nobody).await.problem(404, "not-found");
     shop.accounts().post(&format!("{nobody}/disable"), json!({})).await.problem(404, "not-found");

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use service_kit::access::tokens::new_api_key;
 use std::future::IntoFuture;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -315,4 +315,8 @@ async fn a_key_is_taken_by_every_service_and_outlives_a_change_of_its_owners_rol
         let refused = async || poll::equal(client.get(path).await.status, 401);
         poll::eventually(&format!("{path} to refuse the key of a disabled account"), refused).await;
     }
+    // It is taken again as soon as it was taken back, give or take what the machine needs.
+    shop.accounts().post(&format!("/api/accounts/{}/enable", ada.id), json!({})).await.is(200);
+    let taken = async || poll::equal(orders.get("/api/orders").await.status, 200);
+    poll::within(Duration::from_secs(6), "the key to be taken again", taken).await;
 }

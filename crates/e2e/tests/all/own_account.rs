@@ -1,9 +1,12 @@
 //! One's own account, with a token: what one sees and changes, and what ends with it.
 
 use e2e::people::{PASSWORD, Person};
+use e2e::poll;
 use e2e::samples::text;
 use e2e::shop::{Plan, Shop};
 use serde_json::json;
+use std::future::IntoFuture;
+use tokio::task::JoinSet;
 
 const OTHER: &str = "seven quiet green harbours";
 const ME: &str = "/api/accounts/me";
@@ -63,6 +66,31 @@ async fn a_new_password_ends_the_other_sessions() {
     };
     log_in(PASSWORD).await.problem(401, "unauthenticated");
     log_in(OTHER).await.is(200);
+}
+
+#[tokio::test]
+async fn of_two_changes_of_a_password_the_second_finds_the_first() {
+    let shop = plan().open().await;
+    let ada = shop.register("ada@example.com").await;
+    let at_once = async |new: [&str; 2]| {
+        let lock = shop.database.lock("SELECT 1 FROM accounts.users FOR UPDATE").await;
+        let mut changes = JoinSet::new();
+        for new in new {
+            let body = json!({"currentPassword": PASSWORD, "newPassword": new});
+            changes.spawn(ada.accounts().put(&format!("{ME}/password"), body).into_future());
+        }
+        poll::eventually("both to wait", async || poll::equal(shop.database.waiting().await, 2)).await;
+        lock.rollback().await.unwrap();
+        changes.join_all().await
+    };
+    // Whoever changes nothing is as right the second time.
+    for answer in at_once([PASSWORD, PASSWORD]).await {
+        answer.is(204);
+    }
+    let answers = at_once([OTHER, "nine loud orange harbours"]).await;
+    let (done, late): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 204);
+    assert_eq!((done.len(), late.len()), (1, 1));
+    assert_eq!(late[0].fields_at_fault(), ["currentPassword"]);
 }
 
 #[tokio::test]

@@ -92,6 +92,17 @@ async fn an_address_is_not_verified_with_the_password_of_somebody_else() {
 }
 
 #[tokio::test]
+async fn every_bad_field_of_a_registration_is_named_at_once() {
+    let shop = shop().await;
+    let faults = async |email: &str, password: &str| register(&shop, email, password).await.fields_at_fault();
+    assert_eq!(faults("ada@example.com", &"a".repeat(20)).await, ["password"]);
+    assert_eq!(faults("ada@", &"a".repeat(20)).await, ["email", "password"]);
+    assert_eq!(faults("ada@", "a").await, ["email", "password"]);
+    assert_eq!(faults("ada@", "Ada Lovelace Ada Lovelace").await, ["email", "password"]);
+    assert_eq!(faults("ada@", PASSWORD).await, ["email"]);
+}
+
+#[tokio::test]
 async fn asking_for_a_reset_says_the_same_and_writes_as_much() {
     let shop = shop().await;
     register(&shop, "ada@example.com", PASSWORD).await.is(202);

@@ -157,3 +157,24 @@ async fn a_token_that_is_taken_back_ends_its_session() {
     assert_eq!(taken_back.len(), 2, "{entries:?}");
     assert!(taken_back.iter().all(|it| it["actor"] == format!("user:{}", admin.id)), "{entries:?}");
 }
+
+#[tokio::test]
+async fn a_call_for_forms_says_that_it_needs_a_token() {
+    let shop = plan().open().await;
+    for call in ["introspect", "revoke"] {
+        let path = format!("/api/auth/{call}");
+        let json = shop.accounts().post(&path, json!({"token": "x"})).await.problem(415, "unsupported-media-type");
+        assert!(text(&json["detail"]).ends_with(FORM), "{json}");
+        let form = || shop.accounts().call(Method::POST, &path).body(FORM, "token=x");
+        let refused = form().await.problem(403, "protected-mode");
+        assert!(text(&refused["detail"]).contains("send a token (Authorization: Bearer)"), "{refused}");
+        // Nor does another site hear that it should send JSON.
+        let refused = form().header("origin", "http://evil.example").await.problem(403, "protected-mode");
+        assert!(text(&refused["detail"]).contains("another site"), "{refused}");
+    }
+    let form = shop.accounts().call(Method::POST, "/api/auth/token").body(FORM, "grant_type=password");
+    form.header("origin", "http://evil.example").await.problem(403, "protected-mode");
+    let other = shop.accounts().call(Method::POST, "/api/auth/login").body(FORM, "email=x");
+    let other = other.await.problem(415, "unsupported-media-type");
+    assert!(text(&other["detail"]).ends_with("application/json"), "{other}");
+}

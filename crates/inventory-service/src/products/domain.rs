@@ -86,8 +86,8 @@ impl Product {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
-    "sku": "CABLE-001", "name": "USB-C Cable 2 m", "description": "Braided, 100 W",
-    "price": 19.90, "stockQuantity": 120, "lowStockThreshold": 20, "active": true
+    "sku": "CABLE-003", "name": "USB-C Cable 3 m", "description": "Braided, 100 W",
+    "price": 24.90, "stockQuantity": 120, "lowStockThreshold": 20, "active": true
 }))]
 pub struct ProductBody {
     /// Stock keeping unit, unique among the living.

@@ -187,7 +187,7 @@ impl ReservationQuery {
     }
 }
 
-/// The reservations, by id; with `heldBefore` or `unclaimedBefore` the oldest first.
+/// The reservations, by id; with heldBefore or unclaimedBefore the oldest first.
 #[utoipa::path(get, path = "/api/inventory/reservations", tag = "reservations", params(ReservationQuery, PagedByTime),
     responses(
         (status = 200, description = "A page; `Link` names the next", body = [Reservation], headers(("Link" = String, description = "The next page, rel=\"next\""))),

@@ -84,9 +84,10 @@ fn write(operation: &mut Operation, access: &Access) {
     let extension = Extensions::builder().add(ACCESS, rule).build();
     operation.extensions.get_or_insert_default().merge(extension);
     let bearer = SecurityRequirement::new(BEARER, Vec::<String>::new());
-    let optional = access.nobody != Reach::None || access.guests;
-    let nobody = optional.then(SecurityRequirement::default);
-    operation.security = Some(nobody.into_iter().chain([bearer]).collect());
+    // Nobody has to choose where a token gives no more. Pages draw a lock wherever there is a requirement, also an empty one.
+    let everybody = access.nobody == Reach::All;
+    let nobody = access.guests.then(SecurityRequirement::default);
+    operation.security = Some(if everybody { Vec::new() } else { nobody.into_iter().chain([bearer]).collect() });
     for (status, refusal) in Refused::responses() {
         operation.responses.responses.entry(status).or_insert(refusal);
     }

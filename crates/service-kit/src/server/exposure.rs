@@ -59,10 +59,16 @@ impl Exposure {
         self.proxies.client_behind(connection, headers)
     }
 
-    /// Why a request that came on `connection` is refused, and what to do about it.
-    pub(crate) fn refusal(&self, head: &Head<'_>, connection: Option<&Connection>) -> Option<Problem> {
+    /// Why a request that came on `connection` is refused, and what to do about it. No call but one that `takes_form` takes
+    /// what other sites can send unasked.
+    pub(crate) fn refusal(
+        &self,
+        head: &Head<'_>,
+        connection: Option<&Connection>,
+        takes_form: impl FnOnce() -> bool,
+    ) -> Option<Problem> {
         let reason = self.reason(head, connection)?;
-        if head.has_foreign_body() {
+        if head.has_foreign_body() && !takes_form() {
             return Some(Problem::unsupported_media_type());
         }
         Some(Problem::new(StatusCode::FORBIDDEN, "protected-mode", "Protected mode", reason))
@@ -222,7 +228,7 @@ mod tests {
     fn refused_from(peer: &str, exposure: &Exposure, request: &Request) -> Option<u16> {
         let local = Some("192.0.2.7".parse().unwrap());
         let connection = Connection::new(format!("{peer}:1").parse().unwrap(), local);
-        exposure.refusal(&Head::of(request), Some(&connection)).map(|problem| problem.status)
+        exposure.refusal(&Head::of(request), Some(&connection), || false).map(|problem| problem.status)
     }
 
     fn refused(exposure: &Exposure, request: &Request) -> Option<u16> {

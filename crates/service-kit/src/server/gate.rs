@@ -8,6 +8,7 @@ use crate::server::exposure::{self, Doubt};
 use crate::server::head::Head;
 use crate::server::status_page::{ICON, STYLE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::fmt::Display;
 use std::net::IpAddr;
 use time::OffsetDateTime;
 
@@ -92,11 +93,17 @@ impl Gate {
         }
     }
 
-    /// The caller, where the rule lets them in.
-    pub(crate) fn admit(&self, rule: &Access, principal: Principal, unnamed: Unnamed) -> Result<Caller, Problem> {
+    /// The caller, where the rule lets them in. Who is not is told otherwise what to do where the call `takes_form`.
+    pub(crate) fn admit(
+        &self,
+        rule: &Access,
+        principal: Principal,
+        unnamed: Unnamed,
+        takes_form: bool,
+    ) -> Result<Caller, Problem> {
         match rule.decide(&principal, self.config.guest_orders) {
             Ok(scope) => Ok(Caller { principal, scope }),
-            Err(refusal) => Err(refused(refusal, &principal, unnamed)),
+            Err(refusal) => Err(refused(refusal, &principal, unnamed, takes_form)),
         }
     }
 
@@ -115,25 +122,31 @@ fn bearer(authorization: &HeaderValue) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-fn refused(refusal: Refusal, principal: &Principal, unnamed: Unnamed) -> Problem {
+fn refused(refusal: Refusal, principal: &Principal, unnamed: Unnamed, takes_form: bool) -> Problem {
     match (refusal, unnamed) {
         (Refusal::Forbidden, _) if *principal == Principal::LocalOperator => {
             Problem::forbidden("this is for those who have an account, for what is theirs: log in and send the token")
         }
         (Refusal::Forbidden, _) => Problem::forbidden("the token does not give the right to do this"),
+        // JSON would be refused by the call itself.
+        (Refusal::Unauthenticated, Unnamed::Doubted(Doubt::Body)) if takes_form => protected(
+            "this takes a form, which needs a token, because other sites can send one unasked; send a token \
+             (Authorization: Bearer)",
+        ),
         (Refusal::Unauthenticated, Unnamed::Doubted(Doubt::Body)) => Problem::unsupported_media_type(),
-        (Refusal::Unauthenticated, Unnamed::Doubted(doubt)) => {
-            let detail = format!(
-                "without a token, this is for programs on this machine alone, and {}; either send a token \
+        (Refusal::Unauthenticated, Unnamed::Doubted(doubt)) => protected(format!(
+            "without a token, this is for programs on this machine alone, and {}; either send a token \
                  (Authorization: Bearer), or call from this machine by http://localhost, with no proxy in between",
-                doubt.reason()
-            );
-            Problem::new(StatusCode::FORBIDDEN, "protected-mode", "Protected mode", detail)
-        }
+            doubt.reason()
+        )),
         (Refusal::Unauthenticated, Unnamed::Operator | Unnamed::Nobody) => {
             Problem::unauthenticated("this needs a token: send the header Authorization: Bearer with an access token")
         }
     }
+}
+
+fn protected(detail: impl Display) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "protected-mode", "Protected mode", detail)
 }
 
 #[cfg(test)]
@@ -155,15 +168,19 @@ mod tests {
         }
         for other in ["/api/orders", "/swagger-ui.json", "/api-docs/openapi.json/x", "/internal", ""] {
             let rule = gate().rule_of_undocumented(other).cloned().unwrap();
-            assert!(gate().admit(&rule, Principal::LocalOperator, Unnamed::Operator).is_err(), "{other}");
+            assert!(gate().admit(&rule, Principal::LocalOperator, Unnamed::Operator, false).is_err(), "{other}");
         }
     }
 
     #[test]
     fn who_is_not_let_in_is_told_why() {
-        let refused = |unnamed| gate().admit(&Access::OPERATORS, Principal::Nobody, unnamed).unwrap_err();
+        let admitted =
+            |unnamed, takes_form| gate().admit(&Access::OPERATORS, Principal::Nobody, unnamed, takes_form).unwrap_err();
+        let refused = |unnamed| admitted(unnamed, false);
         assert_eq!(refused(Unnamed::Nobody).status, 401);
         assert_eq!(refused(Unnamed::Doubted(Doubt::Body)).status, 415);
+        let form = admitted(Unnamed::Doubted(Doubt::Body), true);
+        assert!(form.status == 403 && form.detail.contains("needs a token"), "{form:?}");
         for doubt in [Doubt::Peer, Doubt::Host, Doubt::Proxy, Doubt::Page] {
             let problem = refused(Unnamed::Doubted(doubt));
             assert!(problem.status == 403 && problem.detail.contains(doubt.reason()), "{problem:?}");

@@ -80,8 +80,10 @@ pub async fn start_reset(
     actor: &Actor,
     account: &Account,
 ) -> Result<(), Error> {
-    if account.user.status == Status::Erased {
-        return Err(Error::Erased);
+    match account.user.status {
+        Status::Active => {}
+        Status::Disabled => return Err(Error::Disabled),
+        Status::Erased => return Err(Error::Erased),
     }
     send(conn, now, codes, &account.user, Purpose::Reset).await?;
     Ok(audit::record(conn, now, actor, Action::ResetRequested, account.user.id, None).await?)

@@ -30,7 +30,7 @@ pub async fn change_profile(
     Ok(audit::record(conn, now, &Actor::User(user.id), Action::ProfileChanged, user.id, None).await?)
 }
 
-/// Sets the password, if it still is the one that was compared; the person's other sessions end.
+/// Sets the password, if it still is the one that was compared, and gives whether it is; the person's other sessions end.
 pub async fn change_password(
     conn: &mut PgConnection,
     now: OffsetDateTime,
@@ -38,16 +38,17 @@ pub async fn change_password(
     before: &Account,
     session: Option<Uuid>,
     hash: &SecretString,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let id = before.user.id;
     let locked = users::lock(conn, scope, id).await?.ok_or(Error::UnknownAccount(id))?;
     if !locked.has_password_of(before) {
-        return Err(Error::LogInAgain);
+        return Ok(false);
     }
     users::set_password(conn, id, hash, now).await?;
     sessions::end_all(conn, now, id, session, Reason::Password).await?;
     announce::password_changed(conn, now, &locked.user).await?;
-    Ok(audit::record(conn, now, &Actor::User(id), Action::PasswordChanged, id, None).await?)
+    audit::record(conn, now, &Actor::User(id), Action::PasswordChanged, id, None).await?;
+    Ok(true)
 }
 
 /// Removes everything personal of a locked person. What names them by their id alone stays.

@@ -1,6 +1,6 @@
 //! What is sent by people who are not logged in. None of it shows in `Debug`.
 
-use crate::passwords::{self, Password};
+use crate::passwords::{self, Password, PersonalWords};
 use crate::sessions::Tokens;
 use crate::users::{NewUser, User};
 use serde::{Deserialize, Serialize};
@@ -55,24 +55,38 @@ pub struct Register {
     pub phone: Option<String>,
 }
 
+/// A registration with fields at fault, and its password where that can still be judged, with what is known of the person.
+#[derive(Debug)]
+pub struct BadRegistration {
+    pub errors: FieldErrors,
+    pub to_judge: Option<(Password, PersonalWords)>,
+}
+
 impl Register {
     /// The account to make, and its password.
-    pub fn parse(self, shortest: u8) -> Result<(NewUser, Password), FieldErrors> {
+    pub fn parse(self, shortest: u8) -> Result<(NewUser, Password), BadRegistration> {
         let mut errors = FieldErrors::default();
         let email = parse_email(&mut errors, "email", self.email);
         let password = passwords::parse(&mut errors, "password", self.password.as_deref(), shortest);
         let name = Some(parse_name(&mut errors, "name", self.name));
         let phone = parse_phone(&mut errors, "phone", self.phone);
-        let (Some(email), Some(password)) = (email, password) else { return Err(errors) };
-        let id = Uuid::now_v7();
-        let new = NewUser { id, email, name, phone, roles: [Role::Customer].into(), verified_at: None };
-        errors.into_result((new, password))
+        match (email, password) {
+            (Some(email), Some(password)) if errors.0.is_empty() => {
+                let id = Uuid::now_v7();
+                let new = NewUser { id, email, name, phone, roles: [Role::Customer].into(), verified_at: None };
+                Ok((new, password))
+            }
+            (email, password) => {
+                let words = PersonalWords::of(email.as_ref().map_or("", EmailAddress::as_str), name.as_deref());
+                Err(BadRegistration { errors, to_judge: password.map(|password| (password, words)) })
+            }
+        }
     }
 }
 
 impl Body for Register {
     fn faults(&self) -> FieldErrors {
-        self.clone().parse(0).err().unwrap_or_default()
+        self.clone().parse(0).err().map(|bad| bad.errors).unwrap_or_default()
     }
 }
 
@@ -228,7 +242,9 @@ mod tests {
             phone: Some("x".to_owned()),
         };
         assert!(!format!("{register:?}").contains("hush"));
-        let errors = register.parse(15).unwrap_err();
+        let bad = register.parse(15).unwrap_err();
+        assert!(bad.to_judge.is_none(), "it is too short");
+        let errors = bad.errors;
         assert_eq!(errors.0.keys().collect::<Vec<_>>(), ["email", "name", "password", "phone"]);
         assert!(!errors.to_string().contains("hush"));
         let reset = Reset { password: Some("hush".to_owned()), ..Reset::default() };

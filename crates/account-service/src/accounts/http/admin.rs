@@ -1,6 +1,6 @@
 //! EDGE: what administrators do with the accounts of others.
 
-use super::{Accounts, NotPossible};
+use super::{Accounts, NotPossible, NotResettable};
 use crate::accounts::commands;
 use crate::accounts::domain::RolesBody;
 use crate::accounts::error::Error;
@@ -185,7 +185,7 @@ pub async fn enable_account(
     params(("id" = Uuid, Path, description = "Id of the account"), Keyed),
     responses(
         (status = 200, description = "The account; a code is on its way, unless one was sent in the last minute", body = User, headers(("ETag" = String, description = "Its version"))),
-        Invalid, NotFound, NotPossible, KeyReused, Unavailable))]
+        Invalid, NotFound, NotResettable, KeyReused, Unavailable))]
 pub async fn reset_account(
     State(accounts): State<Arc<Accounts>>,
     caller: Caller,

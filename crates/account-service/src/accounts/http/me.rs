@@ -5,7 +5,7 @@ use crate::accounts::commands;
 use crate::accounts::domain::{ChangePassword, PatchMe};
 use crate::accounts::error::Error;
 use crate::guesses::{self, Claim, Guesser};
-use crate::passwords::PersonalWords;
+use crate::passwords::{Password, PersonalWords};
 use crate::sessions::recently_authenticated;
 use crate::users::{self, Account, Status, User};
 use crate::{addresses, api_keys};
@@ -120,18 +120,36 @@ pub async fn change_password(
     if let Claim::Wait(seconds) = guesses::claim(&mut conn, &guesser, OffsetDateTime::now_utc()).await? {
         return Err(Error::Wait(seconds));
     }
-    let account = users::find_by_email(&mut *conn, &email.key()).await?.ok_or(Error::UnknownAccount(id))?;
     drop(conn);
-    if !accounts.passwords.matches(&current, account.password_hash.clone()).await? {
-        return Err(FieldErrors::one("currentPassword", "is not the password until now").into());
-    }
+    let mut account = with_password(&accounts, id, &email, &current).await?;
     let words = PersonalWords::of(email.as_str(), account.user.name.as_deref());
     accounts.passwords.check(&new, words).await.map_err(|weak| weak.in_field("newPassword"))?;
     let hash = accounts.passwords.hash(&new).await?;
-    let mut transaction = accounts.db.begin().await?;
-    let now = OffsetDateTime::now_utc();
-    commands::change_password(&mut transaction, now, caller.scope, &account, session, &hash).await?;
-    guesses::succeeded(&mut transaction, &guesser).await?;
-    accounts.db.commit(transaction).await?;
-    Ok(StatusCode::NO_CONTENT)
+    loop {
+        let mut transaction = accounts.db.begin().await?;
+        let now = OffsetDateTime::now_utc();
+        if commands::change_password(&mut transaction, now, caller.scope, &account, session, &hash).await? {
+            guesses::succeeded(&mut transaction, &guesser).await?;
+            accounts.db.commit(transaction).await?;
+            return Ok(StatusCode::NO_CONTENT);
+        }
+        drop(transaction);
+        // Another request has changed it meanwhile: this one is answered as if it had come after that.
+        account = with_password(&accounts, id, &email, &current).await?;
+    }
+}
+
+/// The account, if this is its password at present.
+async fn with_password(
+    accounts: &Accounts,
+    id: Uuid,
+    email: &EmailAddress,
+    current: &Password,
+) -> Result<Account, Error> {
+    let account = users::find_by_email(accounts.db.pool(), &email.key()).await?.ok_or(Error::UnknownAccount(id))?;
+    if accounts.passwords.matches(current, account.password_hash.clone()).await? {
+        Ok(account)
+    } else {
+        Err(FieldErrors::one("currentPassword", "is not the password until now").into())
+    }
 }

@@ -3,12 +3,12 @@
 use super::{Accounts, Taken};
 use crate::accounts::commands;
 use crate::accounts::config::Registration;
-use crate::accounts::domain::{Forgot, Register, Registered, Reset, Sent, Verify};
+use crate::accounts::domain::{BadRegistration, Forgot, Register, Registered, Reset, Sent, Verify};
 use crate::accounts::error::Error;
 use crate::audit::{self, Action, Actor};
 use crate::codes::Purpose;
 use crate::guesses::{Kind, network_of};
-use crate::passwords::PersonalWords;
+use crate::passwords::{PersonalWords, Unhashed};
 use crate::sessions::{self, Client};
 use crate::users::{self, Account};
 use axum::Json;
@@ -19,6 +19,7 @@ use service_kit::contact::EmailAddress;
 use service_kit::documented::{InvalidBody, Unavailable};
 use service_kit::extract;
 use service_kit::proxies::Peer;
+use std::net::IpAddr;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -37,8 +38,11 @@ pub async fn register(
     headers: HeaderMap,
     extract::Json(body): extract::Json<Register>,
 ) -> Result<Response, Error> {
-    let (new, password) = body.parse(accounts.passwords.shortest())?;
     let address = accounts.proxies.client(peer, &headers);
+    let (new, password) = match body.parse(accounts.passwords.shortest()) {
+        Ok(parsed) => parsed,
+        Err(bad) => return Err(every_fault(&accounts, address, bad).await),
+    };
     accounts.limits.take(Kind::Register, address)?;
     accounts.passwords.check(&password, PersonalWords::of(new.email.as_str(), new.name.as_deref())).await?;
     // Whether the address has an account or not: it takes as long.
@@ -58,6 +62,19 @@ pub async fn register(
     audit::record(&mut transaction, now, &Actor::Nobody, Action::Registered, user.id, None).await?;
     accounts.db.commit(transaction).await?;
     Ok((StatusCode::CREATED, Json(Registered { tokens, user })).into_response())
+}
+
+/// What is wrong with a registration, its password included. To judge one takes a while, so that counts as a try.
+async fn every_fault(accounts: &Accounts, address: IpAddr, bad: BadRegistration) -> Error {
+    let BadRegistration { mut errors, to_judge } = bad;
+    let Some((password, words)) = to_judge else { return errors.into() };
+    if let Err(wait) = accounts.limits.take(Kind::Register, address) {
+        return wait.into();
+    }
+    if let Err(Unhashed::Weak(reason)) = accounts.passwords.check(&password, words).await {
+        errors.add("password", reason);
+    }
+    errors.into()
 }
 
 /// Shows the code that came by e-mail: the address is verified, and its person can log in.

@@ -12,7 +12,7 @@ use service_kit::extract::Path;
 use shared_types::OrderId;
 use std::sync::Arc;
 
-/// Every status the order came to, oldest first. Customers see no `internalNote`.
+/// Every status the order came to, oldest first. Customers see no internal note.
 #[utoipa::path(get, path = "/api/orders/{id}/timeline", tag = "orders",
     params(("id" = i64, Path, description = "Number of the order", example = 1)),
     responses(

@@ -26,8 +26,11 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 /// How long before its end a token is exchanged for a new one, in seconds.
 const EARLY: i64 = 60;
 
-/// How long a key is not asked for again after a refusal or a failure, in seconds.
+/// How long a key is not asked for again after a failure, in seconds.
 const PAUSE: i64 = 10;
+
+/// … and after a refusal: a key that is good again is taken as soon as one that was taken back is refused.
+const REFUSED: i64 = 2;
 
 /// Keys remembered at once.
 const MOST: usize = 10_000;
@@ -188,7 +191,7 @@ async fn exchange(endpoint: &str, id: Uuid, key: &str, now: i64) -> Option<Held>
             Some(Held::Token { token: access_token.into(), renew_at: until - EARLY, until })
         }
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Some(Held::Refused { until: now + PAUSE })
+            Some(Held::Refused { until: now + REFUSED })
         }
         _ => None,
     }
@@ -196,8 +199,13 @@ async fn exchange(endpoint: &str, id: Uuid, key: &str, now: i64) -> Option<Held>
 
 #[cfg(test)]
 mod tests {
-    use super::{api_key_id, crc32, new_api_key};
+    use super::super::fault::Flaw;
+    use super::{ApiKeys, api_key_id, crc32, new_api_key};
     use secrecy::ExposeSecret;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
     use uuid::Uuid;
 
     #[test]
@@ -215,6 +223,28 @@ mod tests {
         }
         for bad in ["", "oms_", "oms___", &key[..key.len() - 1], &format!("{key}0")] {
             assert_eq!(api_key_id(bad), None, "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_was_refused_is_asked_for_again_after_two_seconds() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (endpoint, asked) = (format!("http://{}/", listener.local_addr().unwrap()), Arc::new(AtomicU32::new(0)));
+        let counted = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
+                let _ = connection.read(&mut [0; 4096]).await;
+                let refusal = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                let _ = connection.write_all(refusal).await;
+            }
+        });
+        super::super::provider::install();
+        let (keys, key) = (ApiKeys::new(), new_api_key(Uuid::nil()).unwrap());
+        for (now, times) in [(100, 1), (100, 1), (101, 1), (102, 2), (103, 2), (104, 3)] {
+            let refused = keys.token(key.expose_secret(), Some(&endpoint), now).await;
+            assert_eq!(refused.map(|_| ()), Err(Flaw::ApiKey.into()), "{now}");
+            assert_eq!(asked.load(Ordering::Relaxed), times, "{now}");
         }
     }
 
