@@ -3,6 +3,7 @@
 pub mod grant;
 
 use crate::users::role_of;
+use core::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use service_kit::access::{KEY_SCOPES, Role, User};

@@ -1,5 +1,7 @@
 //! Orders in months: partitions are added ahead, old months are archived, and nobody notices.
 
+mod later;
+
 use e2e::client::Client;
 use e2e::database::TestDatabase;
 use e2e::environment::Environment;

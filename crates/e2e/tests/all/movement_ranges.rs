@@ -162,6 +162,16 @@ async fn old_ranges_are_archived_and_balances_stand_for_them() {
     all_holds(&shop).await;
     assert_eq!(add(&shop, MOUSE, 1).await, 197);
     all_holds(&shop).await;
+
+    shop.inventory_services.first_mut().unwrap().set(KEPT.0, "0");
+    restart(&mut shop).await;
+    shop.database.texts("SELECT inventory.take_back_movements('stock_movements_from_9')::text").await;
+    assert_eq!(
+        balances(&shop).await,
+        ["1: 47 after 8", "2: 197 after 9", "3: 75 after 13", "4: 30 after 4", "5: 8 after 5"]
+    );
+    assert_eq!(movements(&shop, LAPTOP).await, [262_154, 13, 9]);
+    all_holds(&shop).await;
 }
 
 #[tokio::test]

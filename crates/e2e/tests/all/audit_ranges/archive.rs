@@ -1,6 +1,6 @@
 //! Old ranges leave the table, the chain goes on from where they ended, and their own can still be checked.
 
-use super::{KEPT, account_service, archive, broken, listed, old_shop, restart, two_are_archived, write};
+use super::{KEPT, account_service, archive, broken, listed, old_shop, refused, restart, two_are_archived, write};
 use e2e::database::TestDatabase;
 use e2e::environment::workspace;
 use e2e::poll;
@@ -61,16 +61,14 @@ async fn an_archived_range_can_be_taken_back() {
     let service = account_service(&mut shop);
     service.set(KEPT.0, "0");
     restart(&mut shop).await;
-    shop.database
-        .execute(
-            "DO $$
-             BEGIN
-                 ALTER TABLE accounts_archive.audit_from_3 SET SCHEMA accounts;
-                 ALTER TABLE accounts.audit ATTACH PARTITION accounts.audit_from_3 FOR VALUES FROM (3) TO (5);
-                 UPDATE accounts.audit_ranges SET archived_at = NULL, last_hash = NULL WHERE partition = 'audit_from_3';
-             END $$",
-        )
-        .await;
+    let older = refused(&shop.database, "SELECT accounts.take_back_audit('audit_before_months')").await;
+    assert!(older.contains("is not the range of the audit that was archived last"), "{older}");
+    // A release has come meanwhile.
+    shop.database.execute("ALTER TABLE accounts.audit ADD COLUMN later TEXT NOT NULL DEFAULT 'x'").await;
+    for range in ["audit_before_months", "audit_from_3"] {
+        assert!(archived_is_whole(&shop.database, range).await, "{range}");
+    }
+    shop.database.texts("SELECT accounts.take_back_audit('audit_from_3')::text").await;
     assert_eq!(listed(&shop).await, [7, 6, 5, 4, 3]);
     write(&shop.database, 1).await;
     assert_eq!(broken(&shop).await, [""; 0]);

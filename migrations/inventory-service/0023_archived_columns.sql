@@ -1,0 +1,171 @@
+-- A range that was archived before a column came can be taken back, and ranges take what later migrations add to their table:
+-- docs/months.md.
+--
+-- `schema_floor` stays: builds before this one call the same functions, and nothing is taken away but from the archive.
+
+-- The columns of a table that are written, as a list; what is generated is none of them.
+CREATE FUNCTION inventory.written_columns(of REGCLASS) RETURNS TEXT LANGUAGE sql STABLE AS $$
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+    WHERE attrelid = of AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+$$;
+
+-- Gives a table that was a partition of `parent` what that has got since: columns, checks, types, and NOT NULL. Its rows have the
+-- defaults of new columns. A default of a column that is there may differ: who writes to `parent` uses those of that. Indexes are
+-- made when it is attached. The same function is in the schemas of all services.
+CREATE FUNCTION inventory.bring_up_to_date(archived REGCLASS, parent REGCLASS) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    gone    TEXT;
+    changes TEXT;
+    numbers TEXT;
+    said    TEXT;
+BEGIN
+    -- Nobody but a person can say whether that is still wanted.
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO gone FROM pg_attribute a
+    WHERE attrelid = archived AND attnum > 0 AND NOT attisdropped AND NOT EXISTS (
+        SELECT FROM pg_attribute p WHERE p.attrelid = parent AND p.attname = a.attname AND p.attnum > 0 AND NOT p.attisdropped);
+    IF gone IS NOT NULL THEN
+        RAISE EXCEPTION '% has columns that % no longer has: %', archived, parent, gone
+            USING HINT = format('Keep elsewhere what is still wanted of them. Then ALTER TABLE %s DROP COLUMN each.', archived);
+    END IF;
+
+    -- First what `parent` has no more, or has otherwise. A bound of the partition of its own stays: it saves a look at the rows.
+    SELECT string_agg(change, ', ') INTO changes FROM (
+        SELECT format('DROP CONSTRAINT %I', c.conname) FROM pg_constraint c
+        LEFT JOIN pg_constraint p ON p.conrelid = parent AND p.contype = 'c' AND p.conname = c.conname
+        WHERE c.conrelid = archived AND c.contype = 'c' AND CASE
+            WHEN p.oid IS NOT NULL THEN replace(pg_get_constraintdef(c.oid), ' NOT VALID', '')
+                                     <> replace(pg_get_constraintdef(p.oid), ' NOT VALID', '')
+            ELSE EXISTS (
+                SELECT FROM pg_attribute a WHERE a.attrelid = archived AND a.attnum = ANY (c.conkey) AND a.attname NOT IN (
+                    SELECT k.attname FROM pg_partitioned_table t JOIN pg_attribute k ON k.attrelid = t.partrelid
+                    WHERE t.partrelid = parent AND k.attnum = ANY (t.partattrs::int2[]))) END
+        UNION ALL
+        SELECT CASE
+            WHEN p.attgenerated = '' AND a.attgenerated <> '' THEN format('ALTER %I DROP EXPRESSION', a.attname)
+            WHEN a.attgenerated <> '' AND pg_get_expr(pd.adbin, parent) <> pg_get_expr(ad.adbin, archived)
+                THEN format('DROP COLUMN %I', a.attname)
+            WHEN a.attnotnull AND NOT p.attnotnull THEN format('ALTER %I DROP NOT NULL', a.attname) END
+        FROM pg_attribute a
+        JOIN pg_attribute p ON p.attrelid = parent AND p.attname = a.attname AND NOT p.attisdropped
+        LEFT JOIN pg_attrdef ad ON ad.adrelid = archived AND ad.adnum = a.attnum
+        LEFT JOIN pg_attrdef pd ON pd.adrelid = parent AND pd.adnum = p.attnum
+        WHERE a.attrelid = archived AND a.attnum > 0 AND NOT a.attisdropped) AS c (change);
+    IF changes IS NOT NULL THEN
+        EXECUTE format('ALTER TABLE %s %s', archived, changes);
+    END IF;
+
+    -- Then what it lacks, in one statement: the rows are read or written once.
+    WITH columns AS (
+        SELECT p.attnum, p.attname AS name, p.attnotnull AS is_filled, p.attidentity, p.attgenerated, a.attnum IS NULL AS is_new,
+               format_type(p.atttypid, p.atttypmod) || CASE WHEN p.attcollation <> t.typcollation
+                   THEN format(' COLLATE %s', p.attcollation::regcollation) ELSE '' END AS type,
+               (a.atttypid, a.atttypmod, a.attcollation) <> (p.atttypid, p.atttypmod, p.attcollation) AS is_other,
+               CASE WHEN p.attidentity <> ''
+                   THEN format('nextval(%L)', pg_get_serial_sequence(parent::text, p.attname))
+                   ELSE pg_get_expr(d.adbin, parent) END AS value
+        FROM pg_attribute p
+        JOIN pg_type t ON t.oid = p.atttypid
+        LEFT JOIN pg_attrdef d ON d.adrelid = parent AND d.adnum = p.attnum
+        LEFT JOIN pg_attribute a ON a.attrelid = archived AND a.attname = p.attname AND NOT a.attisdropped
+        WHERE p.attrelid = parent AND p.attnum > 0 AND NOT p.attisdropped
+    ), to_do (place, change) AS (
+        SELECT attnum, format('ADD COLUMN %I %s', name, type) || CASE
+                   WHEN attgenerated = 's' THEN format(' GENERATED ALWAYS AS (%s) STORED', value)
+                   WHEN attgenerated <> '' THEN format(' GENERATED ALWAYS AS (%s) VIRTUAL', value)
+                   WHEN value IS NOT NULL THEN format(' DEFAULT %s', value) ELSE '' END
+               || CASE WHEN is_filled THEN ' NOT NULL' ELSE '' END
+        FROM columns WHERE is_new
+        UNION ALL
+        SELECT attnum, format('ALTER %I TYPE %s', name, type) FROM columns WHERE is_other
+        UNION ALL
+        SELECT attnum, format('ALTER %I SET NOT NULL', name) FROM columns WHERE is_filled AND NOT is_new
+        UNION ALL
+        SELECT 10000, CASE WHEN c.oid IS NULL THEN format('ADD CONSTRAINT %I %s', p.conname, pg_get_constraintdef(p.oid))
+                           ELSE format('VALIDATE CONSTRAINT %I', p.conname) END
+        FROM pg_constraint p
+        LEFT JOIN pg_constraint c ON c.conrelid = archived AND c.contype = 'c' AND c.conname = p.conname
+        WHERE p.conrelid = parent AND p.contype = 'c' AND (c.oid IS NULL OR p.convalidated AND NOT c.convalidated)
+    )
+    -- Who numbers the rows of new partitions numbers these, and is no default of theirs afterwards.
+    SELECT (SELECT string_agg(change, ', ' ORDER BY place) FROM to_do),
+           (SELECT string_agg(format('ALTER %I DROP DEFAULT', name), ', ') FROM columns WHERE is_new AND attidentity <> '')
+    INTO changes, numbers;
+    IF changes IS NOT NULL THEN
+        EXECUTE format('ALTER TABLE %s %s', archived, changes);
+    END IF;
+    IF numbers IS NOT NULL THEN
+        EXECUTE format('ALTER TABLE %s %s', archived, numbers);
+    END IF;
+EXCEPTION WHEN not_null_violation OR check_violation THEN
+    GET STACKED DIAGNOSTICS said = MESSAGE_TEXT;
+    RAISE EXCEPTION '%', said USING ERRCODE = SQLSTATE, HINT = format(
+        'Rows of %s do not hold what those of %s have to. Add what is missing there, and set it right.', archived, parent);
+END
+$$;
+
+-- Adds ranges for as many movements as `ahead` months have; gives their names. What came to the partition beyond meanwhile is
+-- moved. A range is about a month: as many numbers as the last thirty days took, in whole buckets. It also notes since when
+-- ranges are over.
+CREATE OR REPLACE FUNCTION inventory.add_movement_ranges(ahead INTEGER) RETURNS SETOF TEXT LANGUAGE plpgsql AS $$
+DECLARE
+    bucket CONSTANT BIGINT := 262144;
+    today  CONSTANT DATE := (now() AT TIME ZONE 'UTC')::date;
+    newest BIGINT := COALESCE(pg_sequence_last_value('inventory.stock_movements_id_seq'), 0);
+    size   BIGINT;
+    first  BIGINT := (SELECT max(end_id) FROM inventory.movement_ranges);
+    name   TEXT;
+BEGIN
+    UPDATE inventory.movement_ranges SET over_since = now() WHERE over_since IS NULL AND end_id <= newest + 1;
+    IF NOT EXISTS (SELECT FROM inventory.movement_days WHERE day = today) THEN
+        INSERT INTO inventory.movement_days (day, last_id) VALUES (today, newest) ON CONFLICT DO NOTHING;
+        DELETE FROM inventory.movement_days
+        WHERE day < (SELECT max(day) FROM inventory.movement_days WHERE day <= today - 30);
+    END IF;
+    size := bucket * GREATEST(1, (newest - (SELECT last_id FROM inventory.movement_days ORDER BY day LIMIT 1)) / bucket);
+    IF first <= newest + ahead * size THEN
+        -- Or else who has planned without the new partition would miss what is moved into it.
+        LOCK TABLE ONLY inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
+        -- Another instance may have added some meanwhile.
+        first := (SELECT max(end_id) FROM inventory.movement_ranges);
+    END IF;
+    WHILE first <= newest + ahead * size LOOP
+        name := format('stock_movements_from_%s', first);
+        ALTER TABLE inventory.stock_movements DETACH PARTITION inventory.stock_movements_beyond;
+        EXECUTE format('CREATE TABLE inventory.%I (
+                            LIKE inventory.stock_movements INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED)', name);
+        -- The trigger against deleting has gone with the table it was of.
+        EXECUTE format('WITH moved AS (DELETE FROM inventory.stock_movements_beyond WHERE id < %1$s RETURNING *)
+                        INSERT INTO inventory.%2$I (%3$s) SELECT %3$s FROM moved',
+                       first + size, name, inventory.written_columns('inventory.stock_movements'));
+        EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.%I FOR VALUES FROM (%s) TO (%s)',
+                       name, first, first + size);
+        EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.stock_movements_beyond
+                        FOR VALUES FROM (%s) TO (MAXVALUE)', first + size);
+        INSERT INTO inventory.movement_ranges (partition, first_id, end_id) VALUES (name, first, first + size);
+        RETURN NEXT name;
+        first := first + size;
+    END LOOP;
+END
+$$;
+
+-- Takes the range back that was archived last: opening balances stand for those before it. PostgreSQL reads all of it meanwhile.
+CREATE FUNCTION inventory.take_back_movements(archived TEXT) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    last inventory.movement_ranges;
+BEGIN
+    LOCK TABLE inventory.stock_movements IN ACCESS EXCLUSIVE MODE;
+    SELECT * INTO last FROM inventory.movement_ranges WHERE archived_at IS NOT NULL ORDER BY end_id DESC LIMIT 1;
+    IF last.partition IS DISTINCT FROM archived THEN
+        RAISE EXCEPTION '% is not the range of movements that was archived last', archived;
+    END IF;
+    PERFORM inventory.bring_up_to_date(format('inventory_archive.%I', archived)::regclass, 'inventory.stock_movements');
+    EXECUTE format('ALTER TABLE inventory_archive.%I SET SCHEMA inventory', archived);
+    EXECUTE format('ALTER TABLE inventory.stock_movements ATTACH PARTITION inventory.%I FOR VALUES FROM (%s) TO (%s)',
+                   archived, last.first_id, last.end_id);
+    UPDATE inventory.movement_ranges SET archived_at = NULL WHERE partition = archived;
+    EXECUTE format($q$
+        UPDATE inventory.opening_balances b SET balance = m.balance_after - m.delta, last_id = m.id - 1
+        FROM (SELECT DISTINCT ON (product_id) product_id, id, balance_after, delta FROM inventory.%I ORDER BY product_id, id) m
+        WHERE m.product_id = b.product_id$q$, archived);
+END
+$$;
