@@ -10,7 +10,6 @@ use service_kit::access::{KEY_SCOPES, Role, User};
 use service_kit::body::Body;
 use service_kit::validation::FieldErrors;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
