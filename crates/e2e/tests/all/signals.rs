@@ -293,9 +293,18 @@ fn blocks(language: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn every_command_of_the_runbook_works_as_it_is_written() {
-    let shop = Shop::plan().with_accounts().open().await;
+    let provider = money::sandbox().await;
+    let shop = Shop::plan().with_accounts().paid_by(&provider).open().await;
     let order = shop.place(&[(LAPTOP, 1)]).await;
     assert_eq!(order["id"], 1, "the order that the runbook asks about");
+    let (cancelled, payment) = money::placed(&shop).await;
+    assert_eq!(payment, 1, "the payment that the runbook notes as paid out");
+    money::pay(&shop, cancelled, "pm_card_visa").await.is(200);
+    money::cancel(&shop, cancelled).await;
+    money::becomes(&shop, payment, "REFUNDED").await;
+    provider.stripe().refund_fails(&provider.stripe().all_refunds()[0].id).unwrap();
+    money::is_looked_at(&shop, payment).await;
+    money::becomes(&shop, payment, "CAPTURED").await;
     shop.broker().send(ORDER_RESERVATION_EVENTS.name, "no event").await;
     let letter = shop.orders().dead_letters("", 1).await.remove(0);
     assert_eq!(letter["id"], 1, "the letter that the runbook asks about");
