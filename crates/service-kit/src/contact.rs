@@ -3,5 +3,5 @@
 mod email_address;
 mod person;
 
-pub use email_address::{EmailAddress, InvalidEmailAddress, kept_key};
+pub use email_address::{EmailAddress, InvalidEmailAddress, kept_key, key_of};
 pub use person::{parse_email, parse_name, parse_phone};

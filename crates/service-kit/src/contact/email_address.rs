@@ -72,6 +72,11 @@ impl fmt::Display for EmailAddress {
     }
 }
 
+/// What an address that was kept as text is compared by.
+pub fn key_of(address: &str) -> String {
+    kept_key(address).unwrap_or_else(|| address.to_ascii_lowercase())
+}
+
 /// The key that is kept beside an address, where it is not the address in lower-case ASCII, as it is of nearly all.
 ///
 /// What only an earlier build took for an address is folded as a whole.
@@ -105,7 +110,7 @@ fn ascii_domain(domain: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{EmailAddress, kept_key};
+    use super::{EmailAddress, kept_key, key_of};
     use proptest::prelude::{ProptestConfig, proptest};
 
     fn key(text: &str) -> String {
@@ -218,6 +223,8 @@ mod tests {
     #[test]
     fn a_key_is_kept_only_where_it_differs() {
         assert_eq!(kept_key("Ada@Example.com"), None);
+        assert_eq!(key_of("Ada@Example.com"), "ada@example.com");
+        assert_eq!(key_of("ÄNNE@example.com"), "änne@example.com");
         assert_eq!(kept_key("ada@münchen.de").as_deref(), Some("ada@xn--mnchen-3ya.de"));
         assert_eq!(kept_key("ada@example.com\u{200b}").as_deref(), Some("ada@example.com"));
         assert_eq!(kept_key("ä..B@example.com").as_deref(), Some("ä..b@example.com"));

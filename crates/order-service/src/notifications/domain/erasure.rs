@@ -2,7 +2,7 @@
 
 use super::announced::{Announced, What};
 use ring::digest::{SHA256, digest};
-use service_kit::contact::kept_key;
+use service_kit::contact::key_of;
 use time::OffsetDateTime;
 
 /// The erasure of messages to somebody.
@@ -39,7 +39,7 @@ pub fn is_erased(erasures: &[Erasure], announced: &Announced<'_>) -> bool {
     let applies = |it: &&Erasure| announced.time <= it.erased_at && (it.with_orders || about_account);
     let mut later = erasures.iter().filter(applies).peekable();
     let Some(email) = email.filter(|_| later.peek().is_some()) else { return false };
-    let address_hash = hash(&kept_key(email).unwrap_or_else(|| email.to_ascii_lowercase()));
+    let address_hash = hash(&key_of(email));
     later.any(|it| it.address_hash == address_hash)
 }
 

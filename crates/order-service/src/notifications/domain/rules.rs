@@ -2,7 +2,7 @@
 
 use super::{Channel, Kind, Status};
 use crate::notifications::domain::phone_number::PhoneNumber;
-use service_kit::contact::kept_key;
+use service_kit::contact::key_of;
 use shared_types::OrderId;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -142,7 +142,7 @@ pub fn messages(ways: &Ways, happening: Happening) -> Vec<NewNotification> {
             [Some(mail), sms].into_iter().flatten().collect()
         }
         Whom::Person(email) => {
-            let key = kept_key(&email).unwrap_or_else(|| email.to_ascii_lowercase());
+            let key = key_of(&email);
             vec![row(Channel::Email, Some(email), Some(key), unless(ways.missing(Channel::Email)))]
         }
         Whom::Shop => {
