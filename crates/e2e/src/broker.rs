@@ -1,20 +1,18 @@
-//! A virtual host of its own for each test, and a hand in its exchange: publish, listen, look into queues.
+//! A virtual host of its own for each test while it runs, and a hand in its exchange: publish, listen, look into queues.
 //!
 //! Everything goes over RabbitMQ's management API, so that the tests share no code with the services.
 
 use crate::client::Client;
-use crate::poll;
+use crate::{poll, virtual_hosts};
 use serde_json::{Value, json};
 use shared_types::event_batches::split;
 use shared_types::topology::EXCHANGE;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 use testbed::rabbitmq::virtual_host;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-/// A virtual host, deleted some time after it is dropped.
+/// A virtual host without a message.
 #[derive(Debug)]
 pub struct TestBroker {
     management: Client,
@@ -42,11 +40,20 @@ impl Heard {
 
 impl TestBroker {
     /// Makes a virtual host on the server with this AMQP and this management URL.
-    pub async fn create(amqp_url: &str, management_url: &str) -> Self {
+    pub fn create(amqp_url: &str, management_url: &str) -> Self {
         let vhost = format!("e2e-{}", Uuid::now_v7().simple());
-        let management = Client::new(management_url);
         let url = virtual_host::make(amqp_url, management_url, &vhost).unwrap_or_else(|error| panic!("{error}"));
-        Self { management, vhost, url }
+        Self { management: Client::new(management_url), vhost, url }
+    }
+
+    /// Takes one of a test that ended, with the queues of the services; makes one where there is none.
+    pub async fn take(amqp_url: &str, management_url: &str) -> Self {
+        let management = Client::new(management_url);
+        let (server, _) = amqp_url.rsplit_once('/').expect("a URL with a virtual host");
+        match virtual_hosts::take(server, &management).await {
+            Some(vhost) => Self { url: format!("{server}/{vhost}"), management, vhost },
+            None => Self::create(amqp_url, management_url),
+        }
     }
 
     /// What the services connect to.
@@ -154,26 +161,9 @@ impl TestBroker {
     }
 }
 
-/// How long a virtual host is left alone after its test. RabbitMQ 3.10 starts a process beside each queue that dead-letters.
-/// Two such processes whose queues are deleted while they start take the supervisor of all with them, and from then on
-/// no test can declare its queues.
-const REST: Duration = Duration::from_secs(5);
-
-/// Virtual hosts of tests that have ended, with the server of each.
-static ENDED: Mutex<Vec<(Instant, String, String)>> = Mutex::new(Vec::new());
-
 impl Drop for TestBroker {
-    /// Hundreds of idle quorum queues would slow the tests that come later down. The last few end with their server.
     fn drop(&mut self) {
-        let rested = {
-            let mut ended = ENDED.lock().unwrap_or_else(PoisonError::into_inner);
-            ended.push((Instant::now(), self.management.base().to_owned(), self.vhost.clone()));
-            ended.extract_if(.., |(since, ..)| since.elapsed() > REST).collect::<Vec<_>>()
-        };
-        for (_, management, vhost) in rested {
-            // A server of the test's own may be gone by now.
-            let _ = virtual_host::delete(&management, &vhost);
-        }
+        virtual_hosts::give_back(&self.management, &self.vhost);
     }
 }
 

@@ -32,3 +32,4 @@ pub mod raw;
 pub mod samples;
 pub mod shop;
 pub mod signer;
+mod virtual_hosts;

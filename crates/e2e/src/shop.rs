@@ -39,6 +39,7 @@ pub struct Plan {
     with_orders: bool,
     with_accounts: bool,
     with_broker: bool,
+    with_new_broker: bool,
     unmigrated: bool,
     own_postgres: bool,
     with_replica: bool,
@@ -84,6 +85,11 @@ impl Plan {
     /// The services are told of a broker on a port where there is none.
     pub fn without_broker(self) -> Self {
         Self { with_broker: false, ..self }
+    }
+
+    /// The broker has no queues of tests that ended.
+    pub fn new_broker(self) -> Self {
+        Self { with_new_broker: true, ..self }
     }
 
     /// Several processes of each service on one database.
@@ -197,7 +203,13 @@ impl Plan {
             Some(own) => (own.url(), own.management_url()),
             None => (environment.amqp_url.clone(), environment.management_url.clone()),
         };
-        let broker = async { if self.with_broker { Some(TestBroker::create(&amqp, &management).await) } else { None } };
+        let broker = async {
+            match (self.with_broker, self.with_new_broker) {
+                (false, _) => None,
+                (true, false) => Some(TestBroker::take(&amqp, &management).await),
+                (true, true) => Some(TestBroker::create(&amqp, &management)),
+            }
+        };
         let database = async {
             match &postgres {
                 Some(own) => TestDatabase::create(&own.url()).await,
@@ -264,6 +276,7 @@ impl Shop {
             with_orders: true,
             with_accounts: false,
             with_broker: true,
+            with_new_broker: false,
             unmigrated: false,
             own_postgres: false,
             with_replica: false,

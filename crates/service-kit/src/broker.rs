@@ -1,4 +1,4 @@
-//! The connection to RabbitMQ: made anew whenever it breaks, with the whole topology declared each time.
+//! The connections to RabbitMQ: made anew whenever they break, with the queues that each needs declared each time.
 
 mod encrypted;
 
@@ -12,7 +12,7 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable, FrameSize, ReplyCode};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
-use shared_types::topology::{DELIVERY_LIMIT, EXCHANGE, QUEUES};
+use shared_types::topology::{DELIVERY_LIMIT, EXCHANGE, Queue};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,13 +57,16 @@ pub enum BrokerError {
     Database(#[from] sqlx::Error),
 }
 
+/// How each link fares; nothing until its first attempt has ended.
+type Links = BTreeMap<&'static str, Option<Result<(), String>>>;
+
 /// How to reach the broker, and whether it was reached.
 #[derive(Clone, Debug)]
 pub struct Broker {
     nodes: Arc<[AMQPUri]>,
     tls: Arc<ClientConfig>,
     retry_delays: RetryDelays,
-    links: Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>,
+    links: Arc<Mutex<Links>>,
     /// Which node each link asks next.
     turns: Arc<Mutex<BTreeMap<&'static str, usize>>>,
 }
@@ -94,15 +97,22 @@ impl Broker {
         self.nodes[*turn % self.nodes.len()].clone()
     }
 
-    /// Connects to the next node, declares the topology and gives a channel with publisher confirms.
-    pub(crate) async fn connect(&self, purpose: &'static str) -> Result<(Link, Channel), BrokerError> {
+    /// Connects to the next node, declares the exchange and these queues, and gives a channel with publisher confirms.
+    ///
+    /// Who consumes needs its own queue. Who publishes needs all: an event without a queue that wants it would be lost.
+    pub(crate) async fn connect(
+        &self,
+        purpose: &'static str,
+        queues: &[Queue],
+    ) -> Result<(Link, Channel), BrokerError> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner).entry(purpose).or_default();
         let connecting = async {
             let properties = ConnectionProperties::default()
                 .with_connection_name(purpose.into())
                 .configure_backoff(|backoff| backoff.with_max_times(0));
             let link = Link(open(self.next_node(purpose), self.tls.clone(), properties).await?);
             let channel = link.0.create_channel().await?;
-            declare_topology(&channel, self.retry_delays.count()).await?;
+            declare(&channel, queues, self.retry_delays.count()).await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
             Ok((link, channel))
         };
@@ -112,12 +122,12 @@ impl Broker {
     /// Notes how one link to the broker fares; says so in the log when it changes, not every time.
     pub(crate) fn report(&self, link: &'static str, outcome: Result<(), String>) {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&outcome, links.get(link)) {
+        match (&outcome, links.get(link).and_then(Option::as_ref)) {
             (Ok(()), Some(Ok(()))) | (Err(_), Some(Err(_))) => {}
             (Ok(()), _) => tracing::info!(link, "connected to RabbitMQ"),
             (Err(reason), _) => tracing::warn!(link, reason, "RabbitMQ is not reachable, trying again until it is"),
         }
-        links.insert(link, outcome);
+        links.insert(link, Some(outcome));
     }
 
     /// Whether every link works. Why one does not is in the log: what a library says of it is not for everybody.
@@ -126,7 +136,7 @@ impl Broker {
         if links.is_empty() {
             return Err("not connected yet".to_owned());
         }
-        match links.iter().find(|(_, link)| link.is_err()) {
+        match links.iter().find(|(_, link)| !matches!(link, Some(Ok(())))) {
             Some((name, _)) => Err(format!("no connection for {name}")),
             None => Ok(()),
         }
@@ -172,13 +182,12 @@ async fn open(node: AMQPUri, tls: Arc<ClientConfig>, properties: ConnectionPrope
 /// older ones know no word for none.
 const NO_LIMIT: u32 = 1_000_000;
 
-/// Declares the exchange, every consumer's queue, the delay queues of each, and the queue for what it was handed in
-/// vain.
-async fn declare_topology(channel: &Channel, delays: usize) -> Result<(), lapin::Error> {
+/// Declares the exchange, these consumers' queues, the delay queues of each, and the queue for what it was handed in vain.
+async fn declare(channel: &Channel, queues: &[Queue], delays: usize) -> Result<(), lapin::Error> {
     let exchange = ExchangeDeclareOptions { durable: true, ..Default::default() };
     channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, exchange, FieldTable::default()).await?;
     let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-    for queue in &QUEUES {
+    for queue in queues {
         let undeliverable = queue.undeliverable();
         let arguments = limited(quorum(), NO_LIMIT);
         channel.queue_declare(undeliverable.as_str().into(), durable, arguments).await?;

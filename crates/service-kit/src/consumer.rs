@@ -137,7 +137,7 @@ impl<H: Handler> Session<'_, H> {
     /// Works on the queue, and beside it sets aside what the broker handed out in vain, over one connection.
     async fn run(&self) -> Result<(), BrokerError> {
         let queue = self.consumer.queue;
-        let (link, channel) = self.broker.connect(queue.name).await?;
+        let (link, channel) = self.broker.connect(queue.name, &[queue]).await?;
         let second_channel = link.open_channel().await?;
         let mut events = Deliveries::of(&channel, queue.name).await?;
         let mut undeliverable = Deliveries::of(&second_channel, &queue.undeliverable()).await?;

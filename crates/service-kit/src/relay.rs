@@ -11,7 +11,7 @@ use crate::traces::{self, Kind, Shared};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, PublisherConfirm};
 use shared_types::event_batches::{EventBatch, media_type};
-use shared_types::topology::EXCHANGE;
+use shared_types::topology::{EXCHANGE, QUEUES};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use std::collections::HashSet;
@@ -70,7 +70,7 @@ async fn relay(
     outbox: Outbox,
     shutdown: &CancellationToken,
 ) -> Result<(), BrokerError> {
-    let (link, channel) = broker.connect(LINK).await?;
+    let (link, channel) = broker.connect(LINK, &QUEUES).await?;
     broker.report(LINK, Ok(()));
     let mut publisher = Publisher { channel, proven: HashSet::new() };
     // Reading, deleting and the lock share one connection: who loses the lock can do neither.

@@ -1,5 +1,5 @@
-//! Exchanges and queues in one table that every service declares at start, so that no event is published before
-//! the queue that wants it exists, whoever starts first.
+//! Exchanges and queues in one table. Who publishes declares all of it first, and who consumes its own queue, so that no
+//! event is published before the queue that wants it exists, whoever starts first.
 
 use crate::events::{
     EventData, OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped, OrderStockLost,

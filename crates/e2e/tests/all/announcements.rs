@@ -105,7 +105,7 @@ async fn no_event_overtakes_one_that_the_broker_refuses() {
 async fn what_was_committed_last_is_published_before_the_relay_ends() {
     let environment = Environment::get();
     let test = TestDatabase::migrated(environment).await;
-    let broker = TestBroker::create(&environment.amqp_url, &environment.management_url).await;
+    let broker = TestBroker::take(&environment.amqp_url, &environment.management_url).await;
     let function = "CREATE FUNCTION orders.hold_up() RETURNS trigger LANGUAGE plpgsql AS $$
                     BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$";
     test.execute(function).await;

@@ -120,7 +120,7 @@ impl Stand {
 
     async fn with(database: TestDatabase, url: &str, notes: Notes, subjects: &[&str], delays: &str) -> Self {
         let environment = Environment::get();
-        let broker = TestBroker::create(&environment.amqp_url, &environment.management_url).await;
+        let broker = TestBroker::take(&environment.amqp_url, &environment.management_url).await;
         database
             .execute("CREATE TABLE public.notes (subject TEXT PRIMARY KEY, written INTEGER NOT NULL DEFAULT 0)")
             .await;

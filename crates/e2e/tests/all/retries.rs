@@ -63,7 +63,7 @@ async fn a_message_that_can_never_succeed_is_set_aside_at_once() {
 
 #[tokio::test]
 async fn a_message_waits_about_as_long_as_configured() {
-    let plan = Shop::plan().inventory_variable("RETRY_DELAYS_MS", "60000,70000");
+    let plan = Shop::plan().new_broker().inventory_variable("RETRY_DELAYS_MS", "60000,70000");
     let shop = plan.order_variable("RETRY_DELAYS_MS", "60000,70000").open().await;
     for queue in QUEUES {
         assert!(shop.broker().has(&queue.retry_queue(2)).await && !shop.broker().has(&queue.retry_queue(3)).await);
