@@ -52,7 +52,8 @@ impl TestDatabase {
     async fn create_like(server_url: &str, template: &str) -> Self {
         let name = format!("e2e_{}", Uuid::now_v7().simple());
         let mut server = PgConnection::connect(server_url).await.expect("a connection to the test PostgreSQL");
-        let create = AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template}"));
+        // Through the log, as is the default, it takes three times as much of the processors.
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"));
         sqlx::query(create).execute(&mut server).await.expect("a database of the test's own");
         let (server, _) = server_url.rsplit_once('/').expect("a URL with a database");
         let server_url = server_url.to_owned();
@@ -119,15 +120,25 @@ impl TestDatabase {
 
     /// How many wait for a lock.
     pub async fn waiting(&self) -> i64 {
+        self.waiting_in("").await
+    }
+
+    /// How many wait for a lock in a statement with this text: jobs may wait beside what the test is about.
+    pub async fn waiting_in(&self, statement: &str) -> i64 {
         let waiting = "SELECT COUNT(*) FROM pg_stat_activity
-                       WHERE wait_event_type = 'Lock' AND datname = current_database()";
-        self.number(waiting).await
+                       WHERE wait_event_type = 'Lock' AND datname = current_database() AND strpos(query, $1) > 0";
+        sqlx::query_scalar(waiting).bind(statement).fetch_one(&self.pool).await.expect("the waiting ones")
     }
 
     /// Waits until somebody waits for a lock.
     pub async fn somebody_waits(&self) {
+        self.somebody_waits_in("").await;
+    }
+
+    /// Waits until somebody waits for a lock in a statement with this text.
+    pub async fn somebody_waits_in(&self, statement: &str) {
         poll::eventually("somebody to wait for a lock", async || {
-            if self.waiting().await > 0 { Ok(()) } else { Err("nobody does".to_owned()) }
+            if self.waiting_in(statement).await > 0 { Ok(()) } else { Err("nobody does".to_owned()) }
         })
         .await;
     }

@@ -250,7 +250,7 @@ async fn a_release_that_meets_its_reservation_comes_before_it_or_after_it() {
     sqlx::query(sqlx::AssertSqlSafe(reserve)).execute(&mut *reserving).await.unwrap();
     let release = shop.inventory().post(&format!("{RESERVATIONS}/{id}/release"), json!({}));
     let released = tokio::spawn(release.into_future());
-    shop.database.somebody_waits().await;
+    shop.database.somebody_waits_in("WHERE r.id = ANY($1)").await;
     reserving.commit().await.unwrap();
     released.await.unwrap().problem(404, "not-found");
     assert_sound(&shop).await;

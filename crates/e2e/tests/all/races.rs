@@ -225,15 +225,13 @@ async fn slow_lists_leave_half_of_the_connections_to_orders() {
         async move { client.get("/api/notifications").await.status }
     });
     let lists = tokio::spawn(rush(lists));
-    // The work on notifications waits for the table as well.
-    let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
-                   AND datname = current_database() AND query LIKE '%ORDER BY n.id DESC%'";
-    eventually("lists to wait in the database", async || equal(shop.database.number(waiting).await, 4)).await;
+    let waiting = async || shop.database.waiting_in("ORDER BY n.id DESC").await;
+    eventually("lists to wait in the database", async || equal(waiting().await, 4)).await;
     for _ in 0..3 {
         let placed = shop.place(&[(MOUSE, 1)]).await;
         shop.orders().get(&format!("/api/orders/{}", int(&placed["id"]))).await.is(200);
     }
-    assert_eq!(shop.database.number(waiting).await, 4);
+    assert_eq!(waiting().await, 4);
     lock.rollback().await.unwrap();
     assert_eq!(lists.await.unwrap(), BTreeMap::from([(200, 20)]));
 }
