@@ -35,7 +35,7 @@ pub(crate) fn give_back(management: &Client, name: &str) {
 /// One that is as good as new, if there is any.
 pub(crate) async fn take(server: &str, management: &Client) -> Option<String> {
     while let Some(name) = rested(management) {
-        if is_empty(&format!("{server}/{name}"), management, &name).await.is_ok_and(|empty| empty) {
+        if emptied(&format!("{server}/{name}"), management, &name).await.is_ok_and(|empty| empty) {
             return Some(name);
         }
         virtual_host::delete(management.base(), &name).unwrap_or_else(|error| panic!("{error}"));
@@ -49,9 +49,9 @@ fn rested(management: &Client) -> Option<String> {
     of_server.next().map(|it| it.name)
 }
 
-/// Empties the queues of the services, deletes those of tests, and gives whether nothing of before can appear any more: what
-/// waits for its retry, or was set aside, may.
-async fn is_empty(url: &str, management: &Client, name: &str) -> lapin::Result<bool> {
+/// Empties what the services consume and deletes the queues of tests. Gives whether it is empty now: what waits for its retry
+/// would come back at a bad moment.
+async fn emptied(url: &str, management: &Client, name: &str) -> lapin::Result<bool> {
     let queues = management.get(&format!("/api/queues/{name}?columns=name")).await.is(200).array();
     let names = queues.iter().filter_map(|queue| queue["name"].as_str());
     let (of_services, of_tests): (Vec<_>, Vec<_>) = names.partition(|name| name.contains("-service."));

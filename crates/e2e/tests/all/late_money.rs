@@ -152,6 +152,25 @@ async fn money_that_came_twice_and_cannot_go_back_is_left_to_people() {
     );
     let asked = sandbox.called().into_iter().filter(|called| called.call.ends_with("/refund")).count();
     assert_eq!(asked, 1, "it would only be refused again");
+
+    let invariants = async || shop.orders().get("/api/admin/invariants").await.is(200).text;
+    let holds = "{\"holds\":true}";
+    assert_eq!(invariants().await, holds, "half a rupee is owed, and people are told");
+    let ended = async |status: &str| {
+        let set = format!("UPDATE orders.payment_operations SET status = '{status}' WHERE amount = 0.50");
+        shop.database.execute(set).await;
+    };
+    ended("DROPPED").await;
+    assert!(invariants().await.contains("total 59.98, taken 119.96, given back 59.48"), "nobody gives it back");
+    ended("REFUSED").await;
+    shop.database
+        .execute("UPDATE orders.payment_findings SET resolved_at = now(), resolved_by = 'ada', note = 'known'")
+        .await;
+    assert_eq!(invariants().await, holds, "what was given back there is no discount on what was sold");
+    let by_hand = json!({"reason": "Bank transfer 4711", "by": "HAND"});
+    shop.orders().post(&format!("/api/payments/{upi}/refunds"), by_hand).await.is(200);
+    becomes(&shop, upi, "REFUNDED").await;
+    assert_eq!(invariants().await, holds);
 }
 
 #[tokio::test]

@@ -58,8 +58,9 @@ pub const INVARIANTS: &[Invariant] = &[
                 ORDER BY o.id LIMIT 100",
     },
     // Of what payments say, too: what an order owes is its total, less what was given back by hand while the sale stands. That
-    // counts for what was given back at the provider once somebody has said so. At rest: no refund waits, and none of a cancelled order
-    // is owed still because it did not go through, of which people are told.
+    // counts for what was given back at the provider once somebody has said so. Of a payment whose money came late, and of
+    // those of a cancelled order, nothing is kept. At rest: no refund waits, and none is owed still because it did not go
+    // through, of which people are told.
     Invariant {
         name: "order-money",
         promise: "P10",
@@ -68,7 +69,10 @@ pub const INVARIANTS: &[Invariant] = &[
                 FROM orders.orders o
                 JOIN (
                     SELECT p.order_id, sum(p.captured) AS captured, sum(p.refunded) AS refunded,
-                           sum(COALESCE(r.by_hand, 0)) AS by_hand, sum(COALESCE(r.failed, 0)) AS failed,
+                           COALESCE(sum(p.captured - p.refunded) FILTER (WHERE r.late), 0) AS late,
+                           sum(CASE WHEN r.late THEN 0 ELSE COALESCE(r.by_hand, 0) END) AS by_hand,
+                           sum(COALESCE(r.failed, 0)) AS failed,
+                           sum(CASE WHEN r.late THEN r.failed ELSE 0 END) AS failed_late,
                            bool_or(COALESCE(r.waits, FALSE)) AS waits
                     FROM orders.payments p
                     LEFT JOIN (
@@ -78,19 +82,20 @@ pub const INVARIANTS: &[Invariant] = &[
                                        SELECT FROM orders.payment_findings f
                                        WHERE f.provider = o.provider AND f.object_id = o.provider_ref
                                          AND f.kind = 'THERE_ONLY' AND f.resolved_at IS NOT NULL))) AS by_hand,
-                               sum(GREATEST(0, amount - COALESCE((
+                               COALESCE(sum(GREATEST(0, amount - COALESCE((
                                    SELECT sum(s.amount) FROM orders.payment_operations s
                                    WHERE s.payment_id = o.payment_id AND s.kind = 'REFUND' AND s.status = 'SUCCEEDED'
                                      AND s.created_at > o.updated_at), 0)))
-                                   FILTER (WHERE kind = 'REFUND' AND status IN ('REFUSED', 'REVERSED')) AS failed,
+                                   FILTER (WHERE kind = 'REFUND' AND status IN ('REFUSED', 'REVERSED')), 0) AS failed,
+                               bool_or(cause = 'LATE' AND status <> 'DROPPED') AS late,
                                bool_or(status IN ('PREPARED', 'SENT', 'UNKNOWN', 'ACCEPTED')) AS waits
                         FROM orders.payment_operations o GROUP BY payment_id) r ON r.payment_id = p.id
                     GROUP BY p.order_id) p ON p.order_id = o.id
-                WHERE NOT p.waits AND p.captured - p.refunded <> CASE
-                    WHEN o.status = 'CANCELLED' THEN 0
-                    WHEN o.payment_status IN ('PAID', 'PART_REFUNDED', 'REFUNDED') THEN o.total_amount - p.by_hand
-                    ELSE p.captured - p.refunded END
-                  AND NOT (o.status = 'CANCELLED' AND p.captured - p.refunded BETWEEN 0 AND p.failed)
+                WHERE NOT p.waits AND NOT CASE
+                    WHEN o.status = 'CANCELLED' THEN p.captured - p.refunded BETWEEN 0 AND p.failed
+                    ELSE p.late BETWEEN 0 AND p.failed_late AND (
+                        o.payment_status NOT IN ('PAID', 'PART_REFUNDED', 'REFUNDED')
+                        OR p.captured - p.refunded - p.late = o.total_amount - p.by_hand) END
                 ORDER BY o.id LIMIT 100",
     },
     Invariant {
