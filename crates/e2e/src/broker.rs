@@ -49,9 +49,8 @@ impl TestBroker {
     /// Takes one of a test that ended, with the queues of the services; makes one where there is none.
     pub async fn take(amqp_url: &str, management_url: &str) -> Self {
         let management = Client::new(management_url);
-        let (server, _) = amqp_url.rsplit_once('/').expect("a URL with a virtual host");
-        match virtual_hosts::take(server, &management).await {
-            Some(vhost) => Self { url: format!("{server}/{vhost}"), management, vhost },
+        match virtual_hosts::take(amqp_url, &management).await {
+            Some(vhost) => Self { url: virtual_host::url(amqp_url, &vhost), management, vhost },
             None => Self::create(amqp_url, management_url),
         }
     }

@@ -38,8 +38,7 @@ pub struct Plan {
     pairs: usize,
     with_orders: bool,
     with_accounts: bool,
-    with_broker: bool,
-    with_new_broker: bool,
+    broker: PlannedBroker,
     unmigrated: bool,
     own_postgres: bool,
     with_replica: bool,
@@ -48,6 +47,15 @@ pub struct Plan {
     inventory_environment: Variables,
     order_environment: Variables,
     account_environment: Variables,
+}
+
+/// What a shop is to find at its broker.
+#[derive(Clone, Copy, Debug)]
+enum PlannedBroker {
+    None,
+    /// The empty queues of a test that ended, if there is one.
+    Used,
+    New,
 }
 
 /// A running shop. Its services end with it.
@@ -84,12 +92,12 @@ impl Plan {
 
     /// The services are told of a broker on a port where there is none.
     pub fn without_broker(self) -> Self {
-        Self { with_broker: false, ..self }
+        Self { broker: PlannedBroker::None, ..self }
     }
 
     /// The broker has no queues of tests that ended.
     pub fn new_broker(self) -> Self {
-        Self { with_new_broker: true, ..self }
+        Self { broker: PlannedBroker::New, ..self }
     }
 
     /// Several processes of each service on one database.
@@ -204,10 +212,10 @@ impl Plan {
             None => (environment.amqp_url.clone(), environment.management_url.clone()),
         };
         let broker = async {
-            match (self.with_broker, self.with_new_broker) {
-                (false, _) => None,
-                (true, false) => Some(TestBroker::take(&amqp, &management).await),
-                (true, true) => Some(TestBroker::create(&amqp, &management)),
+            match self.broker {
+                PlannedBroker::None => None,
+                PlannedBroker::Used => Some(TestBroker::take(&amqp, &management).await),
+                PlannedBroker::New => Some(TestBroker::create(&amqp, &management)),
             }
         };
         let database = async {
@@ -225,7 +233,7 @@ impl Plan {
                 all.push(("DATABASE_REPLICA_URL".to_owned(), url.clone()));
             }
         }
-        let states: &[&str] = if self.with_broker { &["UP"] } else { &["UP", "DEGRADED"] };
+        let states: &[&str] = if broker.is_some() { &["UP"] } else { &["UP", "DEGRADED"] };
         let amqp_url = broker.as_ref().map_or_else(closed_port, |broker| broker.url().to_owned());
         let services = self.services(environment, database.url(), &amqp_url);
         let services = services.prepare(&folder).expect("ports for the services");
@@ -279,8 +287,7 @@ impl Shop {
             pairs: 1,
             with_orders: true,
             with_accounts: false,
-            with_broker: true,
-            with_new_broker: false,
+            broker: PlannedBroker::Used,
             unmigrated: false,
             own_postgres: false,
             with_replica: false,

@@ -33,9 +33,9 @@ pub(crate) fn give_back(management: &Client, name: &str) {
 }
 
 /// One that is as good as new, if there is any.
-pub(crate) async fn take(server: &str, management: &Client) -> Option<String> {
+pub(crate) async fn take(amqp_url: &str, management: &Client) -> Option<String> {
     while let Some(name) = rested(management) {
-        if emptied(&format!("{server}/{name}"), management, &name).await.is_ok_and(|empty| empty) {
+        if emptied(&virtual_host::url(amqp_url, &name), management, &name).await.is_ok_and(|empty| empty) {
             return Some(name);
         }
         virtual_host::delete(management.base(), &name).unwrap_or_else(|error| panic!("{error}"));
@@ -54,24 +54,23 @@ fn rested(management: &Client) -> Option<String> {
 async fn emptied(url: &str, management: &Client, name: &str) -> lapin::Result<bool> {
     let queues = management.get(&format!("/api/queues/{name}?columns=name")).await.is(200).array();
     let names = queues.iter().filter_map(|queue| queue["name"].as_str());
-    let (of_services, of_tests): (Vec<_>, Vec<_>) = names.partition(|name| name.contains("-service."));
+    let (mut of_services, of_tests): (Vec<_>, Vec<_>) = names.partition(|name| name.contains("-service."));
     for queue in of_tests {
         management.delete(&format!("/api/queues/{name}/{queue}")).await.is(204);
     }
-    let (consumed, others): (Vec<_>, Vec<_>) =
-        of_services.into_iter().partition(|name| QUEUES.iter().any(|queue| queue.name == *name));
+    let is_consumed = |name: &str| QUEUES.iter().any(|queue| queue.name == name);
+    // Last, as what waits for its retry may come back meanwhile.
+    of_services.sort_by_key(|name| is_consumed(name));
     let properties = ConnectionProperties::default().with_connection_name("virtual host of a test that ended".into());
     let connection = Connection::connect(url, properties).await?;
     let channel = connection.create_channel().await?;
-    for (queue, may_be_emptied) in
-        others.into_iter().map(|it| (it, false)).chain(consumed.into_iter().map(|it| (it, true)))
-    {
+    for queue in of_services {
         // The management API knows how it was seconds ago, this how it is.
         let passive = QueueDeclareOptions { passive: true, ..Default::default() };
         let state = channel.queue_declare(queue.into(), passive, FieldTable::default()).await?;
-        match (state.message_count(), state.consumer_count(), may_be_emptied) {
-            (0, 0, _) => {}
-            (_, 0, true) => {
+        match (state.message_count(), state.consumer_count()) {
+            (0, 0) => {}
+            (_, 0) if is_consumed(queue) => {
                 channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await?;
             }
             _ => return Ok(false),

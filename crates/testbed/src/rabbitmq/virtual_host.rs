@@ -12,8 +12,13 @@ pub fn make(amqp_url: &str, management_url: &str, name: &str) -> Result<String> 
     call(management_url, "PUT", &format!("/api/vhosts/{name}"), "{}")?;
     // Its maker has the rights already; this gives them where they were missing.
     call(management_url, "PUT", &format!("/api/permissions/{name}/guest"), rights)?;
+    Ok(url(amqp_url, name))
+}
+
+/// The URL that services connect to one with, on the server with this URL of another.
+pub fn url(amqp_url: &str, name: &str) -> String {
     let server = amqp_url.rsplit_once('/').map_or(amqp_url, |(server, _)| server);
-    Ok(format!("{server}/{name}"))
+    format!("{server}/{name}")
 }
 
 /// Deletes it with all that is in it.

@@ -70,9 +70,9 @@ pub const INVARIANTS: &[Invariant] = &[
                 JOIN (
                     SELECT p.order_id, sum(p.captured) AS captured, sum(p.refunded) AS refunded,
                            COALESCE(sum(p.captured - p.refunded) FILTER (WHERE r.late), 0) AS late,
-                           sum(CASE WHEN r.late THEN 0 ELSE COALESCE(r.by_hand, 0) END) AS by_hand,
-                           sum(COALESCE(r.failed, 0)) AS failed,
-                           sum(CASE WHEN r.late THEN r.failed ELSE 0 END) AS failed_late,
+                           COALESCE(sum(r.by_hand) FILTER (WHERE NOT r.late), 0) AS by_hand,
+                           COALESCE(sum(r.failed), 0) AS failed,
+                           COALESCE(sum(r.failed) FILTER (WHERE r.late), 0) AS failed_late,
                            bool_or(COALESCE(r.waits, FALSE)) AS waits
                     FROM orders.payments p
                     LEFT JOIN (
@@ -82,11 +82,11 @@ pub const INVARIANTS: &[Invariant] = &[
                                        SELECT FROM orders.payment_findings f
                                        WHERE f.provider = o.provider AND f.object_id = o.provider_ref
                                          AND f.kind = 'THERE_ONLY' AND f.resolved_at IS NOT NULL))) AS by_hand,
-                               COALESCE(sum(GREATEST(0, amount - COALESCE((
+                               sum(GREATEST(0, amount - COALESCE((
                                    SELECT sum(s.amount) FROM orders.payment_operations s
                                    WHERE s.payment_id = o.payment_id AND s.kind = 'REFUND' AND s.status = 'SUCCEEDED'
                                      AND s.created_at > o.updated_at), 0)))
-                                   FILTER (WHERE kind = 'REFUND' AND status IN ('REFUSED', 'REVERSED')), 0) AS failed,
+                                   FILTER (WHERE kind = 'REFUND' AND status IN ('REFUSED', 'REVERSED')) AS failed,
                                bool_or(cause = 'LATE' AND status <> 'DROPPED') AS late,
                                bool_or(status IN ('PREPARED', 'SENT', 'UNKNOWN', 'ACCEPTED')) AS waits
                         FROM orders.payment_operations o GROUP BY payment_id) r ON r.payment_id = p.id
